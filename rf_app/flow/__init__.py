@@ -1,0 +1,1 @@
+"""The mathematics of rectified flow in pure torch: no diffusers, no files, no page."""

@@ -1,0 +1,1 @@
+"""One worker that owns the device and turns typed requests into pictures."""

@@ -1,0 +1,97 @@
+"""What goes into the worker and what comes out: small typed records, checked before anything is computed."""
+
+import math
+from dataclasses import dataclass, replace
+
+from PIL import Image
+
+from rf_app.errors import UserError
+from rf_app.registry.card import ModelCard
+
+MAX_PROMPT = 2000
+MAX_STEPS = 100
+MAX_GUIDANCE = 20.0
+MAX_SEED = 2**32 - 1
+MAX_COUNT = 16
+
+
+@dataclass(frozen=True)
+class GenerateRequest:
+    """A wish for pictures. Image i has seed + i (modulo 2^32) and equals the single picture of that seed."""
+
+    prompt: str
+    model: str  # an id of the registry
+    steps: int | None = None  # None: the card's
+    guidance: float | None = None  # None: the card's; up to 1 means none
+    seed: int = 0
+    count: int = 1
+    negative_prompt: str = ""  # of use only with guidance above 1
+
+    def checked(self, card: ModelCard) -> "GenerateRequest":
+        """The same with the card's defaults filled in; raises UserError naming the value out of range."""
+        prompt = _text("prompt", self.prompt)
+        if not prompt:
+            raise UserError("The prompt is empty: describe the picture you want.")
+        steps = card.steps if self.steps is None else self.steps
+        guidance = card.guidance if self.guidance is None else self.guidance
+        return replace(
+            self,
+            prompt=prompt,
+            negative_prompt=_text("negative prompt", self.negative_prompt),
+            steps=_whole("steps", steps, 1, MAX_STEPS),
+            guidance=_number("guidance", guidance, 0, MAX_GUIDANCE),
+            seed=_whole("seed", self.seed, 0, MAX_SEED),
+            count=_whole("count", self.count, 1, MAX_COUNT),
+        )
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Seconds the worker spent on a request, summed over its images; total counts what lies between, too."""
+
+    text: float
+    unet: float
+    decode: float
+    total: float
+
+
+@dataclass(frozen=True)
+class GenerateResult:
+    """images[i] has seeds[i]; request is the checked one; unknown_words: those the model has not learned."""
+
+    images: tuple[Image.Image, ...]
+    request: GenerateRequest
+    seeds: tuple[int, ...]
+    timings: Timings
+    unknown_words: tuple[str, ...]
+
+
+def _text(name: str, value: str) -> str:
+    if not isinstance(value, str):
+        raise UserError(f"The {name} must be text, not {value!r:.40}.")
+    if len(value) > MAX_PROMPT:
+        raise UserError(f"The {name} has {len(value):,} characters; at most {MAX_PROMPT:,} are accepted.")
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise UserError(
+            f"The {name} holds half a surrogate pair, which is not text: please type it again."
+        ) from None
+    return value.strip()
+
+
+def _number(name: str, value: float, low: float, high: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise UserError(f"{name} must be a number in {low:g}..{high:g}, not {value!r:.40}.")
+    if not math.isfinite(value) or not low <= value <= high:
+        raise UserError(f"{name} is {value!r:.40}; it must be in {low:g}..{high:g}.")
+    return float(value)
+
+
+def _whole(name: str, value: int, low: int, high: int) -> int:
+    # A page's number field may give 4.0 for 4.
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise UserError(f"{name} is {value!r:.40}; it must be a whole number in {low}..{high}.")
+    return value

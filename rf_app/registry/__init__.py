@@ -1,0 +1,1 @@
+"""Models on disk: cards, folders, checks, loading, atomic publishing."""

@@ -1,0 +1,143 @@
+"""A model's card: the README.md of its folder, with Hugging Face front matter and a block of our own.
+
+The front matter is the truth; the body is the same for people: title, description, table of figures.
+"""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rf_app.errors import UserError
+
+KINDS = ("diffusion", "rectified-flow", "one-step")
+ID_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+MAX_CARD_BYTES = 262_144
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What the page, the trainers and a reader know about a model without loading it."""
+
+    id: str  # the folder's name
+    title: str
+    kind: str  # one of KINDS
+    description: str
+    resolution: int  # pixels a side
+    steps: int  # recommended
+    guidance: float  # recommended; 1 means none
+    license: str
+    base_model: str | None = None  # gives the pieces this folder does not carry
+    lineage: tuple[str, ...] = ()  # the models it was made from, oldest first
+    measured: dict[str, Any] = field(default_factory=dict)  # figures and what they were measured on
+    settings: dict[str, Any] = field(default_factory=dict)  # how it was trained
+
+
+def check_id(id: str) -> str:
+    """The id itself, if it can be a folder's name; raises UserError otherwise."""
+    if not isinstance(id, str) or not ID_PATTERN.fullmatch(id):
+        raise UserError(
+            f"Model id {id!r:.80}: use 1 to 64 of a-z, 0-9, '.', '_', '-', starting with a letter or digit."
+        )
+    return id
+
+
+def write_card(folder: Path, card: ModelCard) -> None:
+    """Write README.md into a model folder in one step: readers see the old card or the new one."""
+    front: dict[str, Any] = {"license": card.license}
+    if card.base_model:
+        front["base_model"] = card.base_model
+    front |= {
+        "library_name": "diffusers",
+        "pipeline_tag": "text-to-image",
+        "tags": ["text-to-image", "instaflow", card.kind],
+        "instaflow": {
+            "kind": card.kind,
+            "title": card.title,
+            "resolution": card.resolution,
+            "steps": card.steps,
+            "guidance": card.guidance,
+            "lineage": list(card.lineage),
+            "settings": card.settings,
+            "measured": card.measured,
+        },
+    }
+    lines = ["---", yaml.safe_dump(front, sort_keys=False, allow_unicode=True).rstrip(), "---", ""]
+    lines += [f"# {card.title}", "", card.description.strip(), ""]
+    rows = list(_rows(card.measured))
+    if rows:
+        lines += ["## Measured", "", "| figure | value |", "|---|---|"]
+        lines += [f"| {name} | {value} |" for name, value in rows] + [""]
+    temporary = folder / ".README.md.new"
+    temporary.write_text("\n".join(lines), encoding="utf-8")
+    temporary.replace(folder / "README.md")
+
+
+def _rows(figures: dict[str, Any], prefix: str = ""):
+    for name, value in figures.items():
+        if isinstance(value, dict):
+            yield from _rows(value, f"{prefix}{name} ")
+        else:
+            yield f"{prefix}{name}", f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def read_card(folder: Path) -> ModelCard:
+    """The card of a model folder, whose name is the id; raises UserError naming the file and the fault."""
+    path = folder / "README.md"
+
+    def broken(reason: str) -> UserError:
+        return UserError(f"{path}: {reason}")
+
+    try:
+        if path.stat().st_size > MAX_CARD_BYTES:
+            raise broken(f"a card may have at most {MAX_CARD_BYTES} bytes.")
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise broken(f"the model's card cannot be read ({error.strerror}).") from None
+    except UnicodeDecodeError:
+        raise broken("the card is not UTF-8 text.") from None
+    parts = re.match(r"---\r?\n(.*?)\n---\r?\n(.*)", text, re.DOTALL)
+    if not parts:
+        raise broken("the card has no front matter between two '---' lines.")
+    try:
+        front = yaml.safe_load(parts[1])
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise broken(f"the front matter is not YAML ({str(error).splitlines()[0]}).") from None
+    block = front.get("instaflow") if isinstance(front, dict) else None
+    if not isinstance(block, dict):
+        raise broken("the front matter has no 'instaflow:' block.")
+
+    def value(name: str, kind: type | tuple[type, ...], source: dict = block, default: Any = None) -> Any:
+        found = source.get(name, default)
+        if not isinstance(found, kind) or isinstance(found, bool):
+            wanted = " or ".join(k.__name__ for k in (kind if isinstance(kind, tuple) else (kind,)))
+            raise broken(f"'{name}' is {found!r:.80}; expected {wanted.replace('NoneType', 'nothing')}.")
+        return found
+
+    card = ModelCard(
+        id=check_id(folder.name),
+        title=value("title", str),
+        kind=value("kind", str),
+        description=_description(parts[2]),
+        resolution=value("resolution", int),
+        steps=value("steps", int),
+        guidance=float(value("guidance", (int, float))),
+        license=value("license", str, front),
+        base_model=value("base_model", (str, type(None)), front),
+        lineage=tuple(str(ancestor) for ancestor in value("lineage", list, default=[])),
+        measured=value("measured", dict, default={}),
+        settings=value("settings", dict, default={}),
+    )
+    if card.kind not in KINDS:
+        raise broken(f"'kind' is {card.kind!r:.80}; expected one of {', '.join(KINDS)}.")
+    if not 8 <= card.resolution <= 4096 or not 1 <= card.steps <= 100 or not 0 <= card.guidance <= 20:
+        raise broken("resolution must be in 8..4096, steps in 1..100 and guidance in 0..20.")
+    return card
+
+
+def _description(body: str) -> str:
+    """The text between the title and the table of figures."""
+    text = body.split("\n## Measured", 1)[0].strip()
+    return re.sub(r"\A#[^\n]*\n?", "", text).strip()

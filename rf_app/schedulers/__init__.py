@@ -1,0 +1,1 @@
+"""Rectified flow as diffusers schedulers."""
