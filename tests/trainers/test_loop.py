@@ -1,0 +1,182 @@
+"""The loop: learns, resumes bit for bit after a kill or a stop, and fails clearly."""
+
+import json
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from rf_app.errors import UserError
+from tests.trainers.runs import run
+from trainers.common import LoopConfig, checkpoints, events, train
+from trainers.common.loop import Diverged, learning_rate
+
+STEPS = 30
+
+
+def start(folder: Path, slow: float, steps: int = STEPS, **popen: object) -> subprocess.Popen:
+    command = [sys.executable, "-m", "tests.trainers.runs", str(folder), str(steps), str(slow)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **popen)
+
+
+def wait_for_step(process: subprocess.Popen, step: int) -> None:
+    for line in process.stdout:
+        if line.strip() == f"step {step}":
+            return
+    pytest.fail(f"the run ended before step {step}: {process.stderr.read()}")
+
+
+def same_result(first: Path, second: Path) -> None:
+    a, b = (load_file(folder / "result.safetensors") for folder in (first, second))
+    assert a.keys() == b.keys()
+    assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("whole")
+    run(folder, STEPS)
+    return folder
+
+
+def test_a_killed_run_resumes_to_the_same_weights(tmp_path: Path, uninterrupted: Path) -> None:
+    process = start(tmp_path, slow=0.05)
+    wait_for_step(process, 10)
+    process.kill()
+    process.wait()
+    assert [path.stem for path in checkpoints.files(tmp_path)] == ["step-00000004", "step-00000008"]
+    run(tmp_path, STEPS)
+    same_result(tmp_path, uninterrupted)
+    steps = [event["step"] for event in events.read(tmp_path / "events.jsonl")]
+    assert steps == sorted(set(steps))
+    assert steps[-1] == STEPS
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_run_saves_its_step_and_resumes(tmp_path: Path, uninterrupted: Path, number: int) -> None:
+    process = start(tmp_path, slow=0.05)
+    wait_for_step(process, 5)
+    process.send_signal(number)
+    out, _ = process.communicate()
+    assert process.returncode == 0
+    stopped = int(checkpoints.files(tmp_path)[-1].stem.removeprefix("step-"))
+    assert 6 <= stopped < STEPS
+    assert f"stopped at step {stopped}; the same command resumes" in out
+    run(tmp_path, STEPS)
+    same_result(tmp_path, uninterrupted)
+
+
+def test_a_finished_run_returns_at_once(uninterrupted: Path, capsys: pytest.CaptureFixture) -> None:
+    before = (uninterrupted / "result.safetensors").read_bytes()
+    run(uninterrupted, STEPS)
+    assert (uninterrupted / "result.safetensors").read_bytes() == before
+    assert "step 0" not in capsys.readouterr().out
+
+
+def test_events_say_how_far(uninterrupted: Path) -> None:
+    lines = [json.loads(line) for line in (uninterrupted / "events.jsonl").read_text().splitlines()]
+    assert {"step", "of", "loss", "lr", "seconds_left", "samples_per_second"} <= lines[0].keys()
+    assert lines[-1]["step"] == lines[-1]["of"] == STEPS
+    assert lines[-1]["seconds_left"] == 0
+    assert lines[-1]["loss"] < lines[0]["loss"]
+
+
+def test_the_damaged_newest_checkpoint_is_skipped(tmp_path: Path, uninterrupted: Path) -> None:
+    run(tmp_path, STEPS)
+    newest = checkpoints.files(tmp_path)[-1]
+    newest.write_bytes(newest.read_bytes()[:1000])
+    (tmp_path / "result.safetensors").unlink()
+    run(tmp_path, STEPS)
+    same_result(tmp_path, uninterrupted)
+
+
+def test_memory_layout_survives_resuming(tmp_path: Path) -> None:
+    """Fused AdamW reads raw memory, so moments must come back in their parameter's layout."""
+
+    def go(folder: Path, stop_at: int | None) -> nn.Module:
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 2, 3)).to(memory_format=torch.channels_last)
+
+        def loss(model: nn.Module, step: int, generator: torch.Generator) -> torch.Tensor:
+            if step == stop_at:
+                signal.raise_signal(signal.SIGTERM)
+            return (model(torch.randn(4, 3, 8, 8, generator=generator)) - 1).square().mean()
+
+        return train(LoopConfig(folder, 8, 1e-2, warmup=1), model, loss)
+
+    with pytest.raises(SystemExit):
+        go(tmp_path / "stopped", 4)
+    resumed, whole = go(tmp_path / "stopped", None), go(tmp_path / "whole", None)
+    for a, b in zip(resumed.parameters(), whole.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_a_full_disk_keeps_the_last_checkpoint(tmp_path: Path) -> None:
+    """A file-size limit is what one process can do to make the kernel refuse bytes."""
+    run(tmp_path, 8)
+    last = checkpoints.files(tmp_path)[-1]
+    process = start(
+        tmp_path,
+        slow=0,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (last.stat().st_size // 2,) * 2),
+    )
+    _, err = process.communicate()
+    assert process.returncode == 1
+    assert "disk is full" in err
+    assert checkpoints.files(tmp_path)[-1] == last
+    assert not list(last.parent.glob(".*.tmp"))
+
+
+def test_divergence_stops_before_the_state_is_saved(tmp_path: Path) -> None:
+    def loss(model: nn.Module, step: int, generator: torch.Generator) -> torch.Tensor:
+        return model(torch.ones(1, 1)).mean() * (torch.nan if step > 20 else 1)
+
+    with pytest.raises(Diverged, match="loss is nan at step 30"):
+        train(LoopConfig(tmp_path, 50, 1e-3, checkpoint_every=10), nn.Linear(1, 1), loss)
+    assert checkpoints.files(tmp_path)[-1].stem == "step-00000020"
+
+
+def test_the_checkpoint_of_another_model_is_refused(uninterrupted: Path) -> None:
+    with pytest.raises(UserError, match="another model"):
+        train(
+            LoopConfig(uninterrupted, STEPS, 1e-3), nn.Linear(2, 2), lambda m, s, g: m(torch.ones(1, 2)).sum()
+        )
+
+
+def test_learning_rate_warms_up_and_falls_to_zero() -> None:
+    config = LoopConfig(Path("r"), 1000, 1e-3, warmup=10)
+    assert learning_rate(config, 0) == pytest.approx(1e-4, rel=1e-3)
+    assert learning_rate(config, 500) == pytest.approx(0.5e-3)
+    assert learning_rate(config, 999) < 1e-8
+
+
+@pytest.mark.parametrize("bad", [{"steps": 0}, {"learning_rate": -1.0}, {"schedule": "linear"}, {"ema": 1.0}])
+def test_bad_settings_are_named(bad: dict) -> None:
+    with pytest.raises(UserError, match=next(iter(bad))):
+        LoopConfig(**({"run": Path("r"), "steps": 1, "learning_rate": 1e-3} | bad))
+
+
+def test_samples_see_the_averaged_weights_and_leave_training_alone(tmp_path: Path) -> None:
+    seen: list[torch.Tensor] = []
+
+    def go(folder: Path, samples: object) -> nn.Module:
+        torch.manual_seed(0)
+        config = LoopConfig(folder, 6, 1e-1, warmup=1, sample_every=3)
+        return train(
+            config,
+            nn.Linear(2, 1),
+            lambda m, s, g: m(torch.randn(4, 2, generator=g)).square().mean(),
+            samples,
+        )
+
+    with_samples = go(tmp_path / "a", lambda model, step: seen.append(model.weight.detach().clone()))
+    without = go(tmp_path / "b", None)
+    assert torch.equal(with_samples.weight, without.weight)
+    assert len(seen) == 2
+    assert torch.equal(seen[-1], with_samples.weight)

@@ -1,0 +1,32 @@
+"""The entry of every trainer command: options from a frozen dataclass, errors as one line and an exit code.
+
+Exit codes: 0 done, or stopped and resumable; 1 disk full or training diverged; 2 a user's error.
+"""
+
+import sys
+from collections.abc import Callable
+from typing import TypeVar
+
+import tyro
+
+from rf_app.errors import UserError
+from trainers.common.disk import DiskFull
+from trainers.common.loop import Diverged
+
+Config = TypeVar("Config")
+
+
+def run(command: Callable[[Config], None], config: type[Config]) -> None:
+    """Parse `sys.argv` into `config` (help from its fields' docstrings) and run `command` on it."""
+    options = tyro.cli(config, description=sys.modules[config.__module__].__doc__)
+    try:
+        command(options)
+    except UserError as error:
+        _fail(error, 2)
+    except (DiskFull, Diverged) as error:
+        _fail(error, 1)
+
+
+def _fail(error: Exception, code: int) -> None:
+    print(f"error: {error}", file=sys.stderr, flush=True)
+    raise SystemExit(code)

@@ -1,0 +1,269 @@
+"""The loop of every trainer: AdamW, moving average, checkpoints, events, clean stop and exact resume.
+
+One process as it is, several through `accelerate launch`. The same command resumes from its run folder and
+gives the very weights of an uninterrupted run, because every draw is a function of (seed, step, rank).
+"""
+
+import math
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from accelerate.optimizer import AcceleratedOptimizer
+from diffusers.training_utils import EMAModel
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from rf_app.errors import UserError
+from trainers.common import checkpoints
+from trainers.common.draws import step_seed
+from trainers.common.events import Events
+
+LOG_EVERY = 10
+DIVERGED_AT = 100.0  # times the first loss
+SCHEDULES = ("cosine", "constant")
+
+Loss = Callable[[nn.Module, int, torch.Generator], Tensor | tuple[Tensor, dict[str, float]]]
+
+
+class Diverged(RuntimeError):
+    """The loss left the finite numbers or grew far beyond its start."""
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """What the loop needs to know."""
+
+    run: Path
+    """Run folder for checkpoints, events and samples; the same folder resumes."""
+    steps: int
+    """Optimizer steps in all."""
+    learning_rate: float
+    """Peak learning rate of AdamW."""
+    warmup: int = 100
+    """Steps of linear warm-up."""
+    schedule: str = "cosine"
+    """After the warm-up: "cosine" (to zero at the last step) or "constant"."""
+    weight_decay: float = 1e-2
+    """AdamW's decoupled weight decay."""
+    clip: float = 1.0
+    """Largest norm of the gradient."""
+    ema: float = 0.999
+    """Decay of the moving average of the weights (reached through (1 + n) / (10 + n))."""
+    seed: int = 0
+    """Seed of every draw."""
+    checkpoint_every: int = 500
+    """Steps between checkpoints."""
+    sample_every: int = 1000
+    """Steps between samples."""
+    batch: int = 1
+    """Samples a step and process that the loss draws (for the samples a second in the events)."""
+
+    def __post_init__(self) -> None:
+        """Raises UserError for a value out of its range."""
+        for name in ("steps", "checkpoint_every", "sample_every", "batch"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        if self.schedule not in SCHEDULES:
+            raise UserError(f"schedule must be one of {', '.join(SCHEDULES)}, not {self.schedule!r}.")
+        if not 0 < self.learning_rate < 1:
+            raise UserError(f"learning_rate must lie between 0 and 1, not {self.learning_rate}.")
+        if not 0 <= self.ema < 1:
+            raise UserError(f"ema must be at least 0 and under 1, not {self.ema}.")
+        if self.seed < 0:
+            raise UserError(f"seed must not be negative, not {self.seed}.")
+
+
+def learning_rate(config: LoopConfig, step: int) -> float:
+    """The rate of step 0 … steps-1, a function of the step alone."""
+    rate = config.learning_rate * min(1.0, (step + 1) / max(1, config.warmup))
+    if config.schedule == "cosine":
+        rate *= 0.5 * (1 + math.cos(math.pi * step / config.steps))
+    return rate
+
+
+def train(
+    config: LoopConfig,
+    model: nn.Module,
+    loss: Loss,
+    samples: Callable[[nn.Module, int], None] | None = None,
+) -> nn.Module:
+    """Train `model` in place and return it with its moving-average weights, in eval mode.
+
+    `loss(model, step, generator)` draws its own batch with the CPU `generator`, seeded by (seed, step, rank),
+    and returns a scalar, or that and further figures for the events. `samples(model, step)` is called on the
+    first process with the averaged weights, in eval mode and without gradients.
+
+    SIGINT and SIGTERM finish the step, save, and leave through `SystemExit(0)`. Raises `DiskFull`,
+    `Diverged`, and UserError for a run folder of another model.
+    """
+    accelerator = Accelerator()
+    optimizer = torch.optim.AdamW(
+        [p for p in model.parameters() if p.requires_grad],
+        lr=config.learning_rate,
+        weight_decay=config.weight_decay,
+        fused=True,
+    )
+    wrapped, optimizer = accelerator.prepare(model.train(), optimizer)
+    ema = EMAModel(model.parameters(), decay=config.ema, foreach=True)
+    training = checkpoints.Training(model, optimizer.optimizer, ema)
+    notes = checkpoints.load_newest(config.run, training) or {"step": 0}
+    _say_changes(accelerator, config, notes)
+    run = _Run(config, accelerator, optimizer, training, notes)
+    with _Stopping() as stopping, run.progress_bar() as bar:
+        for step in range(notes["step"], config.steps):
+            run.one_step(wrapped, loss, step)
+            done = step + 1
+            stop = _any_process(accelerator, stopping.requested)
+            last = done == config.steps
+            if done % LOG_EVERY == 0 or last or stop or done % config.checkpoint_every == 0:
+                run.report(bar, done)
+            if done % config.checkpoint_every == 0 or last or stop:
+                run.save(done)
+            if samples and not stop and (done % config.sample_every == 0 or last):
+                run.sample(samples, done)
+            if stop and not last:
+                accelerator.print(f"\nstopped at step {done}; the same command resumes", flush=True)
+                raise SystemExit(0)
+    ema.copy_to(model.parameters())
+    return accelerator.unwrap_model(wrapped, keep_fp32_wrapper=False).eval()
+
+
+class _Run:
+    """One session of a run: from its start or a checkpoint to its end or the next stop."""
+
+    def __init__(
+        self,
+        config: LoopConfig,
+        accelerator: Accelerator,
+        optimizer: AcceleratedOptimizer,
+        training: checkpoints.Training,
+        notes: dict,
+    ) -> None:
+        self.config, self.accelerator, self.optimizer, self.training = (
+            config,
+            accelerator,
+            optimizer,
+            training,
+        )
+        self.start, self.first_loss = notes["step"], notes.get("first_loss")
+        self.began = time.perf_counter()
+        self.generator = torch.Generator()
+        self.parameters = list(training.model.parameters())
+        self.losses: list[Tensor] = []
+        self.figures: list[dict[str, float]] = []
+        self.events = Events(config.run, self.start) if accelerator.is_main_process else None
+
+    def progress_bar(self) -> tqdm:
+        return tqdm(
+            initial=self.start,
+            total=self.config.steps,
+            desc=self.config.run.name,
+            disable=not self.accelerator.is_main_process,
+            mininterval=0.5 if sys.stderr.isatty() else 15,
+            unit="step",
+        )
+
+    def one_step(self, wrapped: nn.Module, loss: Loss, step: int) -> None:
+        seed = step_seed(self.config.seed, step, self.accelerator.process_index)
+        torch.manual_seed(seed)  # dropout draws from the global generator
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.config, step)
+        result = loss(wrapped, step, self.generator.manual_seed(seed))
+        value, figures = result if isinstance(result, tuple) else (result, {})
+        self.accelerator.backward(value)
+        self.accelerator.clip_grad_norm_(self.parameters, self.config.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.training.ema.step(self.parameters)
+        self.losses.append(value.detach())
+        self.figures.append(figures)
+
+    def report(self, bar: tqdm, done: int) -> None:
+        """One event for the steps since the last; raises `Diverged` before a bad state could be saved."""
+        loss = self.accelerator.reduce(torch.stack(self.losses).mean(), "mean").item()
+        self.first_loss = loss if self.first_loss is None else self.first_loss
+        if not math.isfinite(loss) or loss > DIVERGED_AT * abs(self.first_loss):
+            raise Diverged(
+                f"The training diverged: the loss is {loss:.4g} at step {done} (it began at "
+                f"{self.first_loss:.4g}). The last checkpoint in {self.config.run} is intact; start a new run "
+                f"with a learning rate under {self.config.learning_rate:g}."
+            )
+        figures = {k: sum(f[k] for f in self.figures) / len(self.figures) for k in self.figures[0]}
+        speed = (done - self.start) / (time.perf_counter() - self.began)
+        bar.set_postfix(loss=f"{loss:.4g}", refresh=False)
+        bar.update(done - bar.n)
+        if self.events:
+            self.events.write(
+                {
+                    "step": done,
+                    "of": self.config.steps,
+                    "loss": loss,
+                    "lr": learning_rate(self.config, done - 1),
+                    "seconds_left": (self.config.steps - done) / speed,
+                    "samples_per_second": speed * self.config.batch * self.accelerator.num_processes,
+                    **figures,
+                }
+            )
+        self.losses, self.figures = [], []
+
+    def save(self, done: int) -> None:
+        if self.accelerator.is_main_process:
+            notes = {"first_loss": self.first_loss, "config": asdict(self.config) | {"run": ""}}
+            checkpoints.save(self.config.run, self.training, done, notes)
+        self.accelerator.wait_for_everyone()
+
+    def sample(self, samples: Callable[[nn.Module, int], None], done: int) -> None:
+        if self.accelerator.is_main_process:
+            model, ema = self.training.model, self.training.ema
+            ema.store(self.parameters)
+            ema.copy_to(self.parameters)
+            with torch.no_grad():
+                samples(model.eval(), done)
+            ema.restore(self.parameters)
+            model.train()
+        self.accelerator.wait_for_everyone()
+
+
+class _Stopping:
+    """Turns the first SIGINT or SIGTERM into a request; a second one acts as usual."""
+
+    def __enter__(self) -> "_Stopping":
+        self.requested = False
+        self.before = {s: signal.signal(s, self._request) for s in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def _request(self, number: int, frame: object) -> None:
+        self.requested = True
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+    def __exit__(self, *error: object) -> None:
+        self._restore()
+
+
+def _any_process(accelerator: Accelerator, requested: bool) -> bool:
+    """Whether any process was asked to stop, so that all leave at the same step."""
+    if accelerator.num_processes == 1:
+        return requested
+    if requested:
+        accelerator.set_trigger()
+    return accelerator.check_trigger()
+
+
+def _say_changes(accelerator: Accelerator, config: LoopConfig, notes: dict) -> None:
+    """Resuming under other settings is allowed, and said."""
+    if not notes["step"]:
+        return
+    now = asdict(config) | {"run": ""}
+    changed = [f"{k} {v} -> {now[k]}" for k, v in notes["config"].items() if now[k] != v]
+    note = f" with changed settings: {', '.join(changed)}" if changed else ""
+    accelerator.print(f"resuming {config.run} at step {notes['step']}{note}", flush=True)
