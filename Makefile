@@ -1,0 +1,69 @@
+# `make run` opens the page, `make test` runs the tests; both make .venv and install into it first.
+# Written for POSIX sh and GNU Make 3.81, the one macOS carries.
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+PIP_INSTALL := $(PYTHON) -m pip install --disable-pip-version-check
+LOCK := uv pip compile --quiet --universal --python-version 3.10 --upgrade --no-annotate \
+	--custom-compile-command "make lock"
+
+.PHONY: help run test test-slow check weights lock
+
+help:
+	@echo "make run        start the page on the bundled models (options: make run ARGS='--port 7861')"
+	@echo "make test       every test but the slow ones"
+	@echo "make test-slow  the slow tests"
+	@echo "make check      formatting and lint"
+	@echo "make weights    train every bundled model again, from nothing (hours; resumable)"
+	@echo "make lock       choose the versions in requirements*.txt anew, from pyproject.toml (needs uv)"
+
+run: $(VENV)/installed
+	$(PYTHON) app.py $(ARGS)
+
+test: $(VENV)/installed-tests
+	$(PYTHON) -m tests.browser
+	$(PYTHON) -m pytest -m "not slow"
+
+test-slow: $(VENV)/installed-tests
+	$(PYTHON) -m tests.browser
+	$(PYTHON) -m pytest -m slow
+
+check: $(VENV)/installed-tests
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+
+weights: $(VENV)/installed
+	$(PYTHON) -m trainers.pocket.weights $(ARGS)
+
+# The CUDA packages stay out of the lock: torch itself names their exact versions, where it needs them.
+lock:
+	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
+	$(LOCK) pyproject.toml --output-file requirements.txt
+	grep -vE '^(nvidia|cuda|triton)' requirements.txt > requirements.txt.new
+	mv requirements.txt.new requirements.txt
+	$(LOCK) --group test --constraints requirements.txt --output-file requirements-dev.txt
+
+$(VENV)/installed: requirements.txt | $(PYTHON)
+	@echo "Installing into $(VENV), once: about 7 GB on Linux, where torch brings CUDA along."
+	$(PIP_INSTALL) -r requirements.txt
+	@touch $@
+
+$(VENV)/installed-tests: requirements-dev.txt $(VENV)/installed
+	$(PIP_INSTALL) -r requirements-dev.txt
+	@touch $@
+
+$(PYTHON):
+	@if [ "$$(uname -sm)" = "Darwin x86_64" ]; then \
+		echo "PyTorch no longer supports Intel Macs (nor a Python running under Rosetta)." >&2; exit 1; fi; \
+	for python in python3 python3.13 python3.12 python3.11 python3.10; do \
+		"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && break; \
+		python=; \
+	done; \
+	if [ -z "$$python" ]; then \
+		echo "Python 3.10 or newer is needed; 'python3' here is: $$(python3 --version 2>&1)" >&2; \
+		echo "Debian, Ubuntu: sudo apt-get install python3 python3-venv    macOS: brew install python" >&2; \
+		exit 1; fi; \
+	if ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
+		echo "$$python cannot make virtual environments. Debian, Ubuntu: sudo apt-get install python3-venv" >&2; \
+		exit 1; fi; \
+	"$$python" -m venv $(VENV)
