@@ -1,0 +1,75 @@
+"""Is a model folder whole and harmless? Looked up in file names and headers, without loading a weight."""
+
+import json
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from rf_app.errors import UserError
+
+OWN = ("unet", "scheduler")  # every model folder carries these
+BORROWED = ("vae", "text_encoder", "tokenizer")  # these may come from base_model
+CONFIGS = {
+    "unet": "config.json",
+    "scheduler": "scheduler_config.json",
+    "vae": "config.json",
+    "text_encoder": "config.json",
+    "tokenizer": "tokenizer_config.json",
+}
+WEIGHTS = {
+    "unet": "diffusion_pytorch_model.safetensors",
+    "vae": "diffusion_pytorch_model.safetensors",
+    "text_encoder": "model.safetensors",
+}
+PICKLES = {".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth"}
+MAX_JSON_BYTES = 64 * 2**20
+
+
+def check_piece(folder: Path) -> None:
+    """Check a piece of a model, such as `pocket-sd/unet`; raises UserError naming the file and the fault."""
+    piece = folder.name
+    if not folder.is_dir():
+        raise UserError(f"{folder}: this folder is missing.")
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in PICKLES:
+            raise UserError(
+                f"{path}: a pickle can run any code when it is read, so only safetensors are accepted: "
+                f"convert the file, or remove it if there is a safetensors file beside it."
+            )
+    read_json(folder / CONFIGS[piece])
+    if piece in WEIGHTS:
+        _check_weights(folder / WEIGHTS[piece])
+    if piece == "tokenizer" and not (folder / "tokenizer.json").is_file():
+        for name in ("vocab.json", "merges.txt"):
+            if not (folder / name).is_file():
+                raise UserError(f"{folder / name}: this file is missing (or give tokenizer.json).")
+
+
+def read_json(path: Path) -> dict:
+    """The JSON object in a file of a model folder; raises UserError where there is none."""
+    try:
+        if path.stat().st_size > MAX_JSON_BYTES:
+            raise UserError(f"{path}: larger than the {MAX_JSON_BYTES // 2**20} MB that are accepted.")
+        value = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise UserError(f"{path}: this file is missing.") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}).") from None
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"{path}: not valid JSON ({error}).") from None
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: expected a JSON object, found {type(value).__name__}.")
+    return value
+
+
+def _check_weights(path: Path) -> None:
+    if not path.is_file():
+        raise UserError(f"{path}: this file is missing.")
+    try:
+        # Opening checks the header, and that it covers the file to its last byte.
+        with safe_open(path, framework="np"):
+            pass
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path}: not a complete safetensors file ({error}).") from None

@@ -1,0 +1,153 @@
+"""From a model folder to a stock StableDiffusionPipeline; for one thread at a time, see pipeline/worker.
+
+Every piece is checked first, and the classes are ours to choose, never the folder's: no remote code, no
+pickles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from diffusers import (
+    AutoencoderKL,
+    DPMSolverMultistepScheduler,
+    SchedulerMixin,
+    StableDiffusionPipeline,
+    UNet2DConditionModel,
+)
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from rf_app.errors import UserError
+from rf_app.registry.checking import WEIGHTS, check_piece
+from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
+
+if TYPE_CHECKING:
+    from rf_app.registry.folders import Registry
+
+Stamp = tuple[Path, int, int]
+"""A folder as it was at one moment: publishing anew changes it."""
+
+
+def stamp(folder: Path) -> Stamp:
+    """What identifies the present content of a folder that is only ever replaced as a whole."""
+    status = folder.stat()
+    return folder, status.st_ino, status.st_mtime_ns
+
+
+def load(
+    registry: Registry,
+    id: str,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+    shared: MutableMapping[Stamp, Any] | None = None,
+) -> StableDiffusionPipeline:
+    """The model as a pipeline in evaluation mode, without a safety checker.
+
+    shared: pieces other pipelines have loaded already (same device and type); used, and added to.
+    Raises UserError naming the file that is missing, broken, or does not fit the others.
+    """
+    pipeline = assemble(registry.pieces(id), registry.card(id).kind, dtype, shared)
+    return pipeline.to(device)
+
+
+def assemble(
+    pieces: dict[str, Path],
+    kind: str,
+    dtype: torch.dtype = torch.float32,
+    shared: MutableMapping[Stamp, Any] | None = None,
+) -> StableDiffusionPipeline:
+    """The pipeline made of five piece folders, on the CPU (shared pieces stay where they are)."""
+    shared = {} if shared is None else shared
+    modules: dict[str, Any] = {}
+    for name in ("unet", "vae", "text_encoder", "tokenizer"):
+        key = stamp(pieces[name])
+        if key not in shared:
+            check_piece(pieces[name])
+            shared[key] = modules[name] = _load_piece(pieces[name], dtype)
+        modules[name] = shared[key]
+    unet, vae, text = modules["unet"], modules["vae"], modules["text_encoder"]
+    _same(pieces, "unet", "in_channels", unet.config.in_channels, "vae", vae.config.latent_channels)
+    _same(
+        pieces,
+        "unet",
+        "cross_attention_dim",
+        unet.config.cross_attention_dim,
+        "text_encoder",
+        text.config.hidden_size,
+    )
+    _same(pieces, "tokenizer", "length", len(modules["tokenizer"]), "text_encoder", text.config.vocab_size)
+    pipeline = StableDiffusionPipeline(
+        **modules,
+        scheduler=_load_scheduler(pieces["scheduler"], kind),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def _load_scheduler(folder: Path, kind: str) -> SchedulerMixin:
+    """DPM-Solver with the folder's noise schedule for a diffusion model, our scheduler for all others."""
+    check_piece(folder)
+    cls = DPMSolverMultistepScheduler if kind == "diffusion" else RectifiedFlowScheduler
+    try:
+        return cls.from_pretrained(folder, local_files_only=True)
+    except (ValueError, TypeError, NotImplementedError) as error:
+        raise UserError(f"{folder / 'scheduler_config.json'}: {error}") from None
+
+
+def _load_piece(folder: Path, dtype: torch.dtype) -> Any:
+    if folder.name == "tokenizer":
+        try:
+            return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+        except Exception as error:  # the Rust tokenizer raises bare Exceptions
+            raise UserError(f"{folder}: not a CLIP tokenizer ({_first_line(error)}).") from None
+    weights = folder / WEIGHTS[folder.name]
+    options = {"local_files_only": True, "use_safetensors": True, "output_loading_info": True, "dtype": dtype}
+    try:
+        if folder.name == "text_encoder":
+            model, info = CLIPTextModel.from_pretrained(folder, ignore_mismatched_sizes=True, **options)
+        else:
+            cls = UNet2DConditionModel if folder.name == "unet" else AutoencoderKL
+            model, info = cls.from_pretrained(folder, **options)
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        RuntimeError,
+        OSError,
+        ZeroDivisionError,
+    ) as error:
+        raise UserError(f"{weights}: does not fit {folder / 'config.json'} ({_first_line(error)}).") from None
+    if info["mismatched_keys"]:
+        name, found, expected = sorted(info["mismatched_keys"])[0]
+        raise UserError(
+            f"{weights}: {name} has shape {tuple(found)}, but config.json says {tuple(expected)}."
+        )
+    if info["missing_keys"]:
+        raise UserError(
+            f"{weights}: {sorted(info['missing_keys'])[0]} is missing, which config.json asks for."
+        )
+    return model.eval().requires_grad_(False)
+
+
+def _first_line(error: Exception) -> str:
+    """The library's own words, without its advice for programmers."""
+    return (
+        str(error).split(". If you want", 1)[0].strip().splitlines()[0][:300]
+        if str(error)
+        else type(error).__name__
+    )
+
+
+def _same(pieces: dict[str, Path], one: str, field: str, value: int, other: str, expected: int) -> None:
+    if value != expected:
+        raise UserError(
+            f"{pieces[one]}: {field} is {value}, but {pieces[other]} has {expected}: "
+            f"these pieces do not belong together."
+        )

@@ -1,0 +1,88 @@
+"""Rectified flow as a diffusers scheduler: the stock Stable Diffusion pipelines sample it as they are.
+
+"velocity": the U-Net predicts v = x1 - x0 at t = 1000 (1 - tau), and a step is `sample + v / N` (InstaFlow,
+arXiv 2309.06380). "epsilon": the U-Net is a diffusion model (or was fine-tuned as one) and is called at the
+same signal-to-noise ratio; see `rf_app.flow.conversion`. Guidance is the pipeline's own.
+
+    StableDiffusionPipeline.from_pretrained(folder, scheduler=RectifiedFlowScheduler())
+"""
+
+import torch
+from diffusers import ConfigMixin, SchedulerMixin
+from diffusers.configuration_utils import register_to_config
+from diffusers.schedulers.scheduling_utils import SchedulerOutput
+from torch import Tensor
+
+from rf_app.errors import UserError
+from rf_app.flow.conversion import NoiseSchedule, velocity_from_epsilon
+from rf_app.flow.path import timestep as velocity_timestep
+from rf_app.flow.path import uniform_taus
+
+
+class RectifiedFlowScheduler(SchedulerMixin, ConfigMixin):
+    """Euler's method on the straight path. The betas matter only for prediction_type "epsilon"."""
+
+    order = 1
+    init_noise_sigma = 1.0
+
+    @register_to_config
+    def __init__(
+        self,
+        num_train_timesteps: int = 1000,
+        prediction_type: str = "velocity",
+        beta_start: float = 0.00085,
+        beta_end: float = 0.012,
+        beta_schedule: str = "scaled_linear",
+    ):
+        """Raises UserError for a setting that this scheduler does not have."""
+        if num_train_timesteps != 1000:
+            raise UserError(
+                f"num_train_timesteps is {num_train_timesteps!r}; rectified flow here takes 1000."
+            )
+        if prediction_type not in ("velocity", "epsilon"):
+            raise UserError(f"prediction_type is {prediction_type!r}; expected 'velocity' or 'epsilon'.")
+        self.schedule: NoiseSchedule | None = None
+        if prediction_type == "epsilon":
+            self.schedule = NoiseSchedule(_alphas_cumprod(beta_start, beta_end, beta_schedule))
+        self.set_timesteps(1)
+
+    def set_timesteps(self, num_inference_steps: int, device: str | torch.device | None = None) -> None:
+        """Prepare a solve from noise to data in N uniform steps."""
+        self.num_inference_steps = num_inference_steps
+        self._taus = uniform_taus(num_inference_steps)
+        self._index = 0
+        starts = torch.tensor(self._taus[:-1], dtype=torch.float64)
+        timesteps = velocity_timestep(starts) if self.schedule is None else self.schedule.timestep(starts)
+        self.timesteps = timesteps.to(device=device, dtype=torch.float32)
+
+    def scale_model_input(self, sample: Tensor, timestep: Tensor | float | None = None) -> Tensor:
+        """The U-Net's input for the next step: the sample itself, or s(tau) times it for "epsilon"."""
+        return sample if self.schedule is None else self.schedule.scale(self._taus[self._index]) * sample
+
+    def step(
+        self, model_output: Tensor, timestep: Tensor | float, sample: Tensor, return_dict: bool = True
+    ) -> SchedulerOutput | tuple[Tensor]:
+        """Move the sample [B, ...] one Euler step on; to be called once for each of `timesteps`, in order."""
+        tau, following = self._taus[self._index : self._index + 2]
+        # Half-precision steps would add up their rounding.
+        x, velocity = sample.float(), model_output.float()
+        if self.schedule is not None:
+            velocity = velocity_from_epsilon(x, velocity, tau, self.schedule)
+        self._index += 1
+        moved = (x + (following - tau) * velocity).to(sample.dtype)
+        return SchedulerOutput(prev_sample=moved) if return_dict else (moved,)
+
+    def __len__(self) -> int:
+        """The number of training timesteps, as diffusers' schedulers have it."""
+        return self.config.num_train_timesteps
+
+
+def _alphas_cumprod(start: float, end: float, schedule: str) -> Tensor:
+    """Stable Diffusion's noise schedules: [1000], float64."""
+    if schedule == "scaled_linear":
+        betas = torch.linspace(start**0.5, end**0.5, 1000, dtype=torch.float64) ** 2
+    elif schedule == "linear":
+        betas = torch.linspace(start, end, 1000, dtype=torch.float64)
+    else:
+        raise UserError(f"beta_schedule is {schedule!r}; expected 'scaled_linear' or 'linear'.")
+    return torch.cumprod(1 - betas, 0)

@@ -1,0 +1,23 @@
+"""What tests of several packages share."""
+
+import shutil
+
+import pytest
+
+from rf_app.registry.folders import Registry
+from tests.tiny import build_tiny
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tmp_path_factory):
+    """The folder of the tiny models, built once: read only."""
+    folder = tmp_path_factory.mktemp("tiny") / "models"
+    build_tiny(folder)
+    return folder
+
+
+@pytest.fixture
+def tiny_registry(tiny_models, tmp_path):
+    """A registry with the tiny models in a folder of the test's own, to break and to publish into."""
+    shutil.copytree(tiny_models, tmp_path / "models")
+    return Registry([tmp_path / "models"])

@@ -1,0 +1,122 @@
+"""A registry of tiny real models with random weights: every code path of the bundled ones, in a second.
+
+tiny-sd (diffusion, complete), tiny-2rf (rectified-flow, `unet/` and `scheduler/` only, the rest from
+tiny-sd), tiny-instaflow (one-step, likewise, from tiny-2rf). 96x96 pictures, latents [8, 12, 12], prompts of
+32 tokens.
+"""
+
+import json
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, DPMSolverMultistepScheduler, UNet2DConditionModel
+from tokenizers.pre_tokenizers import ByteLevel
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from rf_app.registry.card import ModelCard
+from rf_app.registry.folders import Registry
+from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
+
+WORDS = ["a", "photograph", "of", "mountain", "lake", "near", "at", "sunset", "red", "tent"]
+TOPICS = {"land": ["mountain"], "water": ["lake"], "time": ["sunset"], "object": ["red tent"]}
+
+
+def tiny_unet(seed: int) -> UNet2DConditionModel:
+    """A U-Net of SD 1.5's layout for latents [8, 12, 12] and text of width 32."""
+    torch.manual_seed(seed)
+    return UNet2DConditionModel(
+        sample_size=12,
+        in_channels=8,
+        out_channels=8,
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+        block_out_channels=(16, 32),
+        layers_per_block=1,
+        norm_num_groups=8,
+        cross_attention_dim=32,
+        attention_head_dim=4,
+    )
+
+
+def tiny_vae() -> AutoencoderKL:
+    """An autoencoder with factor 8 and 8 latent channels."""
+    torch.manual_seed(1)
+    return AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        block_out_channels=(8, 8, 8, 8),
+        norm_num_groups=4,
+        latent_channels=8,
+        sample_size=96,
+        scaling_factor=0.5,
+        mid_block_add_attention=False,
+    )
+
+
+def tiny_tokenizer() -> CLIPTokenizer:
+    """Byte by byte, so any Unicode text has tokens."""
+    bytes_ = sorted(ByteLevel.alphabet())
+    tokens = [*bytes_, *(byte + "</w>" for byte in bytes_), "<|startoftext|>", "<|endoftext|>"]
+    return CLIPTokenizer({token: i for i, token in enumerate(tokens)}, [], model_max_length=32)
+
+
+def tiny_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
+    """One layer of width 32."""
+    torch.manual_seed(2)
+    return CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=1,
+            num_attention_heads=4,
+            max_position_embeddings=32,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+
+
+def tiny_card(id: str, kind: str, steps: int, guidance: float, base_model: str | None = None) -> ModelCard:
+    """A card of a tiny model."""
+    return ModelCard(
+        id=id,
+        title=id.replace("-", " ").title(),
+        kind=kind,
+        description="Random weights for the tests.",
+        resolution=96,
+        steps=steps,
+        guidance=guidance,
+        license="apache-2.0",
+        base_model=base_model,
+        lineage=(base_model,) if base_model else (),
+    )
+
+
+def build_tiny(folder: Path) -> Registry:
+    """Publish the three tiny models into `folder` and return its registry."""
+    registry = Registry([folder])
+    tokenizer = tiny_tokenizer()
+
+    def diffusion(target: Path) -> None:
+        tiny_unet(3).save_pretrained(target / "unet")
+        tiny_vae().save_pretrained(target / "vae")
+        tiny_text_encoder(tokenizer).save_pretrained(target / "text_encoder")
+        tokenizer.save_pretrained(target / "tokenizer")
+        DPMSolverMultistepScheduler(
+            beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1
+        ).save_pretrained(target / "scheduler")
+        (target / "vocabulary.json").write_text(json.dumps({"topics": TOPICS, "words": WORDS}))
+
+    def flow(seed: int):
+        def build(target: Path) -> None:
+            tiny_unet(seed).save_pretrained(target / "unet")
+            RectifiedFlowScheduler().save_pretrained(target / "scheduler")
+
+        return build
+
+    registry.publish("tiny-sd", diffusion, tiny_card("tiny-sd", "diffusion", 4, 3.0))
+    registry.publish("tiny-2rf", flow(4), tiny_card("tiny-2rf", "rectified-flow", 4, 1.5, "tiny-sd"))
+    registry.publish("tiny-instaflow", flow(5), tiny_card("tiny-instaflow", "one-step", 1, 1.0, "tiny-2rf"))
+    return registry
