@@ -1,0 +1,57 @@
+"""The browser of the page's tests: where it is, and how it gets here.
+
+`make test` calls `python -m tests.browser`, which installs one when there is none: Debian's chromium on
+Debian, Playwright's own build elsewhere. The tests launch `executable()`.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+COMMANDS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+MAC_CHROME = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
+
+
+def executable() -> str | None:
+    """The path of a Chromium here: one on PATH, macOS's Chrome or Playwright's own; None without one.
+
+    Call it before starting Playwright: its synchronous interface cannot be started twice.
+    """
+    from playwright.sync_api import sync_playwright
+
+    for command in (*COMMANDS, MAC_CHROME):
+        if found := shutil.which(command):
+            return found
+    with sync_playwright() as playwright:
+        own = playwright.chromium.executable_path
+    return own if Path(own).exists() else None
+
+
+def install() -> bool:
+    """Install a browser, as root or through sudo on Debian; True if one is here afterwards."""
+    if shutil.which("apt-get") and "ID=debian" in Path("/etc/os-release").read_text().splitlines():
+        as_root = [] if os.geteuid() == 0 else ["sudo"]
+        apt_get = [*as_root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q"]
+        commands = [
+            [*apt_get, "update"],
+            [*apt_get, "install", "-y", "--no-install-recommends", "chromium"],
+        ]
+    else:
+        commands = [[sys.executable, "-m", "playwright", "install", "chromium"]]
+    for command in commands:
+        print(" ".join(command), flush=True)
+        if not shutil.which(command[0]) or subprocess.run(command, check=False).returncode:
+            return False
+    return executable() is not None
+
+
+if __name__ == "__main__":
+    if not executable() and not install():
+        sys.exit(
+            "The tests of the page need Chromium, and it could not be installed. Do this, then try again.\n"
+            "Debian: sudo apt-get install chromium\n"
+            "Ubuntu: .venv/bin/playwright install --with-deps chromium\n"
+            "macOS:  brew install --cask google-chrome"
+        )

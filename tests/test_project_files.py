@@ -1,0 +1,84 @@
+"""The lock, the declared dependencies, the code's imports and the Space's front matter agree."""
+
+import importlib.metadata
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.test_architecture import ROOT, imports, sources
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+DECLARED = [Requirement(line) for line in PROJECT["project"]["dependencies"]]
+FOR_TESTS = [Requirement(line) for line in PROJECT["dependency-groups"]["test"]]
+PLATFORMS = [("Linux", "linux", "x86_64"), ("Linux", "linux", "aarch64"), ("Darwin", "darwin", "arm64")]
+
+
+def locked(*files: str) -> list[Requirement]:
+    lines = [line for file in files for line in (ROOT / file).read_text().splitlines()]
+    return [Requirement(line) for line in lines if not line.startswith("#")]
+
+
+@pytest.mark.parametrize("python", ["3.10", "3.11", "3.12", "3.13"])
+@pytest.mark.parametrize(("system", "sys_platform", "machine"), PLATFORMS)
+def test_every_declared_dependency_is_locked_once(
+    python: str, system: str, sys_platform: str, machine: str
+) -> None:
+    environment = {
+        "python_version": python,
+        "python_full_version": f"{python}.9",
+        "platform_system": system,
+        "sys_platform": sys_platform,
+        "platform_machine": machine,
+    }
+    pins: dict[str, str] = {}
+    for pin in locked("requirements.txt", "requirements-dev.txt"):
+        if pin.marker and not pin.marker.evaluate(environment):
+            continue
+        (version,) = pin.specifier
+        assert version.operator == "=="
+        assert pins.setdefault(canonicalize_name(pin.name), version.version) == version.version
+    for requirement in [*DECLARED, *FOR_TESTS]:
+        assert requirement.specifier.contains(pins[canonicalize_name(requirement.name)]), str(requirement)
+
+
+def test_the_lock_names_no_place_no_local_build_and_no_cuda_package() -> None:
+    """So pip installs from wherever it is set to look, and no CPU-only torch meets an ordinary torchvision."""
+    for requirement in locked("requirements.txt", "requirements-dev.txt"):
+        assert requirement.url is None
+        assert "+" not in str(requirement.specifier)
+        assert not re.match("nvidia|cuda|triton", requirement.name)
+
+
+def test_every_imported_library_is_declared() -> None:
+    distributions = importlib.metadata.packages_distributions()
+    declared = {canonicalize_name(requirement.name) for requirement in DECLARED}
+    ours = {"rf_app", "trainers", "benchmarks", "app"} | sys.stdlib_module_names
+    for file in [*sources(ROOT), *ROOT.glob("benchmarks/**/*.py")]:
+        libraries = {name.split(".")[0] for name in imports(ROOT, file)} - ours
+        for library in libraries:
+            owners = {canonicalize_name(owner) for owner in distributions.get(library, [library])}
+            assert owners & declared, (
+                f"{file.relative_to(ROOT)} imports {library}, which pyproject.toml lacks"
+            )
+
+
+def front_matter(readme: Path) -> dict[str, object]:
+    return yaml.safe_load(readme.read_text(encoding="utf-8").split("---\n")[1])
+
+
+def test_the_space_runs_the_locked_gradio() -> None:
+    space = front_matter(ROOT / "README.md")
+    (gradio,) = [pin for pin in locked("requirements.txt") if pin.name == "gradio"]
+    assert str(gradio.specifier) == f"=={space['sdk_version']}"
+    assert (ROOT / str(space["app_file"])).is_file()
+    assert len(str(space["short_description"])) <= 60  # the Hub refuses more
