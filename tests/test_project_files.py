@@ -52,7 +52,7 @@ def test_every_declared_dependency_is_locked_once(
 
 
 def test_the_lock_names_no_place_no_local_build_and_no_cuda_package() -> None:
-    """So pip installs from wherever it is set to look, and no CPU-only torch meets an ordinary torchvision."""
+    """So pip installs from where it is set to look, and no CPU-only torch meets an ordinary torchvision."""
     for requirement in locked("requirements.txt", "requirements-dev.txt"):
         assert requirement.url is None
         assert "+" not in str(requirement.specifier)
