@@ -1,0 +1,67 @@
+"""A picture that knows how it was made: settings as JSON in the PNG's text chunk "instaflow", and back."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from rf_app.errors import UserError
+from rf_app.pipeline.requests import MAX_PROMPT
+
+KEY = "instaflow"
+MAX_FILE_BYTES = 64 * 2**20
+MAX_SETTINGS_CHARACTERS = 32_768
+FIELDS: dict[str, type | tuple[type, ...]] = {
+    "prompt": str,
+    "negative_prompt": str,
+    "model": str,
+    "seed": int,
+    "steps": int,
+    "guidance": (int, float),
+}
+"""What is read back, and its type; a picture may carry more, for people."""
+
+
+def save_png(image: Image.Image, path: Path, settings: dict[str, Any]) -> None:
+    """Write the picture with its settings: JSON values, of FIELDS and any others for people."""
+    info = PngInfo()
+    info.add_itxt(KEY, json.dumps(settings, ensure_ascii=False))
+    image.save(path, format="PNG", pnginfo=info, compress_level=1)
+
+
+def read_settings(path: Path) -> dict[str, Any] | None:
+    """The settings in a PNG, those of FIELDS only; None for a PNG that carries none.
+
+    The file may come from anyone: raises UserError for what is not a PNG, too large, or has broken settings.
+    Values still have to pass `GenerateRequest.checked`.
+    """
+    name = Path(path).name
+    if Path(path).stat().st_size > MAX_FILE_BYTES:
+        raise UserError(f"{name}: larger than the {MAX_FILE_BYTES // 2**20} MB that are accepted.")
+    try:
+        with Image.open(path, formats=["PNG"]) as image:
+            # The chunk stands before the pixels, so nothing needs decoding.
+            text = image.info.get(KEY)
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        raise UserError(f"{name}: not a readable PNG picture ({type(error).__name__}).") from None
+    if text is None:
+        return None
+    try:
+        if len(text) > MAX_SETTINGS_CHARACTERS:
+            raise ValueError
+        settings = json.loads(text)
+        if not isinstance(settings, dict):
+            raise ValueError
+    except (ValueError, TypeError, RecursionError):
+        raise UserError(f"{name}: the settings inside the picture are not readable.") from None
+    found = {field: settings[field] for field in FIELDS if field in settings}
+    for field, value in found.items():
+        if isinstance(value, bool) or not isinstance(value, FIELDS[field]):
+            raise UserError(f"{name}: the picture's {field} is {value!r:.40}, which cannot be used.")
+        if isinstance(value, str) and len(value) > MAX_PROMPT:
+            raise UserError(
+                f"{name}: the picture's {field} has {len(value):,} characters; at most {MAX_PROMPT:,}."
+            )
+    return found

@@ -1,0 +1,200 @@
+"""One thread owns the device and the models; everybody else sends it requests and waits for the results.
+
+Loading weights on two threads at once corrupts modules, and schedulers keep the state of a run: so all of it
+happens here, one request after the other. Every image is sampled on its own: in a batch its last bits would
+depend on the number of its neighbours, and a seed must give the same pixels always.
+
+    worker = Worker(Registry.default())
+    result = worker.generate(GenerateRequest("a lake at sunset", "pocket-instaflow"))
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakValueDictionary
+
+import torch
+from diffusers import StableDiffusionPipeline
+from PIL import Image
+from torch import Tensor
+
+from rf_app.errors import Cancelled
+from rf_app.pipeline.requests import MAX_SEED, GenerateRequest, GenerateResult, Timings
+from rf_app.registry.card import ModelCard
+from rf_app.registry.folders import Registry
+from rf_app.registry.loading import Stamp, load, stamp
+from rf_app.registry.vocabulary import Vocabulary, vocabulary
+
+Progress = Callable[[int, int], None]
+"""Called after each step of the U-Net with (steps done, steps in all), on the worker's thread."""
+
+CACHED_TEXTS = 256
+
+
+class ResidentPipeline(StableDiffusionPipeline):
+    """The stock pipeline of a model that stays where it is.
+
+    The stock property walks through all modules in search of offloading hooks, five times a call: 3 ms that a
+    one-step picture feels.
+    """
+
+    @property
+    def _execution_device(self) -> torch.device:
+        return self.unet.conv_in.weight.device
+
+
+@dataclass(frozen=True)
+class Resident:
+    """A model in memory, and the folders it came from as they were."""
+
+    card: ModelCard
+    pipeline: StableDiffusionPipeline
+    vocabulary: Vocabulary | None
+    stamps: frozenset[Stamp]
+    text_stamp: Stamp  # which text encoder it has, for the cache of embeddings
+
+
+class Worker:
+    """The pipeline worker. Its methods may be called from any thread."""
+
+    def __init__(self, registry: Registry, device: str | torch.device | None = None, resident: int = 3):
+        """device: None takes CUDA, then Apple's GPU, then the CPU. resident: models kept in memory."""
+        self.registry = registry
+        self.device = torch.device(device or _best_device())
+        self.dtype = torch.float16 if self.device.type == "cuda" else torch.float32
+        self._size = resident
+        self._models: OrderedDict[str, Resident] = OrderedDict()
+        self._pieces: WeakValueDictionary[Stamp, Any] = WeakValueDictionary()
+        self._texts: OrderedDict[tuple[Stamp, str], Tensor] = OrderedDict()
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pipeline")
+
+    def generate(
+        self,
+        request: GenerateRequest,
+        progress: Progress | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> GenerateResult:
+        """Wait for the request's turn and its pictures.
+
+        cancelled: asked when the turn comes and after each step; True ends the request with `Cancelled`.
+        Raises UserError for what the user can put right; another error is a defect, and the worker lives on.
+        """
+        return self._thread.submit(self._generate, request, progress, cancelled).result()
+
+    def close(self) -> None:
+        """Finish the request at hand, drop those that wait, end the thread."""
+        self._thread.shutdown(cancel_futures=True)
+
+    @torch.inference_mode()
+    def _generate(
+        self, request: GenerateRequest, progress: Progress | None, cancelled: Callable[[], bool] | None
+    ) -> GenerateResult:
+        if cancelled and cancelled():
+            raise Cancelled("Stopped.")
+        model = self._model(request.model)
+        request = request.checked(model.card)
+        total_steps, done = request.steps * request.count, 0
+
+        def after_step(pipeline: StableDiffusionPipeline, step: int, timestep: Tensor, tensors: dict) -> dict:
+            nonlocal done
+            done += 1
+            if progress:
+                progress(done, total_steps)
+            if cancelled and cancelled():
+                raise Cancelled("Stopped.")
+            return tensors
+
+        start = self._now()
+        guided = request.guidance > 1
+        embeds = self._embed(model, request.prompt)
+        null_embeds = self._embed(model, request.negative_prompt) if guided else None
+        text_done = self._now()
+        unet = decode = 0.0
+        images = []
+        seeds = tuple((request.seed + i) % (MAX_SEED + 1) for i in range(request.count))
+        for seed in seeds:
+            begun = self._now()
+            latents = model.pipeline(
+                prompt_embeds=embeds,
+                negative_prompt_embeds=null_embeds,
+                num_inference_steps=request.steps,
+                guidance_scale=request.guidance,
+                generator=torch.Generator("cpu").manual_seed(seed),
+                output_type="latent",
+                callback_on_step_end=after_step,
+            ).images
+            sampled = self._now()
+            images.append(_decode(model.pipeline, latents))
+            unet += sampled - begun
+            decode += self._now() - sampled
+        timings = Timings(text=text_done - start, unet=unet, decode=decode, total=self._now() - start)
+        unknown = tuple(model.vocabulary.unknown(request.prompt)) if model.vocabulary else ()
+        return GenerateResult(tuple(images), request, seeds, timings, unknown)
+
+    def _model(self, id: str) -> Resident:
+        """The model, from memory if its folders are still what they were."""
+        folder = self.registry.folder(id)
+        found = self._models.get(id)
+        if found and stamp(folder) in found.stamps and all(_unchanged(old) for old in found.stamps):
+            self._models.move_to_end(id)
+            return found
+        self._models.pop(id, None)
+        while len(self._models) >= self._size:
+            self._models.popitem(last=False)
+        pieces = self.registry.pieces(id)
+        stock = load(self.registry, id, self.device, self.dtype, self._pieces)
+        pipeline = ResidentPipeline(**stock.components, requires_safety_checker=False)
+        pipeline.set_progress_bar_config(disable=True)
+        pipeline.unet.to(memory_format=torch.channels_last)
+        pipeline.vae.to(memory_format=torch.channels_last)
+        model = Resident(
+            card=self.registry.card(id),
+            pipeline=pipeline,
+            vocabulary=vocabulary(self.registry, id),
+            stamps=frozenset(stamp(path) for path in {folder, *(piece.parent for piece in pieces.values())}),
+            text_stamp=stamp(pieces["text_encoder"]),
+        )
+        self._models[id] = model
+        return model
+
+    def _embed(self, model: Resident, text: str) -> Tensor:
+        """The text's embedding [1, L, D], from memory if it was asked for lately."""
+        key = model.text_stamp, text
+        if key in self._texts:
+            self._texts.move_to_end(key)
+            return self._texts[key]
+        embeds, _ = model.pipeline.encode_prompt(text, self.device, 1, do_classifier_free_guidance=False)
+        self._texts[key] = embeds
+        if len(self._texts) > CACHED_TEXTS:
+            self._texts.popitem(last=False)
+        return embeds
+
+    def _now(self) -> float:
+        """The clock, once the device has done what it was given."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.perf_counter()
+
+
+def _decode(pipeline: StableDiffusionPipeline, latents: Tensor) -> Image.Image:
+    """The picture of latents [1, C, h, w]."""
+    vae = pipeline.vae
+    pixels = vae.decode(latents / vae.config.scaling_factor, return_dict=False)[0]
+    levels = pixels[0].float().mul(127.5).add(127.5).round().clamp(0, 255).byte()
+    return Image.fromarray(levels.permute(1, 2, 0).cpu().numpy())
+
+
+def _unchanged(old: Stamp) -> bool:
+    try:
+        return stamp(old[0]) == old
+    except OSError:
+        return False
+
+
+def _best_device() -> str:
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
