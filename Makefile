@@ -7,6 +7,8 @@ PIP_INSTALL := $(PYTHON) -m pip install --disable-pip-version-check
 LOCK := uv pip compile --quiet --universal --python-version 3.10 --upgrade --no-annotate \
 	--custom-compile-command "make lock"
 
+# An environment whose making was interrupted is made again.
+.DELETE_ON_ERROR:
 .PHONY: help run test test-slow check weights lock
 
 help:
@@ -64,6 +66,6 @@ $(PYTHON):
 		echo "Debian, Ubuntu: sudo apt-get install python3 python3-venv    macOS: brew install python" >&2; \
 		exit 1; fi; \
 	if ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
-		echo "$$python cannot make virtual environments. Debian, Ubuntu: sudo apt-get install python3-venv" >&2; \
+		echo "$$python cannot make virtual environments. Debian, Ubuntu: sudo apt-get install $$python-venv" >&2; \
 		exit 1; fi; \
 	"$$python" -m venv $(VENV)
