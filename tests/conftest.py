@@ -3,9 +3,16 @@
 import shutil
 
 import pytest
+import torch
 
 from rf_app.registry.folders import Registry
 from tests.tiny import build_tiny
+
+
+@pytest.fixture(autouse=True)
+def same_random_numbers():
+    """A test draws the same numbers whenever it runs."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")

@@ -64,8 +64,9 @@ class RectifiedFlowScheduler(SchedulerMixin, ConfigMixin):
     ) -> SchedulerOutput | tuple[Tensor]:
         """Move the sample [B, ...] one Euler step on; to be called once for each of `timesteps`, in order."""
         tau, following = self._taus[self._index : self._index + 2]
-        # Half-precision steps would add up their rounding.
-        x, velocity = sample.float(), model_output.float()
+        # In half precision the conversion from epsilon would lose what it divides by small numbers.
+        precise = torch.promote_types(sample.dtype, torch.float32)
+        x, velocity = sample.to(precise), model_output.to(precise)
         if self.schedule is not None:
             velocity = velocity_from_epsilon(x, velocity, tau, self.schedule)
         self._index += 1
