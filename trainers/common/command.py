@@ -18,15 +18,16 @@ Config = TypeVar("Config")
 
 def run(command: Callable[[Config], None], config: type[Config]) -> None:
     """Parse `sys.argv` into `config` (help from its fields' docstrings) and run `command` on it."""
-    options = tyro.cli(config, description=sys.modules[config.__module__].__doc__)
     try:
-        command(options)
+        command(tyro.cli(config, description=sys.modules[config.__module__].__doc__))
     except UserError as error:
         _fail(error, 2)
     except (DiskFull, Diverged) as error:
         _fail(error, 1)
+    except OSError as error:
+        _fail(f"{error.filename or 'The machine'}: {error.strerror or error}", 1)
 
 
-def _fail(error: Exception, code: int) -> None:
+def _fail(error: Exception | str, code: int) -> None:
     print(f"error: {error}", file=sys.stderr, flush=True)
     raise SystemExit(code)

@@ -41,7 +41,7 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
 
     A reader sees the old file or the whole new one, whatever happens. Raises `DiskFull`.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.tmp")
     try:
         with disk_full_named(path):
             path.parent.mkdir(parents=True, exist_ok=True)

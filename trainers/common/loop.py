@@ -5,7 +5,6 @@ gives the very weights of an uninterrupted run, because every draw is a function
 """
 
 import math
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from rf_app.errors import UserError
 from trainers.common import checkpoints
 from trainers.common.draws import step_seed
 from trainers.common.events import Events
+from trainers.common.stopping import Stopping
 
 LOG_EVERY = 10
 DIVERGED_AT = 100.0  # times the first loss
@@ -115,11 +115,11 @@ def train(
     notes = checkpoints.load_newest(config.run, training) or {"step": 0}
     _say_changes(accelerator, config, notes)
     run = _Run(config, accelerator, optimizer, training, notes)
-    with _Stopping() as stopping, run.progress_bar() as bar:
+    with Stopping() as stopping, run.progress_bar() as bar:
         for step in range(notes["step"], config.steps):
             run.one_step(wrapped, loss, step)
             done = step + 1
-            stop = _any_process(accelerator, stopping.requested)
+            stop = stopping.anywhere(accelerator)
             last = done == config.steps
             if done % LOG_EVERY == 0 or last or stop or done % config.checkpoint_every == 0:
                 run.report(bar, done)
@@ -191,8 +191,8 @@ class _Run:
         if not math.isfinite(loss) or loss > DIVERGED_AT * abs(self.first_loss):
             raise Diverged(
                 f"The training diverged: the loss is {loss:.4g} at step {done} (it began at "
-                f"{self.first_loss:.4g}). The last checkpoint in {self.config.run} is intact; start a new run "
-                f"with a learning rate under {self.config.learning_rate:g}."
+                f"{self.first_loss:.4g}). The last checkpoint in {self.config.run} is intact; start a "
+                f"new run with a learning rate under {self.config.learning_rate:g}."
             )
         figures = {k: sum(f[k] for f in self.figures) / len(self.figures) for k in self.figures[0]}
         speed = (done - self.start) / (time.perf_counter() - self.began)
@@ -228,35 +228,6 @@ class _Run:
             ema.restore(self.parameters)
             model.train()
         self.accelerator.wait_for_everyone()
-
-
-class _Stopping:
-    """Turns the first SIGINT or SIGTERM into a request; a second one acts as usual."""
-
-    def __enter__(self) -> "_Stopping":
-        self.requested = False
-        self.before = {s: signal.signal(s, self._request) for s in (signal.SIGINT, signal.SIGTERM)}
-        return self
-
-    def _request(self, number: int, frame: object) -> None:
-        self.requested = True
-        self._restore()
-
-    def _restore(self) -> None:
-        for number, handler in self.before.items():
-            signal.signal(number, handler)
-
-    def __exit__(self, *error: object) -> None:
-        self._restore()
-
-
-def _any_process(accelerator: Accelerator, requested: bool) -> bool:
-    """Whether any process was asked to stop, so that all leave at the same step."""
-    if accelerator.num_processes == 1:
-        return requested
-    if requested:
-        accelerator.set_trigger()
-    return accelerator.check_trigger()
 
 
 def _say_changes(accelerator: Accelerator, config: LoopConfig, notes: dict) -> None:

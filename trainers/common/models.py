@@ -1,0 +1,140 @@
+"""What the trainers need of a registry model: its frozen pieces, its flow, its texts, its pictures."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from accelerate import PartialState
+from diffusers import SchedulerMixin, StableDiffusionPipeline, UNet2DConditionModel
+from torch import Tensor
+
+from rf_app.errors import UserError
+from rf_app.flow.conversion import NoiseSchedule
+from rf_app.registry.card import ModelCard, check_id
+from rf_app.registry.folders import Registry
+from rf_app.registry.loading import load
+from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
+from trainers.common.disk import disk_full_named
+
+
+def registry_into(models: Path | None) -> Registry:
+    """The models at hand; new ones go into `models`, or into the user's folder where it is None."""
+    default = Registry.default()
+    if models is None:
+        return default
+    return Registry([*(f for f in default.folders if f.absolute() != models.absolute()), models])
+
+
+def check_free(registry: Registry, id: str, overwrite: bool) -> None:
+    """Refuse an id that publishing would refuse, before the hours of training rather than after."""
+    check_id(id)
+    taken = [root / id for root in registry.folders if (root / id).exists()]
+    if taken and not (overwrite and taken == [registry.folders[-1] / id]):
+        raise UserError(f"There is already a model {id!r} in {taken[0].parent}: choose another --output.")
+
+
+def load_frozen(registry: Registry, id: str) -> StableDiffusionPipeline:
+    """The model in float32 on this process's device, channels last (faster on a CPU), without gradients."""
+    pipeline = load(registry, id, PartialState().device, torch.float32)
+    for module in (pipeline.unet, pipeline.vae):
+        module.to(memory_format=torch.channels_last)
+    return pipeline
+
+
+def schedule_of(pipeline: StableDiffusionPipeline) -> NoiseSchedule | None:
+    """What `velocity_field` needs to see the model as a flow; None where the U-Net predicts velocity."""
+    scheduler = pipeline.scheduler
+    if isinstance(scheduler, RectifiedFlowScheduler):
+        return scheduler.schedule
+    if scheduler.config.prediction_type != "epsilon":
+        raise UserError(
+            f"{pipeline.unet.config._name_or_path}: its prediction_type is "
+            f"{scheduler.config.prediction_type!r}; the trainers take 'epsilon' and rectified flows."
+        )
+    return NoiseSchedule(scheduler.alphas_cumprod)
+
+
+def flow_scheduler(pipeline: StableDiffusionPipeline, matched: bool) -> RectifiedFlowScheduler:
+    """The scheduler to publish with a U-Net that was trained from `pipeline`'s."""
+    if not matched or schedule_of(pipeline) is None:
+        return RectifiedFlowScheduler()
+    betas = {name: pipeline.scheduler.config[name] for name in ("beta_start", "beta_end", "beta_schedule")}
+    return RectifiedFlowScheduler(prediction_type="epsilon", **betas)
+
+
+def latent_shape(pipeline: StableDiffusionPipeline) -> tuple[int, int, int]:
+    """Channels, height and width of the model's latents."""
+    config = pipeline.unet.config
+    return config.in_channels, config.sample_size, config.sample_size
+
+
+def noise_of(seeds: Sequence[int], shape: tuple[int, ...]) -> Tensor:
+    """Standard normal noise [B, *shape] on the CPU, each sample from its own seed, as the worker draws it."""
+    return torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
+
+
+@torch.no_grad()
+def encode(pipeline: StableDiffusionPipeline, prompts: Sequence[str]) -> Tensor:
+    """Text embeddings [B, L, D] of the prompts, as the stock pipeline makes them."""
+    tokens = pipeline.tokenizer(
+        list(prompts),
+        padding="max_length",
+        max_length=pipeline.tokenizer.model_max_length,
+        truncation=True,
+        return_tensors="pt",
+    )
+    return pipeline.text_encoder(tokens.input_ids.to(pipeline.text_encoder.device))[0]
+
+
+@torch.no_grad()
+def sample(
+    unet: UNet2DConditionModel,
+    scheduler: SchedulerMixin,
+    noise: Tensor,
+    text: Tensor,
+    null: Tensor,
+    guidance: float,
+    steps: int,
+) -> Tensor:
+    """Latents [B, C, H, W] from noise [B, C, H, W], as the stock pipeline samples them.
+
+    text: [B, L, D]; null: [1, L, D], the empty text's; guidance 1 costs one call a step, others a double one.
+    """
+    guided = guidance != 1.0
+    if guided:
+        text = torch.cat([null.expand_as(text), text])
+    scheduler.set_timesteps(steps, device=noise.device)
+    x = noise * scheduler.init_noise_sigma
+    for t in scheduler.timesteps:
+        z = scheduler.scale_model_input(torch.cat([x, x]) if guided else x, t)
+        prediction = unet(z, t, encoder_hidden_states=text, return_dict=False)[0]
+        if guided:
+            unconditional, conditioned = prediction.chunk(2)
+            prediction = unconditional + guidance * (conditioned - unconditional)
+        x = scheduler.step(prediction, t, x, return_dict=False)[0]
+    return x
+
+
+def decode(pipeline: StableDiffusionPipeline, latents: Tensor) -> Tensor:
+    """Images [B, 3, 8H, 8W], about -1..1, of scaled latents [B, C, H, W]; keeps gradients."""
+    return pipeline.vae.decode(latents / pipeline.vae.config.scaling_factor, return_dict=False)[0]
+
+
+def publish_unet(
+    registry: Registry,
+    unet: UNet2DConditionModel,
+    scheduler: SchedulerMixin,
+    card: ModelCard,
+    overwrite: bool,
+) -> None:
+    """Publish, on the first process, what differs from the base: the U-Net in float16, and its scheduler."""
+
+    def build(folder: Path) -> None:
+        unet.half().to(memory_format=torch.contiguous_format).save_pretrained(folder / "unet")
+        scheduler.save_pretrained(folder / "scheduler")
+
+    if PartialState().is_main_process:
+        with disk_full_named(registry.folders[-1] / card.id):
+            where = registry.publish(card.id, build, card, overwrite=overwrite)
+        print(f"published {card.id} in {where}", flush=True)
+    PartialState().wait_for_everyone()

@@ -1,0 +1,1 @@
+"""Pairs of noise and latent: Parquet shards and how trainers read them."""

@@ -1,0 +1,193 @@
+"""Make (prompt, noise, latent) pairs with a teacher, the food of reflow and distillation.
+
+    python -m trainers.pairs --teacher pocket-sd --output pairs/pocket-sd --count 20000 --steps 25
+
+Pair i has seed SEED + i: its noise, and in the pocket world its caption, depend on that seed alone. Noise
+is rounded to float16 before the teacher uses it, so a stored pair is exact. Ctrl-C stops; the same command
+resumes.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from diffusers import StableDiffusionPipeline
+from tqdm import tqdm
+
+from rf_app.errors import UserError
+from trainers.common import command
+from trainers.common.models import encode, latent_shape, load_frozen, noise_of, registry_into, sample
+from trainers.common.stopping import Stopping
+from trainers.data.shards import PairSettings, inspect, shard_path, write_shard
+from trainers.pocket.world import HELD_OUT, describe
+
+
+@dataclass(frozen=True)
+class PairsConfig:
+    """Settings of the pairs."""
+
+    teacher: str
+    """Model id that makes the latents."""
+    output: Path
+    """Folder for the shards; the same command resumes in it."""
+    count: int = 20_000
+    """Number of pairs."""
+    steps: int | None = None
+    """Solver steps, 1 to 100 (default: what the teacher's card recommends)."""
+    guidance: float | None = None
+    """Guidance, 0 to 20 (default: what the teacher's card recommends)."""
+    batch: int = 64
+    """Pairs made at once; it does not change a pair."""
+    shard: int = 1024
+    """Pairs in a shard."""
+    prompts: Path | None = None
+    """Text file with a prompt a line, used in turn (default: captions of the pocket world)."""
+    seed: int = 0
+    """Seed of the first pair."""
+
+    def __post_init__(self) -> None:
+        """Raises UserError for a value out of its range."""
+        for name in ("count", "batch", "shard"):
+            if getattr(self, name) < 1:
+                raise UserError(f"--{name} must be at least 1, not {getattr(self, name)}.")
+        check_sampling(self.steps, self.guidance)
+        if not 0 <= self.seed <= HELD_OUT - self.count:
+            raise UserError(
+                f"--seed must be 0 to {HELD_OUT - self.count}; seeds from {HELD_OUT} on are held out."
+            )
+
+
+def check_sampling(steps: int | None, guidance: float | None) -> None:
+    """Raises UserError for steps outside 1..100 or guidance outside 0..20."""
+    if steps is not None and not 1 <= steps <= 100:
+        raise UserError(f"--steps must be 1 to 100, not {steps}.")
+    if guidance is not None and not 0 <= guidance <= 20:
+        raise UserError(f"--guidance must be 0 to 20, not {guidance}.")
+
+
+def prompt_source(path: Path | None) -> tuple[str, Callable[[int], str]]:
+    """The name of the prompts, for the shards, and the prompt of a seed."""
+    if path is None:
+        return "pocket world", lambda seed: describe(seed)[1].text
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"--prompts {path} cannot be read as UTF-8 text ({error}).") from None
+    if not lines:
+        raise UserError(f"--prompts {path} holds no prompt: write one a line.")
+    digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
+    return f"{path.name} ({len(lines)} lines, sha256 {digest})", lambda seed: lines[seed % len(lines)]
+
+
+class Maker:
+    """Makes the pairs of any range of seeds with a loaded teacher."""
+
+    def __init__(
+        self,
+        pipeline: StableDiffusionPipeline,
+        settings: PairSettings,
+        prompt: Callable[[int], str],
+        batch: int,
+    ) -> None:
+        """Nothing is sampled yet."""
+        self.pipeline, self.settings, self.prompt, self.batch = pipeline, settings, prompt, batch
+        self.null = encode(pipeline, [""])
+
+    def make(
+        self, seeds: range, tick: Callable[[int], bool]
+    ) -> tuple[list[str], torch.Tensor, torch.Tensor] | None:
+        """Prompts, noise and latents (float16 [N, C, H, W]); None where `tick(pairs made)` asked to stop."""
+        prompts = [self.prompt(seed) for seed in seeds]
+        noise = noise_of(seeds, self.settings.shape).half()
+        latents = []
+        for i in range(0, len(seeds), self.batch):
+            part = noise[i : i + self.batch]
+            latents.append(
+                sample(
+                    self.pipeline.unet,
+                    self.pipeline.scheduler,
+                    part.float().to(self.pipeline.device),
+                    encode(self.pipeline, prompts[i : i + self.batch]),
+                    self.null,
+                    self.settings.guidance,
+                    self.settings.steps,
+                ).half()
+            )
+            if tick(len(part)):
+                return None
+        return prompts, noise, torch.cat(latents).cpu()
+
+
+def missing_shards(config: PairsConfig, settings: PairSettings) -> list[range]:
+    """The rows of each shard that has to be made; raises UserError where the folder holds other pairs."""
+    missing = []
+    for number in range(-(-config.count // config.shard)):
+        rows = range(number * config.shard, min(config.count, (number + 1) * config.shard))
+        path = shard_path(config.output, number)
+        if path.exists():
+            try:
+                found, count = inspect(path)
+            except UserError as error:
+                print(f"making anew: {error}", flush=True)
+                path.unlink()
+            else:
+                _same_settings(path, found, settings)
+                if count == len(rows):
+                    continue
+        missing.append(rows)
+    return missing
+
+
+def _same_settings(path: Path, found: PairSettings, wanted: PairSettings) -> None:
+    for name in PairSettings.__dataclass_fields__:
+        old, new = getattr(found, name), getattr(wanted, name)
+        if old != new:
+            raise UserError(f"{path} was made with {name} {old}, not {new}: give another --output.")
+
+
+def main(config: PairsConfig) -> None:
+    """Make every missing shard; several processes share the shards between them."""
+    registry = registry_into(None)
+    card = registry.card(config.teacher)
+    name, prompt = prompt_source(config.prompts)
+    accelerator = Accelerator()
+    pipeline = load_frozen(registry, config.teacher)
+    settings = PairSettings(
+        teacher=config.teacher,
+        solver=type(pipeline.scheduler).__name__,
+        steps=config.steps or card.steps,
+        guidance=card.guidance if config.guidance is None else config.guidance,
+        prompts=name,
+        seed=config.seed,
+        shape=latent_shape(pipeline),
+    )
+    missing = missing_shards(config, settings)
+    accelerator.wait_for_everyone()
+    mine = missing[accelerator.process_index :: accelerator.num_processes]
+    maker = Maker(pipeline, settings, prompt, config.batch)
+    bar = tqdm(total=sum(map(len, mine)), unit="pair", disable=not accelerator.is_main_process, mininterval=2)
+    with Stopping() as stopping, bar:
+
+        def tick(made: int) -> bool:
+            bar.update(made)
+            return stopping.requested
+
+        for rows in mine:
+            seeds = range(config.seed + rows.start, config.seed + rows.stop)
+            made = maker.make(seeds, tick)
+            if made is None:
+                print("\nstopped between two shards; the same command resumes", flush=True)
+                raise SystemExit(0)
+            prompts, noise, latents = made
+            path = shard_path(config.output, rows.start // config.shard)
+            write_shard(path, settings, prompts, list(seeds), noise.numpy(), latents.numpy())
+    accelerator.wait_for_everyone()
+    accelerator.print(json.dumps({"pairs": config.count, "folder": str(config.output)}), flush=True)
+
+
+if __name__ == "__main__":
+    command.run(main, PairsConfig)
