@@ -1,0 +1,58 @@
+"""InstaFlow Studio: open the page on the models at hand.
+
+    python app.py                      # http://127.0.0.1:7860
+    python app.py --port 7861 --models ~/my-models
+
+Also the entry of a Hugging Face Space, which sets host and port by GRADIO_SERVER_NAME and GRADIO_SERVER_PORT.
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+
+def options() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="InstaFlow Studio: one-step text-to-image in the browser.")
+    parser.add_argument("--host", help="address to listen on (default: this computer only)")
+    parser.add_argument("--port", type=int, help="port (default: the first free one from 7860)")
+    parser.add_argument("--models", type=Path, help="a folder of models, instead of ~/.instaflow/models")
+    chosen = parser.parse_args()
+    if chosen.port is not None and not 1 <= chosen.port <= 65535:
+        parser.error(f"argument --port: {chosen.port} is not in 1..65535")
+    if chosen.models is not None and not chosen.models.is_dir():
+        parser.error(f"argument --models: {chosen.models} is not a folder")
+    return chosen
+
+
+def main() -> None:
+    """Start the page and stay until it is stopped."""
+    chosen = options()
+    print("InstaFlow Studio is starting…", flush=True)
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    os.environ.setdefault("DIFFUSERS_DISABLE_REMOTE_CODE", "1")
+
+    # PyTorch and Gradio take seconds to import: not before the line above.
+    from rf_app.errors import UserError
+    from rf_app.pipeline.worker import Worker
+    from rf_app.registry.folders import BUNDLED, Registry
+    from rf_app.ui.page import build, launch_options
+    from rf_app.workflows.examples import FOLDER
+    from rf_app.workflows.generate import Studio
+
+    registry = Registry([BUNDLED, chosen.models]) if chosen.models else Registry.default()
+    studio = Studio(registry, Worker(registry))
+    try:
+        page = build(studio, FOLDER)
+    except UserError as error:
+        raise SystemExit(str(error)) from None
+    for id, problem in registry.problems().items():
+        print(f"Model {id} is left out: {problem}")
+    studio.warm_up()
+    page.launch(server_name=chosen.host, server_port=chosen.port, **launch_options())
+
+
+if __name__ == "__main__":
+    main()

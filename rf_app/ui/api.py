@@ -1,0 +1,51 @@
+"""The `/generate` endpoint: the Generate tab's action for programs.
+
+from gradio_client import Client
+files, settings = Client("http://127.0.0.1:7860").predict("a lake at night", api_name="/generate")
+"""
+
+import gradio as gr
+from gradio.processing_utils import save_bytes_to_cache
+
+from rf_app.errors import UserError
+from rf_app.pipeline.requests import GenerateRequest
+from rf_app.workflows.generate import Studio
+
+
+def build(studio: Studio) -> None:
+    """Add the endpoint to the Blocks at hand; its parts are never shown."""
+    with gr.Column(visible=False):
+        prompt = gr.Textbox(label="Prompt")
+        model = gr.Textbox(label="Model id", value=studio.first_model())
+        steps = gr.Number(label="Steps (the model's if left out)")
+        guidance = gr.Number(label="Guidance (the model's if left out; 1 means none)")
+        seed = gr.Number(0, label="Seed of the first picture")
+        count = gr.Number(1, label="Number of pictures")
+        negative_prompt = gr.Textbox("", label="Negative prompt")
+        files = gr.File(label="PNG files", file_count="multiple")
+        settings = gr.JSON(label="Settings and timings")
+
+    def generate(prompt, model=None, steps=None, guidance=None, seed=0, count=1, negative_prompt=""):
+        request = GenerateRequest(
+            prompt, model or studio.first_model(), steps, guidance, seed, count, negative_prompt or ""
+        )
+        try:
+            shown = studio.generate(request)
+        except UserError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+        paths = [
+            save_bytes_to_cache(picture.png, picture.name, files.GRADIO_CACHE) for picture in shown.pictures
+        ]
+        return paths, shown.as_json()
+
+    gr.on(
+        [],
+        generate,
+        [prompt, model, steps, guidance, seed, count, negative_prompt],
+        [files, settings],
+        api_name="generate",
+        api_description="Make pictures of a prompt; returns the PNG files, and settings and timings as JSON.",
+        show_progress="hidden",
+        concurrency_limit=4,
+        concurrency_id="pictures",
+    )

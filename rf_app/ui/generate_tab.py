@@ -1,0 +1,233 @@
+"""The Generate tab: its parts, and which event changes which of them.
+
+Every wish for a picture, from typing to Enter, first changes one hidden text, the *cue* ("live:…", "go:…"), in
+the browser; only the cue's change asks the server. With `always_last` that single event never runs twice at
+once, drops what was typed in between but never the last of it, and pictures come in the order asked for. It
+must not raise what a user can cause: Gradio forgets the waiting event when one fails.
+"""
+
+import contextvars
+import json
+import time
+from collections.abc import Callable
+from html import escape
+from pathlib import Path
+
+import gradio as gr
+
+from rf_app.errors import UserError
+from rf_app.pipeline.requests import MAX_COUNT, MAX_GUIDANCE, MAX_STEPS, GenerateRequest
+from rf_app.ui.stage import message_stage, opening_stage, stage
+from rf_app.workflows.examples import Example
+from rf_app.workflows.generate import Studio
+
+FIRST_PROMPT = "A photograph of a snowy mountain near a beautiful lake under sunshine."
+WAITING = 4  # requests Gradio may hand to the worker at once; the worker takes them in turn
+
+RANDOM_SEED = "Math.floor(Math.random() * 4294967296)"
+GO_CUE = "'go:' + performance.now()"
+LIVE_CUE = "'live:' + performance.now()"
+# (seed, locked) -> seed, cue
+GO = f"(seed, locked) => [locked ? seed : {RANDOM_SEED}, {GO_CUE}]"
+# (live, cue) -> seed, cue
+DICE = f"(live, cue) => [{RANDOM_SEED}, live ? {LIVE_CUE} : cue]"
+# (live, cue) -> cue; an unchanged cue is no event
+LIVE = f"(live, cue) => live ? {LIVE_CUE} : cue"
+
+
+def build(studio: Studio, examples: list[Example], page: gr.Blocks) -> None:
+    """Lay the tab out and connect it, inside the Blocks at hand, which is (part of) `page`."""
+    model_id = studio.first_model()
+    preset = studio.preset(model_id)
+    first = examples[0] if examples else None
+
+    with gr.Column(elem_id="generate"):
+        with gr.Column(elem_id="picture-side"):
+            picture = gr.HTML(
+                opening_stage(first.path, first.prompt) if first else message_stage("Warming up…"),
+                elem_id="stage",
+            )
+        with gr.Column(elem_id="control-side"):
+            with gr.Column(elem_id="ask"):
+                prompt = gr.Textbox(
+                    first.prompt if first else FIRST_PROMPT,
+                    label="Prompt",
+                    show_label=False,
+                    placeholder="Describe a picture…",
+                    lines=1,  # with more, Enter would not submit
+                    max_lines=6,
+                    autofocus=True,
+                    elem_id="prompt",
+                    html_attributes=gr.InputHTMLAttributes(
+                        enterkeyhint="go", spellcheck=False, autocorrect="off"
+                    ),
+                )
+                with gr.Row(elem_id="actions"):
+                    go = gr.Button("Generate", variant="primary", elem_id="go", min_width=140)
+                    live = gr.Checkbox(
+                        preset.live, label="Live", elem_id="live", container=False, min_width=90
+                    )
+            example_buttons = _examples(examples)
+            with gr.Column(elem_id="settings"):
+                model = gr.Dropdown(
+                    studio.models(), value=model_id, label="Model", filterable=False, elem_id="model"
+                )
+                about = gr.HTML(_about(preset.about), elem_id="about")
+                with gr.Row(elem_classes="pair"):
+                    steps = gr.Slider(
+                        1, MAX_STEPS, preset.steps, step=1, label="Steps", buttons=[], elem_id="steps"
+                    )
+                    guidance = gr.Slider(
+                        0,
+                        MAX_GUIDANCE,
+                        preset.guidance,
+                        step=0.1,
+                        label="Guidance",
+                        buttons=[],
+                        elem_id="guidance",
+                    )
+                with gr.Row(elem_classes="pair"):
+                    with gr.Row(elem_id="seed-row"):
+                        seed = gr.Number(
+                            first.seed if first else 7,
+                            label="Seed",
+                            precision=0,
+                            min_width=110,
+                            elem_id="seed",
+                        )
+                        dice = gr.Button("Another seed", elem_id="dice", min_width=44, scale=0)
+                        locked = gr.Checkbox(
+                            False,
+                            label="Keep the seed",
+                            container=False,
+                            elem_id="lock",
+                            min_width=44,
+                            scale=0,
+                        )
+                    count = gr.Slider(1, MAX_COUNT, 1, step=1, label="Pictures", buttons=[], elem_id="count")
+                with gr.Accordion("Advanced", open=False, elem_id="advanced"):
+                    negative = gr.Textbox(
+                        "",
+                        label="Negative prompt",
+                        info="What to keep out. It acts only with guidance above 1.",
+                        lines=1,
+                        max_lines=4,
+                        elem_id="negative",
+                    )
+                    with gr.Column(elem_id="restore-box"):
+                        restore = gr.UploadButton(
+                            "Restore the settings of a saved picture",
+                            file_types=[".png"],
+                            size="sm",
+                            elem_id="restore",
+                        )
+    cue = gr.Textbox("", visible="hidden", elem_id="cue")
+
+    # In the browser alone: draw a seed, change the cue.
+    page_only = {"fn": None, "trigger_mode": "multiple", "api_visibility": "private"}
+    gr.on([prompt.submit, go.click], js=GO, inputs=[seed, locked], outputs=[seed, cue], **page_only)
+    dice.click(js=DICE, inputs=[live, cue], outputs=[seed, cue], **page_only)
+    changes = [field.input for field in (prompt, negative, steps, guidance, seed, count, live)]
+    gr.on(changes, js=LIVE, inputs=[live, cue], outputs=[cue], **page_only)
+    for example, button in zip(examples, example_buttons, strict=True):
+        values = f"[{json.dumps(example.prompt)}, {example.seed}, {GO_CUE}]"
+        button.click(js=f"() => {values}", outputs=[prompt, seed, cue], **page_only)
+
+    # On the server.
+    wish = [cue, prompt, model, steps, guidance, seed, count, negative]
+    cue.change(
+        _render(studio),
+        wish,
+        picture,
+        trigger_mode="always_last",
+        show_progress="full",
+        concurrency_limit=WAITING,
+        concurrency_id="pictures",
+        api_visibility="private",
+    )
+    model.input(
+        _preset(studio),
+        model,
+        [steps, guidance, live, about, cue],
+        show_progress="hidden",
+        api_visibility="private",
+    )
+    restore.upload(
+        _restore(studio),
+        restore,
+        [prompt, negative, model, steps, guidance, seed, count, locked, about, cue],
+        show_progress="hidden",
+        api_visibility="private",
+    )
+    page.load(
+        lambda: (gr.Dropdown(choices=studio.models()), _cue("go")),
+        outputs=[model, cue],
+        show_progress="hidden",
+        api_visibility="private",
+    )
+
+
+def _examples(examples: list[Example]) -> list[gr.Button]:
+    with gr.Row(elem_id="examples"):
+        return [
+            gr.Button(example.title, icon=example.path, elem_classes="example", min_width=72)
+            for example in examples
+        ]
+
+
+def _cue(kind: str) -> str:
+    return f"{kind}:{time.time_ns()}"
+
+
+def _about(text: str) -> str:
+    return f"<p>{escape(text)}</p>"
+
+
+def _complain(error: UserError) -> None:
+    # A toast is HTML, and an error names what the user typed.
+    gr.Warning(escape(str(error)), title="That did not work", duration=8)
+
+
+def _render(studio: Studio) -> Callable:
+    def render(cue, prompt, model, steps, guidance, seed, count, negative, progress=gr.Progress()):  # noqa: B008
+        typing = cue.startswith("live")
+        if typing and not prompt.strip():
+            return gr.skip()
+        request = GenerateRequest(prompt, model, steps, guidance, seed, count, negative)
+        here = contextvars.copy_context()  # the worker's thread reports in the name of this event
+
+        def report(done: int, of: int) -> None:
+            here.run(progress, (done, of), desc="Drawing")
+
+        try:
+            return stage(studio.generate(request, typing, report))
+        except UserError as error:
+            _complain(error)
+            return gr.skip()
+
+    return render
+
+
+def _preset(studio: Studio) -> Callable:
+    def preset(model: str):
+        chosen = studio.preset(model)
+        cue = _cue("live") if chosen.live else gr.skip()
+        return chosen.steps, chosen.guidance, chosen.live, _about(chosen.about), cue
+
+    return preset
+
+
+def _restore(studio: Studio) -> Callable:
+    def restore(path: str):
+        try:
+            found = studio.restore(Path(path))
+        except UserError as error:
+            _complain(error)
+            return (gr.skip(),) * 10
+        if found.note:
+            gr.Info(escape(found.note), title="Restored, but for the model")
+        about = _about(studio.preset(found.model).about)
+        settings = (found.prompt, found.negative_prompt, found.model, found.steps, found.guidance, found.seed)
+        return *settings, 1, True, about, _cue("go")
+
+    return restore

@@ -1,0 +1,53 @@
+"""Assembly: header, tabs and the API in one Blocks, and how it is launched."""
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from rf_app.ui import api, generate_tab
+from rf_app.ui.theme import theme
+from rf_app.workflows.examples import examples
+from rf_app.workflows.generate import Studio
+
+ASSETS = Path(__file__).parents[2] / "assets"
+HOUR = 3600  # seconds
+LOGO = """<svg viewBox="0 0 40 40" aria-hidden="true"><rect width="40" height="40" rx="10" fill="#165339"/>
+<circle cx="27" cy="14" r="6" fill="#fcb733"/><path d="M0 33 14 16l8 9 5-5 13 10a10 10 0 0 1-10 10H10A10
+10 0 0 1 0 30z" fill="#eef7f1"/></svg>"""
+HEADER = f"""<header>{LOGO}<div><h1>InstaFlow Studio</h1>
+<p>Type a few words and the picture is there: one-step text-to-image, on this computer.</p></div></header>"""
+HEAD = '<meta name="color-scheme" content="light dark">'
+
+
+def build(studio: Studio, examples_folder: Path) -> gr.Blocks:
+    """The whole page."""
+    with gr.Blocks(
+        title="InstaFlow Studio", analytics_enabled=False, fill_width=True, delete_cache=(HOUR, 24 * HOUR)
+    ) as page:
+        gr.HTML(HEADER, elem_id="masthead")
+        with gr.Tabs(elem_id="tabs"), gr.Tab("Generate"):
+            generate_tab.build(studio, examples(examples_folder), page)
+        api.build(studio)
+    return page
+
+
+def launch_options() -> dict[str, Any]:
+    """What `launch` needs so that the page looks and behaves as it should.
+
+    Prompts are nobody's business: no history in the browser, no monitoring; no file but Gradio's is served.
+    """
+    return {
+        "theme": theme(),
+        "css_paths": ASSETS / "style.css",
+        "js": (ASSETS / "page.js").read_text(encoding="utf-8"),
+        "head": HEAD,
+        "favicon_path": ASSETS / "favicon.svg",
+        "footer_links": ["api", "gradio", "settings"],
+        "run_history": False,
+        "enable_monitoring": False,
+        "share": False,
+        "ssr_mode": False,
+        "max_file_size": "64mb",
+        "show_error": False,
+    }

@@ -1,0 +1,227 @@
+"""What the Generate tab and the API do, without a browser: pictures with settings, hints, presets, restoring.
+
+studio = Studio(registry, worker)
+shown = studio.generate(GenerateRequest("a snowy mountain", model="pocket-instaflow"))
+shown.pictures[0].png  # the bytes of a PNG that carries its own settings
+"""
+
+import io
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from PIL import Image
+
+from rf_app.errors import UserError
+from rf_app.pipeline.png import read_settings, save_png
+from rf_app.pipeline.requests import GenerateRequest, GenerateResult, Timings
+from rf_app.pipeline.worker import Worker
+from rf_app.registry.card import ModelCard
+from rf_app.registry.folders import Registry
+from rf_app.registry.vocabulary import split_words, vocabulary
+
+FAVOURITE = "pocket-instaflow"  # the model the page opens with, if it is there
+LIVE_STEPS = 4  # up to so many steps, a picture follows the typing
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What the page sets when a model is chosen."""
+
+    steps: int
+    guidance: float
+    live: bool  # quick enough to follow the typing
+    about: str  # one line
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One finished picture; `settings` are those that make exactly this picture again, alone."""
+
+    image: Image.Image
+    settings: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """A file name that says what it is: "instaflow-a-snowy-mountain-42.png"."""
+        words = re.sub(r"[^a-z0-9]+", "-", self.settings["prompt"].lower()).strip("-")[:40].strip("-")
+        return "-".join(filter(None, ("instaflow", words, str(self.settings["seed"])))) + ".png"
+
+    @property
+    def png(self) -> bytes:
+        """The PNG file, settings included."""
+        buffer = io.BytesIO()
+        save_png(self.image, buffer, self.settings)
+        return buffer.getvalue()
+
+
+@dataclass(frozen=True)
+class Hint:
+    """Words of the prompt that the model has not learned, and by topic what it knows."""
+
+    words: tuple[str, ...]
+    topics: dict[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the page shows for a request."""
+
+    pictures: tuple[Picture, ...]
+    request: GenerateRequest
+    timings: Timings
+    hint: Hint | None
+
+    def as_json(self) -> dict[str, Any]:
+        """What a program gets beside the files: the settings in force, seeds, seconds, unknown words."""
+        return {
+            "prompt": self.request.prompt,
+            "negative_prompt": self.request.negative_prompt,
+            "model": self.request.model,
+            "steps": self.request.steps,
+            "guidance": self.request.guidance,
+            "seeds": [picture.settings["seed"] for picture in self.pictures],
+            "seconds": asdict(self.timings),
+            "unknown_words": list(self.hint.words) if self.hint else [],
+        }
+
+
+@dataclass(frozen=True)
+class Restored:
+    """Settings read from a picture; `note` says what could not be restored, or nothing."""
+
+    prompt: str
+    negative_prompt: str
+    model: str
+    steps: int
+    guidance: float
+    seed: int
+    note: str
+
+
+class Studio:
+    """The Generate workflow on one registry and one worker."""
+
+    def __init__(self, registry: Registry, worker: Worker):
+        """Both may be shared with other workflows."""
+        self.registry = registry
+        self.worker = worker
+
+    def models(self) -> list[tuple[str, str]]:
+        """(title, id) of every usable model, quickest kind first; ids make equal titles distinct."""
+        order = {"one-step": 0, "rectified-flow": 1, "diffusion": 2}
+        cards = sorted(self.registry.cards(), key=lambda card: (order[card.kind], card.title, card.id))
+        titles = [card.title for card in cards]
+        return [
+            (card.title if titles.count(card.title) == 1 else f"{card.title} ({card.id})", card.id)
+            for card in cards
+        ]
+
+    def first_model(self) -> str:
+        """The model to open with; raises UserError where there is none."""
+        ids = [id for _, id in self.models()]
+        if not ids:
+            problems = "".join(f"\n- {id}: {why}" for id, why in self.registry.problems().items())
+            raise UserError(f"No usable model was found.{problems}")
+        return FAVOURITE if FAVOURITE in ids else ids[0]
+
+    def preset(self, model: str) -> Preset:
+        """The recommended settings of a model."""
+        card = self.registry.card(model)
+        return Preset(card.steps, card.guidance, card.steps <= LIVE_STEPS, _about(card))
+
+    def generate(
+        self,
+        request: GenerateRequest,
+        typing: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Shown:
+        """Make the pictures; raises UserError with a message for the person who asked.
+
+        typing: the last word may be unfinished, so it gives no hint while a known word begins with it.
+        """
+        result = self.worker.generate(request, progress=progress)
+        return Shown(
+            pictures=tuple(
+                Picture(image, _settings(result, seed))
+                for image, seed in zip(result.images, result.seeds, strict=True)
+            ),
+            request=result.request,
+            timings=result.timings,
+            hint=self._hint(result, typing),
+        )
+
+    def warm_up(self) -> None:
+        """Load the first model and use it once, in the background, so that no visitor waits for it."""
+        Thread(target=self._warm_up, daemon=True).start()
+
+    def _warm_up(self) -> None:
+        # A model that does not load is reported to the first person who asks for it.
+        with suppress(UserError):
+            self.generate(GenerateRequest("warming up", self.first_model()))
+
+    def restore(self, path: Path) -> Restored:
+        """The settings a picture carries; raises UserError where it carries none or they make no sense.
+
+        A picture of a model that is not here gives everything else, with a note.
+        """
+        found = read_settings(path)
+        if found is None:
+            raise UserError(
+                "This picture carries no InstaFlow settings. Drop a PNG that was saved here, unchanged."
+            )
+        model, note = str(found.get("model")), ""
+        if model not in (card.id for card in self.registry.cards()):
+            note = (
+                f"The picture was made with “{model}”, which is not in the model list; the rest is restored."
+            )
+            model = self.first_model()
+        request = GenerateRequest(
+            prompt=found.get("prompt", ""),
+            model=model,
+            steps=found.get("steps"),
+            guidance=found.get("guidance"),
+            seed=found.get("seed", 0),
+            negative_prompt=found.get("negative_prompt", ""),
+        ).checked(self.registry.card(model))
+        return Restored(
+            prompt=request.prompt,
+            negative_prompt=request.negative_prompt,
+            model=model,
+            steps=request.steps,
+            guidance=request.guidance,
+            seed=request.seed,
+            note=note,
+        )
+
+    def _hint(self, result: GenerateResult, typing: bool) -> Hint | None:
+        words = result.unknown_words
+        if not words:
+            return None
+        known = vocabulary(self.registry, result.request.model)
+        last = split_words(result.request.prompt)[-1]
+        if typing and any(word.startswith(last) for word in known.words):
+            words = tuple(word for word in words if word != last)
+        return Hint(words, known.topics) if words else None
+
+
+def _settings(result: GenerateResult, seed: int) -> dict[str, Any]:
+    request = result.request
+    return {
+        "prompt": request.prompt,
+        "negative_prompt": request.negative_prompt,
+        "model": request.model,
+        "steps": request.steps,
+        "guidance": request.guidance,
+        "seed": seed,
+    }
+
+
+def _about(card: ModelCard) -> str:
+    steps = "one step" if card.steps == 1 else f"{card.steps} steps"
+    first_sentence = re.split(r"(?<=[.!?])\s", card.description.strip(), maxsplit=1)[0]
+    return f"{card.resolution}×{card.resolution}, {steps}. {first_sentence}".strip()
