@@ -1,9 +1,9 @@
 """The Generate tab: its parts, and which event changes which of them.
 
-Every wish for a picture, from typing to Enter, first changes one hidden text, the *cue* ("live:…", "go:…"), in
-the browser; only the cue's change asks the server. With `always_last` that single event never runs twice at
-once, drops what was typed in between but never the last of it, and pictures come in the order asked for. It
-must not raise what a user can cause: Gradio forgets the waiting event when one fails.
+Every wish for a picture, from typing to Enter, first changes one hidden text, the *cue* ("live:…" or
+"go:…"), in the browser; only its change asks the server. With `always_last` that single event never runs
+twice at once, drops what was typed in between but never the last of it, and pictures come in the order
+asked for. It must not raise what a user can cause: Gradio forgets the waiting event when one fails.
 """
 
 import contextvars
