@@ -1,0 +1,173 @@
+"""Train the pocket autoencoder: 96x96 pictures to [8, 12, 12] latents and back, a stock `AutoencoderKL`.
+
+    python -m trainers.pocket.autoencoder
+
+Stops cleanly on Ctrl-C; the same command resumes. The finished autoencoder stands in RUN/vae.
+Loss: L1 + 2 L2 + L1 of the image gradients + a small KL term, heavier where the object is. Crops first
+(more variety a step), then whole pictures (so that group normalisation sees what it will see in use).
+"""
+
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from torch import Tensor, nn
+
+from trainers.common import LoopConfig, command, train
+from trainers.common.runs import default_run
+from trainers.common.sheets import write_sheet
+from trainers.pocket.drawing import SIZE
+from trainers.pocket.pictures import object_masks, pictures
+from trainers.pocket.world import HELD_OUT
+
+LATENT_CHANNELS = 8
+CROP = 48
+
+
+@dataclass(frozen=True)
+class AutoencoderConfig:
+    """Settings of the autoencoder's training; the defaults make the bundled one."""
+
+    run: Path = field(default_factory=partial(default_run, "pocket/autoencoder"))
+    """Run folder: checkpoints, events, samples and the result."""
+    pictures: int = 12_000
+    """Number of drawings to learn from."""
+    steps: int = 7_000
+    """Optimizer steps."""
+    batch: int = 24
+    """Crops in a step (whole pictures: a quarter as many)."""
+    whole_from: float = 0.5
+    """Share of the steps after which whole pictures replace crops."""
+    learning_rate: float = 1.5e-3
+    """Peak learning rate."""
+    object_weight: float = 3.0
+    """Extra weight of a pixel that belongs to the object."""
+    kl: float = 1e-5
+    """Weight of the KL term a latent element."""
+    seed: int = 0
+    """Seed of every draw."""
+
+
+def build() -> AutoencoderKL:
+    """The untrained pocket autoencoder, 3.1 M parameters."""
+    levels = (24, 48, 96, 128)
+    return AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * len(levels),
+        up_block_types=("UpDecoderBlock2D",) * len(levels),
+        block_out_channels=levels,
+        layers_per_block=1,
+        latent_channels=LATENT_CHANNELS,
+        norm_num_groups=8,
+        sample_size=SIZE,
+        mid_block_add_attention=False,
+    )
+
+
+def to_tensor(pixels: np.ndarray) -> Tensor:
+    """uint8 [B, H, W, 3] to float [B, 3, H, W] in -1..1, channels last in memory."""
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).to(torch.float32) / 127.5 - 1
+
+
+def to_pixels(images: Tensor) -> np.ndarray:
+    """Float [B, 3, H, W] in -1..1 to uint8 [B, H, W, 3]."""
+    return (
+        ((images.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    )
+
+
+class Reconstruction(nn.Module):
+    """The autoencoder as one differentiable function: one forward call a step, on every process."""
+
+    def __init__(self, vae: AutoencoderKL):
+        super().__init__()
+        self.vae = vae
+
+    def forward(self, images: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Images [B, 3, H, W] and noise [B, 8, H/8, W/8] to reconstruction and KL term a latent element."""
+        with torch.autocast(images.device.type, torch.bfloat16):
+            posterior = self.vae.encode(images).latent_dist
+            mean, log_variance = posterior.mean.float(), posterior.logvar.float()
+            latents = mean + torch.exp(0.5 * log_variance) * noise
+            images = self.vae.decode(latents).sample.float()
+        return images, 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
+
+
+def reconstruction_loss(result: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Weighted L1 + 2 L2 + L1 of horizontal and vertical differences; weight is [B, 1, H, W]."""
+    error = result - target
+    across, down = error[..., 1:] - error[..., :-1], error[..., 1:, :] - error[..., :-1, :]
+    return (
+        (weight * (error.abs() + 2 * error.square())).mean()
+        + (weight[..., 1:] * across.abs()).mean()
+        + (weight[..., 1:, :] * down.abs()).mean()
+    )
+
+
+def main(config: AutoencoderConfig) -> None:
+    """Train, then save to RUN/vae with the scaling factor that gives latents unit variance."""
+    torch.manual_seed(config.seed)
+    images = pictures(config.pictures, cache=config.run)
+    masks = object_masks(config.pictures, cache=config.run)
+    model = Reconstruction(build()).to(memory_format=torch.channels_last)
+
+    def loss(model: nn.Module, step: int, generator: torch.Generator) -> Tensor:
+        whole = step >= config.whole_from * config.steps
+        side, count = (SIZE, max(1, config.batch // 4)) if whole else (CROP, config.batch)
+        picks = torch.randint(len(images), (count,), generator=generator).tolist()
+        corners = (torch.randint(SIZE - side + 1, (count, 2), generator=generator)).tolist()
+        windows = [
+            (i, slice(y, y + side), slice(x, x + side)) for i, (y, x) in zip(picks, corners, strict=True)
+        ]
+        target = to_tensor(np.stack([images[window] for window in windows]))
+        weight = (
+            1
+            + config.object_weight
+            * torch.from_numpy(np.stack([masks[window] for window in windows]))[:, None]
+        )
+        noise = torch.randn(count, LATENT_CHANNELS, side // 8, side // 8, generator=generator)
+        device = next(model.parameters()).device
+        target, weight = target.to(device), weight.to(device)
+        result, kl = model(target, noise.to(device))
+        return reconstruction_loss(result, target, weight) + config.kl * kl
+
+    held_out = pictures(32, HELD_OUT)
+
+    def samples(model: nn.Module, step: int) -> None:
+        device = next(model.parameters()).device
+        target = to_tensor(held_out).to(device)
+        result = model(
+            target, torch.zeros(len(held_out), LATENT_CHANNELS, SIZE // 8, SIZE // 8, device=device)
+        )[0]
+        decibels = -10 * ((result - target) / 2).square().mean((1, 2, 3)).log10()
+        print(f"\nstep {step}: {decibels.mean():.2f} dB on held-out drawings", flush=True)
+        rows = [half for pair in zip(target.split(8), result.split(8), strict=True) for half in pair]
+        write_sheet(config.run / "samples" / f"step-{step:06d}.png", rows)
+
+    loop = LoopConfig(
+        run=config.run,
+        steps=config.steps,
+        learning_rate=config.learning_rate,
+        ema=0.998,
+        seed=config.seed,
+        checkpoint_every=500,
+        sample_every=1000,
+        batch=config.batch,
+    )
+    vae = train(loop, model, loss, samples).vae
+    vae.register_to_config(scaling_factor=scaling_factor(vae, images[:512]))
+    vae.save_pretrained(config.run / "vae")
+
+
+@torch.no_grad()
+def scaling_factor(vae: AutoencoderKL, images: np.ndarray) -> float:
+    """One over the standard deviation of the latents of ``images`` (uint8 [N, 96, 96, 3])."""
+    device = next(vae.parameters()).device
+    means = [vae.encode(to_tensor(batch).to(device)).latent_dist.mean for batch in np.array_split(images, 16)]
+    return round(1 / torch.cat(means).std().item(), 5)
+
+
+if __name__ == "__main__":
+    command.run(main, AutoencoderConfig)

@@ -1,0 +1,151 @@
+"""Train the judge of the pocket world on drawings, and measure it on fresh ones.
+
+    python -m trainers.pocket.judge
+
+Stops cleanly on Ctrl-C; the same command resumes. Writes the judge to OUTPUT with its accuracies on held-out
+drawings and, once there is an autoencoder, on their reconstructions (`accuracy.json`).
+"""
+
+import json
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from torch import Tensor, nn
+from torch.nn import functional
+
+from rf_app.metrics.attributes import ATTRIBUTES
+from rf_app.metrics.judge import BUNDLED, Judge
+from trainers.common import LoopConfig, command, train
+from trainers.common.disk import write_atomically
+from trainers.common.runs import default_run
+from trainers.pocket.autoencoder import to_tensor
+from trainers.pocket.pictures import pictures
+from trainers.pocket.world import HELD_OUT, describe
+
+TEST_COUNT = 4_000
+TEST_SEED = HELD_OUT + 500_000
+
+
+@dataclass(frozen=True)
+class JudgeConfig:
+    """Settings of the judge's training; the defaults make the bundled one."""
+
+    run: Path = field(default_factory=partial(default_run, "pocket/judge"))
+    """Run folder: checkpoints, events and drawings."""
+    output: Path = BUNDLED
+    """Folder of the finished judge."""
+    autoencoder: Path = field(default_factory=partial(default_run, "pocket/autoencoder/vae"))
+    """Autoencoder whose reconstructions are judged too, if it is there."""
+    pictures: int = 24_000
+    """Number of drawings to learn from."""
+    steps: int = 2_000
+    """Optimizer steps."""
+    batch: int = 64
+    """Pictures in a step."""
+    learning_rate: float = 2e-3
+    """Peak learning rate."""
+    seed: int = 0
+    """Seed of every draw."""
+
+
+def labels(seeds: range) -> dict[str, Tensor]:
+    """The true class of every attribute of the drawings of ``seeds``, int64 [N] each."""
+    scenes = [describe(seed)[0] for seed in seeds]
+    return {
+        name: torch.tensor([kinds.index(getattr(scene, name)) for scene in scenes])
+        for name, kinds in ATTRIBUTES.items()
+    }
+
+
+def roughen(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Mirror, blur, tint and noise pictures a little, as a decoder might; [B, 3, H, W] in and out."""
+    count = len(images)
+    mirrored = torch.rand(count, generator=generator) < 0.5
+    images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
+    blur = torch.rand(count, 1, 1, 1, generator=generator)
+    images = images + blur * (
+        functional.avg_pool2d(images, 3, stride=1, padding=1, count_include_pad=False) - images
+    )
+    gain = 1 + 0.1 * (torch.rand(count, 3, 1, 1, generator=generator) - 0.5)
+    noise = (
+        0.06
+        * torch.rand(count, 1, 1, 1, generator=generator)
+        * torch.randn(images.shape, generator=generator)
+    )
+    return images * gain + 0.1 * (torch.rand(count, 3, 1, 1, generator=generator) - 0.5) + noise
+
+
+@torch.no_grad()
+def accuracies(judge: Judge, images: np.ndarray, truth: dict[str, Tensor]) -> dict[str, float]:
+    """Share of ``images`` (uint8 [N, 96, 96, 3]) whose attribute is recognised, for each attribute."""
+    device = next(judge.parameters()).device
+    right = dict.fromkeys(truth, 0)
+    for picks in torch.arange(len(images)).split(100):
+        for name, logits in judge.attributes(to_tensor(images[picks.numpy()]).to(device)).items():
+            right[name] += int((logits.argmax(1).cpu() == truth[name][picks]).sum())
+    return {name: count / len(images) for name, count in right.items()}
+
+
+@torch.no_grad()
+def reconstructions(vae: AutoencoderKL, images: np.ndarray) -> np.ndarray:
+    """Encode and decode ``images``, uint8 [N, 96, 96, 3] in and out."""
+    from trainers.pocket.autoencoder import to_pixels
+
+    batches = np.array_split(images, -(-len(images) // 50))
+    return np.concatenate(
+        [to_pixels(vae.decode(vae.encode(to_tensor(batch)).latent_dist.mean).sample) for batch in batches]
+    )
+
+
+def main(config: JudgeConfig) -> None:
+    """Train, measure on fresh drawings, write the judge and its accuracies."""
+    torch.manual_seed(config.seed)
+    images = pictures(config.pictures, cache=config.run)
+    truth = labels(range(config.pictures))
+
+    def loss(model: nn.Module, step: int, generator: torch.Generator) -> Tensor:
+        device = next(model.parameters()).device
+        picks = torch.randint(len(images), (config.batch,), generator=generator)
+        batch = roughen(to_tensor(images[picks.numpy()]), generator)
+        logits = model(batch.contiguous(memory_format=torch.channels_last).to(device))
+        return sum(functional.cross_entropy(logits[name], truth[name][picks].to(device)) for name in truth)
+
+    test = pictures(TEST_COUNT, TEST_SEED, cache=config.run)
+    test_truth = labels(range(TEST_SEED, TEST_SEED + TEST_COUNT))
+
+    def samples(judge: nn.Module, step: int) -> None:
+        scores = accuracies(judge, test[:1000], test_truth_of(1000))
+        print(
+            f"\nstep {step}: " + ", ".join(f"{name} {share:.1%}" for name, share in scores.items()),
+            flush=True,
+        )
+
+    def test_truth_of(count: int) -> dict[str, Tensor]:
+        return {name: kinds[:count] for name, kinds in test_truth.items()}
+
+    loop = LoopConfig(
+        run=config.run,
+        steps=config.steps,
+        learning_rate=config.learning_rate,
+        ema=0.995,
+        seed=config.seed,
+        sample_every=500,
+        batch=config.batch,
+    )
+    judge = train(loop, Judge().to(memory_format=torch.channels_last), loss, samples)
+    report = {"drawings": accuracies(judge, test, test_truth)}
+    if config.autoencoder.exists():
+        vae = AutoencoderKL.from_pretrained(config.autoencoder).eval()
+        report["reconstructions"] = accuracies(judge, reconstructions(vae, test), test_truth)
+    judge.save(config.output)
+    text = json.dumps({"held_out_drawings": TEST_COUNT, **report}, indent=2) + "\n"
+    write_atomically(config.output / "accuracy.json", lambda temporary: temporary.write_text(text))
+    print(text)
+
+
+if __name__ == "__main__":
+    command.run(main, JudgeConfig)

@@ -1,0 +1,63 @@
+"""Drawings as arrays: many seeds drawn at once on all cores, kept in the run folder for the next start."""
+
+import os
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from trainers.common.disk import write_atomically
+from trainers.pocket.drawing import SIZE, draw
+from trainers.pocket.world import describe, details
+
+CHUNK = 256
+
+
+def pictures(count: int, first_seed: int = 0, cache: Path | None = None) -> np.ndarray:
+    """The pictures of ``count`` seeds from ``first_seed`` on, uint8 [count, 96, 96, 3].
+
+    With ``cache`` they are drawn once and read from ``cache`` afterwards.
+    """
+    return _drawn(_picture_chunk, (count, SIZE, SIZE, 3), first_seed, cache)
+
+
+def object_masks(count: int, first_seed: int = 0, cache: Path | None = None) -> np.ndarray:
+    """Where the object is, found by leaving it out: uint8 0 or 1, [count, 96, 96]."""
+    return _drawn(_mask_chunk, (count, SIZE, SIZE), first_seed, cache)
+
+
+def _drawn(draw_chunk, shape: tuple[int, ...], first_seed: int, cache: Path | None) -> np.ndarray:
+    path = cache / f"{draw_chunk.__name__.strip('_')}-{first_seed}-{shape[0]}.npy" if cache else None
+    if path and path.exists():
+        return np.load(path)
+    chunks = [range(i, min(i + CHUNK, shape[0])) for i in range(0, shape[0], CHUNK)]
+    result = np.empty(shape, np.uint8)
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        jobs = pool.map(draw_chunk, [[first_seed + i for i in chunk] for chunk in chunks])
+        for chunk, drawn in zip(
+            chunks, tqdm(jobs, total=len(chunks), desc="drawing", unit="chunk"), strict=True
+        ):
+            result[chunk.start : chunk.stop] = drawn
+    if path:
+        write_atomically(path, lambda temporary: _save(temporary, result))
+    return result
+
+
+def _save(path: Path, array: np.ndarray) -> None:
+    with path.open("wb") as file:
+        np.save(file, array, allow_pickle=False)
+
+
+def _picture_chunk(seeds: list[int]) -> np.ndarray:
+    return np.stack([draw(describe(seed)[0], details(seed)) for seed in seeds])
+
+
+def _mask_chunk(seeds: list[int]) -> np.ndarray:
+    masks = []
+    for seed in seeds:
+        scene = describe(seed)[0]
+        bare = draw(replace(scene, object="none"), details(seed))
+        masks.append(np.any(draw(scene, details(seed)) != bare, axis=-1))
+    return np.stack(masks).astype(np.uint8)

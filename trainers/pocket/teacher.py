@@ -1,0 +1,204 @@
+"""Train the pocket diffusion teacher: a U-Net and its text encoder on the autoencoder's latents.
+
+    python -m trainers.pocket.teacher
+
+Stock classes, Stable Diffusion 1.5's noise schedule and epsilon prediction, a tenth of the captions dropped.
+Stops cleanly on Ctrl-C; the same command resumes. Publishes `pocket-sd`, which loads in an unmodified
+`StableDiffusionPipeline`.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import (
+    AutoencoderKL,
+    DPMSolverMultistepScheduler,
+    StableDiffusionPipeline,
+    UNet2DConditionModel,
+)
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional
+from tqdm import tqdm
+from transformers import CLIPTextModel
+
+from rf_app.registry.card import ModelCard
+from trainers.common import LoopConfig, command, train
+from trainers.common.disk import disk_full_named, write_atomically
+from trainers.common.models import check_free, decode, encode, noise_of, registry_into, sample
+from trainers.common.runs import default_run
+from trainers.common.sheets import write_sheet
+from trainers.pocket.autoencoder import LATENT_CHANNELS, to_tensor
+from trainers.pocket.captions import vocabulary
+from trainers.pocket.drawing import SIZE
+from trainers.pocket.pictures import pictures
+from trainers.pocket.text import WIDTH, build_text_encoder, build_tokenizer, fresh_captions, tokens
+from trainers.pocket.world import HELD_OUT, describe
+
+STEPS, GUIDANCE = 25, 3.0
+
+
+@dataclass(frozen=True)
+class TeacherConfig:
+    """Settings of the teacher's training; the defaults make the bundled one."""
+
+    run: Path = field(default_factory=partial(default_run, "pocket/teacher"))
+    """Run folder: checkpoints, events, samples, latents."""
+    autoencoder: Path = field(default_factory=partial(default_run, "pocket/autoencoder/vae"))
+    """Folder of the autoencoder."""
+    output: str = "pocket-sd"
+    """Model id to publish."""
+    models: Path | None = None
+    """Models folder to publish into (default: the user's)."""
+    overwrite: bool = False
+    """Replace a model of that id in the same folder."""
+    pictures: int = 24_000
+    """Number of drawings to learn from."""
+    steps: int = 6_000
+    """Optimizer steps."""
+    batch: int = 48
+    """Latents in a step."""
+    learning_rate: float = 1e-3
+    """Peak learning rate."""
+    dropout: float = 0.1
+    """Share of captions left out, for guidance."""
+    seed: int = 0
+    """Seed of every draw."""
+
+
+def build_unet() -> UNet2DConditionModel:
+    """The untrained U-Net: 3.5 M parameters, attention to the text at 12x12 and 6x6."""
+    return UNet2DConditionModel(
+        sample_size=SIZE // 8,
+        in_channels=LATENT_CHANNELS,
+        out_channels=LATENT_CHANNELS,
+        down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
+        block_out_channels=(64, 112),
+        layers_per_block=1,
+        norm_num_groups=8,
+        attention_head_dim=4,
+        cross_attention_dim=WIDTH,
+    )
+
+
+def build_scheduler() -> DPMSolverMultistepScheduler:
+    """Stable Diffusion 1.5's noise schedule, sampled with DPM-Solver++."""
+    return DPMSolverMultistepScheduler(
+        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1
+    )
+
+
+class Denoiser(nn.Module):
+    """Text encoder and U-Net as one function, since they learn together."""
+
+    def __init__(self, text_encoder: CLIPTextModel, unet: UNet2DConditionModel):
+        super().__init__()
+        self.text_encoder, self.unet = text_encoder, unet
+
+    def forward(self, noisy: Tensor, timesteps: Tensor, ids: Tensor) -> Tensor:
+        """Predicted noise [B, 8, 12, 12] for noisy latents, timesteps [B] and token ids [B, 32]."""
+        return self.unet(noisy, timesteps, self.text_encoder(ids)[0], return_dict=False)[0]
+
+
+@torch.no_grad()
+def latents_of(vae: AutoencoderKL, count: int, run: Path) -> Tensor:
+    """Scaled latents [count, 8, 12, 12] of the first ``count`` drawings, kept in the run folder."""
+    path = run / f"latents-{count}.safetensors"
+    if not path.exists():
+        drawn = pictures(count)
+        batches = np.array_split(drawn, -(-count // 64))
+        encoded = [
+            vae.encode(to_tensor(batch)).latent_dist.mean
+            for batch in tqdm(batches, desc="encoding", mininterval=2)
+        ]
+        latents = torch.cat(encoded) * vae.config.scaling_factor
+        write_atomically(path, lambda temporary: save_file({"latents": latents.contiguous()}, temporary))
+    return load_file(path)["latents"]
+
+
+def main(config: TeacherConfig) -> None:
+    """Train the teacher and publish it whole: U-Net, text encoder, tokenizer, autoencoder, vocabulary."""
+    registry = registry_into(config.models)
+    check_free(registry, config.output, config.overwrite)
+    torch.manual_seed(config.seed)
+    tokenizer = build_tokenizer()
+    model = Denoiser(build_text_encoder(tokenizer), build_unet())
+    vae = AutoencoderKL.from_pretrained(config.autoencoder).eval().requires_grad_(False)
+    latents = latents_of(vae.to(memory_format=torch.channels_last), config.pictures, config.run)
+    scheduler = build_scheduler()
+
+    def loss(model: nn.Module, step: int, generator: torch.Generator) -> Tensor:
+        device = next(model.parameters()).device
+        picks = torch.randint(len(latents), (config.batch,), generator=generator)
+        ids = tokens(tokenizer, fresh_captions(picks.tolist(), config.dropout, generator))
+        noise = torch.randn(config.batch, *latents.shape[1:], generator=generator)
+        timesteps = torch.randint(scheduler.config.num_train_timesteps, (config.batch,), generator=generator)
+        noisy = scheduler.add_noise(latents[picks], noise, timesteps)
+        predicted = model(noisy.to(device), timesteps.to(device), ids.to(device))
+        return functional.mse_loss(predicted, noise.to(device))
+
+    def pipeline(model: Denoiser) -> StableDiffusionPipeline:
+        return StableDiffusionPipeline(
+            vae=vae,
+            text_encoder=model.text_encoder,
+            tokenizer=tokenizer,
+            unet=model.unet,
+            scheduler=build_scheduler(),
+            safety_checker=None,
+            feature_extractor=None,
+            requires_safety_checker=False,
+        )
+
+    def samples(model: nn.Module, step: int) -> None:
+        pipe = pipeline(model).to(next(model.parameters()).device)
+        seeds = range(HELD_OUT, HELD_OUT + 32)
+        text, null = encode(pipe, [describe(seed)[1].text for seed in seeds]), encode(pipe, [""])
+        noise = noise_of(seeds, latents.shape[1:]).to(text.device)
+        images = decode(pipe, sample(pipe.unet, pipe.scheduler, noise, text, null, GUIDANCE, STEPS))
+        write_sheet(config.run / "samples" / f"step-{step:06d}.png", images.split(8))
+
+    loop = LoopConfig(
+        run=config.run,
+        steps=config.steps,
+        learning_rate=config.learning_rate,
+        ema=0.999,
+        seed=config.seed,
+        checkpoint_every=500,
+        sample_every=1000,
+        batch=config.batch,
+    )
+    pipe = pipeline(train(loop, model, loss, samples))
+
+    def build(folder: Path) -> None:
+        pipe.to(dtype=torch.float16)
+        pipe.save_pretrained(folder)
+        (folder / "vocabulary.json").write_text(json.dumps(vocabulary(), indent=1) + "\n")
+
+    card = ModelCard(
+        id=config.output,
+        title="Pocket SD",
+        kind="diffusion",
+        description="Stable Diffusion in the small: landscape posters of the pocket world in 25 steps with "
+        "guidance. The teacher of the pocket family.",
+        resolution=SIZE,
+        steps=STEPS,
+        guidance=GUIDANCE,
+        license="apache-2.0",
+        settings={
+            name: value
+            for name, value in asdict(config).items()
+            if name in ("pictures", "steps", "batch", "learning_rate", "dropout", "seed")
+        },
+    )
+    with disk_full_named(registry.folders[-1] / config.output):
+        where = registry.publish(config.output, build, card, overwrite=config.overwrite)
+    print(f"published {config.output} in {where}", flush=True)
+
+
+if __name__ == "__main__":
+    command.run(main, TeacherConfig)
