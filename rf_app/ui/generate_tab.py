@@ -25,14 +25,15 @@ FIRST_PROMPT = "A photograph of a snowy mountain near a beautiful lake under sun
 WAITING = 4  # requests Gradio may hand to the worker at once; the worker takes them in turn
 
 RANDOM_SEED = "Math.floor(Math.random() * 4294967296)"
-GO_CUE = "'go:' + performance.now()"
-LIVE_CUE = "'live:' + performance.now()"
-# (seed, locked) -> seed, cue
-GO = f"(seed, locked) => [locked ? seed : {RANDOM_SEED}, {GO_CUE}]"
-# (live, cue) -> seed, cue
-DICE = f"(live, cue) => [{RANDOM_SEED}, live ? {LIVE_CUE} : cue]"
-# (live, cue) -> cue; an unchanged cue is no event
-LIVE = f"(live, cue) => live ? {LIVE_CUE} : cue"
+# A cue ends with the prompt it is for, so that a prompt set together with its cue asks only once.
+GO = f"(seed, locked, prompt) => [locked ? seed : {RANDOM_SEED}, `go:${{performance.now()}}:${{prompt}}`]"
+DICE = f"(live, cue, prompt) => [{RANDOM_SEED}, live ? `live:${{performance.now()}}:${{prompt}}` : cue]"
+# An unchanged cue is no event.
+LIVE = "(live, cue, prompt) => live ? `live:${performance.now()}:${prompt}` : cue"
+LIVE_TEXT = (
+    "(live, cue, prompt) => live && cue.replace(/^\\w+:[\\d.]+:/, '') !== prompt"
+    " ? `live:${performance.now()}:${prompt}` : cue"
+)
 
 
 def build(studio: Studio, examples: list[Example], page: gr.Blocks) -> None:
@@ -123,15 +124,22 @@ def build(studio: Studio, examples: list[Example], page: gr.Blocks) -> None:
                         )
     cue = gr.Textbox("", visible="hidden", elem_id="cue")
 
-    # In the browser alone: draw a seed, change the cue.
+    # In the browser alone: draw a seed, change the cue. A text box's `input` misses pasting and deleting; its
+    # `change` does not.
     page_only = {"fn": None, "trigger_mode": "multiple", "api_visibility": "private"}
-    gr.on([prompt.submit, go.click], js=GO, inputs=[seed, locked], outputs=[seed, cue], **page_only)
-    dice.click(js=DICE, inputs=[live, cue], outputs=[seed, cue], **page_only)
-    changes = [field.input for field in (prompt, negative, steps, guidance, seed, count, live)]
-    gr.on(changes, js=LIVE, inputs=[live, cue], outputs=[cue], **page_only)
+    now = [live, cue, prompt]
+    gr.on([prompt.submit, go.click], js=GO, inputs=[seed, locked, prompt], outputs=[seed, cue], **page_only)
+    dice.click(js=DICE, inputs=now, outputs=[seed, cue], **page_only)
+    prompt.change(js=LIVE_TEXT, inputs=now, outputs=[cue], **page_only)
+    changes = [field.input for field in (steps, guidance, seed, count, live)]
+    gr.on([*changes, negative.change], js=LIVE, inputs=now, outputs=[cue], **page_only)
     for example, button in zip(examples, example_buttons, strict=True):
-        values = f"[{json.dumps(example.prompt)}, {example.seed}, {GO_CUE}]"
-        button.click(js=f"() => {values}", outputs=[prompt, seed, cue], **page_only)
+        values = json.dumps([example.prompt, example.seed])
+        button.click(
+            js=f"() => [...{values}, `go:${{performance.now()}}:${{{json.dumps(example.prompt)}}}`]",
+            outputs=[prompt, seed, cue],
+            **page_only,
+        )
 
     # On the server.
     wish = [cue, prompt, model, steps, guidance, seed, count, negative]
@@ -147,7 +155,7 @@ def build(studio: Studio, examples: list[Example], page: gr.Blocks) -> None:
     )
     model.input(
         _preset(studio),
-        model,
+        [model, prompt],
         [steps, guidance, live, about, cue],
         show_progress="hidden",
         api_visibility="private",
@@ -160,7 +168,8 @@ def build(studio: Studio, examples: list[Example], page: gr.Blocks) -> None:
         api_visibility="private",
     )
     page.load(
-        lambda: (gr.Dropdown(choices=studio.models()), _cue("go")),
+        lambda prompt: (gr.Dropdown(choices=studio.models()), _cue("go", prompt)),
+        inputs=prompt,
         outputs=[model, cue],
         show_progress="hidden",
         api_visibility="private",
@@ -175,8 +184,8 @@ def _examples(examples: list[Example]) -> list[gr.Button]:
         ]
 
 
-def _cue(kind: str) -> str:
-    return f"{kind}:{time.time_ns()}"
+def _cue(kind: str, prompt: str) -> str:
+    return f"{kind}:{time.time_ns()}:{prompt}"
 
 
 def _about(text: str) -> str:
@@ -209,9 +218,9 @@ def _render(studio: Studio) -> Callable:
 
 
 def _preset(studio: Studio) -> Callable:
-    def preset(model: str):
+    def preset(model: str, prompt: str):
         chosen = studio.preset(model)
-        cue = _cue("live") if chosen.live else gr.skip()
+        cue = _cue("live", prompt) if chosen.live else gr.skip()
         return chosen.steps, chosen.guidance, chosen.live, _about(chosen.about), cue
 
     return preset
@@ -228,6 +237,6 @@ def _restore(studio: Studio) -> Callable:
             gr.Info(escape(found.note), title="Restored, but for the model")
         about = _about(studio.preset(found.model).about)
         settings = (found.prompt, found.negative_prompt, found.model, found.steps, found.guidance, found.seed)
-        return *settings, 1, True, about, _cue("go")
+        return *settings, 1, True, about, _cue("go", found.prompt)
 
     return restore

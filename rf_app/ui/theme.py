@@ -96,7 +96,7 @@ def theme() -> Base:
         block_title_text_weight="400",
         block_title_text_color="*neutral_600",
         block_title_text_color_dark="*neutral_400",
-        block_info_text_size="*text_xs",
+        block_info_text_size="*text_sm",
         panel_border_width="0px",
         form_gap_width="0px",
         input_background_fill="white",

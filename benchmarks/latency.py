@@ -1,0 +1,174 @@
+"""How long a picture takes: on the server, and from Enter to the picture on the screen.
+
+    python -m benchmarks.latency            # server time, and the ratio against the many-step model
+    python -m benchmarks.latency --browser  # and what a person sees, in headless Chromium
+
+Every run has a prompt of its own, so no text embedding comes from the cache; the quick and the slow model take
+turns, so that a busy moment of the machine meets both. The browser needs requirements-dev.txt.
+"""
+
+import os
+import platform
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from statistics import median, quantiles
+from time import perf_counter
+
+import torch
+import tyro
+
+from rf_app.pipeline.requests import GenerateRequest
+from rf_app.pipeline.worker import Worker
+from rf_app.registry.folders import Registry
+from rf_app.ui.stage import stage
+from rf_app.workflows.generate import Studio
+
+LANDS = ("a snowy mountain", "green hills", "desert dunes", "a pine forest", "a sea coast", "a city skyline")
+THINGS = ("", " with a red tent", " with a white house", " with a blue sailboat", " with a yellow van")
+TIMES = ("", " under sunshine", " at sunset", " at night")
+PROMPTS = [land + thing + time for thing, time, land in product(THINGS, TIMES, LANDS)]
+WARM_UP = 5  # runs that are not counted
+
+# Resolves with the milliseconds from the key's own time stamp to the frame that shows the new picture.
+WATCH = """() => { window.shown = new Promise((resolve) => {
+    let pressed;
+    const press = (event) => (pressed = event.timeStamp);
+    document.addEventListener("keydown", press, { capture: true, once: true });
+    const stage = document.querySelector("#stage");
+    const observer = new MutationObserver(async () => {
+        observer.disconnect();
+        await Promise.all([...stage.querySelectorAll("img")].map((image) => image.decode()));
+        requestAnimationFrame(() => setTimeout(() => resolve(performance.now() - pressed)));
+    });
+    observer.observe(stage, { childList: true, subtree: true, attributeFilter: ["src"] });
+}); }"""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to measure."""
+
+    runs: int = 60  # counted runs of the quick model; the slow one gets a quarter of them
+    quick: str = "pocket-instaflow"
+    slow: str = "pocket-sd"
+    slow_steps: int = 25
+    browser: bool = False  # measure in headless Chromium, too
+    models: Path | None = None  # a folder of models, instead of the bundled ones and the user's own
+
+
+@dataclass(frozen=True)
+class ServerTimes:
+    """Seconds, one entry a run: from the request to the finished HTML, and the parts of the quick model's."""
+
+    quick: list[float]
+    slow: list[float]
+    text: list[float]
+    unet: list[float]
+    decode: list[float]
+
+
+def measure_server(studio: Studio, options: Options) -> ServerTimes:
+    """Time both models, taking turns."""
+    times = ServerTimes([], [], [], [], [])
+    for i in range(-WARM_UP, options.runs):
+        prompt = PROMPTS[i % len(PROMPTS)]
+        start = perf_counter()
+        shown = studio.generate(GenerateRequest(prompt, options.quick, seed=i + WARM_UP))
+        stage(shown)
+        seconds = perf_counter() - start
+        if i >= 0:
+            times.quick.append(seconds)
+            times.text.append(shown.timings.text)
+            times.unet.append(shown.timings.unet)
+            times.decode.append(shown.timings.decode)
+        if i % 4 == 0:
+            start = perf_counter()
+            stage(
+                studio.generate(GenerateRequest(prompt, options.slow, options.slow_steps, seed=i + WARM_UP))
+            )
+            if i >= 0:
+                times.slow.append(perf_counter() - start)
+    return times
+
+
+def measure_browser(studio: Studio, runs: int) -> tuple[list[float], list[float]]:
+    """Seconds from Enter, and from a letter typed live, to the picture on the screen, one entry a run."""
+    from playwright.sync_api import sync_playwright
+
+    from rf_app.ui.page import build, launch_options
+    from rf_app.workflows.examples import FOLDER
+    from tests.browser import executable
+
+    path = executable()
+    if path is None:
+        raise SystemExit("No Chromium was found: run `python -m tests.browser` first.")
+    page = build(studio, FOLDER)
+    _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, **launch_options())
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    enter, letter = [], []
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=flags)
+        visitor = chromium.new_page(viewport={"width": 1440, "height": 900})
+        visitor.goto(address)
+        visitor.wait_for_selector("#stage .total")
+
+        def timed(key: str, text: str, into: list[float]) -> None:
+            visitor.fill("#prompt textarea", text)
+            visitor.wait_for_timeout(400)  # let what the filling set off come to rest
+            visitor.evaluate(WATCH)
+            visitor.press("#prompt textarea", key)
+            into.append(visitor.evaluate("shown") / 1000)
+
+        for i in range(WARM_UP + runs):
+            visitor.get_by_label("Live").uncheck()
+            timed("Enter", PROMPTS[i % len(PROMPTS)], enter)
+            visitor.get_by_label("Live").check()
+            timed("s", PROMPTS[-1 - i % len(PROMPTS)], letter)
+        chromium.close()
+    page.close(verbose=False)
+    return enter[WARM_UP:], letter[WARM_UP:]
+
+
+def machine() -> str:
+    """The machine and the versions in one line."""
+    names = [line.split(":", 1)[1].strip() for line in _cpuinfo() if line.startswith("model name")]
+    cpu = names[0] if names else platform.processor() or platform.machine()
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    cores = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads, load {os.getloadavg()[0]:.1f}"
+    return f"{cpu}, {cores}{gpu}, torch {torch.__version__}, Python {platform.python_version()}"
+
+
+def _cpuinfo() -> list[str]:
+    path = Path("/proc/cpuinfo")
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def row(name: str, seconds: list[float]) -> str:
+    """A line of the table: median, 90th percentile, best, number of runs."""
+    ninety = quantiles(seconds, n=10)[-1] if len(seconds) > 1 else seconds[0]
+    figures = "".join(f"{1000 * value:10.1f}" for value in (median(seconds), ninety, min(seconds)))
+    return f"{name:<44}{figures}{len(seconds):8d}"
+
+
+def main(options: Options) -> None:
+    """Measure and print."""
+    registry = Registry([options.models]) if options.models else Registry.default()
+    studio = Studio(registry, Worker(registry))
+    print(machine())
+    print(f"{'milliseconds':<44}{'median':>10}{'90 %':>10}{'best':>10}{'runs':>8}")
+    times = measure_server(studio, options)
+    print(row(f"{options.quick}, server, one picture", times.quick))
+    for name in ("text", "unet", "decode"):
+        print(row(f"  {name}", getattr(times, name)))
+    print(row(f"{options.slow}, {options.slow_steps} steps, guided, server", times.slow))
+    if options.browser:
+        enter, letter = measure_browser(studio, options.runs)
+        print(row("browser, Enter to picture on screen", enter))
+        print(row("browser, typed letter to picture (live)", letter))
+    ratio = median(times.slow) / median(times.quick)
+    print(f"{options.quick} is {ratio:.1f} x as fast as {options.slow} at {options.slow_steps} steps")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options, description=__doc__))

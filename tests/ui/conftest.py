@@ -1,0 +1,68 @@
+"""The page on the tiny models, served once, and a headless Chromium to look at it."""
+
+import os
+
+import pytest
+from PIL import Image
+
+from rf_app.pipeline.png import save_png
+from rf_app.pipeline.requests import GenerateRequest
+from rf_app.pipeline.worker import Worker
+from rf_app.registry.folders import Registry
+from rf_app.workflows.generate import Studio
+from tests.browser import executable
+
+EXAMPLES = (("1-lake", "a lake near a mountain", 11), ("2-tent", "a red tent at sunset", 12))
+
+
+@pytest.fixture(scope="session")
+def studio(tiny_models):
+    """The studio behind the page."""
+    registry = Registry([tiny_models])
+    worker = Worker(registry, "cpu")
+    yield Studio(registry, worker)
+    worker.close()
+
+
+@pytest.fixture(scope="session")
+def url(studio, tmp_path_factory):
+    """The address of the page, as `app.py` would serve it."""
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    from rf_app.ui.page import build, launch_options
+
+    folder = tmp_path_factory.mktemp("examples")
+    for name, prompt, seed in EXAMPLES:
+        save_png(Image.new("RGB", (96, 96), "teal"), folder / f"{name}.png", {"prompt": prompt, "seed": seed})
+    studio.generate(GenerateRequest("warming up", studio.first_model()))
+    page = build(studio, folder)
+    _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, **launch_options())
+    yield address
+    page.close(verbose=False)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """One browser for all tests."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    path = executable()
+    assert path, "no Chromium: run `python -m tests.browser`"
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with playwright.sync_playwright() as player:
+        chromium = player.chromium.launch(executable_path=path, args=flags)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser, url):
+    """A fresh visitor, who has the first picture in front of them."""
+    from playwright.sync_api import expect
+
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, accept_downloads=True)
+    context.set_default_timeout(60_000)
+    expect.set_options(timeout=60_000)  # a busy machine may be slow, and no test decides by time
+    visitor = context.new_page()
+    visitor.goto(url)
+    expect(visitor.locator("#stage .total")).to_be_visible()
+    yield visitor
+    context.close()

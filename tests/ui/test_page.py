@@ -1,0 +1,264 @@
+"""The page as a person uses it, in headless Chromium."""
+
+import base64
+import re
+import threading
+
+import pytest
+from playwright.sync_api import expect
+
+from rf_app.pipeline.png import read_settings
+from rf_app.pipeline.requests import GenerateRequest
+from tests.ui.conftest import EXAMPLES
+
+IMAGE = "#stage img"
+PROMPT = "#prompt textarea"
+FIRST_PROMPT, FIRST_SEED = EXAMPLES[0][1:]
+
+
+def number(page, name):
+    """The number field of a setting."""
+    return page.locator(f"#{name} input[type=number]")
+
+
+def ask(page, text):
+    """Type a prompt and press Enter."""
+    page.fill(PROMPT, text)
+    page.press(PROMPT, "Enter")
+
+
+def shows(page, text):
+    """Wait for the picture of a prompt."""
+    expect(page.locator(IMAGE).first).to_have_attribute("alt", text)
+
+
+def choose(page, title):
+    """Choose a model in the list."""
+    page.click("#model input")
+    page.get_by_role("option", name=title).click()
+
+
+def drop(page, name, content):
+    """Drop a file on the page."""
+    transfer = page.evaluate_handle(
+        """([name, content]) => {
+            const bytes = Uint8Array.from(atob(content), (c) => c.charCodeAt(0));
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([bytes], name, { type: "image/png" }));
+            return transfer;
+        }""",
+        [name, base64.b64encode(content).decode()],
+    )
+    page.dispatch_event("body", "drop", {"dataTransfer": transfer})
+
+
+def download(page):
+    """The bytes of the first picture's Save link."""
+    with page.expect_download() as download:
+        page.locator("#stage .save").first.click()
+    return download.value.suggested_filename, download.value.path().read_bytes()
+
+
+def test_it_opens_with_a_picture_and_asks_nobody_else(browser, url):
+    context = browser.new_context()
+    page = context.new_page()
+    asked, failed = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: failed.append(error))
+    page.goto(url)
+    expect(page.locator(IMAGE)).to_have_js_property("naturalWidth", 96)
+    expect(page.locator("#stage .total")).to_contain_text("ms")
+    shows(page, FIRST_PROMPT)
+    expect(number(page, "seed")).to_have_value(str(FIRST_SEED))
+    assert [address for address in asked if not address.startswith((url, "data:", "blob:"))] == []
+    assert failed == []
+    context.close()
+
+
+def test_enter_draws_a_new_seed_and_the_saved_picture_carries_its_settings(page, tmp_path):
+    ask(page, "a red tent")
+    expect(page.locator(IMAGE)).not_to_have_attribute("data-seed", str(FIRST_SEED))
+    shows(page, "a red tent")
+    seed = page.locator(IMAGE).get_attribute("data-seed")
+    expect(number(page, "seed")).to_have_value(seed)
+    name, content = download(page)
+    assert name == f"instaflow-a-red-tent-{seed}.png"
+    (tmp_path / name).write_bytes(content)
+    assert read_settings(tmp_path / name) == {
+        "prompt": "a red tent",
+        "negative_prompt": "",
+        "model": "tiny-instaflow",
+        "steps": 1,
+        "guidance": 1.0,
+        "seed": int(seed),
+    }
+
+
+def test_a_locked_seed_stays_and_the_dice_changes_it(page):
+    page.get_by_label("Live").uncheck()
+    page.get_by_label("Keep the seed").check()
+    ask(page, "a mountain")
+    shows(page, "a mountain")
+    expect(page.locator(IMAGE)).to_have_attribute("data-seed", str(FIRST_SEED))
+    page.get_by_role("button", name="Another seed").click()
+    expect(number(page, "seed")).not_to_have_value(str(FIRST_SEED))
+    expect(page.locator(IMAGE)).to_have_attribute("data-seed", str(FIRST_SEED))  # not live: nothing drawn
+    page.get_by_label("Live").check()
+    expect(page.locator(IMAGE)).to_have_attribute("data-seed", number(page, "seed").input_value())
+
+
+def test_a_saved_picture_dropped_on_the_page_brings_everything_back(page):
+    choose(page, "Tiny 2Rf")
+    page.get_by_text("Advanced").click()
+    page.fill("#negative textarea", "sunset")
+    number(page, "steps").fill("6")
+    number(page, "guidance").fill("2.5")
+    number(page, "seed").fill("123")
+    page.get_by_label("Keep the seed").check()
+    ask(page, "a lake")
+    shows(page, "a lake")
+    expect(page.locator(IMAGE)).to_have_attribute("data-seed", "123")
+    before = page.locator(IMAGE).get_attribute("src")
+    name, content = download(page)
+
+    page.reload()
+    shows(page, FIRST_PROMPT)
+    drop(page, name, content)
+    expect(page.locator(PROMPT)).to_have_value("a lake")
+    expect(page.locator("#model input")).to_have_value("Tiny 2Rf")
+    expect(number(page, "steps")).to_have_value("6")
+    expect(number(page, "guidance")).to_have_value("2.5")
+    expect(number(page, "seed")).to_have_value("123")
+    expect(page.locator("#lock input")).to_be_checked()
+    shows(page, "a lake")
+    expect(page.locator(IMAGE)).to_have_attribute("src", before)  # the very same picture
+    page.get_by_text("Advanced").click()
+    expect(page.locator("#negative textarea")).to_have_value("sunset")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [("holiday.png", b"not a picture", "not a readable PNG"), ("x.png", b"", "not a readable PNG")],
+)
+def test_a_file_that_is_no_picture_changes_nothing_but_says_so(page, name, content, message):
+    drop(page, name, content)
+    expect(page.locator(".toast-body")).to_contain_text(message)
+    expect(page.locator(PROMPT)).to_have_value(FIRST_PROMPT)
+
+
+def test_live_typing_ends_with_the_last_text_and_queues_nothing_stale(page, studio):
+    """While the worker is held up, all of the typing comes down to two pictures, first and last."""
+    asked = []
+    page.on("request", lambda request: asked.append(request.post_data) if "queue/join" in request.url else 0)
+    release = threading.Event()
+    held = threading.Thread(
+        target=studio.generate,
+        args=(GenerateRequest("a lake", "tiny-instaflow"), False, lambda done, of: release.wait(60)),
+    )
+    held.start()
+    page.fill(PROMPT, "")
+    page.locator(PROMPT).press_sequentially("a red tent near a lake")
+    release.set()
+    held.join()
+    shows(page, "a red tent near a lake")
+    expect(number(page, "seed")).to_have_value(str(FIRST_SEED))  # typing keeps the seed
+    wishes = [body for body in asked if '"live:' in body]
+    assert len(wishes) in (2, 3)  # the emptied text, the first letter (unless they were one), the last text
+    assert "a red tent near a lake" in wishes[-1]
+
+
+def test_a_model_presets_steps_and_guidance(page):
+    choose(page, "Tiny Sd")
+    expect(number(page, "steps")).to_have_value("4")
+    expect(number(page, "guidance")).to_have_value("3")
+    expect(page.locator("#about")).to_contain_text("96×96, 4 steps")
+    choose(page, "Tiny Instaflow")
+    expect(number(page, "steps")).to_have_value("1")
+    expect(number(page, "guidance")).to_have_value("1")
+
+
+def test_several_pictures_have_a_seed_and_a_link_each(page):
+    number(page, "count").fill("3")
+    page.get_by_label("Keep the seed").check()
+    ask(page, "a lake")
+    expect(page.locator(IMAGE)).to_have_count(3)
+    seeds = [image.get_attribute("data-seed") for image in page.locator(IMAGE).all()]
+    assert seeds == [str(FIRST_SEED + i) for i in range(3)]
+    expect(page.locator("#stage .save")).to_have_count(3)
+
+
+def test_an_example_is_one_click(page):
+    page.get_by_role("button", name="Tent").click()
+    shows(page, EXAMPLES[1][1])
+    expect(page.locator(PROMPT)).to_have_value(EXAMPLES[1][1])
+    expect(page.locator(IMAGE)).to_have_attribute("data-seed", str(EXAMPLES[1][2]))
+
+
+def test_unknown_words_are_named_and_known_ones_offered(page):
+    ask(page, "a zebra near a lake")
+    hint = page.locator("#stage .hint")
+    expect(hint.locator("p b")).to_have_text(["zebra"])
+    hint.get_by_role("button", name="red tent").click()
+    shows(page, "a zebra near a lake red tent")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("", "The prompt is empty"), ("   ", "The prompt is empty"), ("a lake " * 1429, "10,002 characters")],
+)
+def test_a_bad_prompt_gets_its_message_and_the_page_stays_alive(page, text, message):
+    page.get_by_label("Live").uncheck()
+    ask(page, text)
+    expect(page.locator(".toast-body")).to_contain_text(message)
+    shows(page, FIRST_PROMPT)
+    ask(page, "a lake")
+    shows(page, "a lake")
+
+
+def test_a_seed_out_of_range_gets_its_message(page):
+    page.get_by_label("Keep the seed").check()
+    number(page, "seed").fill("-1")
+    expect(page.locator(".toast-body").first).to_contain_text("seed is -1; it must be a whole number in 0..")
+    number(page, "seed").fill("5")
+    expect(page.locator(IMAGE)).to_have_attribute("data-seed", "5")
+
+
+@pytest.mark.parametrize(
+    "text", ["湖と山の写真", "зимнее озеро", "🏔️🏞️", '"><img src=x onerror="hacked=1">&amp;']
+)
+def test_any_text_is_a_prompt_and_none_is_markup(page, text):
+    ask(page, text)
+    shows(page, text)
+    expect(page.locator(IMAGE)).to_have_count(1)
+    assert page.evaluate("typeof hacked") == "undefined"
+
+
+@pytest.mark.parametrize("width", [390, 768, 1440])
+def test_nothing_sticks_out_on_any_screen(page, width):
+    page.set_viewport_size({"width": width, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    box = page.locator(IMAGE).bounding_box()
+    assert box["y"] + box["height"] < 844, "the first picture is on the first screen"
+    assert box["width"] == pytest.approx(box["height"], abs=1)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_its_ground(browser, url, scheme):
+    """WCAG's contrast of 4.5 for the quiet text, in both schemes."""
+    context = browser.new_context(color_scheme=scheme)
+    page = context.new_page()
+    page.goto(url)
+    expect(page.locator("#masthead p")).to_be_visible()
+    text = page.locator("#masthead p").evaluate("element => getComputedStyle(element).color")
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    light, dark = sorted((luminance(text), luminance(ground)), reverse=True)
+    assert (light + 0.05) / (dark + 0.05) > 4.5
+    assert (luminance(ground) < 0.2) == (scheme == "dark")
+    context.close()
+
+
+def luminance(colour):
+    """Relative luminance of a CSS "rgb(…)" colour (WCAG 2)."""
+    channels = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
