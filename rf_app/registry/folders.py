@@ -43,7 +43,7 @@ class Registry:
         for root in self.folders:
             if (root / id).is_dir():
                 return root / id
-        known = ", ".join(card.id for card in self.cards()) or "none"
+        known = ", ".join(found.name for found in self._folders()) or "none"
         raise UserError(f"There is no model {id!r}. Models at hand: {known}.")
 
     def card(self, id: str) -> ModelCard:
@@ -76,18 +76,24 @@ class Registry:
     def _scan(self) -> tuple[list[ModelCard], dict[str, str]]:
         cards: dict[str, ModelCard] = {}
         problems: dict[str, str] = {}
+        for folder in self._folders():
+            try:
+                card = read_card(folder)
+                for piece in self._pieces(folder).values():
+                    check_piece(piece)
+                cards[card.id] = card
+            except UserError as error:
+                problems[folder.name] = str(error)
+        return list(cards.values()), problems
+
+    def _folders(self) -> list[Path]:
+        """The model folders, whole or not: one for each name, the earlier root's."""
+        found: dict[str, Path] = {}
         for root in self.folders:
             for folder in sorted(root.iterdir()) if root.is_dir() else ():
-                if folder.name.startswith(".") or not folder.is_dir() or folder.name in cards:
-                    continue
-                try:
-                    card = read_card(folder)
-                    for piece in self._pieces(folder).values():
-                        check_piece(piece)
-                    cards[card.id] = card
-                except UserError as error:
-                    problems[folder.name] = str(error)
-        return list(cards.values()), problems
+                if folder.is_dir() and not folder.name.startswith("."):
+                    found.setdefault(folder.name, folder)
+        return list(found.values())
 
     def publish(
         self, id: str, build: Callable[[Path], None], card: ModelCard, overwrite: bool = False

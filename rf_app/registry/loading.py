@@ -63,9 +63,9 @@ def assemble(
     shared = {} if shared is None else shared
     modules: dict[str, Any] = {}
     for name in ("unet", "vae", "text_encoder", "tokenizer"):
+        check_piece(pieces[name])
         key = stamp(pieces[name])
         if key not in shared:
-            check_piece(pieces[name])
             shared[key] = modules[name] = _load_piece(pieces[name], dtype)
         modules[name] = shared[key]
     unet, vae, text = modules["unet"], modules["vae"], modules["text_encoder"]

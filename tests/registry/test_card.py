@@ -1,0 +1,93 @@
+"""Cards: what is written is read again, and what is broken is named."""
+
+from dataclasses import replace
+
+import pytest
+import yaml
+
+from rf_app.errors import UserError
+from rf_app.registry.card import check_id, read_card, write_card
+from tests.tiny import tiny_card
+
+CARD = replace(
+    tiny_card("my-model", "one-step", 1, 1.0, "tiny-sd"),
+    title="Mine: with a colon, “quotes” & 山",
+    description="Two lines\nof text.\n\n## A heading\n\nand a paragraph.",
+    lineage=("tiny-sd", "tiny-2rf"),
+    measured={"fid": 12.5, "fidelity": {"mean": 0.97, "land": 1.0}, "on": "2,000 held-out prompts"},
+    settings={"steps": 3000, "learning_rate": 1e-4, "loss": ["l2", "lpips"]},
+)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "my-model"
+    folder.mkdir()
+    write_card(folder, CARD)
+    return folder
+
+
+def test_round_trip(folder):
+    assert read_card(folder) == CARD
+    assert [path.name for path in folder.iterdir()] == ["README.md"]
+
+
+def test_front_matter_is_that_of_the_hub(folder):
+    front = yaml.safe_load((folder / "README.md").read_text(encoding="utf-8").split("---")[1])
+    assert front["license"] == "apache-2.0"
+    assert front["base_model"] == "tiny-sd"
+    assert front["pipeline_tag"] == "text-to-image"
+    assert "one-step" in front["tags"]
+
+
+def test_figures_stand_in_a_table(folder):
+    assert "| fidelity land | 1 |" in (folder / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("---\nlicense", "license", "no front matter"),
+        ("license: apache-2.0", "license: [", "not YAML"),
+        ("instaflow:", "other:", "no 'instaflow:' block"),
+        ("kind: one-step", "kind: two-step", "expected one of diffusion, rectified-flow, one-step"),
+        ("resolution: 96", "resolution: big", "'resolution' is 'big'; expected int"),
+        ("resolution: 96", "resolution: 96000", "resolution must be in 8..4096"),
+        ("steps: 1\n", "steps: true\n", "'steps' is True"),
+        ("guidance: 1.0", "guidance: .nan", "guidance in 0..20"),
+        ("license: apache-2.0", "license: !!python/object/apply:os.getcwd []", "not YAML"),
+    ],
+)
+def test_broken_cards_say_where_and_what(folder, old, new, message):
+    path = folder / "README.md"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(UserError, match=message) as caught:
+        read_card(folder)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"", b"-" * 300_000])
+def test_cards_that_are_no_text(folder, content):
+    (folder / "README.md").write_bytes(content)
+    with pytest.raises(UserError, match=r"README\.md"):
+        read_card(folder)
+
+
+def test_no_card(tmp_path):
+    with pytest.raises(UserError, match="cannot be read"):
+        read_card(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "id", ["", "..", "../x", "a/b", "A", ".hidden", "a b", "x" * 65, "ü", "a\n", None, 3]
+)
+def test_ids_that_cannot_be_folders(id):
+    with pytest.raises(UserError, match="1 to 64 of"):
+        check_id(id)
+
+
+@pytest.mark.parametrize("id", ["a", "0", "pocket-2rf", "sd.v1_5", "x" * 64])
+def test_ids_that_can(id):
+    assert check_id(id) == id
