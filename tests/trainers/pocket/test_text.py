@@ -1,0 +1,48 @@
+"""The pocket tokenizer: any Unicode text has tokens, known words few of them."""
+
+import numpy as np
+import pytest
+import torch
+from transformers import CLIPTokenizer
+
+from trainers.pocket.text import LENGTH, build_text_encoder, build_tokenizer, fresh_captions, tokens
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> CLIPTokenizer:
+    return build_tokenizer()
+
+
+@pytest.mark.parametrize(
+    "text", ["日本の山", "été à l'océan", "🎈🏔", "гора у озера", "\u200bzero width", "a" * 60]
+)
+def test_any_unicode_text_survives(tokenizer: CLIPTokenizer, text: str):
+    ids = tokenizer(text).input_ids
+    assert tokenizer.unk_token_id not in ids[1:-1]
+    assert tokenizer.decode(ids, skip_special_tokens=True).replace(" ", "") == text.replace(" ", "")
+
+
+def test_known_words_are_single_tokens(tokenizer: CLIPTokenizer):
+    assert len(tokenizer("a red tent near a beautiful lake").input_ids) == 7 + 2
+
+
+def test_it_is_the_same_after_saving(tokenizer: CLIPTokenizer, tmp_path):
+    tokenizer.save_pretrained(tmp_path)
+    again = CLIPTokenizer.from_pretrained(tmp_path)
+    text = "A photograph of a snowy mountain – 富士山"
+    assert again(text).input_ids == tokenizer(text).input_ids
+    assert again.model_max_length == LENGTH
+
+
+def test_long_prompts_are_cut(tokenizer: CLIPTokenizer):
+    ids = tokens(tokenizer, ["mountain " * 500, ""])
+    assert ids.shape == (2, LENGTH)
+    assert build_text_encoder(tokenizer)(ids)[0].shape == (2, LENGTH, 128)
+
+
+def test_captions_are_dropped_at_the_asked_rate():
+    captions = fresh_captions(range(2000), 0.1, torch.Generator().manual_seed(0))
+    assert np.mean([caption == "" for caption in captions]) == pytest.approx(0.1, abs=0.02)
+    assert fresh_captions([1, 2], 0.0, torch.Generator().manual_seed(1)) == fresh_captions(
+        [1, 2], 0.0, torch.Generator().manual_seed(1)
+    )

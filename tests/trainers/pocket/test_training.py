@@ -1,0 +1,107 @@
+"""The three trainers of the pocket world in short real runs, one after the other as `make weights` does."""
+
+import json
+
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline
+
+from rf_app.metrics.attributes import ATTRIBUTES
+from rf_app.metrics.judge import Judge
+from rf_app.registry.folders import Registry
+from trainers.pocket import autoencoder, judge, teacher, weights
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """An autoencoder, a judge and a teacher of a few steps each."""
+    folder = tmp_path_factory.mktemp("pocket")
+    patch = pytest.MonkeyPatch()
+    patch.setattr(judge, "TEST_COUNT", 100)
+    autoencoder.main(autoencoder.AutoencoderConfig(folder / "autoencoder", pictures=64, steps=4, batch=4))
+    judge.main(
+        judge.JudgeConfig(
+            folder / "judge", folder / "bundled", folder / "autoencoder/vae", pictures=64, steps=3, batch=8
+        )
+    )
+    teacher.main(
+        teacher.TeacherConfig(
+            folder / "teacher",
+            folder / "autoencoder/vae",
+            models=folder / "models",
+            pictures=64,
+            steps=2,
+            batch=4,
+        )
+    )
+    patch.undo()
+    return folder
+
+
+def test_the_teacher_loads_in_an_unmodified_pipeline(runs):
+    pipe = StableDiffusionPipeline.from_pretrained(runs / "models/pocket-sd")
+    image = pipe("a red tent at night", num_inference_steps=2, guidance_scale=3.0).images[0]
+    assert image.size == (96, 96)
+    assert pipe.scheduler.config.prediction_type == "epsilon"
+    assert pipe.vae.config.scaling_factor != 0.18215
+
+
+def test_the_teacher_is_in_the_registry_with_its_card(runs):
+    card = Registry([runs / "models"]).card("pocket-sd")
+    assert (card.kind, card.resolution, card.steps, card.settings["pictures"]) == ("diffusion", 96, 25, 64)
+
+
+def test_a_rerun_of_a_published_id_is_refused_before_the_training(runs):
+    config = teacher.TeacherConfig(runs / "other", runs / "autoencoder/vae", models=runs / "models", steps=1)
+    with pytest.raises(ValueError, match="already a model 'pocket-sd'"):
+        teacher.main(config)
+    assert not (runs / "other").exists()
+
+
+def test_samples_are_written(runs):
+    assert list((runs / "autoencoder/samples").glob("*.png"))
+    assert list((runs / "teacher/samples").glob("*.png"))
+
+
+def test_the_judge_reports_each_attribute_on_drawings_and_reconstructions(runs):
+    report = json.loads((runs / "bundled/accuracy.json").read_text())
+    assert set(report["drawings"]) == set(report["reconstructions"]) == set(ATTRIBUTES)
+    assert all(0 <= share <= 1 for share in report["drawings"].values())
+
+
+def test_the_judge_is_the_same_after_loading(runs):
+    images = torch.randn(3, 3, 96, 96)
+    loaded = Judge.load(runs / "bundled")
+    loaded.save(runs / "again")
+    again = Judge.load(runs / "again")
+    assert torch.equal(loaded.features(images), again.features(images))
+    assert loaded.features(images).shape == (3, 128)
+    assert [m.shape[-1] for m in loaded.maps(images)] == [48, 24, 12, 6]
+    assert {name: logits.shape[1] for name, logits in loaded(images).items()} == {
+        name: len(kinds) for name, kinds in ATTRIBUTES.items()
+    }
+
+
+def test_the_autoencoder_gradient_weighs_the_object():
+    target, result = torch.zeros(1, 3, 8, 8), torch.full((1, 3, 8, 8), 0.5)
+    weight = torch.ones(1, 1, 8, 8)
+    assert autoencoder.reconstruction_loss(result, target, weight) == pytest.approx(0.5 + 2 * 0.25)
+    assert autoencoder.reconstruction_loss(result, target, 4 * weight) == pytest.approx(4 * (0.5 + 2 * 0.25))
+
+
+def test_weights_runs_each_stage_once_and_stops_at_a_failure(tmp_path, monkeypatch):
+    ran = []
+
+    def child(arguments: list[str]) -> int:
+        ran.append(arguments[2])
+        return 1 if len(ran) == 3 else 0
+
+    monkeypatch.setattr(weights, "run_child", child)
+    config = weights.WeightsConfig(runs=tmp_path)
+    with pytest.raises(SystemExit) as leaving:
+        weights.main(config)
+    assert leaving.value.code == 1
+    weights.main(config)
+    assert ran[:3] == ["trainers.pocket.autoencoder", "trainers.pocket.judge", "trainers.pocket.teacher"]
+    assert ran[3] == "trainers.pocket.teacher"
+    assert len(ran) == len(weights.stages(config)) + 1

@@ -1,0 +1,143 @@
+"""Rebuild every bundled model from nothing, stage by stage.
+
+    python -m trainers.pocket.weights          (or: make weights)
+
+Each stage is a command of its own, printed before it runs. A finished stage is not run again and a stopped
+one resumes where it was, so this command can be interrupted and repeated at will. At the end it says how long
+the stages took; the README has the time on two cores.
+"""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from rf_app.metrics.judge import BUNDLED as JUDGE
+from rf_app.registry.folders import BUNDLED as MODELS
+from trainers.common import command
+from trainers.common.disk import write_atomically
+from trainers.common.runs import default_run
+
+
+@dataclass(frozen=True)
+class WeightsConfig:
+    """Where the stages work and publish."""
+
+    runs: Path = field(default_factory=partial(default_run, "pocket"))
+    """Folder of the stages' run folders, kept between starts."""
+    models: Path = MODELS
+    """Folder of the models."""
+    judge: Path = JUDGE
+    """Folder of the judge."""
+    prompts: int = 2_000
+    """Held-out prompts of the final measurement."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One command: a module of `trainers` and its options."""
+
+    name: str
+    module: str
+    options: tuple[str, ...]
+
+
+def stages(config: WeightsConfig) -> list[Stage]:
+    """The whole chain, in order."""
+    runs, models = config.runs, ("--models", str(config.models), "--overwrite")
+    autoencoder, teacher_pairs, flow_pairs = runs / "autoencoder", runs / "pairs-sd", runs / "pairs-2rf"
+    seen = ("--judge", str(config.judge))
+
+    def run(name: str) -> tuple[str, str]:
+        return ("--run", str(runs / name))
+
+    def pairs(teacher: str, output: Path, *options: str) -> tuple[str, ...]:
+        return ("--teacher", teacher, "--output", str(output), *options)
+
+    def made_from(teacher: str, food: Path, output: str, *options: str) -> tuple[str, ...]:
+        return (
+            "--teacher",
+            teacher,
+            "--pairs",
+            str(food),
+            "--output",
+            output,
+            *options,
+            *run(output),
+            *models,
+        )
+
+    return [
+        Stage("autoencoder", "trainers.pocket.autoencoder", run("autoencoder")),
+        Stage(
+            "judge",
+            "trainers.pocket.judge",
+            (*run("judge"), "--autoencoder", str(autoencoder / "vae"), "--output", str(config.judge)),
+        ),
+        Stage(
+            "pocket-sd",
+            "trainers.pocket.teacher",
+            (*run("teacher"), "--autoencoder", str(autoencoder / "vae"), *models),
+        ),
+        Stage("pairs of pocket-sd", "trainers.pairs", pairs("pocket-sd", teacher_pairs, "--count", "12000")),
+        Stage("pocket-2rf", "trainers.reflow", made_from("pocket-sd", teacher_pairs, "pocket-2rf")),
+        Stage(
+            "pairs of pocket-2rf",
+            "trainers.pairs",
+            pairs("pocket-2rf", flow_pairs, "--count", "12000", "--steps", "25", "--guidance", "1.5"),
+        ),
+        Stage(
+            "pocket-instaflow",
+            "trainers.distill",
+            made_from("pocket-2rf", flow_pairs, "pocket-instaflow", *seen),
+        ),
+        Stage(
+            "pocket-sd-distilled",
+            "trainers.distill",
+            made_from("pocket-sd", teacher_pairs, "pocket-sd-distilled", *seen),
+        ),
+        Stage(
+            "figures",
+            "trainers.evaluate",
+            (
+                *("--model", "pocket-sd", "pocket-2rf", "pocket-instaflow", "pocket-sd-distilled"),
+                *("--steps", "1", "2", "4", "8", "25", "--prompts", str(config.prompts), "--write-card"),
+                *("--json", str(runs / "figures.json"), *seen),
+            ),
+        ),
+    ]
+
+
+def run_child(arguments: list[str]) -> int:
+    """Run a command to its end and return its exit code; a signal meant for us stops it the clean way."""
+    child = subprocess.Popen(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+    signal.signal(signal.SIGINT, lambda *_: None)  # the terminal sends Ctrl-C to the child as well
+    return child.wait()
+
+
+def main(config: WeightsConfig) -> None:
+    """Run every stage that has not finished; a failing stage ends the command with its exit code."""
+    diary = config.runs / "stages.json"
+    took: dict[str, float] = json.loads(diary.read_text()) if diary.exists() else {}
+    for stage in stages(config):
+        if stage.name in took:
+            print(f"{stage.name}: done before, in {took[stage.name] / 60:.0f} minutes", flush=True)
+            continue
+        arguments = [sys.executable, "-m", stage.module, *stage.options]
+        print(f"{stage.name}: python -m {stage.module} {' '.join(stage.options)}", flush=True)
+        began = time.time()
+        result = run_child(arguments)
+        if result:
+            raise SystemExit(result)
+        took[stage.name] = time.time() - began
+        write_atomically(diary, lambda temporary: temporary.write_text(json.dumps(took, indent=1) + "\n"))
+    print(f"every model is built; {sum(took.values()) / 3600:.1f} hours in all", flush=True)
+
+
+if __name__ == "__main__":
+    command.run(main, WeightsConfig)
