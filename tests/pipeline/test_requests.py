@@ -1,0 +1,59 @@
+"""Requests: the card's defaults, and a clear word about every value out of range."""
+
+import math
+
+import pytest
+
+from rf_app.errors import UserError
+from rf_app.pipeline.requests import GenerateRequest
+from tests.tiny import tiny_card
+
+CARD = tiny_card("tiny-2rf", "rectified-flow", 4, 1.5)
+
+
+def test_the_card_fills_in():
+    request = GenerateRequest("  a lake \n", "tiny-2rf").checked(CARD)
+    assert request == GenerateRequest("a lake", "tiny-2rf", steps=4, guidance=1.5)
+
+
+def test_what_is_given_stays():
+    request = GenerateRequest("山", "tiny-2rf", 100, 0, 2**32 - 1, 16, " night ").checked(CARD)
+    assert request == GenerateRequest("山", "tiny-2rf", 100, 0.0, 2**32 - 1, 16, "night")
+
+
+def test_whole_numbers_from_a_page_s_number_field():
+    request = GenerateRequest("a", "tiny-2rf", steps=3.0, seed=7.0, count=2.0).checked(CARD)
+    assert (request.steps, request.seed, request.count) == (3, 7, 2)
+    assert all(type(value) is int for value in (request.steps, request.seed, request.count))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"prompt": ""}, "prompt is empty"),
+        ({"prompt": " \n\t"}, "prompt is empty"),
+        ({"prompt": "x" * 10_000}, "prompt has 10,000 characters; at most 2,000"),
+        ({"negative_prompt": "x" * 2001}, "negative prompt has 2,001 characters"),
+        ({"prompt": None}, "must be text, not None"),
+        ({"prompt": "\ud800"}, "surrogate"),
+        ({"steps": 0}, r"steps is 0; it must be a whole number in 1\.\.100"),
+        ({"steps": 101}, "steps is 101"),
+        ({"steps": 1.5}, r"steps is 1\.5"),
+        ({"steps": True}, "steps is True"),
+        ({"steps": "3"}, "steps is '3'"),
+        ({"guidance": -0.1}, r"guidance is -0\.1; it must be in 0\.\.20"),
+        ({"guidance": 20.5}, r"guidance is 20\.5"),
+        ({"guidance": math.nan}, "guidance is nan"),
+        ({"guidance": "high"}, "guidance must be a number"),
+        ({"seed": -1}, "seed is -1"),
+        ({"seed": 2**32}, "seed is 4294967296"),
+        ({"seed": math.inf}, "seed is inf"),
+        ({"count": 0}, "count is 0"),
+        ({"count": 17}, r"count is 17; it must be a whole number in 1\.\.16"),
+    ],
+)
+def test_values_out_of_range(change, message):
+    values = {"prompt": "a lake", "model": "tiny-2rf"} | change
+    with pytest.raises(UserError, match=message) as caught:
+        GenerateRequest(**values).checked(CARD)
+    assert len(str(caught.value)) < 200
