@@ -62,8 +62,8 @@ def test_the_lock_names_no_place_no_local_build_and_no_cuda_package() -> None:
 def test_every_imported_library_is_declared() -> None:
     distributions = importlib.metadata.packages_distributions()
     declared = {canonicalize_name(requirement.name) for requirement in DECLARED}
-    ours = {"rf_app", "trainers", "benchmarks", "app"} | sys.stdlib_module_names
-    for file in [*sources(ROOT), *ROOT.glob("benchmarks/**/*.py")]:
+    ours = {"rf_app", "trainers"} | sys.stdlib_module_names
+    for file in sources(ROOT):
         libraries = {name.split(".")[0] for name in imports(ROOT, file)} - ours
         for library in libraries:
             owners = {canonicalize_name(owner) for owner in distributions.get(library, [library])}
