@@ -1,0 +1,90 @@
+"""Distillation: its target, its two stages in short real runs, stop and resume."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from rf_app.registry.folders import Registry
+from tests.trainers.commands import finish, in_process, start, wait_until
+from trainers import distill
+from trainers.common import events
+from trainers.common.models import flow_scheduler, load_frozen, sample, schedule_of
+from trainers.data.store import Pairs
+from trainers.distill import one_step
+
+
+def options(home: Path, output: str, *more: object) -> tuple:
+    batches = ("--l2-batch", 4, "--lpips-batch", 2)
+    own = ("--pairs", home / "pairs", "--judge", home / "judge", "--output", output)
+    return (*own, *batches, *(more if "--teacher" in more else ("--teacher", "tiny-2rf", *more)))
+
+
+@pytest.mark.parametrize("id", ["tiny-2rf", "tiny-sd"])
+def test_the_trained_step_is_the_published_schedulers(at_home: Path, id: str) -> None:
+    """x0 + v(x0, 0) is what one step of the scheduler published with the model does."""
+    model = load_frozen(Registry.default(), id)
+    batch = Pairs(at_home / "pairs", model).batch(torch.arange(3))
+    schedule = schedule_of(model)
+    stepped = sample(
+        model.unet, flow_scheduler(model, matched=True), batch.x0, batch.text, batch.text[:1], 1.0, 1
+    )
+    with torch.no_grad():
+        assert torch.allclose(one_step(model.unet, batch, schedule), stepped, rtol=1e-4, atol=1e-3)
+
+
+def test_both_stages_learn_and_publish(at_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    more = ("--l2-steps", 30, "--lpips-steps", 20)
+    assert in_process(distill, options(at_home, "one", *more), monkeypatch) == 0
+    run = at_home / "runs" / "distill" / "one"
+    l2, lpips = (events.read(run / stage / "events.jsonl") for stage in ("l2", "lpips"))
+    assert l2[-1]["loss"] < l2[0]["loss"]
+    assert lpips[-1].keys() >= {"lpips", "l2"}
+    card = Registry.default().card("one")
+    assert (card.kind, card.steps, card.lineage) == ("one-step", 1, ("tiny-sd", "tiny-2rf"))
+    assert load_frozen(Registry.default(), "one").scheduler.config.prediction_type == "velocity"
+
+
+@pytest.mark.parametrize(("start_from", "prediction"), [("matched", "epsilon"), ("raw", "velocity")])
+def test_straight_from_the_diffusion_teacher(
+    at_home: Path, monkeypatch: pytest.MonkeyPatch, start_from: str, prediction: str
+) -> None:
+    id = f"straight-{start_from}"
+    more = ("--teacher", "tiny-sd", "--start", start_from, "--l2-steps", 2, "--lpips-steps", 0)
+    assert in_process(distill, options(at_home, id, *more), monkeypatch) == 0
+    assert load_frozen(Registry.default(), id).scheduler.config.prediction_type == prediction
+
+
+def test_a_run_stopped_in_its_second_stage_resumes_to_the_same_weights(
+    at_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = ("--l2-steps", 4, "--lpips-steps", 40, "--checkpoint-every", 5)
+    process = start(at_home, "distill", *options(at_home, "stopped", *more))
+    log = at_home / "runs" / "distill" / "stopped" / "lpips" / "events.jsonl"
+    wait_until(process, lambda: any(event["step"] >= 5 for event in events.read(log)))
+    process.terminate()
+    code, said = finish(process)
+    assert code == 0
+    assert "the same command resumes" in said
+    assert not (at_home / "models" / "stopped").exists()
+    for name in ("stopped", "through"):
+        assert in_process(distill, options(at_home, name, *more), monkeypatch) == 0
+    file = Path("unet") / "diffusion_pytorch_model.safetensors"
+    stopped, through = (load_file(at_home / "models" / name / file) for name in ("stopped", "through"))
+    assert all(torch.equal(stopped[name], through[name]) for name in through)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("--l2-steps", 0, "--lpips-steps", 0), "one must be more than 0"),
+        (("--judge", "absent"), "absent holds no judge.safetensors"),
+        (("--teacher", "nobody"), "no model 'nobody'"),
+    ],
+)
+def test_bad_input_is_named(
+    at_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, more: tuple, said: str
+) -> None:
+    assert in_process(distill, options(at_home, "x", *more), monkeypatch) == 2
+    assert said in capsys.readouterr().err

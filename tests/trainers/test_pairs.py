@@ -1,0 +1,160 @@
+"""Pairs: exact, independent of batching, whole shards only, resumed after a kill."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from rf_app.registry.folders import Registry
+from tests.trainers.commands import finish, in_process, start, wait_until
+from trainers import pairs
+from trainers.common.models import encode, load_frozen, noise_of, sample
+from trainers.data.shards import inspect, shard_path, shard_paths
+from trainers.pocket.world import describe
+
+OPTIONS = ("--teacher", "tiny-sd", "--steps", 2, "--shard", 16)
+
+
+def rows(folder: Path) -> dict[str, np.ndarray]:
+    """All rows of a folder; noise and latents as [N, C H W]."""
+    table = pq.ParquetDataset(shard_paths(folder)).read()
+    matrices = {name: np.stack(table[name].to_numpy()) for name in ("noise", "latent")}
+    return matrices | {name: table[name].to_numpy() for name in ("prompt", "seed")}
+
+
+def test_a_pair_is_the_teachers_own(at_home: Path) -> None:
+    """Row i: caption and noise of seed i, and the latent that the teacher makes of that very noise."""
+    made, number = rows(at_home / "pairs"), 21
+    assert made["seed"].tolist() == list(range(40))
+    assert made["prompt"][number] == describe(number)[1].text
+    assert made["noise"].dtype == made["latent"].dtype == np.float16
+    noise = torch.from_numpy(made["noise"][number]).reshape(1, 8, 12, 12).float()
+    assert torch.equal(noise, noise_of([number], (8, 12, 12)).half().float())
+
+    model = load_frozen(Registry.default(), "tiny-sd")
+    text, null = encode(model, [made["prompt"][number]]), encode(model, [""])
+    latent = sample(model.unet, model.scheduler, noise, text, null, 3.0, 2)
+    assert np.allclose(latent.flatten(), made["latent"][number], rtol=2e-3, atol=2e-3)
+
+
+def test_sampling_is_the_stock_pipelines(at_home: Path) -> None:
+    model = load_frozen(Registry.default(), "tiny-sd")
+    noise = noise_of([1, 2], (8, 12, 12))
+    ours = sample(
+        model.unet, model.scheduler, noise, encode(model, ["a lake", "a tent"]), encode(model, [""]), 3.0, 4
+    )
+    options = {"num_inference_steps": 4, "guidance_scale": 3.0, "output_type": "latent"}
+    stock = model(["a lake", "a tent"], latents=noise, **options).images
+    assert torch.allclose(ours, stock, rtol=1e-4, atol=1e-3)
+
+
+def test_batching_does_not_change_a_pair(
+    at_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert in_process(pairs, (*OPTIONS, "--output", tmp_path, "--count", 20, "--batch", 3), monkeypatch) == 0
+    first, second = rows(at_home / "pairs"), rows(tmp_path)
+    assert np.array_equal(first["noise"][:20], second["noise"])
+    assert np.allclose(first["latent"][:20].astype(np.float32), second["latent"], rtol=2e-3, atol=2e-3)
+
+
+def test_a_killed_run_resumes_and_keeps_the_whole_shards(
+    at_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = (*OPTIONS, "--output", tmp_path, "--batch", 16)
+    process = start(at_home, "pairs", *options, "--count", 600)
+    wait_until(process, lambda: shard_path(tmp_path, 1).exists())
+    process.kill()
+    process.wait()
+    kept = shard_paths(tmp_path)
+    assert 2 <= len(kept) < 38
+    assert all(inspect(path)[1] == 16 for path in kept)
+    before = kept[0].stat()
+
+    assert in_process(pairs, (*options, "--count", 40), monkeypatch) == 0
+    assert kept[0].stat().st_mtime_ns == before.st_mtime_ns
+    killed, whole = rows(tmp_path), rows(at_home / "pairs")
+    assert all(np.array_equal(killed[name][:40], whole[name]) for name in whole)
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_stopped_run_says_so(home: Path, tmp_path: Path) -> None:
+    process = start(home, "pairs", *OPTIONS, "--output", tmp_path, "--count", 600, "--batch", 4)
+    wait_until(process, lambda: shard_path(tmp_path, 0).exists())
+    process.terminate()
+    code, said = finish(process)
+    assert code == 0
+    assert "the same command resumes" in said
+
+
+def test_a_shard_cut_short_is_made_anew(
+    at_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = (*OPTIONS, "--output", tmp_path, "--count", 20)
+    assert in_process(pairs, options, monkeypatch) == 0
+    whole = rows(tmp_path)
+    path = shard_path(tmp_path, 0)
+    path.write_bytes(path.read_bytes()[:-100])
+    assert in_process(pairs, options, monkeypatch) == 0
+    assert np.array_equal(rows(tmp_path)["latent"], whole["latent"])
+
+
+def test_a_full_disk_leaves_no_half_shard(home: Path, tmp_path: Path) -> None:
+    process = start(home, "pairs", *OPTIONS, "--output", tmp_path, "--count", 20, file_limit=20_000)
+    code, said = finish(process)
+    assert code == 1
+    assert "disk is full" in said
+    assert "Traceback" not in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_settings_need_another_folder(
+    at_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    options = (
+        "--teacher",
+        "tiny-sd",
+        "--steps",
+        3,
+        "--shard",
+        16,
+        "--output",
+        at_home / "pairs",
+        "--count",
+        40,
+    )
+    assert in_process(pairs, options, monkeypatch) == 2
+    assert "made with steps 2, not 3" in capsys.readouterr().err
+
+
+def test_prompts_come_from_a_file(at_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "prompts.txt").write_text("a lake\n\nein Fluß 🌊\n")
+    options = (*OPTIONS, "--output", tmp_path / "out", "--count", 3, "--prompts", tmp_path / "prompts.txt")
+    assert in_process(pairs, options, monkeypatch) == 0
+    assert rows(tmp_path / "out")["prompt"].tolist() == ["a lake", "ein Fluß 🌊", "a lake"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--teacher", "nobody"), "no model 'nobody'"),
+        (("--teacher", "../tiny-sd"), "'../tiny-sd'"),
+        (("--teacher", "tiny-sd", "--steps", 0), "1 to 100, not 0"),
+        (("--teacher", "tiny-sd", "--steps", 101), "1 to 100, not 101"),
+        (("--teacher", "tiny-sd", "--guidance", -1), "0 to 20, not -1"),
+        (("--teacher", "tiny-sd", "--count", 0), "at least 1, not 0"),
+        (("--teacher", "tiny-sd", "--prompts", "absent.txt"), "absent.txt"),
+    ],
+)
+def test_bad_input_is_named(
+    at_home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+    options: tuple,
+    said: str,
+) -> None:
+    assert in_process(pairs, (*options, "--output", tmp_path / "out"), monkeypatch) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

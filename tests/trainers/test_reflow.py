@@ -1,0 +1,192 @@
+"""Reflow: its loss at a known flow, its densities, short real runs with kill and resume."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from scipy.stats import kstest
+from torch import Tensor, nn
+
+from rf_app.flow.conversion import NoiseSchedule
+from rf_app.registry.folders import Registry
+from tests.tiny import tiny_unet
+from tests.trainers.commands import finish, in_process, start, wait_until
+from trainers import reflow
+from trainers.common import events
+from trainers.common.models import load_frozen, schedule_of
+from trainers.data.store import Batch
+from trainers.reflow import draw_tau, drop_text, reflow_loss
+
+OPTIONS = ("--teacher", "tiny-sd", "--batch", 4)
+
+
+class Constant(nn.Module):
+    """A network that predicts one and the same array."""
+
+    def __init__(self, value: Tensor) -> None:
+        super().__init__()
+        self.value = value
+
+    def forward(
+        self, x: Tensor, t: Tensor, encoder_hidden_states: Tensor, return_dict: bool
+    ) -> tuple[Tensor]:
+        return (self.value,)
+
+
+def batch() -> Batch:
+    torch.manual_seed(0)
+    return Batch(torch.randn(6, 8, 12, 12), torch.randn(6, 8, 12, 12), torch.randn(6, 5, 32))
+
+
+@pytest.mark.parametrize("loss", ["velocity", "huber"])
+def test_the_loss_is_zero_at_the_true_velocity(loss: str) -> None:
+    pairs, tau = batch(), torch.linspace(0, 1, 6)
+    assert reflow_loss(Constant(pairs.x1 - pairs.x0), pairs, tau, None, loss) == pytest.approx(0, abs=1e-6)
+
+
+def test_the_losses_at_a_constant_error() -> None:
+    """v off by 0.5 everywhere: squared error 0.25; x1_hat off by 0.5 (1 - tau)."""
+    pairs, tau = batch(), torch.full((6,), 0.25)
+    network = Constant(pairs.x1 - pairs.x0 + 0.5)
+    assert reflow_loss(network, pairs, tau, None) == pytest.approx(0.25, rel=1e-4)
+    expected = math.hypot(0.375, 1e-3) - 1e-3
+    assert reflow_loss(network, pairs, tau, None, "huber") == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_matched_start_scores_the_diffusion_model_as_it_is(at_home: Path) -> None:
+    """A network that predicts the pair's own noise is the true velocity, above the lowest tau."""
+    schedule: NoiseSchedule = schedule_of(load_frozen(Registry.default(), "tiny-sd"))
+    pairs, tau = batch(), torch.linspace(0.1, 1, 6)
+    assert reflow_loss(Constant(pairs.x0), pairs, tau, schedule) < 1e-9
+
+
+def test_densities() -> None:
+    """Kolmogorov and Smirnov's test against the closed forms; the seed is fixed."""
+    generator = torch.Generator().manual_seed(0)
+    assert kstest(draw_tau("uniform", 20_000, generator).numpy(), "uniform").pvalue > 0.01
+
+    def cumulative(tau: np.ndarray) -> np.ndarray:
+        rising, falling = np.expm1(4 * tau), np.expm1(4) - np.expm1(4 * (1 - tau))
+        return (rising + falling) / (2 * np.expm1(4))
+
+    drawn = draw_tau("u-shaped", 20_000, generator).numpy()
+    assert kstest(drawn, cumulative).pvalue > 0.01
+    assert kstest(drawn, "uniform").pvalue < 1e-6
+
+
+def test_dropped_texts_become_the_empty_one() -> None:
+    text, null = torch.ones(2000, 3, 4), torch.zeros(1, 3, 4)
+    dropped = drop_text(text, null, torch.Generator().manual_seed(0)).flatten(1)
+    assert ((dropped == 0).all(1) | (dropped == 1).all(1)).all()
+    assert 60 < int((dropped == 0).all(1).sum()) < 140
+
+
+@pytest.mark.parametrize(("start_from", "prediction"), [("matched", "epsilon"), ("raw", "velocity")])
+def test_a_run_publishes_a_flow_that_is_straighter_on_its_pairs(
+    at_home: Path, monkeypatch: pytest.MonkeyPatch, start_from: str, prediction: str
+) -> None:
+    id = f"flow-{start_from}"
+    options = (*OPTIONS, "--pairs", at_home / "pairs", "--output", id, "--steps", 40, "--start", start_from)
+    assert in_process(reflow, options, monkeypatch) == 0
+    losses = [event["loss"] for event in events.read(at_home / "runs" / "reflow" / id / "events.jsonl")]
+    assert losses[-1] < losses[0]
+
+    registry = Registry.default()
+    card = registry.card(id)
+    assert (card.kind, card.base_model, card.lineage) == ("rectified-flow", "tiny-sd", ("tiny-sd",))
+    assert card.settings["pairs"]["count"] == 40
+    published = load_frozen(registry, id)
+    assert published.scheduler.config.prediction_type == prediction
+    assert published("a lake", num_inference_steps=2, guidance_scale=1.0).images[0].size == (96, 96)
+    changed = [
+        not torch.equal(a, b)
+        for a, b in zip(published.unet.parameters(), tiny_unet(3).parameters(), strict=True)
+    ]
+    assert all(changed)
+    assert list((at_home / "runs" / "reflow" / id / "samples").glob("*.png"))
+
+
+def test_a_second_reflow_starts_from_the_first(at_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = (
+        "--teacher",
+        "tiny-2rf",
+        "--batch",
+        4,
+        "--pairs",
+        at_home / "pairs",
+        "--output",
+        "tiny-3rf",
+        "--steps",
+        2,
+    )
+    assert in_process(reflow, options, monkeypatch) == 0
+    card = Registry.default().card("tiny-3rf")
+    assert card.lineage == ("tiny-sd", "tiny-2rf")
+    assert card.title.startswith("3-rectified flow")
+
+
+def test_a_killed_run_resumes_to_the_same_weights(
+    at_home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
+) -> None:
+    def options(name: str) -> tuple:
+        own = ("--pairs", at_home / "pairs", "--output", name, "--steps", 60, "--checkpoint-every", 5)
+        return (*OPTIONS, *own)
+
+    process = start(at_home, "reflow", *options("killed"))
+    log = at_home / "runs" / "reflow" / "killed" / "events.jsonl"
+    wait_until(process, lambda: any(event["step"] >= 15 for event in events.read(log)))
+    process.kill()
+    process.wait()
+    assert not (at_home / "models" / "killed").exists()
+    assert in_process(reflow, options("killed"), monkeypatch) == 0
+    assert "resuming" in capfd.readouterr().out
+    assert in_process(reflow, options("whole"), monkeypatch) == 0
+    file = Path("unet") / "diffusion_pytorch_model.safetensors"
+    killed, whole = (load_file(at_home / "models" / name / file) for name in ("killed", "whole"))
+    assert all(torch.equal(killed[name], whole[name]) for name in whole)
+
+
+def test_a_full_disk_while_publishing_leaves_no_model(at_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = (*OPTIONS, "--pairs", at_home / "pairs", "--output", "full", "--steps", 4)
+    assert in_process(reflow, (*options, "--models", at_home / "other"), monkeypatch) == 0
+    code, said = finish(start(at_home, "reflow", *options, file_limit=50_000))
+    assert code == 1
+    assert "disk is full" in said
+    assert "Traceback" not in said
+    assert not (at_home / "models" / "full").exists()
+    assert not [path for path in (at_home / "models").iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--teacher", "nobody", "--output", "x"), "no model 'nobody'"),
+        (("--teacher", "tiny-sd", "--output", "../x"), "'../x'"),
+        (("--teacher", "tiny-sd", "--output", "tiny-2rf"), "already a model 'tiny-2rf'"),
+        (("--teacher", "tiny-sd", "--output", "x", "--steps", 0), "steps must be at least 1"),
+        (("--teacher", "tiny-sd", "--output", "x", "--batch", 41), "fewer than a batch of 41"),
+        (("--teacher", "tiny-sd", "--output", "x", "--start", "cold"), "cold"),
+        (("--teacher", "tiny-sd", "--output", "x", "--pairs", "absent"), "no pairs in absent"),
+    ],
+)
+def test_bad_input_is_named(
+    at_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, options: tuple, said: str
+) -> None:
+    options = options if "--pairs" in options else (*options, "--pairs", at_home / "pairs")
+    assert in_process(reflow, options, monkeypatch) == 2
+    assert said in capsys.readouterr().err
+    assert not (at_home / "models" / "x").exists()
+
+
+def test_a_shard_cut_short_is_named(
+    at_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    for path in (at_home / "pairs").glob("*.parquet"):
+        (tmp_path / path.name).write_bytes(
+            path.read_bytes()[: -50 if path.name.endswith("1.parquet") else None]
+        )
+    assert in_process(reflow, (*OPTIONS, "--pairs", tmp_path, "--output", "x"), monkeypatch) == 2
+    assert "pairs-00001.parquet is cut short" in capsys.readouterr().err
