@@ -3,7 +3,7 @@
     python -m benchmarks.latency            # server time, and the ratio against the many-step model
     python -m benchmarks.latency --browser  # and what a person sees, in headless Chromium
 
-Every run has a prompt of its own, so no text embedding comes from the cache; the quick and the slow model take
+Every run has a prompt of its own, so no text embedding comes from the cache; quick and slow model take
 turns, so that a busy moment of the machine meets both. The browser needs requirements-dev.txt.
 """
 

@@ -115,13 +115,14 @@ def build(studio: Studio, examples: list[Example], page: gr.Blocks) -> None:
                         max_lines=4,
                         elem_id="negative",
                     )
-                    with gr.Column(elem_id="restore-box"):
-                        restore = gr.UploadButton(
-                            "Restore the settings of a saved picture",
-                            file_types=[".png"],
-                            size="sm",
-                            elem_id="restore",
-                        )
+                # Not in the accordion: what that hides is not on the page, and pictures are dropped on this.
+                with gr.Column(elem_id="restore-box"):
+                    restore = gr.UploadButton(
+                        "Restore a saved picture’s settings",
+                        file_types=[".png"],
+                        size="sm",
+                        elem_id="restore",
+                    )
     cue = gr.Textbox("", visible="hidden", elem_id="cue")
 
     # In the browser alone: draw a seed, change the cue. A text box's `input` misses pasting and deleting; its
