@@ -109,8 +109,8 @@ def reconstruction_loss(result: Tensor, target: Tensor, weight: Tensor) -> Tenso
 def main(config: AutoencoderConfig) -> None:
     """Train, then save to RUN/vae with the scaling factor that gives latents unit variance."""
     torch.manual_seed(config.seed)
-    images = pictures(config.pictures, cache=config.run)
-    masks = object_masks(config.pictures, cache=config.run)
+    images = pictures(config.pictures, cache=config.run.parent / "drawings")
+    masks = object_masks(config.pictures, cache=config.run.parent / "drawings")
     model = Reconstruction(build()).to(memory_format=torch.channels_last)
 
     def loss(model: nn.Module, step: int, generator: torch.Generator) -> Tensor:

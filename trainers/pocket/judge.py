@@ -35,7 +35,7 @@ class JudgeConfig:
     """Settings of the judge's training; the defaults make the bundled one."""
 
     run: Path = field(default_factory=partial(default_run, "pocket/judge"))
-    """Run folder: checkpoints, events and drawings."""
+    """Run folder: checkpoints and events."""
     output: Path = BUNDLED
     """Folder of the finished judge."""
     autoencoder: Path = field(default_factory=partial(default_run, "pocket/autoencoder/vae"))
@@ -104,7 +104,7 @@ def reconstructions(vae: AutoencoderKL, images: np.ndarray) -> np.ndarray:
 def main(config: JudgeConfig) -> None:
     """Train, measure on fresh drawings, write the judge and its accuracies."""
     torch.manual_seed(config.seed)
-    images = pictures(config.pictures, cache=config.run)
+    images = pictures(config.pictures, cache=config.run.parent / "drawings")
     truth = labels(range(config.pictures))
 
     def loss(model: nn.Module, step: int, generator: torch.Generator) -> Tensor:
@@ -114,7 +114,7 @@ def main(config: JudgeConfig) -> None:
         logits = model(batch.contiguous(memory_format=torch.channels_last).to(device))
         return sum(functional.cross_entropy(logits[name], truth[name][picks].to(device)) for name in truth)
 
-    test = pictures(TEST_COUNT, TEST_SEED, cache=config.run)
+    test = pictures(TEST_COUNT, TEST_SEED, cache=config.run.parent / "drawings")
     test_truth = labels(range(TEST_SEED, TEST_SEED + TEST_COUNT))
 
     def samples(judge: nn.Module, step: int) -> None:

@@ -1,4 +1,4 @@
-"""Drawings as arrays: many seeds drawn at once on all cores, kept in the run folder for the next start."""
+"""Drawings as arrays: many seeds drawn at once on all cores, kept in a folder that the trainers share."""
 
 import os
 from concurrent.futures import ProcessPoolExecutor

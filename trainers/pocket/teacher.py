@@ -110,7 +110,7 @@ def latents_of(vae: AutoencoderKL, count: int, run: Path) -> Tensor:
     """Scaled latents [count, 8, 12, 12] of the first ``count`` drawings, kept in the run folder."""
     path = run / f"latents-{count}.safetensors"
     if not path.exists():
-        drawn = pictures(count)
+        drawn = pictures(count, cache=run.parent / "drawings")
         batches = np.array_split(drawn, -(-count // 64))
         encoded = [
             vae.encode(to_tensor(batch)).latent_dist.mean

@@ -113,11 +113,24 @@ def stages(config: WeightsConfig) -> list[Stage]:
 
 
 def run_child(arguments: list[str]) -> int:
-    """Run a command to its end and return its exit code; a signal meant for us stops it the clean way."""
+    """Run a command to its end and return its exit code; a signal stops it the clean way, and us with it."""
+    stopped = False
+
+    def stop(number: int, frame: object) -> None:
+        nonlocal stopped
+        stopped = True
+        if number == signal.SIGTERM:  # Ctrl-C reaches the child from the terminal
+            child.terminate()
+
     child = subprocess.Popen(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: child.terminate())
-    signal.signal(signal.SIGINT, lambda *_: None)  # the terminal sends Ctrl-C to the child as well
-    return child.wait()
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    code = child.wait()
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    if stopped:
+        print("stopped; the same command resumes", flush=True)
+        raise SystemExit(code)
+    return code
 
 
 def main(config: WeightsConfig) -> None:
