@@ -101,8 +101,8 @@ class Registry:
         """Let `build` fill a hidden folder, check what it made, and move it into place in one step.
 
         Nothing is left behind if `build` or the check raises, and a model being replaced stays until the new
-        one is whole on disk; for the moment between two renames a reader finds neither. Raises UserError for a
-        taken or malformed id and a model that does not load.
+        one is whole on disk; for the moment between two renames a reader finds neither. Raises UserError for
+        a taken or malformed id and a model that does not load.
         """
         root = self.folders[-1]
         target = root / check_id(id)
