@@ -1,7 +1,10 @@
 """The command that opens the page."""
 
+import json
+import socket
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -27,3 +30,20 @@ def test_a_bad_option_is_named(arguments, message):
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_it_says_so_before_it_loads_and_then_serves(tiny_models):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-u", APP, "--port", str(port), "--models", tiny_models]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout.readline() == "InstaFlow Studio is starting…\n"
+            assert any(f"http://127.0.0.1:{port}" in line for line in process.stdout), (
+                "it ended without serving"
+            )
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/config") as answer:
+                assert "InstaFlow Studio" in json.load(answer)["title"]
+        finally:
+            process.terminate()

@@ -204,7 +204,7 @@ def test_unknown_words_are_named_and_known_ones_offered(page):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("", "The prompt is empty"), ("   ", "The prompt is empty"), ("a lake " * 1429, "10,002 characters")],
+    [("", "The prompt is empty"), ("   ", "The prompt is empty"), ("a" * 10_000, "10,000 characters")],
 )
 def test_a_bad_prompt_gets_its_message_and_the_page_stays_alive(page, text, message):
     page.get_by_label("Live").uncheck()
