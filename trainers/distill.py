@@ -143,9 +143,10 @@ class Distillation:
         def loss(model: nn.Module, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
             batch = self.pairs.batch(order.at(step), device)
             latents = one_step(model, batch, self.schedule)
-            with torch.no_grad():
-                wanted = decode(self.pipeline, batch.x1)
-            distance = perceptual(decode(self.pipeline, latents), wanted).mean()
+            with self.accelerator.autocast():
+                with torch.no_grad():
+                    wanted = decode(self.pipeline, batch.x1)
+                distance = perceptual(decode(self.pipeline, latents), wanted).float().mean()
             error = (latents - batch.x1).square().mean()
             figures = {"lpips": distance.item(), "l2": error.item()}
             return distance + config.latent_weight * error, figures

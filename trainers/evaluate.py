@@ -127,6 +127,7 @@ class Evaluation:
             "drawings_fidelity": flat(fidelity(self.logits(features), stated)),
             "straightness_on": f"{min(STRAIGHTNESS_SAMPLES, len(seeds))} prompts, {STRAIGHTNESS_STEPS} steps",
             "device": str(accelerator.device),
+            "precision": {"no": "float32"}.get(accelerator.mixed_precision, accelerator.mixed_precision),
             "threads": torch.get_num_threads(),
         }
         captions = [caption.text for _, caption in described]
@@ -164,11 +165,14 @@ class Evaluation:
         costs: list[Tensor] = []
 
         def images_of(numbers: Sequence[int]) -> Tensor:
-            noise, latents = subject.latents(numbers, steps)
+            with self.accelerator.autocast():
+                noise, latents = subject.latents(numbers, steps)
+                images = decode(subject.pipeline, latents)
             costs.append(transport_cost(noise, latents).cpu() * len(numbers))
-            return decode(subject.pipeline, latents).clamp(-1, 1)
+            return images.float().clamp(-1, 1)
 
-        features = self.features(images_of, range(len(self.reference.seeds)), f"{card.id} {steps} steps")
+        every = range(len(self.reference.seeds))
+        features = self.features(images_of, every, f"{card.id} {steps} steps")
         seen = fidelity(self.logits(features), self.reference.stated)
         cost = self.accelerator.reduce(torch.stack(costs).sum().to(self.accelerator.device), "sum")
         return Row(

@@ -178,7 +178,8 @@ def main(config: PairsConfig) -> None:
 
         for rows in mine:
             seeds = range(config.seed + rows.start, config.seed + rows.stop)
-            made = maker.make(seeds, tick)
+            with accelerator.autocast():
+                made = maker.make(seeds, tick)
             if made is None:
                 print("\nstopped between two shards; the same command resumes", flush=True)
                 raise SystemExit(0)

@@ -12,7 +12,7 @@ import pytest
 
 
 def start(home: Path, module: str, *options: object, file_limit: int | None = None) -> subprocess.Popen:
-    """`python -m trainers.MODULE OPTIONS` with $INSTAFLOW_HOME at `home`; files grow to `file_limit` bytes."""
+    """`python -m trainers.MODULE OPTIONS` with $INSTAFLOW_HOME at `home`; files up to `file_limit` bytes."""
 
     def limit() -> None:
         if file_limit is not None:

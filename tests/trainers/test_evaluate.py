@@ -33,7 +33,7 @@ def test_one_row_is_an_object(at_home: Path, tmp_path: Path, monkeypatch: pytest
 def test_rows_share_the_run_and_go_into_the_cards(
     at_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One-step models are measured at 1 step only; straightness is one figure, transport is the steps' own."""
+    """One-step models are measured at 1 step only; S is one figure, transport has one for each row."""
     file = tmp_path / "rows.json"
     more = ("--model", "tiny-sd", "tiny-instaflow", "--steps", 1, 2, "--write-card")
     assert in_process(evaluate, options(at_home, file, *more), monkeypatch) == 0

@@ -107,7 +107,7 @@ def sample(
     x = noise * scheduler.init_noise_sigma
     for t in scheduler.timesteps:
         z = scheduler.scale_model_input(torch.cat([x, x]) if guided else x, t)
-        prediction = unet(z, t, encoder_hidden_states=text, return_dict=False)[0]
+        prediction = unet(z, t, encoder_hidden_states=text, return_dict=False)[0].float()
         if guided:
             unconditional, conditioned = prediction.chunk(2)
             prediction = unconditional + guidance * (conditioned - unconditional)
