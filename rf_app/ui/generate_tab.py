@@ -195,7 +195,7 @@ def _about(text: str) -> str:
 
 def _complain(error: UserError) -> None:
     # A toast is HTML, and an error names what the user typed.
-    gr.Warning(escape(str(error)), title="That did not work", duration=8)
+    gr.Warning(escape(str(error)))
 
 
 def _render(studio: Studio) -> Callable:
@@ -235,7 +235,7 @@ def _restore(studio: Studio) -> Callable:
             _complain(error)
             return (gr.skip(),) * 10
         if found.note:
-            gr.Info(escape(found.note), title="Restored, but for the model")
+            gr.Info(escape(found.note))
         about = _about(studio.preset(found.model).about)
         settings = (found.prompt, found.negative_prompt, found.model, found.steps, found.guidance, found.seed)
         return *settings, 1, True, about, _cue("go", found.prompt)

@@ -47,9 +47,9 @@ def _data(png: bytes) -> str:
 def _figure(picture: Picture, many: bool) -> str:
     prompt, seed = escape(picture.settings["prompt"]), picture.settings["seed"]
     image = f'<img src="{_data(picture.png)}" alt="{prompt}" data-seed="{seed}" decoding="sync">'
-    label = f"Save PNG<small>seed {seed}</small>" if many else "Save PNG"
+    label, caption = ("Save", f"<figcaption>{seed}</figcaption>") if many else ("Save PNG", "")
     save = f'<a class="save" href="#" onclick="{SAVE}" download="{escape(picture.name)}">{label}</a>'
-    return f"<figure>{image}{save}</figure>"
+    return f"<figure>{image}{save}{caption}</figure>"
 
 
 def _times(timings: Timings) -> str:
