@@ -35,7 +35,7 @@ class AutoencoderConfig:
     """Run folder: checkpoints, events, samples and the result."""
     pictures: int = 12_000
     """Number of drawings to learn from."""
-    steps: int = 7_000
+    steps: int = 6_000
     """Optimizer steps."""
     batch: int = 24
     """Crops in a step (whole pictures: a quarter as many)."""

@@ -42,7 +42,7 @@ class JudgeConfig:
     """Autoencoder whose reconstructions are judged too, if it is there."""
     pictures: int = 24_000
     """Number of drawings to learn from."""
-    steps: int = 2_000
+    steps: int = 700
     """Optimizer steps."""
     batch: int = 64
     """Pictures in a step."""

@@ -58,7 +58,7 @@ class TeacherConfig:
     """Replace a model of that id in the same folder."""
     pictures: int = 24_000
     """Number of drawings to learn from."""
-    steps: int = 6_000
+    steps: int = 5_500
     """Optimizer steps."""
     batch: int = 48
     """Latents in a step."""
@@ -71,14 +71,14 @@ class TeacherConfig:
 
 
 def build_unet() -> UNet2DConditionModel:
-    """The untrained U-Net: 3.5 M parameters, attention to the text at 12x12 and 6x6."""
+    """The untrained U-Net: 4.0 M parameters, convolutions alone at 12x12, attention to the text at 6x6."""
     return UNet2DConditionModel(
         sample_size=SIZE // 8,
         in_channels=LATENT_CHANNELS,
         out_channels=LATENT_CHANNELS,
-        down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
-        block_out_channels=(64, 112),
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        block_out_channels=(64, 128),
         layers_per_block=1,
         norm_num_groups=8,
         attention_head_dim=4,
@@ -127,7 +127,8 @@ def main(config: TeacherConfig) -> None:
     check_free(registry, config.output, config.overwrite)
     torch.manual_seed(config.seed)
     tokenizer = build_tokenizer()
-    model = Denoiser(build_text_encoder(tokenizer), build_unet())
+    unet = build_unet().to(memory_format=torch.channels_last)
+    model = Denoiser(build_text_encoder(tokenizer), unet)
     vae = AutoencoderKL.from_pretrained(config.autoencoder).eval().requires_grad_(False)
     latents = latents_of(vae.to(memory_format=torch.channels_last), config.pictures, config.run)
     scheduler = build_scheduler()
