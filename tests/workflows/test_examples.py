@@ -1,9 +1,14 @@
 """The example pictures: the folder is the list."""
 
+import numpy as np
 from PIL import Image
 
 from rf_app.pipeline.png import save_png
+from rf_app.pipeline.requests import GenerateRequest
+from rf_app.pipeline.worker import Worker
+from rf_app.registry.folders import BUNDLED, Registry
 from rf_app.workflows.examples import EXAMPLES, FOLDER, examples
+from rf_app.workflows.generate import FAVOURITE
 
 
 def test_examples_come_in_order_with_what_makes_them(tmp_path):
@@ -14,6 +19,15 @@ def test_examples_come_in_order_with_what_makes_them(tmp_path):
     assert found == [("A lake", "a lake", 6), ("Red tent", "a red tent", 5)]
 
 
-def test_the_bundled_pictures_are_the_listed_ones():
-    found = [(example.path.stem, example.prompt, example.seed) for example in examples(FOLDER)]
-    assert found == list(EXAMPLES)
+def test_the_bundled_pictures_are_those_the_bundled_model_draws():
+    """Redraw them after training anew: python -m rf_app.workflows.examples."""
+    registry = Registry([BUNDLED])
+    worker = Worker(registry, "cpu")
+    found = examples(FOLDER)
+    assert [(example.path.stem, example.prompt, example.seed) for example in found] == list(EXAMPLES)
+    for example in found:
+        drawn = worker.generate(GenerateRequest(example.prompt, FAVOURITE, seed=example.seed)).images[0]
+        with Image.open(example.path) as image:
+            difference = np.abs(np.asarray(image, float) - np.asarray(drawn, float)).mean()
+        assert difference < 3, f"{example.path.name} differs by {difference:.1f} of 255 levels"
+    worker.close()
