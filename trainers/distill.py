@@ -30,7 +30,7 @@ from trainers.common.models import (
     load_frozen,
     publish_unet,
     registry_into,
-    schedule_of,
+    taken_up,
 )
 from trainers.common.runs import default_run
 from trainers.data.store import Batch, Order, Pairs
@@ -107,7 +107,7 @@ class Distillation:
         """Everything both stages share."""
         self.config, self.run, self.pipeline, self.pairs = config, run, pipeline, pairs
         self.accelerator = accelerator
-        self.schedule = schedule_of(pipeline) if config.start == "matched" else None
+        self.schedule = taken_up(pipeline, config.start == "matched")
         self.shown = pairs.batch(torch.arange(min(SHOWN, len(pairs))), accelerator.device)
 
     def _stage(self, name: str, batch: int, seed: int) -> tuple[Path, Order]:

@@ -158,23 +158,23 @@ class Evaluation:
         """All rows of one model, loaded once."""
         pipeline = load_frozen(registry, card.id)
         subject = Subject(pipeline, self.reference, card.guidance if guidance is None else guidance)
-        curved = subject.straightness()
+        curved = subject.straightness(self.accelerator)
         return [self._row(card, subject, n, curved) for n in steps]
 
     def _row(self, card: ModelCard, subject: "Subject", steps: int, curved: float) -> Row:
-        costs: list[Tensor] = []
+        costs: list[float] = []
 
         def images_of(numbers: Sequence[int]) -> Tensor:
             with self.accelerator.autocast():
                 noise, latents = subject.latents(numbers, steps)
                 images = decode(subject.pipeline, latents)
-            costs.append(transport_cost(noise, latents).cpu() * len(numbers))
+            costs.append(float(transport_cost(noise, latents)) * len(numbers))
             return images.float().clamp(-1, 1)
 
         every = range(len(self.reference.seeds))
         features = self.features(images_of, every, f"{card.id} {steps} steps")
         seen = fidelity(self.logits(features), self.reference.stated)
-        cost = self.accelerator.reduce(torch.stack(costs).sum().to(self.accelerator.device), "sum")
+        cost = self.accelerator.reduce(torch.tensor(sum(costs), device=self.accelerator.device), "sum")
         return Row(
             model=card.id,
             steps=steps,
@@ -211,15 +211,16 @@ class Subject:
         unet, scheduler = self.pipeline.unet, self.pipeline.scheduler
         return noise, sample(unet, scheduler, noise, text, self.null, self.guidance, steps)
 
-    def straightness(self) -> float:
-        """S of the model seen as a flow, at its guidance: a mean over batches of the first prompts."""
+    def straightness(self, accelerator: Accelerator) -> float:
+        """S of the model seen as a flow, at its guidance, over the first prompts; shared by processes."""
         count = min(STRAIGHTNESS_SAMPLES, len(self.reference.seeds))
-        schedule, parts = schedule_of(self.pipeline), []
-        for i in tqdm(range(0, count, BATCH), desc="straightness", leave=False):
+        schedule, total = schedule_of(self.pipeline), torch.zeros((), device=accelerator.device)
+        starts = range(accelerator.process_index * BATCH, count, accelerator.num_processes * BATCH)
+        for i in tqdm(starts, desc="straightness", leave=False, disable=not accelerator.is_main_process):
             numbers = range(i, min(i + BATCH, count))
             field = velocity_field(self.pipeline.unet, self.text(numbers), self.null, self.guidance, schedule)
-            parts.append(len(numbers) * straightness(field, self.noise(numbers), STRAIGHTNESS_STEPS))
-        return sum(parts) / count
+            total += len(numbers) * straightness(field, self.noise(numbers), STRAIGHTNESS_STEPS)
+        return float(accelerator.reduce(total, "sum")) / count
 
     def seconds_per_image(self, steps: int) -> float:
         """Median time of one image from text to pixels, made one by one."""

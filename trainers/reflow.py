@@ -32,7 +32,7 @@ from trainers.common.models import (
     load_frozen,
     publish_unet,
     registry_into,
-    schedule_of,
+    taken_up,
 )
 from trainers.common.runs import default_run
 from trainers.common.sheets import write_sheet
@@ -161,7 +161,7 @@ def main(config: ReflowConfig) -> None:
     pipeline = load_frozen(registry, config.teacher)
     pairs = Pairs(config.pairs, pipeline)
     check_pairs(pairs.settings, pairs, config.batch)
-    schedule = schedule_of(pipeline) if config.start == "matched" else None
+    schedule = taken_up(pipeline, config.start == "matched")
     null = encode(pipeline, [""])
     order = Order(len(pairs), config.batch, config.seed, accelerator.process_index, accelerator.num_processes)
 

@@ -53,16 +53,19 @@ def test_rows_share_the_run_and_go_into_the_cards(
 def test_two_processes_measure_what_one_does(
     at_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluate, "BATCH", 64)
-    own = ("--model", "tiny-2rf", "--steps", 1)
-    prompts = ("--judge", at_home / "judge", "--prompts", 150)
-    assert in_process(evaluate, (*own, *prompts, "--json", tmp_path / "1.json"), monkeypatch) == 0
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--module"]
-    command = [*launch, "trainers.evaluate", *own, *prompts, "--json", tmp_path / "2.json"]
-    subprocess.run([str(part) for part in command], check=True, env=dict(os.environ), timeout=240)
+    """66 prompts are two batches, one for each process."""
+    own = ("--model", "tiny-2rf", "--steps", 1, "--judge", at_home / "judge", "--prompts", 66)
+    assert in_process(evaluate, (*own, "--json", tmp_path / "1.json"), monkeypatch) == 0
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
+    command = [*launch, "trainers.evaluate", *own, "--json", tmp_path / "2.json"]
+    subprocess.run(
+        [str(part) for part in command], check=True, env=os.environ | {"ACCELERATE_USE_CPU": "true"}
+    )
     one, two = (json.loads((tmp_path / f"{n}.json").read_text()) for n in (1, 2))
+    assert two["measured_on"]["device"] == "cpu:0" != one["measured_on"]["device"]
     assert two["fid"] == pytest.approx(one["fid"], rel=1e-3)
     assert two["fidelity"] == one["fidelity"]
+    assert two["straightness"] == pytest.approx(one["straightness"], rel=1e-3)
     assert two["transport_cost"] == pytest.approx(one["transport_cost"], rel=1e-4)
 
 

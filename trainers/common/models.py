@@ -54,9 +54,19 @@ def schedule_of(pipeline: StableDiffusionPipeline) -> NoiseSchedule | None:
     return NoiseSchedule(scheduler.alphas_cumprod)
 
 
+def taken_up(pipeline: StableDiffusionPipeline, matched: bool) -> NoiseSchedule | None:
+    """How training takes up a model's U-Net, for `velocity_field`.
+
+    A diffusion model goes on predicting epsilon (`matched`) or gives its weights to a velocity model.
+    A rectified flow always goes on predicting what it predicts.
+    """
+    is_flow = isinstance(pipeline.scheduler, RectifiedFlowScheduler)
+    return schedule_of(pipeline) if matched or is_flow else None
+
+
 def flow_scheduler(pipeline: StableDiffusionPipeline, matched: bool) -> RectifiedFlowScheduler:
-    """The scheduler to publish with a U-Net that was trained from `pipeline`'s."""
-    if not matched or schedule_of(pipeline) is None:
+    """The scheduler to publish with a U-Net that was trained as `taken_up` says."""
+    if taken_up(pipeline, matched) is None:
         return RectifiedFlowScheduler()
     betas = {name: pipeline.scheduler.config[name] for name in ("beta_start", "beta_end", "beta_schedule")}
     return RectifiedFlowScheduler(prediction_type="epsilon", **betas)
