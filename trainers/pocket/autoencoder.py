@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from accelerate import PartialState
 from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
@@ -109,8 +110,9 @@ def reconstruction_loss(result: Tensor, target: Tensor, weight: Tensor) -> Tenso
 def main(config: AutoencoderConfig) -> None:
     """Train, then save to RUN/vae with the scaling factor that gives latents unit variance."""
     torch.manual_seed(config.seed)
-    images = pictures(config.pictures, cache=config.run.parent / "drawings")
-    masks = object_masks(config.pictures, cache=config.run.parent / "drawings")
+    with PartialState().main_process_first():
+        images = pictures(config.pictures, cache=config.run.parent / "drawings")
+        masks = object_masks(config.pictures, cache=config.run.parent / "drawings")
     model = Reconstruction(build()).to(memory_format=torch.channels_last)
 
     def loss(model: nn.Module, step: int, generator: torch.Generator) -> Tensor:
@@ -157,8 +159,9 @@ def main(config: AutoencoderConfig) -> None:
         batch=config.batch,
     )
     vae = train(loop, model, loss, samples).vae
-    vae.register_to_config(scaling_factor=scaling_factor(vae, images[:512]))
-    vae.save_pretrained(config.run / "vae")
+    if PartialState().is_main_process:
+        vae.register_to_config(scaling_factor=scaling_factor(vae, images[:512]))
+        vae.save_pretrained(config.run / "vae")
 
 
 @torch.no_grad()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from accelerate import PartialState
 from diffusers import AutoencoderKL
 from torch import Tensor, nn
 from torch.nn import functional
@@ -22,7 +23,7 @@ from rf_app.metrics.judge import BUNDLED, Judge
 from trainers.common import LoopConfig, command, train
 from trainers.common.disk import write_atomically
 from trainers.common.runs import default_run
-from trainers.pocket.autoencoder import to_tensor
+from trainers.pocket.autoencoder import to_pixels, to_tensor
 from trainers.pocket.pictures import pictures
 from trainers.pocket.world import HELD_OUT, describe
 
@@ -93,8 +94,6 @@ def accuracies(judge: Judge, images: np.ndarray, truth: dict[str, Tensor]) -> di
 @torch.no_grad()
 def reconstructions(vae: AutoencoderKL, images: np.ndarray) -> np.ndarray:
     """Encode and decode ``images``, uint8 [N, 96, 96, 3] in and out."""
-    from trainers.pocket.autoencoder import to_pixels
-
     batches = np.array_split(images, -(-len(images) // 50))
     return np.concatenate(
         [to_pixels(vae.decode(vae.encode(to_tensor(batch)).latent_dist.mean).sample) for batch in batches]
@@ -104,7 +103,9 @@ def reconstructions(vae: AutoencoderKL, images: np.ndarray) -> np.ndarray:
 def main(config: JudgeConfig) -> None:
     """Train, measure on fresh drawings, write the judge and its accuracies."""
     torch.manual_seed(config.seed)
-    images = pictures(config.pictures, cache=config.run.parent / "drawings")
+    with PartialState().main_process_first():
+        images = pictures(config.pictures, cache=config.run.parent / "drawings")
+        test = pictures(TEST_COUNT, TEST_SEED, cache=config.run.parent / "drawings")
     truth = labels(range(config.pictures))
 
     def loss(model: nn.Module, step: int, generator: torch.Generator) -> Tensor:
@@ -114,7 +115,6 @@ def main(config: JudgeConfig) -> None:
         logits = model(batch.contiguous(memory_format=torch.channels_last).to(device))
         return sum(functional.cross_entropy(logits[name], truth[name][picks].to(device)) for name in truth)
 
-    test = pictures(TEST_COUNT, TEST_SEED, cache=config.run.parent / "drawings")
     test_truth = labels(range(TEST_SEED, TEST_SEED + TEST_COUNT))
 
     def samples(judge: nn.Module, step: int) -> None:
@@ -137,14 +137,15 @@ def main(config: JudgeConfig) -> None:
         batch=config.batch,
     )
     judge = train(loop, Judge().to(memory_format=torch.channels_last), loss, samples)
-    report = {"drawings": accuracies(judge, test, test_truth)}
-    if config.autoencoder.exists():
-        vae = AutoencoderKL.from_pretrained(config.autoencoder).eval()
-        report["reconstructions"] = accuracies(judge, reconstructions(vae, test), test_truth)
-    judge.save(config.output)
-    text = json.dumps({"held_out_drawings": TEST_COUNT, **report}, indent=2) + "\n"
-    write_atomically(config.output / "accuracy.json", lambda temporary: temporary.write_text(text))
-    print(text)
+    if PartialState().is_main_process:
+        report = {"drawings": accuracies(judge, test, test_truth)}
+        if config.autoencoder.exists():
+            vae = AutoencoderKL.from_pretrained(config.autoencoder).eval()
+            report["reconstructions"] = accuracies(judge, reconstructions(vae, test), test_truth)
+        judge.save(config.output)
+        text = json.dumps({"held_out_drawings": TEST_COUNT, **report}, indent=2) + "\n"
+        write_atomically(config.output / "accuracy.json", lambda temporary: temporary.write_text(text))
+        print(text)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from accelerate import PartialState
 from diffusers import (
     AutoencoderKL,
     DPMSolverMultistepScheduler,
@@ -58,7 +59,7 @@ class TeacherConfig:
     """Replace a model of that id in the same folder."""
     pictures: int = 24_000
     """Number of drawings to learn from."""
-    steps: int = 5_500
+    steps: int = 5_000
     """Optimizer steps."""
     batch: int = 48
     """Latents in a step."""
@@ -130,7 +131,8 @@ def main(config: TeacherConfig) -> None:
     unet = build_unet().to(memory_format=torch.channels_last)
     model = Denoiser(build_text_encoder(tokenizer), unet)
     vae = AutoencoderKL.from_pretrained(config.autoencoder).eval().requires_grad_(False)
-    latents = latents_of(vae.to(memory_format=torch.channels_last), config.pictures, config.run)
+    with PartialState().main_process_first():
+        latents = latents_of(vae.to(memory_format=torch.channels_last), config.pictures, config.run)
     scheduler = build_scheduler()
 
     def loss(model: nn.Module, step: int, generator: torch.Generator) -> Tensor:
@@ -196,9 +198,10 @@ def main(config: TeacherConfig) -> None:
             if name in ("pictures", "steps", "batch", "learning_rate", "dropout", "seed")
         },
     )
-    with disk_full_named(registry.folders[-1] / config.output):
-        where = registry.publish(config.output, build, card, overwrite=config.overwrite)
-    print(f"published {config.output} in {where}", flush=True)
+    if PartialState().is_main_process:
+        with disk_full_named(registry.folders[-1] / config.output):
+            where = registry.publish(config.output, build, card, overwrite=config.overwrite)
+        print(f"published {config.output} in {where}", flush=True)
 
 
 if __name__ == "__main__":
