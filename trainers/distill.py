@@ -143,7 +143,8 @@ class Distillation:
         def loss(model: nn.Module, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
             batch = self.pairs.batch(order.at(step), device)
             latents = one_step(model, batch, self.schedule)
-            with self.accelerator.autocast():
+            # Twice as fast. Not for the U-Net: at tau = 0 a matched one multiplies its rounding by 15.
+            with torch.autocast(device.type, torch.bfloat16):
                 with torch.no_grad():
                     wanted = decode(self.pipeline, batch.x1)
                 distance = perceptual(decode(self.pipeline, latents), wanted).float().mean()

@@ -83,19 +83,15 @@ def prompt_source(path: Path | None) -> tuple[str, Callable[[int], str]]:
     return f"{path.name} ({len(lines)} lines, sha256 {digest})", lambda seed: lines[seed % len(lines)]
 
 
+@dataclass(frozen=True)
 class Maker:
-    """Makes the pairs of any range of seeds with a loaded teacher."""
+    """Makes the pairs of any range of seeds with a loaded teacher, in accelerate's precision."""
 
-    def __init__(
-        self,
-        pipeline: StableDiffusionPipeline,
-        settings: PairSettings,
-        prompt: Callable[[int], str],
-        batch: int,
-    ) -> None:
-        """Nothing is sampled yet."""
-        self.pipeline, self.settings, self.prompt, self.batch = pipeline, settings, prompt, batch
-        self.null = encode(pipeline, [""])
+    accelerator: Accelerator
+    pipeline: StableDiffusionPipeline
+    settings: PairSettings
+    prompt: Callable[[int], str]
+    batch: int
 
     def make(
         self, seeds: range, tick: Callable[[int], bool]
@@ -103,20 +99,22 @@ class Maker:
         """Prompts, noise and latents (float16 [N, C, H, W]); None where `tick(pairs made)` asked to stop."""
         prompts = [self.prompt(seed) for seed in seeds]
         noise = noise_of(seeds, self.settings.shape).half()
+        null = encode(self.pipeline, [""])
         latents = []
         for i in range(0, len(seeds), self.batch):
             part = noise[i : i + self.batch]
-            latents.append(
-                sample(
+            text = encode(self.pipeline, prompts[i : i + self.batch])
+            with self.accelerator.autocast():
+                made = sample(
                     self.pipeline.unet,
                     self.pipeline.scheduler,
                     part.float().to(self.pipeline.device),
-                    encode(self.pipeline, prompts[i : i + self.batch]),
-                    self.null,
+                    text,
+                    null,
                     self.settings.guidance,
                     self.settings.steps,
-                ).half()
-            )
+                )
+            latents.append(made.half())
             if tick(len(part)):
                 return None
         return prompts, noise, torch.cat(latents).cpu()
@@ -168,7 +166,7 @@ def main(config: PairsConfig) -> None:
     missing = missing_shards(config, settings)
     accelerator.wait_for_everyone()
     mine = missing[accelerator.process_index :: accelerator.num_processes]
-    maker = Maker(pipeline, settings, prompt, config.batch)
+    maker = Maker(accelerator, pipeline, settings, prompt, config.batch)
     bar = tqdm(total=sum(map(len, mine)), unit="pair", disable=not accelerator.is_main_process, mininterval=2)
     with Stopping() as stopping, bar:
 
@@ -178,8 +176,7 @@ def main(config: PairsConfig) -> None:
 
         for rows in mine:
             seeds = range(config.seed + rows.start, config.seed + rows.stop)
-            with accelerator.autocast():
-                made = maker.make(seeds, tick)
+            made = maker.make(seeds, tick)
             if made is None:
                 print("\nstopped between two shards; the same command resumes", flush=True)
                 raise SystemExit(0)
