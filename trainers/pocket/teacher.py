@@ -59,7 +59,7 @@ class TeacherConfig:
     """Replace a model of that id in the same folder."""
     pictures: int = 24_000
     """Number of drawings to learn from."""
-    steps: int = 5_000
+    steps: int = 6_000
     """Optimizer steps."""
     batch: int = 48
     """Latents in a step."""
@@ -178,8 +178,12 @@ def main(config: TeacherConfig) -> None:
     pipe = pipeline(train(loop, model, loss, samples))
 
     def build(folder: Path) -> None:
-        pipe.to(dtype=torch.float16)
-        pipe.save_pretrained(folder)
+        pipe.to(dtype=torch.float16).save_pretrained(folder)
+        # transformers loads in the type the config names, diffusers in float32: a stock pipeline needs one.
+        text_config = folder / "text_encoder" / "config.json"
+        text_config.write_text(
+            json.dumps(json.loads(text_config.read_text()) | {"dtype": "float32"}, indent=2) + "\n"
+        )
         (folder / "vocabulary.json").write_text(json.dumps(vocabulary(), indent=1) + "\n")
 
     card = ModelCard(

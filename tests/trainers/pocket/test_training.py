@@ -39,7 +39,7 @@ def runs(tmp_path_factory):
 
 
 def test_the_teacher_loads_in_an_unmodified_pipeline(runs):
-    pipe = StableDiffusionPipeline.from_pretrained(runs / "models/pocket-sd")
+    pipe = StableDiffusionPipeline.from_pretrained(str(runs / "models/pocket-sd"))
     image = pipe("a red tent at night", num_inference_steps=2, guidance_scale=3.0).images[0]
     assert image.size == (96, 96)
     assert pipe.scheduler.config.prediction_type == "epsilon"
