@@ -115,9 +115,15 @@ class Distillation:
         return self.run / name, Order(len(self.pairs), batch, seed, *ranks)
 
     def _loop(self, run: Path, steps: int, rate: float, batch: int, seed: int) -> LoopConfig:
-        every = self.config.checkpoint_every
         return LoopConfig(
-            run, steps, rate, ema=self.config.ema, seed=seed, checkpoint_every=every, batch=batch
+            run,
+            steps,
+            rate,
+            warmup=min(100, steps // 10),
+            ema=self.config.ema,
+            seed=seed,
+            checkpoint_every=self.config.checkpoint_every,
+            batch=batch,
         )
 
     def l2(self, unet: nn.Module) -> nn.Module:

@@ -152,6 +152,7 @@ def main(config: ReflowConfig) -> None:
         run,
         config.steps,
         config.learning_rate,
+        warmup=min(100, config.steps // 10),
         ema=config.ema,
         seed=config.seed,
         checkpoint_every=config.checkpoint_every,
