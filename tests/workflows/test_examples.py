@@ -8,7 +8,7 @@ from rf_app.pipeline.requests import GenerateRequest
 from rf_app.pipeline.worker import Worker
 from rf_app.registry.folders import BUNDLED, Registry
 from rf_app.workflows.examples import EXAMPLES, FOLDER, examples
-from rf_app.workflows.generate import FAVOURITE
+from rf_app.workflows.generate import Studio
 
 
 def test_examples_come_in_order_with_what_makes_them(tmp_path):
@@ -23,10 +23,11 @@ def test_the_bundled_pictures_are_those_the_bundled_model_draws():
     """Redraw them after training anew: python -m rf_app.workflows.examples."""
     registry = Registry([BUNDLED])
     worker = Worker(registry, "cpu")
+    model = Studio(registry, worker).first_model()
     found = examples(FOLDER)
     assert [(example.path.stem, example.prompt, example.seed) for example in found] == list(EXAMPLES)
     for example in found:
-        drawn = worker.generate(GenerateRequest(example.prompt, FAVOURITE, seed=example.seed)).images[0]
+        drawn = worker.generate(GenerateRequest(example.prompt, model, seed=example.seed)).images[0]
         with Image.open(example.path) as image:
             difference = np.abs(np.asarray(image, float) - np.asarray(drawn, float)).mean()
         assert difference < 3, f"{example.path.name} differs by {difference:.1f} of 255 levels"
