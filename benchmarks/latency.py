@@ -30,18 +30,20 @@ TIMES = ("", " under sunshine", " at sunset", " at night")
 PROMPTS = [land + thing + time for thing, time, land in product(THINGS, TIMES, LANDS)]
 WARM_UP = 5  # runs that are not counted
 
-# Resolves with the milliseconds from the key's own time stamp to the frame that shows the new picture.
-WATCH = """() => { window.shown = new Promise((resolve) => {
+# Resolves with the milliseconds from the key's time stamp to the frame that shows the picture of the text.
+WATCH = """(text) => { window.shown = new Promise((resolve) => {
     let pressed;
     const press = (event) => (pressed = event.timeStamp);
     document.addEventListener("keydown", press, { capture: true, once: true });
     const stage = document.querySelector("#stage");
     const observer = new MutationObserver(async () => {
+        const image = stage.querySelector("img");
+        if (pressed === undefined || image?.alt !== text) return;
         observer.disconnect();
-        await Promise.all([...stage.querySelectorAll("img")].map((image) => image.decode()));
+        await image.decode();
         requestAnimationFrame(() => setTimeout(() => resolve(performance.now() - pressed)));
     });
-    observer.observe(stage, { childList: true, subtree: true, attributeFilter: ["src"] });
+    observer.observe(stage, { childList: true, subtree: true, attributes: true });
 }); }"""
 
 
@@ -94,7 +96,7 @@ def measure_server(studio: Studio, options: Options) -> ServerTimes:
 
 def measure_browser(studio: Studio, runs: int) -> tuple[list[float], list[float]]:
     """Seconds from Enter, and from a letter typed live, to the picture on the screen, one entry a run."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
     from rf_app.ui.page import build, launch_options
     from rf_app.workflows.examples import FOLDER
@@ -113,18 +115,21 @@ def measure_browser(studio: Studio, runs: int) -> tuple[list[float], list[float]
         visitor.goto(address)
         visitor.wait_for_selector("#stage .total")
 
-        def timed(key: str, text: str, into: list[float]) -> None:
-            visitor.fill("#prompt textarea", text)
-            visitor.wait_for_timeout(400)  # let what the filling set off come to rest
-            visitor.evaluate(WATCH)
+        def timed(key: str, expected: str, into: list[float]) -> None:
+            visitor.evaluate(WATCH, expected)
             visitor.press("#prompt textarea", key)
             into.append(visitor.evaluate("shown") / 1000)
 
         for i in range(WARM_UP + runs):
             visitor.get_by_label("Live").uncheck()
-            timed("Enter", PROMPTS[i % len(PROMPTS)], enter)
+            text = PROMPTS[i % len(PROMPTS)]
+            visitor.fill("#prompt textarea", text)
+            timed("Enter", text, enter)
             visitor.get_by_label("Live").check()
-            timed("s", PROMPTS[-1 - i % len(PROMPTS)], letter)
+            text = PROMPTS[i % len(PROMPTS) - 1]
+            visitor.fill("#prompt textarea", text)
+            expect(visitor.locator("#stage img")).to_have_attribute("alt", text)
+            timed("s", text + "s", letter)
         chromium.close()
     page.close(verbose=False)
     return enter[WARM_UP:], letter[WARM_UP:]

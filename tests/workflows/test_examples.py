@@ -1,6 +1,7 @@
 """The example pictures: the folder is the list."""
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from rf_app.pipeline.png import save_png
@@ -19,6 +20,7 @@ def test_examples_come_in_order_with_what_makes_them(tmp_path):
     assert found == [("A lake", "a lake", 6), ("Red tent", "a red tent", 5)]
 
 
+@pytest.mark.skipif(not BUNDLED.is_dir(), reason="no bundled model is here")
 def test_the_bundled_pictures_are_those_the_bundled_model_draws():
     """Redraw them after training anew: python -m rf_app.workflows.examples."""
     registry = Registry([BUNDLED])
