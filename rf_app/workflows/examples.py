@@ -16,7 +16,7 @@ FOLDER = Path(__file__).parents[2] / "assets" / "examples"
 EXAMPLES = (
     ("1-mountain-lake", "A photograph of a snowy mountain near a beautiful lake under sunshine.", 7),
     ("2-red-sailboat", "a red sailboat on the sea at sunset", 3),
-    ("3-balloon-over-dunes", "a blue balloon over desert dunes on a sunny day", 5),
+    ("3-balloon-over-dunes", "desert dunes with a blue balloon on a sunny day", 5),
     ("4-forest-camp", "a yellow tent in a pine forest at night", 11),
     ("5-city-lights", "a city skyline near a lake at night", 2),
     ("6-white-house", "a white house on green hills with clouds at dusk", 8),
