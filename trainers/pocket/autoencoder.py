@@ -108,7 +108,7 @@ def reconstruction_loss(result: Tensor, target: Tensor, weight: Tensor) -> Tenso
 
 
 def main(config: AutoencoderConfig) -> None:
-    """Train, then save to RUN/vae with the scaling factor that gives latents unit variance."""
+    """Train, then save to RUN/vae with latents of mean 0 and variance 1."""
     torch.manual_seed(config.seed)
     with PartialState().main_process_first():
         images = pictures(config.pictures, cache=config.run.parent / "drawings")
@@ -160,16 +160,28 @@ def main(config: AutoencoderConfig) -> None:
     )
     vae = train(loop, model, loss, samples).vae
     if PartialState().is_main_process:
-        vae.register_to_config(scaling_factor=scaling_factor(vae, images[:512]))
+        standardise(vae, images[:1024])
         vae.save_pretrained(config.run / "vae")
 
 
 @torch.no_grad()
-def scaling_factor(vae: AutoencoderKL, images: np.ndarray) -> float:
-    """One over the standard deviation of the latents of ``images`` (uint8 [N, 96, 96, 3])."""
+def standardise(vae: AutoencoderKL, images: np.ndarray) -> None:
+    """Give every latent channel mean 0 and variance 1 over ``images`` (uint8 [N, 96, 96, 3]), in place.
+
+    The change is folded into the 1x1 convolutions on both sides of the latents, so pictures stay as they were
+    and the scaling factor is 1: the diffusion model sees all channels at the same signal-to-noise ratio.
+    """
     device = next(vae.parameters()).device
-    means = [vae.encode(to_tensor(batch).to(device)).latent_dist.mean for batch in np.array_split(images, 16)]
-    return round(1 / torch.cat(means).std().item(), 5)
+    batches = np.array_split(images, -(-len(images) // 32))
+    latents = torch.cat([vae.encode(to_tensor(batch).to(device)).latent_dist.mean for batch in batches])
+    mean, deviation = latents.mean((0, 2, 3)), latents.std((0, 2, 3))
+    encoder, decoder, channels = vae.quant_conv, vae.post_quant_conv, len(mean)
+    encoder.weight[:channels] /= deviation[:, None, None, None]
+    encoder.bias[:channels] = (encoder.bias[:channels] - mean) / deviation
+    encoder.bias[channels:] -= 2 * deviation.log()
+    decoder.bias += decoder.weight[:, :, 0, 0] @ mean
+    decoder.weight *= deviation[None, :, None, None]
+    vae.register_to_config(scaling_factor=1.0)
 
 
 if __name__ == "__main__":

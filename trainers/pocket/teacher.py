@@ -17,6 +17,7 @@ import torch
 from accelerate import PartialState
 from diffusers import (
     AutoencoderKL,
+    DDPMScheduler,
     DPMSolverMultistepScheduler,
     StableDiffusionPipeline,
     UNet2DConditionModel,
@@ -94,6 +95,11 @@ def build_scheduler() -> DPMSolverMultistepScheduler:
     )
 
 
+def build_noising() -> DDPMScheduler:
+    """The same schedule for training: DPM-Solver's own `add_noise` runs backwards until its steps are set."""
+    return DDPMScheduler.from_config(build_scheduler().config)
+
+
 class Denoiser(nn.Module):
     """Text encoder and U-Net as one function, since they learn together."""
 
@@ -133,15 +139,15 @@ def main(config: TeacherConfig) -> None:
     vae = AutoencoderKL.from_pretrained(config.autoencoder).eval().requires_grad_(False)
     with PartialState().main_process_first():
         latents = latents_of(vae.to(memory_format=torch.channels_last), config.pictures, config.run)
-    scheduler = build_scheduler()
+    noising = build_noising()
 
     def loss(model: nn.Module, step: int, generator: torch.Generator) -> Tensor:
         device = next(model.parameters()).device
         picks = torch.randint(len(latents), (config.batch,), generator=generator)
         ids = tokens(tokenizer, fresh_captions(picks.tolist(), config.dropout, generator))
         noise = torch.randn(config.batch, *latents.shape[1:], generator=generator)
-        timesteps = torch.randint(scheduler.config.num_train_timesteps, (config.batch,), generator=generator)
-        noisy = scheduler.add_noise(latents[picks], noise, timesteps)
+        timesteps = torch.randint(noising.config.num_train_timesteps, (config.batch,), generator=generator)
+        noisy = noising.add_noise(latents[picks], noise, timesteps)
         predicted = model(noisy.to(device), timesteps.to(device), ids.to(device))
         return functional.mse_loss(predicted, noise.to(device))
 

@@ -10,6 +10,7 @@ from rf_app.metrics.attributes import ATTRIBUTES
 from rf_app.metrics.judge import Judge
 from rf_app.registry.folders import Registry
 from trainers.pocket import autoencoder, judge, teacher, weights
+from trainers.pocket.pictures import pictures
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def test_the_teacher_loads_in_an_unmodified_pipeline(runs):
     image = pipe("a red tent at night", num_inference_steps=2, guidance_scale=3.0).images[0]
     assert image.size == (96, 96)
     assert pipe.scheduler.config.prediction_type == "epsilon"
-    assert pipe.vae.config.scaling_factor != 0.18215
+    assert pipe.vae.config.scaling_factor == 1.0
 
 
 def test_the_teacher_is_in_the_registry_with_its_card(runs):
@@ -80,6 +81,31 @@ def test_the_judge_is_the_same_after_loading(runs):
     assert {name: logits.shape[1] for name, logits in loaded(images).items()} == {
         name: len(kinds) for name, kinds in ATTRIBUTES.items()
     }
+
+
+def test_training_noise_is_that_of_stable_diffusion():
+    noising, clean = teacher.build_noising(), torch.ones(2, 1, 1, 1)
+    share = noising.add_noise(clean, torch.zeros_like(clean), torch.tensor([0, 999])).flatten()
+    assert torch.allclose(share, teacher.build_scheduler().alphas_cumprod[[0, 999]].sqrt())
+    assert share[0] > 0.999 > 0.07 > share[1]  # t = 999 is the noisy end, as the U-Net is called in sampling
+
+
+def test_standard_latents_leave_the_pictures_as_they_are():
+    torch.manual_seed(0)
+    vae, images = autoencoder.build().eval(), pictures(40)
+    target = autoencoder.to_tensor(images[:4])
+
+    def reconstruct() -> torch.Tensor:
+        return vae.decode(vae.encode(target).latent_dist.mean).sample.detach()
+
+    before, spread = reconstruct(), vae.encode(target).latent_dist.std.detach()
+    autoencoder.standardise(vae, images)
+    assert torch.allclose(reconstruct(), before, atol=1e-4)
+    latents = vae.encode(autoencoder.to_tensor(images)).latent_dist
+    assert torch.allclose(latents.mean.mean((0, 2, 3)), torch.zeros(8), atol=1e-3)
+    assert torch.allclose(latents.mean.std((0, 2, 3)), torch.ones(8), atol=1e-3)
+    ratio = vae.encode(target).latent_dist.std / spread  # the posterior's width shrinks or grows alike
+    assert torch.allclose(ratio, ratio[:1, :, :1, :1].expand_as(ratio), rtol=1e-3)
 
 
 def test_the_autoencoder_gradient_weighs_the_object():
