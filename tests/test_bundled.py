@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import AutoencoderKL, StableDiffusionPipeline
 
 from rf_app.metrics.attributes import ATTRIBUTES
 from rf_app.metrics.judge import BUNDLED as JUDGE
@@ -21,6 +21,8 @@ ASSETS = BUNDLED.parent
 COUNT = 200
 FIRST = HELD_OUT + 700_000  # other seeds than the README's
 
+trained = pytest.mark.skipif(not BUNDLED.is_dir(), reason="no bundled model is here")
+
 
 @pytest.fixture(scope="module")
 def drawings() -> np.ndarray:
@@ -31,6 +33,7 @@ def test_the_assets_stay_light() -> None:
     assert sum(file.stat().st_size for file in ASSETS.rglob("*") if file.is_file()) < 50e6
 
 
+@trained
 def test_every_bundled_model_is_whole() -> None:
     registry = Registry([BUNDLED])
     assert registry.problems() == {}
@@ -44,11 +47,12 @@ def test_the_judge_knows_fresh_drawings(drawings: np.ndarray) -> None:
 
 
 def test_the_judge_knows_reconstructions(drawings: np.ndarray) -> None:
-    vae = StableDiffusionPipeline.from_pretrained(str(BUNDLED / "pocket-sd")).vae
+    vae = AutoencoderKL.from_pretrained(ASSETS / "autoencoder").eval()
     found = accuracies(Judge.load(JUDGE), reconstructions(vae, drawings), labels(range(FIRST, FIRST + COUNT)))
     assert min(found.values()) >= 0.96, found
 
 
+@trained
 def test_a_stock_pipeline_draws_what_the_prompt_says() -> None:
     pipe = StableDiffusionPipeline.from_pretrained(str(BUNDLED / "pocket-sd"))
     pipe.set_progress_bar_config(disable=True)
@@ -61,6 +65,7 @@ def test_a_stock_pipeline_draws_what_the_prompt_says() -> None:
     assert np.mean(list(found.values())) >= 0.9, found
 
 
+@trained
 def test_the_teacher_is_faithful(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INSTAFLOW_HOME", str(tmp_path))
     file = tmp_path / "figures.json"

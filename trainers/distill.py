@@ -4,7 +4,7 @@
 
 Minimises D(x1, x0 + v(x0, tau = 0 | text)) on pairs (InstaFlow, arXiv 2309.06380, equation 6), first with the
 squared error of latents, then with LPIPS between the decoded pictures. From a 2-RF, on pairs of its own, this
-is InstaFlow; from the diffusion teacher, on the teacher's pairs, it is the ablation (`--start raw`).
+is InstaFlow; from the diffusion teacher, on the teacher's pairs, it is the ablation.
 Ctrl-C stops; the same command resumes and gives the same weights.
 """
 

@@ -69,6 +69,8 @@ class EvaluateConfig:
     """File for the figures."""
     write_card: bool = False
     """Put the figures into the models' cards."""
+    models: Path | None = None
+    """Folder of models to look in besides the bundled ones (default: the user's)."""
     judge: Path = BUNDLED
     """Folder of the judge."""
 
@@ -198,7 +200,7 @@ class Subject:
 
     def noise(self, numbers: Sequence[int]) -> Tensor:
         """The noise of prompts by number, the same for every model."""
-        seeds = [self.reference.seeds[i] - HELD_OUT for i in numbers]
+        seeds = [self.reference.seeds[i] for i in numbers]  # no training pair has such a seed
         return noise_of(seeds, latent_shape(self.pipeline)).to(self.pipeline.device)
 
     def text(self, numbers: Sequence[int]) -> Tensor:
@@ -267,7 +269,7 @@ def measured(rows: Sequence[Row]) -> dict[str, object]:
 
 def main(config: EvaluateConfig) -> None:
     """Measure, print a table, write what was asked for."""
-    registry = registry_into(None)
+    registry = registry_into(config.models)
     cards = [registry.card(id) for id in config.model]
     if not (config.judge / "judge.safetensors").is_file():
         raise UserError(f"--judge {config.judge} holds no judge.safetensors.")
@@ -281,7 +283,7 @@ def main(config: EvaluateConfig) -> None:
         if accelerator.is_main_process and config.write_card:
             folder = registry.folder(card.id)
             with disk_full_named(folder):
-                write_card(folder, replace(card, measured=measured(own)))
+                write_card(folder, replace(card, measured=card.measured | measured(own)))
     accelerator.print(table(rows))
     if accelerator.is_main_process and config.json:
         content = [figures(row) for row in rows]

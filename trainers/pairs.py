@@ -44,6 +44,8 @@ class PairsConfig:
     """Pairs made at once; it does not change a pair."""
     shard: int = 1024
     """Pairs in a shard."""
+    models: Path | None = None
+    """Folder of models to look in besides the bundled ones (default: the user's)."""
     prompts: Path | None = None
     """Text file with a prompt a line, used in turn (default: captions of the pocket world)."""
     seed: int = 0
@@ -149,7 +151,7 @@ def _same_settings(path: Path, found: PairSettings, wanted: PairSettings) -> Non
 
 def main(config: PairsConfig) -> None:
     """Make every missing shard; several processes share the shards between them."""
-    registry = registry_into(None)
+    registry = registry_into(config.models)
     card = registry.card(config.teacher)
     name, prompt = prompt_source(config.prompts)
     accelerator = Accelerator()

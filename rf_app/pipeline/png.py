@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -24,7 +24,7 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
 """What is read back, and its type; a picture may carry more, for people."""
 
 
-def save_png(image: Image.Image, path: Path, settings: dict[str, Any]) -> None:
+def save_png(image: Image.Image, path: Path | BinaryIO, settings: dict[str, Any]) -> None:
     """Write the picture with its settings: JSON values, of FIELDS and any others for people."""
     info = PngInfo()
     info.add_itxt(KEY, json.dumps(settings, ensure_ascii=False))

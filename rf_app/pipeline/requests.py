@@ -1,6 +1,5 @@
 """What goes into the worker and what comes out: small typed records, checked before anything is computed."""
 
-import math
 from dataclasses import dataclass, replace
 
 from PIL import Image
@@ -83,7 +82,7 @@ def _text(name: str, value: str) -> str:
 def _number(name: str, value: float, low: float, high: float) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise UserError(f"{name} must be a number in {low:g}..{high:g}, not {value!r:.40}.")
-    if not math.isfinite(value) or not low <= value <= high:
+    if not low <= value <= high:  # neither NaN nor infinity is
         raise UserError(f"{name} is {value!r:.40}; it must be in {low:g}..{high:g}.")
     return float(value)
 

@@ -102,6 +102,8 @@ def read_card(folder: Path) -> ModelCard:
     if not parts:
         raise broken("the card has no front matter between two '---' lines.")
     try:
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(parts[1])):
+            raise broken("the front matter uses YAML aliases, which can stand for gigabytes; write it out.")
         front = yaml.safe_load(parts[1])
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise broken(f"the front matter is not YAML ({str(error).splitlines()[0]}).") from None

@@ -1,5 +1,6 @@
 """The registry: folders of model folders. Publishes so that a reader never sees half a model."""
 
+import json
 import os
 import tempfile
 from collections.abc import Callable, Sequence
@@ -10,7 +11,7 @@ import torch
 
 from rf_app.errors import UserError
 from rf_app.registry.card import ModelCard, check_id, read_card, write_card
-from rf_app.registry.checking import BORROWED, OWN, check_piece
+from rf_app.registry.checking import BORROWED, OWN, check_piece, read_json
 from rf_app.registry.loading import assemble
 
 BUNDLED = Path(__file__).parents[2] / "assets" / "models"
@@ -116,6 +117,7 @@ class Registry:
             fresh, old = Path(hidden) / id, Path(hidden) / "old"
             fresh.mkdir()
             build(fresh)
+            _forget_paths(fresh)
             write_card(fresh, replace(card, id=id))
             self._check(fresh)
             _sync(fresh)
@@ -136,6 +138,14 @@ class Registry:
         for name, weight in unet.state_dict().items():
             if not torch.isfinite(weight).all():
                 raise UserError(f"{folder.name}: the U-Net's {name} holds values that are not finite.")
+
+
+def _forget_paths(folder: Path) -> None:
+    """Remove where a piece was loaded from, which diffusers notes in its config: a path of this machine."""
+    for path in folder.glob("*/config.json"):
+        config = read_json(path)
+        config.pop("_name_or_path", None)
+        path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def _sync(folder: Path) -> None:

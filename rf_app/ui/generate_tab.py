@@ -220,7 +220,11 @@ def _render(studio: Studio) -> Callable:
 
 def _preset(studio: Studio) -> Callable:
     def preset(model: str, prompt: str):
-        chosen = studio.preset(model)
+        try:
+            chosen = studio.preset(model)
+        except UserError as error:
+            _complain(error)
+            return (gr.skip(),) * 5
         cue = _cue("live", prompt) if chosen.live else gr.skip()
         return chosen.steps, chosen.guidance, chosen.live, _about(chosen.about), cue
 

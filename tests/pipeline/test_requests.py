@@ -44,6 +44,8 @@ def test_whole_numbers_from_a_page_s_number_field():
         ({"guidance": -0.1}, r"guidance is -0\.1; it must be in 0\.\.20"),
         ({"guidance": 20.5}, r"guidance is 20\.5"),
         ({"guidance": math.nan}, "guidance is nan"),
+        ({"guidance": math.inf}, "guidance is inf"),
+        ({"guidance": 10**400}, "guidance is 1000"),
         ({"guidance": "high"}, "guidance must be a number"),
         ({"seed": -1}, "seed is -1"),
         ({"seed": 2**32}, "seed is 4294967296"),

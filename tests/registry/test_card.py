@@ -55,6 +55,7 @@ def test_figures_stand_in_a_table(folder):
         ("resolution: 96", "resolution: 96000", "resolution must be in 8..4096"),
         ("steps: 1\n", "steps: true\n", "'steps' is True"),
         ("guidance: 1.0", "guidance: .nan", "guidance in 0..20"),
+        ("license: apache-2.0", "license: &a [x, x]\nmore: [*a, *a]", "YAML aliases"),
         ("license: apache-2.0", "license: !!python/object/apply:os.getcwd []", "not YAML"),
     ],
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from diffusers import UNet2DConditionModel
 
 from rf_app.errors import UserError
 from rf_app.registry.folders import BUNDLED, Registry
@@ -82,6 +83,17 @@ def test_bases_that_are_gone_or_go_round_are_problems(tiny_registry):
     )
     (root / "tiny-2rf" / "README.md").write_text(text)
     assert "in a circle" in tiny_registry.problems()["tiny-2rf"]
+
+
+def test_no_path_of_this_machine_is_published(tiny_registry):
+    def build(folder: Path) -> None:
+        source = UNet2DConditionModel.from_pretrained(str(tiny_registry.folder("tiny-2rf") / "unet"))
+        assert str(tiny_registry.folder("tiny-2rf")) in str(source.config._name_or_path)
+        source.save_pretrained(folder / "unet")
+        RectifiedFlowScheduler().save_pretrained(folder / "scheduler")
+
+    folder = tiny_registry.publish("mine", build, card())
+    assert str(tiny_registry.folder("tiny-2rf").parent) not in (folder / "unet/config.json").read_text()
 
 
 def test_publish(tiny_registry):

@@ -142,6 +142,19 @@ def test_divergence_stops_before_the_state_is_saved(tmp_path: Path) -> None:
     assert checkpoints.files(tmp_path)[-1].stem == "step-00000020"
 
 
+def test_weights_broken_by_the_last_update_are_not_saved(tmp_path: Path) -> None:
+    model, calls = nn.Linear(1, 1), []
+
+    def loss(model: nn.Module, step: int, generator: torch.Generator) -> torch.Tensor:
+        calls.append(step)
+        return model(torch.ones(1, 1)).square().mean()
+
+    model.weight.register_hook(lambda slope: slope * (torch.nan if len(calls) == 20 else 1))
+    with pytest.raises(Diverged, match="not finite any more at step 20"):
+        train(LoopConfig(tmp_path, 50, 1e-3, checkpoint_every=10), model, loss)
+    assert checkpoints.files(tmp_path)[-1].stem == "step-00000010"
+
+
 def test_the_checkpoint_of_another_model_is_refused(uninterrupted: Path) -> None:
     with pytest.raises(UserError, match="another model"):
         train(

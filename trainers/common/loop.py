@@ -213,6 +213,13 @@ class _Run:
         self.losses, self.figures = [], []
 
     def save(self, done: int) -> None:
+        """A checkpoint; raises `Diverged` where the last update broke the weights after a sound loss."""
+        if not all(torch.isfinite(p).all() for p in self.parameters):
+            raise Diverged(
+                f"The training diverged: the weights are not finite any more at step {done}. The last "
+                f"checkpoint in {self.config.run} is intact; start a new run with a learning rate under "
+                f"{self.config.learning_rate:g}."
+            )
         if self.accelerator.is_main_process:
             notes = {"first_loss": self.first_loss, "config": asdict(self.config) | {"run": ""}}
             checkpoints.save(self.config.run, self.training, done, notes)

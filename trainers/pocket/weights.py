@@ -39,75 +39,54 @@ class WeightsConfig:
 
 @dataclass(frozen=True)
 class Stage:
-    """One command: a module of `trainers` and its options."""
+    """One command: a module of `trainers`, its options, and what stands there when it has finished."""
 
     name: str
     module: str
     options: tuple[str, ...]
+    output: Path
 
 
 def stages(config: WeightsConfig) -> list[Stage]:
     """The whole chain, in order."""
-    runs, models = config.runs, ("--models", str(config.models), "--overwrite")
-    autoencoder, teacher_pairs, flow_pairs = runs / "autoencoder", runs / "pairs-sd", runs / "pairs-2rf"
-    seen = ("--judge", str(config.judge))
+    runs, judge, models = config.runs, ("--judge", str(config.judge)), ("--models", str(config.models))
+    vae, sd_pairs, flow_pairs = runs / "autoencoder" / "vae", runs / "pairs-sd", runs / "pairs-2rf"
+    figures = runs / "figures.json"
 
-    def run(name: str) -> tuple[str, str]:
-        return ("--run", str(runs / name))
+    def pocket(name: str, module: str, output: Path, *options: str) -> Stage:
+        return Stage(name, f"trainers.pocket.{module}", ("--run", str(runs / module), *options), output)
 
-    def pairs(teacher: str, output: Path, *options: str) -> tuple[str, ...]:
-        return ("--teacher", teacher, "--output", str(output), *options)
+    def pairs(teacher: str, output: Path, *options: str) -> Stage:
+        made = ("--teacher", teacher, "--output", str(output), "--count", "10000", *options, *models)
+        return Stage(f"pairs of {teacher}", "trainers.pairs", made, output)
 
-    def made_from(teacher: str, food: Path, output: str, *options: str) -> tuple[str, ...]:
-        return (
-            "--teacher",
-            teacher,
-            "--pairs",
-            str(food),
-            "--output",
-            output,
-            *options,
-            *run(output),
-            *models,
-        )
+    def student(module: str, teacher: str, food: Path, id: str, *options: str) -> Stage:
+        made = ("--teacher", teacher, "--pairs", str(food), "--output", id, "--run", str(runs / id))
+        return Stage(id, f"trainers.{module}", (*made, *options, *models, "--overwrite"), config.models / id)
 
     return [
-        Stage("autoencoder", "trainers.pocket.autoencoder", run("autoencoder")),
-        Stage(
-            "judge",
-            "trainers.pocket.judge",
-            (*run("judge"), "--autoencoder", str(autoencoder / "vae"), "--output", str(config.judge)),
-        ),
-        Stage(
+        pocket("autoencoder", "autoencoder", vae),
+        pocket("judge", "judge", config.judge, "--autoencoder", str(vae), "--output", str(config.judge)),
+        pocket(
             "pocket-sd",
-            "trainers.pocket.teacher",
-            (*run("teacher"), "--autoencoder", str(autoencoder / "vae"), *models),
+            "teacher",
+            config.models / "pocket-sd",
+            *("--autoencoder", str(vae), *models, "--overwrite"),
         ),
-        Stage("pairs of pocket-sd", "trainers.pairs", pairs("pocket-sd", teacher_pairs, "--count", "12000")),
-        Stage("pocket-2rf", "trainers.reflow", made_from("pocket-sd", teacher_pairs, "pocket-2rf")),
-        Stage(
-            "pairs of pocket-2rf",
-            "trainers.pairs",
-            pairs("pocket-2rf", flow_pairs, "--count", "12000", "--steps", "25", "--guidance", "1.5"),
-        ),
-        Stage(
-            "pocket-instaflow",
-            "trainers.distill",
-            made_from("pocket-2rf", flow_pairs, "pocket-instaflow", *seen),
-        ),
-        Stage(
-            "pocket-sd-distilled",
-            "trainers.distill",
-            made_from("pocket-sd", teacher_pairs, "pocket-sd-distilled", *seen),
-        ),
+        pairs("pocket-sd", sd_pairs, "--steps", "12"),
+        student("reflow", "pocket-sd", sd_pairs, "pocket-2rf"),
+        pairs("pocket-2rf", flow_pairs, "--steps", "8", "--guidance", "1"),
+        student("distill", "pocket-2rf", flow_pairs, "pocket-instaflow", *judge),
+        student("distill", "pocket-sd", sd_pairs, "pocket-sd-distilled", *judge),
         Stage(
             "figures",
             "trainers.evaluate",
             (
                 *("--model", "pocket-sd", "pocket-2rf", "pocket-instaflow", "pocket-sd-distilled"),
                 *("--steps", "1", "2", "4", "8", "25", "--prompts", str(config.prompts), "--write-card"),
-                *("--json", str(runs / "figures.json"), *seen),
+                *("--json", str(figures), *models, *judge),
             ),
+            figures,
         ),
     ]
 
@@ -138,7 +117,7 @@ def main(config: WeightsConfig) -> None:
     diary = config.runs / "stages.json"
     took: dict[str, float] = json.loads(diary.read_text()) if diary.exists() else {}
     for stage in stages(config):
-        if stage.name in took:
+        if stage.name in took and stage.output.exists():
             print(f"{stage.name}: done before, in {took[stage.name] / 60:.0f} minutes", flush=True)
             continue
         arguments = [sys.executable, "-m", stage.module, *stage.options]

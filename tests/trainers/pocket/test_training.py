@@ -120,10 +120,14 @@ def test_weights_runs_each_stage_once_and_stops_at_a_failure(tmp_path, monkeypat
 
     def child(arguments: list[str]) -> int:
         ran.append(arguments[2])
-        return 1 if len(ran) == 3 else 0
+        if len(ran) == 3:
+            return 1
+        (stage,) = (stage for stage in weights.stages(config) if stage.options == tuple(arguments[3:]))
+        stage.output.mkdir(parents=True)
+        return 0
 
     monkeypatch.setattr(weights, "run_child", child)
-    config = weights.WeightsConfig(runs=tmp_path)
+    config = weights.WeightsConfig(tmp_path / "runs", tmp_path / "models", tmp_path / "judge")
     with pytest.raises(SystemExit) as leaving:
         weights.main(config)
     assert leaving.value.code == 1
@@ -131,3 +135,7 @@ def test_weights_runs_each_stage_once_and_stops_at_a_failure(tmp_path, monkeypat
     assert ran[:3] == ["trainers.pocket.autoencoder", "trainers.pocket.judge", "trainers.pocket.teacher"]
     assert ran[3] == "trainers.pocket.teacher"
     assert len(ran) == len(weights.stages(config)) + 1
+    (tmp_path / "models/pocket-2rf").rmdir()
+    weights.main(config)
+    assert ran[-1] == "trainers.reflow"
+    assert len(ran) == len(weights.stages(config)) + 2
