@@ -126,7 +126,7 @@ class Studio:
         ids = [id for _, id in self.models()]
         if not ids:
             problems = "".join(f"\n- {id}: {why}" for id, why in self.registry.problems().items())
-            raise UserError(f"No usable model was found.{problems}")
+            raise UserError(f"No usable model was found; `make weights` trains the pocket models.{problems}")
         return FAVOURITE if FAVOURITE in ids else ids[0]
 
     def preset(self, model: str) -> Preset:

@@ -138,11 +138,12 @@ def main(config: JudgeConfig) -> None:
     )
     judge = train(loop, Judge().to(memory_format=torch.channels_last), loss, samples)
     if PartialState().is_main_process:
+        judge.save(config.output)
+        judge = Judge.load(config.output)  # what ships is float16
         report = {"drawings": accuracies(judge, test, test_truth)}
         if config.autoencoder.exists():
             vae = AutoencoderKL.from_pretrained(config.autoencoder).eval()
             report["reconstructions"] = accuracies(judge, reconstructions(vae, test), test_truth)
-        judge.save(config.output)
         text = json.dumps({"held_out_drawings": TEST_COUNT, **report}, indent=2) + "\n"
         write_atomically(config.output / "accuracy.json", lambda temporary: temporary.write_text(text))
         print(text)

@@ -4,7 +4,7 @@
 
 Each stage is a command of its own, printed before it runs. A finished stage is not run again and a stopped
 one resumes where it was, so this command can be interrupted and repeated at will. At the end it says how long
-the stages took; the README has the time on two cores.
+the stages took.
 """
 
 import json
