@@ -22,14 +22,18 @@ from PIL import Image
 from torch import Tensor
 
 from rf_app.errors import Cancelled
+from rf_app.flow.velocity import velocity_field
 from rf_app.pipeline.requests import MAX_SEED, GenerateRequest, GenerateResult, Timings
+from rf_app.pipeline.trajectory import TrajectoryRequest, TrajectoryResult, solve
 from rf_app.registry.card import ModelCard
 from rf_app.registry.folders import Registry
 from rf_app.registry.loading import Stamp, load, stamp
 from rf_app.registry.vocabulary import Vocabulary, vocabulary
+from rf_app.schedulers.noise_schedule import schedule_of
+from rf_app.schedulers.solvers import fresh
 
 Progress = Callable[[int, int], None]
-"""Called after each step of the U-Net with (steps done, steps in all), on the worker's thread."""
+"""Called after each call of the U-Net with (calls done, calls in all), on the worker's thread."""
 
 CACHED_TEXTS = 256
 
@@ -84,6 +88,15 @@ class Worker:
         """
         return self._thread.submit(self._generate, request, progress, cancelled).result()
 
+    def trajectory(
+        self,
+        request: TrajectoryRequest,
+        progress: Progress | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> TrajectoryResult:
+        """The way from the seed's noise to the picture, in turn with all other requests; as `generate`."""
+        return self._thread.submit(self._trajectory, request, progress, cancelled).result()
+
     def close(self) -> None:
         """Finish the request at hand, drop those that wait, end the thread."""
         self._thread.shutdown(cancel_futures=True)
@@ -96,7 +109,9 @@ class Worker:
             raise Cancelled("Stopped.")
         model = self._model(request.model)
         request = request.checked(model.card)
-        total_steps, done = request.steps * request.count, 0
+        own = model.pipeline.scheduler
+        scheduler = fresh(own, model.card.kind, request.solver)
+        total_steps, done = request.steps * scheduler.order * request.count, 0
 
         def after_step(pipeline: StableDiffusionPipeline, step: int, timestep: Tensor, tensors: dict) -> dict:
             nonlocal done
@@ -115,24 +130,70 @@ class Worker:
         unet = decode = 0.0
         images = []
         seeds = tuple((request.seed + i) % (MAX_SEED + 1) for i in range(request.count))
-        for seed in seeds:
-            begun = self._now()
-            latents = model.pipeline(
-                prompt_embeds=embeds,
-                negative_prompt_embeds=null_embeds,
-                num_inference_steps=request.steps,
-                guidance_scale=request.guidance,
-                generator=torch.Generator("cpu").manual_seed(seed),
-                output_type="latent",
-                callback_on_step_end=after_step,
-            ).images
-            sampled = self._now()
-            images.append(_decode(model.pipeline, latents))
-            unet += sampled - begun
-            decode += self._now() - sampled
+        model.pipeline.scheduler = scheduler
+        try:
+            for seed in seeds:
+                begun = self._now()
+                latents = model.pipeline(
+                    prompt_embeds=embeds,
+                    negative_prompt_embeds=null_embeds,
+                    num_inference_steps=request.steps,
+                    guidance_scale=request.guidance,
+                    generator=torch.Generator("cpu").manual_seed(seed),
+                    output_type="latent",
+                    callback_on_step_end=after_step,
+                ).images
+                sampled = self._now()
+                images.append(_decode(model.pipeline, latents))
+                unet += sampled - begun
+                decode += self._now() - sampled
+        finally:
+            model.pipeline.scheduler = own
         timings = Timings(text=text_done - start, unet=unet, decode=decode, total=self._now() - start)
         unknown = tuple(model.vocabulary.unknown(request.prompt)) if model.vocabulary else ()
         return GenerateResult(tuple(images), request, seeds, timings, unknown)
+
+    @torch.inference_mode()
+    def _trajectory(
+        self, request: TrajectoryRequest, progress: Progress | None, cancelled: Callable[[], bool] | None
+    ) -> TrajectoryResult:
+        if cancelled and cancelled():
+            raise Cancelled("Stopped.")
+        model = self._model(request.model)
+        request = request.checked(model.card)
+        unet = model.pipeline.unet
+        field = velocity_field(
+            unet,
+            self._embed(model, request.prompt),
+            self._embed(model, "") if request.guidance > 1 else None,
+            request.guidance,
+            schedule_of(model.pipeline.scheduler),
+        )
+        size = unet.config.sample_size
+        # Drawn in the type that the pipeline draws it in, so that the picture is the one `generate` gives.
+        noise = torch.randn(
+            (1, unet.config.in_channels, size, size),
+            generator=torch.Generator("cpu").manual_seed(request.seed),
+            dtype=self.dtype,
+        ).to(self.device)
+        solved = solve(
+            lambda x, tau: field(x.to(self.dtype), tau).float(),
+            noise.float(),
+            request.steps,
+            request.frames,
+            progress,
+            cancelled,
+        )
+        latents = solved.estimates.to(self.dtype).split(1)
+        return TrajectoryResult(
+            request=request,
+            images=tuple(_decode(model.pipeline, each) for each in latents),
+            image_taus=solved.estimate_taus,
+            curve=solved.curve,
+            path=solved.path,
+            miss=solved.miss,
+            unknown_words=tuple(model.vocabulary.unknown(request.prompt)) if model.vocabulary else (),
+        )
 
     def _model(self, id: str) -> Resident:
         """The model, from memory if its folders are still what they were."""
