@@ -47,6 +47,8 @@ class DistillConfig:
     """Folder of pairs, from trainers.pairs."""
     output: str
     """Id of the model to publish."""
+    title: str = ""
+    """Its name in the model list (default: what it is)."""
     run: Path | None = None
     """Run folder, with l2/ and lpips/ in it (default: distill/OUTPUT under the user's runs)."""
     models: Path | None = None
@@ -191,7 +193,7 @@ def one_step_card(config: DistillConfig, teacher: ModelCard, pairs: Pairs) -> Mo
     """The card of the one-step model."""
     return ModelCard(
         id=config.output,
-        title=f"One step, distilled from {config.teacher}",
+        title=config.title or f"One step, distilled from {config.teacher}",
         kind="one-step",
         description=(
             f"One Euler step from noise to picture: `{config.teacher}`, distilled on {len(pairs):,} pairs "

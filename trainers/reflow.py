@@ -59,6 +59,8 @@ class ReflowConfig:
     """Folder of pairs, from trainers.pairs."""
     output: str
     """Id of the model to publish."""
+    title: str = ""
+    """Its name in the model list (default: what it is)."""
     run: Path | None = None
     """Run folder for checkpoints, events and samples (default: reflow/OUTPUT under the user's runs)."""
     models: Path | None = None
@@ -184,7 +186,7 @@ def reflow_card(config: ReflowConfig, teacher: ModelCard, pairs: Pairs) -> Model
     times = 2 + sum(ancestor.endswith("rf") for ancestor in (*teacher.lineage, teacher.id))
     return ModelCard(
         id=config.output,
-        title=f"{times}-rectified flow of {(*teacher.lineage, teacher.id)[0]}",
+        title=config.title or f"{times}-rectified flow of {(*teacher.lineage, teacher.id)[0]}",
         kind="rectified-flow",
         description=(
             f"Reflow of `{config.teacher}` on {len(pairs):,} pairs of noise and latent that "
@@ -206,7 +208,7 @@ def training_settings(config: object, pairs: Pairs) -> dict[str, object]:
     own = {
         name: value
         for name, value in vars(config).items()
-        if name not in ("run", "models", "overwrite", "pairs")
+        if name not in ("title", "run", "models", "overwrite", "pairs")
     }
     made = {"count": len(pairs)} | vars(pairs.settings) | {"shape": list(pairs.settings.shape)}
     return own | {"pairs": made}

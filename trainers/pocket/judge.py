@@ -1,6 +1,7 @@
 """Train the judge of the pocket world on drawings, and measure it on fresh ones.
 
     python -m trainers.pocket.judge
+    python -m trainers.pocket.judge --measure --autoencoder assets/models/pocket-sd/vae     (what is bundled)
 
 Stops cleanly on Ctrl-C; the same command resumes. Writes the judge to OUTPUT with its accuracies on held-out
 drawings and, once there is an autoencoder, on their reconstructions (`accuracy.json`).
@@ -41,6 +42,8 @@ class JudgeConfig:
     """Folder of the finished judge."""
     autoencoder: Path = field(default_factory=partial(default_run, "pocket/autoencoder/vae"))
     """Autoencoder whose reconstructions are judged too, if it is there."""
+    measure: bool = False
+    """Train nothing: measure the judge that stands in OUTPUT."""
     pictures: int = 24_000
     """Number of drawings to learn from."""
     steps: int = 700
@@ -101,12 +104,25 @@ def reconstructions(vae: AutoencoderKL, images: np.ndarray) -> np.ndarray:
 
 
 def main(config: JudgeConfig) -> None:
-    """Train, measure on fresh drawings, write the judge and its accuracies."""
+    """Train a judge unless one is only to be measured; then measure what ships on fresh drawings."""
+    if not config.measure:
+        judge = trained(config)
+        if PartialState().is_main_process:
+            judge.save(config.output)
+    if PartialState().is_main_process:
+        report = accuracy(config)
+        text = json.dumps({"held_out_drawings": TEST_COUNT, **report}, indent=2) + "\n"
+        write_atomically(config.output / "accuracy.json", lambda temporary: temporary.write_text(text))
+        print(text)
+
+
+def trained(config: JudgeConfig) -> Judge:
+    """The judge after its training."""
     torch.manual_seed(config.seed)
     with PartialState().main_process_first():
         images = pictures(config.pictures, cache=config.run.parent / "drawings")
-        test = pictures(TEST_COUNT, TEST_SEED, cache=config.run.parent / "drawings")
     truth = labels(range(config.pictures))
+    test, test_truth = test_set(config, 1000)
 
     def loss(model: nn.Module, step: int, generator: torch.Generator) -> Tensor:
         device = next(model.parameters()).device
@@ -115,17 +131,12 @@ def main(config: JudgeConfig) -> None:
         logits = model(batch.contiguous(memory_format=torch.channels_last).to(device))
         return sum(functional.cross_entropy(logits[name], truth[name][picks].to(device)) for name in truth)
 
-    test_truth = labels(range(TEST_SEED, TEST_SEED + TEST_COUNT))
-
     def samples(judge: nn.Module, step: int) -> None:
-        scores = accuracies(judge, test[:1000], test_truth_of(1000))
+        scores = accuracies(judge, test, test_truth)
         print(
             f"\nstep {step}: " + ", ".join(f"{name} {share:.1%}" for name, share in scores.items()),
             flush=True,
         )
-
-    def test_truth_of(count: int) -> dict[str, Tensor]:
-        return {name: kinds[:count] for name, kinds in test_truth.items()}
 
     loop = LoopConfig(
         run=config.run,
@@ -136,17 +147,24 @@ def main(config: JudgeConfig) -> None:
         sample_every=500,
         batch=config.batch,
     )
-    judge = train(loop, Judge().to(memory_format=torch.channels_last), loss, samples)
-    if PartialState().is_main_process:
-        judge.save(config.output)
-        judge = Judge.load(config.output)  # what ships is float16
-        report = {"drawings": accuracies(judge, test, test_truth)}
-        if config.autoencoder.exists():
-            vae = AutoencoderKL.from_pretrained(config.autoencoder).eval()
-            report["reconstructions"] = accuracies(judge, reconstructions(vae, test), test_truth)
-        text = json.dumps({"held_out_drawings": TEST_COUNT, **report}, indent=2) + "\n"
-        write_atomically(config.output / "accuracy.json", lambda temporary: temporary.write_text(text))
-        print(text)
+    return train(loop, Judge().to(memory_format=torch.channels_last), loss, samples)
+
+
+def test_set(config: JudgeConfig, count: int) -> tuple[np.ndarray, dict[str, Tensor]]:
+    """The first ``count`` held-out drawings and their true classes."""
+    seeds = range(TEST_SEED, TEST_SEED + count)
+    return pictures(count, TEST_SEED, cache=config.run.parent / "drawings"), labels(seeds)
+
+
+def accuracy(config: JudgeConfig) -> dict[str, dict[str, float]]:
+    """What the judge in OUTPUT, rounded to float16 as it ships, sees in drawings and reconstructions."""
+    judge = Judge.load(config.output)
+    test, truth = test_set(config, TEST_COUNT)
+    report = {"drawings": accuracies(judge, test, truth)}
+    if config.autoencoder.exists():
+        vae = AutoencoderKL.from_pretrained(config.autoencoder).eval()
+        report["reconstructions"] = accuracies(judge, reconstructions(vae, test), truth)
+    return report
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ the stages took.
 """
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ import time
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+
+import torch
 
 from rf_app.metrics.judge import BUNDLED as JUDGE
 from rf_app.registry.folders import BUNDLED as MODELS
@@ -45,6 +48,7 @@ class Stage:
     module: str
     options: tuple[str, ...]
     output: Path
+    bfloat16: bool = False  # may compute in bfloat16, where the device is quicker in it
 
 
 def stages(config: WeightsConfig) -> list[Stage]:
@@ -53,16 +57,18 @@ def stages(config: WeightsConfig) -> list[Stage]:
     vae, sd_pairs, flow_pairs = runs / "autoencoder" / "vae", runs / "pairs-sd", runs / "pairs-2rf"
     figures = runs / "figures.json"
 
-    def pocket(name: str, module: str, output: Path, *options: str) -> Stage:
-        return Stage(name, f"trainers.pocket.{module}", ("--run", str(runs / module), *options), output)
+    def pocket(name: str, module: str, output: Path, *options: str, bfloat16: bool = False) -> Stage:
+        options = ("--run", str(runs / module), *options)
+        return Stage(name, f"trainers.pocket.{module}", options, output, bfloat16)
 
     def pairs(teacher: str, output: Path, *options: str) -> Stage:
         made = ("--teacher", teacher, "--output", str(output), "--count", "10000", *options, *models)
-        return Stage(f"pairs of {teacher}", "trainers.pairs", made, output)
+        return Stage(f"pairs of {teacher}", "trainers.pairs", made, output, bfloat16=True)
 
-    def student(module: str, teacher: str, food: Path, id: str, *options: str) -> Stage:
-        made = ("--teacher", teacher, "--pairs", str(food), "--output", id, "--run", str(runs / id))
-        return Stage(id, f"trainers.{module}", (*made, *options, *models, "--overwrite"), config.models / id)
+    def student(module: str, teacher: str, food: Path, id: str, title: str, *options: str) -> Stage:
+        made = ("--teacher", teacher, "--pairs", str(food), "--output", id, "--title", title)
+        options = (*made, "--run", str(runs / id), *options, *models, "--overwrite")
+        return Stage(id, f"trainers.{module}", options, config.models / id, bfloat16=True)
 
     return [
         pocket("autoencoder", "autoencoder", vae),
@@ -72,12 +78,15 @@ def stages(config: WeightsConfig) -> list[Stage]:
             "teacher",
             config.models / "pocket-sd",
             *("--autoencoder", str(vae), *models, "--overwrite"),
+            bfloat16=True,
         ),
         pairs("pocket-sd", sd_pairs, "--steps", "12"),
-        student("reflow", "pocket-sd", sd_pairs, "pocket-2rf"),
+        student("reflow", "pocket-sd", sd_pairs, "pocket-2rf", "Pocket 2-RF"),
         pairs("pocket-2rf", flow_pairs, "--steps", "8", "--guidance", "1"),
-        student("distill", "pocket-2rf", flow_pairs, "pocket-instaflow", *judge),
-        student("distill", "pocket-sd", sd_pairs, "pocket-sd-distilled", *judge),
+        student("distill", "pocket-2rf", flow_pairs, "pocket-instaflow", "Pocket InstaFlow", *judge),
+        student(
+            "distill", "pocket-sd", sd_pairs, "pocket-sd-distilled", "Pocket SD, distilled directly", *judge
+        ),
         Stage(
             "figures",
             "trainers.evaluate",
@@ -91,8 +100,16 @@ def stages(config: WeightsConfig) -> list[Stage]:
     ]
 
 
-def run_child(arguments: list[str]) -> int:
+def quick_in_bfloat16() -> bool:
+    """Whether the device multiplies matrices of bfloat16 in hardware."""
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return bool(torch.cpu.get_capabilities().get("amx_bf16"))
+
+
+def run_child(arguments: list[str], bfloat16: bool) -> int:
     """Run a command to its end and return its exit code; a signal stops it the clean way, and us with it."""
+    precision = {"ACCELERATE_MIXED_PRECISION": "bf16"} if bfloat16 else {}
     stopped = False
 
     def stop(number: int, frame: object) -> None:
@@ -101,7 +118,7 @@ def run_child(arguments: list[str]) -> int:
         if number == signal.SIGTERM:  # Ctrl-C reaches the child from the terminal
             child.terminate()
 
-    child = subprocess.Popen(arguments)
+    child = subprocess.Popen(arguments, env=os.environ | precision)
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     code = child.wait()
     for number, handler in before.items():
@@ -123,7 +140,7 @@ def main(config: WeightsConfig) -> None:
         arguments = [sys.executable, "-m", stage.module, *stage.options]
         print(f"{stage.name}: python -m {stage.module} {' '.join(stage.options)}", flush=True)
         began = time.time()
-        result = run_child(arguments)
+        result = run_child(arguments, stage.bfloat16 and quick_in_bfloat16())
         if result:
             raise SystemExit(result)
         took[stage.name] = time.time() - began

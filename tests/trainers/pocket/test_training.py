@@ -118,7 +118,7 @@ def test_the_autoencoder_gradient_weighs_the_object():
 def test_weights_runs_each_stage_once_and_stops_at_a_failure(tmp_path, monkeypatch):
     ran = []
 
-    def child(arguments: list[str]) -> int:
+    def child(arguments: list[str], bfloat16: bool) -> int:
         ran.append(arguments[2])
         if len(ran) == 3:
             return 1
