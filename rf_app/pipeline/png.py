@@ -20,6 +20,7 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
     "seed": int,
     "steps": int,
     "guidance": (int, float),
+    "solver": str,
 }
 """What is read back, and its type; a picture may carry more, for people."""
 
@@ -48,6 +49,15 @@ def read_settings(path: Path) -> dict[str, Any] | None:
         raise UserError(f"{name}: not a readable PNG picture ({type(error).__name__}).") from None
     if text is None:
         return None
+    return parse_settings(text, f"{name}: the settings inside the picture")
+
+
+def parse_settings(text: str, source: str = "The settings sent here") -> dict[str, Any]:
+    """The settings in a JSON text that may come from anyone, those of FIELDS only.
+
+    Raises UserError, beginning with `source`, for what is no such text. Values still have to pass
+    `GenerateRequest.checked`.
+    """
     try:
         if len(text) > MAX_SETTINGS_CHARACTERS:
             raise ValueError
@@ -55,13 +65,11 @@ def read_settings(path: Path) -> dict[str, Any] | None:
         if not isinstance(settings, dict):
             raise ValueError
     except (ValueError, TypeError, RecursionError):
-        raise UserError(f"{name}: the settings inside the picture are not readable.") from None
+        raise UserError(f"{source} are not readable.") from None
     found = {field: settings[field] for field in FIELDS if field in settings}
     for field, value in found.items():
         if isinstance(value, bool) or not isinstance(value, FIELDS[field]):
-            raise UserError(f"{name}: the picture's {field} is {value!r:.40}, which cannot be used.")
+            raise UserError(f"{source}: {field} is {value!r:.40}, which cannot be used.")
         if isinstance(value, str) and len(value) > MAX_PROMPT:
-            raise UserError(
-                f"{name}: the picture's {field} has {len(value):,} characters; at most {MAX_PROMPT:,}."
-            )
+            raise UserError(f"{source}: {field} has {len(value):,} characters; at most {MAX_PROMPT:,}.")
     return found

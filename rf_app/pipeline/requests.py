@@ -6,6 +6,7 @@ from PIL import Image
 
 from rf_app.errors import UserError
 from rf_app.registry.card import ModelCard
+from rf_app.schedulers.solvers import solvers
 
 MAX_PROMPT = 2000
 MAX_STEPS = 100
@@ -25,6 +26,7 @@ class GenerateRequest:
     seed: int = 0
     count: int = 1
     negative_prompt: str = ""  # of use only with guidance above 1
+    solver: str | None = None  # None: the model's own; see rf_app.schedulers.solvers
 
     def checked(self, card: ModelCard) -> "GenerateRequest":
         """The same with the card's defaults filled in; raises UserError naming the value out of range."""
@@ -33,6 +35,10 @@ class GenerateRequest:
             raise UserError("The prompt is empty: describe the picture you want.")
         steps = card.steps if self.steps is None else self.steps
         guidance = card.guidance if self.guidance is None else self.guidance
+        known = solvers(card.kind)
+        solver = known[0] if self.solver is None else self.solver
+        if solver not in known:
+            raise UserError(f"solver is {solver!r:.40}; {card.id} takes one of {', '.join(known)}.")
         return replace(
             self,
             prompt=prompt,
@@ -41,6 +47,7 @@ class GenerateRequest:
             guidance=_number("guidance", guidance, 0, MAX_GUIDANCE),
             seed=_whole("seed", self.seed, 0, MAX_SEED),
             count=_whole("count", self.count, 1, MAX_COUNT),
+            solver=solver,
         )
 
 

@@ -17,12 +17,13 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import SchedulerMixin, StableDiffusionPipeline
 from PIL import Image
 from torch import Tensor
 
 from rf_app.errors import Cancelled
 from rf_app.flow.velocity import velocity_field
+from rf_app.pipeline.interpolation import FrameRequest, FrameResult
 from rf_app.pipeline.requests import MAX_SEED, GenerateRequest, GenerateResult, Timings
 from rf_app.pipeline.trajectory import TrajectoryRequest, TrajectoryResult, solve
 from rf_app.registry.card import ModelCard
@@ -30,7 +31,7 @@ from rf_app.registry.folders import Registry
 from rf_app.registry.loading import Stamp, load, stamp
 from rf_app.registry.vocabulary import Vocabulary, vocabulary
 from rf_app.schedulers.noise_schedule import schedule_of
-from rf_app.schedulers.solvers import fresh
+from rf_app.schedulers.solvers import fresh, solvers
 
 Progress = Callable[[int, int], None]
 """Called after each call of the U-Net with (calls done, calls in all), on the worker's thread."""
@@ -97,6 +98,10 @@ class Worker:
         """The way from the seed's noise to the picture, in turn with all other requests; as `generate`."""
         return self._thread.submit(self._trajectory, request, progress, cancelled).result()
 
+    def frame(self, request: FrameRequest, cancelled: Callable[[], bool] | None = None) -> FrameResult:
+        """The picture between key frames, in turn with all other requests; as `generate`."""
+        return self._thread.submit(self._frame, request, cancelled).result()
+
     def close(self) -> None:
         """Finish the request at hand, drop those that wait, end the thread."""
         self._thread.shutdown(cancel_futures=True)
@@ -109,9 +114,9 @@ class Worker:
             raise Cancelled("Stopped.")
         model = self._model(request.model)
         request = request.checked(model.card)
-        own = model.pipeline.scheduler
-        scheduler = fresh(own, model.card.kind, request.solver)
-        total_steps, done = request.steps * scheduler.order * request.count, 0
+        scheduler = fresh(model.pipeline.scheduler, model.card.kind, request.solver)
+        scheduler.set_timesteps(request.steps)
+        total_steps, done = len(scheduler.timesteps) * request.count, 0
 
         def after_step(pipeline: StableDiffusionPipeline, step: int, timestep: Tensor, tensors: dict) -> dict:
             nonlocal done
@@ -130,25 +135,22 @@ class Worker:
         unet = decode = 0.0
         images = []
         seeds = tuple((request.seed + i) % (MAX_SEED + 1) for i in range(request.count))
-        model.pipeline.scheduler = scheduler
-        try:
-            for seed in seeds:
-                begun = self._now()
-                latents = model.pipeline(
-                    prompt_embeds=embeds,
-                    negative_prompt_embeds=null_embeds,
-                    num_inference_steps=request.steps,
-                    guidance_scale=request.guidance,
-                    generator=torch.Generator("cpu").manual_seed(seed),
-                    output_type="latent",
-                    callback_on_step_end=after_step,
-                ).images
-                sampled = self._now()
-                images.append(_decode(model.pipeline, latents))
-                unet += sampled - begun
-                decode += self._now() - sampled
-        finally:
-            model.pipeline.scheduler = own
+        for seed in seeds:
+            begun = self._now()
+            latents = _sample(
+                model.pipeline,
+                scheduler,
+                self._noise(model, seed),
+                embeds,
+                null_embeds,
+                request.steps,
+                request.guidance,
+                after_step,
+            )
+            sampled = self._now()
+            images.append(_decode(model.pipeline, latents))
+            unet += sampled - begun
+            decode += self._now() - sampled
         timings = Timings(text=text_done - start, unet=unet, decode=decode, total=self._now() - start)
         unknown = tuple(model.vocabulary.unknown(request.prompt)) if model.vocabulary else ()
         return GenerateResult(tuple(images), request, seeds, timings, unknown)
@@ -169,13 +171,7 @@ class Worker:
             request.guidance,
             schedule_of(model.pipeline.scheduler),
         )
-        size = unet.config.sample_size
-        # Drawn in the type that the pipeline draws it in, so that the picture is the one `generate` gives.
-        noise = torch.randn(
-            (1, unet.config.in_channels, size, size),
-            generator=torch.Generator("cpu").manual_seed(request.seed),
-            dtype=self.dtype,
-        ).to(self.device)
+        noise = self._noise(model, request.seed)
         solved = solve(
             lambda x, tau: field(x.to(self.dtype), tau).float(),
             noise.float(),
@@ -194,6 +190,40 @@ class Worker:
             miss=solved.miss,
             unknown_words=tuple(model.vocabulary.unknown(request.prompt)) if model.vocabulary else (),
         )
+
+    @torch.inference_mode()
+    def _frame(self, request: FrameRequest, cancelled: Callable[[], bool] | None) -> FrameResult:
+        def stop_if_cancelled(*_: Any) -> dict:
+            if cancelled and cancelled():
+                raise Cancelled("Stopped.")
+            return {}
+
+        stop_if_cancelled()
+        model = self._model(request.model)
+        request = request.checked(model.card)
+        scheduler = fresh(model.pipeline.scheduler, model.card.kind, solvers(model.card.kind)[0])
+        start = self._now()
+        embeds = request.embedding([self._embed(model, key.prompt) for key in request.key_frames])
+        null_embeds = self._embed(model, "") if request.guidance > 1 else None
+        noise = request.noise_of([self._noise(model, key.seed) for key in request.key_frames])
+        text_done = self._now()
+        latents = _sample(
+            model.pipeline,
+            scheduler,
+            noise,
+            embeds,
+            null_embeds,
+            request.steps,
+            request.guidance,
+            stop_if_cancelled,
+        )
+        sampled = self._now()
+        image = _decode(model.pipeline, latents)
+        done = self._now()
+        timings = Timings(
+            text=text_done - start, unet=sampled - text_done, decode=done - sampled, total=done - start
+        )
+        return FrameResult(image, request, timings)
 
     def _model(self, id: str) -> Resident:
         """The model, from memory if its folders are still what they were."""
@@ -233,11 +263,47 @@ class Worker:
             self._texts.popitem(last=False)
         return embeds
 
+    def _noise(self, model: Resident, seed: int) -> Tensor:
+        """The noise [1, C, h, w] that the stock pipeline draws from a seed."""
+        config = model.pipeline.unet.config
+        return torch.randn(
+            (1, config.in_channels, config.sample_size, config.sample_size),
+            generator=torch.Generator("cpu").manual_seed(seed),
+            dtype=self.dtype,
+        ).to(self.device)
+
     def _now(self) -> float:
         """The clock, once the device has done what it was given."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         return time.perf_counter()
+
+
+def _sample(
+    pipeline: StableDiffusionPipeline,
+    scheduler: SchedulerMixin,
+    noise: Tensor,
+    embeds: Tensor,
+    null_embeds: Tensor | None,
+    steps: int,
+    guidance: float,
+    after_step: Callable[..., dict],
+) -> Tensor:
+    """Latents [1, C, h, w] from noise of that shape, by the stock pipeline with a scheduler lent to it."""
+    own = pipeline.scheduler
+    pipeline.scheduler = scheduler
+    try:
+        return pipeline(
+            prompt_embeds=embeds,
+            negative_prompt_embeds=null_embeds,
+            num_inference_steps=steps,
+            guidance_scale=guidance,
+            latents=noise,
+            output_type="latent",
+            callback_on_step_end=after_step,
+        ).images
+    finally:
+        pipeline.scheduler = own
 
 
 def _decode(pipeline: StableDiffusionPipeline, latents: Tensor) -> Image.Image:

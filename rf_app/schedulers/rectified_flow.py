@@ -49,11 +49,15 @@ class RectifiedFlowScheduler(SchedulerMixin, ConfigMixin):
     def set_timesteps(self, num_inference_steps: int, device: str | torch.device | None = None) -> None:
         """Prepare a solve from noise to data in N uniform steps."""
         self.num_inference_steps = num_inference_steps
-        self._taus = uniform_taus(num_inference_steps)
+        self._taus = self._evaluated(uniform_taus(num_inference_steps))
         self._index = 0
-        starts = torch.tensor(self._taus[:-1], dtype=torch.float64)
-        timesteps = velocity_timestep(starts) if self.schedule is None else self.schedule.timestep(starts)
+        taus = torch.tensor(self._taus, dtype=torch.float64)
+        timesteps = velocity_timestep(taus) if self.schedule is None else self.schedule.timestep(taus)
         self.timesteps = timesteps.to(device=device, dtype=torch.float32)
+
+    def _evaluated(self, taus: list[float]) -> list[float]:
+        """Where the U-Net is called on the way through the times `taus` [N + 1]."""
+        return taus[:-1]
 
     def scale_model_input(self, sample: Tensor, timestep: Tensor | float | None = None) -> Tensor:
         """The U-Net's input for the next step: the sample itself, or s(tau) times it for "epsilon"."""
@@ -63,15 +67,22 @@ class RectifiedFlowScheduler(SchedulerMixin, ConfigMixin):
         self, model_output: Tensor, timestep: Tensor | float, sample: Tensor, return_dict: bool = True
     ) -> SchedulerOutput | tuple[Tensor]:
         """Move the sample [B, ...] one Euler step on; to be called once for each of `timesteps`, in order."""
-        tau, following = self._taus[self._index : self._index + 2]
-        # In half precision the conversion from epsilon would lose what it divides by small numbers.
-        precise = torch.promote_types(sample.dtype, torch.float32)
-        x, velocity = sample.to(precise), model_output.to(precise)
-        if self.schedule is not None:
-            velocity = velocity_from_epsilon(x, velocity, tau, self.schedule)
+        x, velocity = self._velocity(model_output, sample)
+        tau, following = [*self._taus, 1.0][self._index : self._index + 2]
         self._index += 1
         moved = (x + (following - tau) * velocity).to(sample.dtype)
         return SchedulerOutput(prev_sample=moved) if return_dict else (moved,)
+
+    def _velocity(self, model_output: Tensor, sample: Tensor) -> tuple[Tensor, Tensor]:
+        """The sample and its velocity, at least in float32.
+
+        In half precision the conversion from epsilon would lose what it divides by small numbers.
+        """
+        precise = torch.promote_types(sample.dtype, torch.float32)
+        x, output = sample.to(precise), model_output.to(precise)
+        if self.schedule is None:
+            return x, output
+        return x, velocity_from_epsilon(x, output, self._taus[self._index], self.schedule)
 
     def __len__(self) -> int:
         """The number of training timesteps, as diffusers' schedulers have it."""

@@ -22,12 +22,22 @@ def build(studio: Studio) -> None:
         seed = gr.Number(0, label="Seed of the first picture")
         count = gr.Number(1, label="Number of pictures")
         negative_prompt = gr.Textbox("", label="Negative prompt")
+        solver = gr.Textbox("", label="Solver (the model's own if left out)")
         files = gr.File(label="PNG files", file_count="multiple")
         settings = gr.JSON(label="Settings and timings")
 
-    def generate(prompt, model=None, steps=None, guidance=None, seed=0, count=1, negative_prompt=""):
+    def generate(
+        prompt, model=None, steps=None, guidance=None, seed=0, count=1, negative_prompt="", solver=None
+    ):
         request = GenerateRequest(
-            prompt, model or studio.first_model(), steps, guidance, seed, count, negative_prompt or ""
+            prompt,
+            model or studio.first_model(),
+            steps,
+            guidance,
+            seed,
+            count,
+            negative_prompt or "",
+            solver or None,
         )
         try:
             shown = studio.generate(request)
@@ -41,7 +51,7 @@ def build(studio: Studio) -> None:
     gr.on(
         [],
         generate,
-        [prompt, model, steps, guidance, seed, count, negative_prompt],
+        [prompt, model, steps, guidance, seed, count, negative_prompt, solver],
         [files, settings],
         api_name="generate",
         api_description="Make pictures of a prompt; returns the PNG files, and settings and timings as JSON.",

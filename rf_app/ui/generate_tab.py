@@ -19,7 +19,7 @@ from rf_app.errors import UserError
 from rf_app.pipeline.requests import MAX_COUNT, MAX_GUIDANCE, MAX_STEPS, GenerateRequest
 from rf_app.ui.stage import message_stage, opening_stage, stage
 from rf_app.workflows.examples import Example
-from rf_app.workflows.generate import Studio
+from rf_app.workflows.generate import Restored, Studio
 
 FIRST_PROMPT = "A photograph of a snowy mountain near a beautiful lake under sunshine."
 WAITING = 4  # requests Gradio may hand to the worker at once; the worker takes them in turn
@@ -107,6 +107,13 @@ def build(studio: Studio, examples: list[Example], page: gr.Blocks) -> None:
                         )
                     count = gr.Slider(1, MAX_COUNT, 1, step=1, label="Pictures", buttons=[], elem_id="count")
                 with gr.Accordion("Advanced", open=False, elem_id="advanced"):
+                    solver = gr.Dropdown(
+                        preset.solvers,
+                        value=preset.solvers[0][1],
+                        label="Solver",
+                        filterable=False,
+                        elem_id="solver",
+                    )
                     negative = gr.Textbox(
                         "",
                         label="Negative prompt",
@@ -124,6 +131,7 @@ def build(studio: Studio, examples: list[Example], page: gr.Blocks) -> None:
                         elem_id="restore",
                     )
     cue = gr.Textbox("", visible="hidden", elem_id="cue")
+    sent = gr.Textbox("", visible="hidden", elem_id="sent-generate")
 
     # In the browser alone: draw a seed, change the cue. A text box's `input` misses pasting and deleting; its
     # `change` does not.
@@ -132,7 +140,7 @@ def build(studio: Studio, examples: list[Example], page: gr.Blocks) -> None:
     gr.on([prompt.submit, go.click], js=GO, inputs=[seed, locked, prompt], outputs=[seed, cue], **page_only)
     dice.click(js=DICE, inputs=now, outputs=[seed, cue], **page_only)
     prompt.change(js=LIVE_TEXT, inputs=now, outputs=[cue], **page_only)
-    changes = [field.input for field in (steps, guidance, seed, count, live)]
+    changes = [field.input for field in (steps, guidance, seed, count, live, solver)]
     gr.on([*changes, negative.change], js=LIVE, inputs=now, outputs=[cue], **page_only)
     for example, button in zip(examples, example_buttons, strict=True):
         values = json.dumps([example.prompt, example.seed])
@@ -143,7 +151,7 @@ def build(studio: Studio, examples: list[Example], page: gr.Blocks) -> None:
         )
 
     # On the server.
-    wish = [cue, prompt, model, steps, guidance, seed, count, negative]
+    wish = [cue, prompt, model, steps, guidance, seed, count, negative, solver]
     cue.change(
         _render(studio),
         wish,
@@ -157,17 +165,21 @@ def build(studio: Studio, examples: list[Example], page: gr.Blocks) -> None:
     model.input(
         _preset(studio),
         [model, prompt],
-        [steps, guidance, live, about, cue],
+        [steps, guidance, solver, live, about, cue],
         show_progress="hidden",
         api_visibility="private",
     )
-    restore.upload(
-        _restore(studio),
-        restore,
-        [prompt, negative, model, steps, guidance, seed, count, locked, about, cue],
-        show_progress="hidden",
-        api_visibility="private",
-    )
+    for event, source, found in (
+        (restore.upload, restore, lambda path: studio.restore(Path(path))),
+        (sent.change, sent, studio.restore_sent),
+    ):
+        event(
+            _restore(studio, found),
+            source,
+            [prompt, negative, model, steps, guidance, solver, seed, count, locked, about, cue],
+            show_progress="hidden",
+            api_visibility="private",
+        )
     page.load(
         lambda prompt: (gr.Dropdown(choices=studio.models()), _cue("go", prompt)),
         inputs=prompt,
@@ -199,11 +211,11 @@ def _complain(error: UserError) -> None:
 
 
 def _render(studio: Studio) -> Callable:
-    def render(cue, prompt, model, steps, guidance, seed, count, negative, progress=gr.Progress()):  # noqa: B008
+    def render(cue, prompt, model, steps, guidance, seed, count, negative, solver, progress=gr.Progress()):  # noqa: B008
         typing = cue.startswith("live")
         if typing and not prompt.strip():
             return gr.skip()
-        request = GenerateRequest(prompt, model, steps, guidance, seed, count, negative)
+        request = GenerateRequest(prompt, model, steps, guidance, seed, count, negative, solver)
         here = contextvars.copy_context()  # the worker's thread reports in the name of this event
 
         def report(done: int, of: int) -> None:
@@ -224,24 +236,26 @@ def _preset(studio: Studio) -> Callable:
             chosen = studio.preset(model)
         except UserError as error:
             _complain(error)
-            return (gr.skip(),) * 5
+            return (gr.skip(),) * 6
         cue = _cue("live", prompt) if chosen.live else gr.skip()
-        return chosen.steps, chosen.guidance, chosen.live, _about(chosen.about), cue
+        solver = gr.Dropdown(chosen.solvers, value=chosen.solvers[0][1])
+        return chosen.steps, chosen.guidance, solver, chosen.live, _about(chosen.about), cue
 
     return preset
 
 
-def _restore(studio: Studio) -> Callable:
-    def restore(path: str):
+def _restore(studio: Studio, read: Callable[[str], Restored]) -> Callable:
+    def restore(source: str):
         try:
-            found = studio.restore(Path(path))
+            found = read(source)
         except UserError as error:
             _complain(error)
-            return (gr.skip(),) * 10
+            return (gr.skip(),) * 11
         if found.note:
             gr.Info(escape(found.note))
-        about = _about(studio.preset(found.model).about)
-        settings = (found.prompt, found.negative_prompt, found.model, found.steps, found.guidance, found.seed)
-        return *settings, 1, True, about, _cue("go", found.prompt)
+        preset = studio.preset(found.model)
+        solver = gr.Dropdown(preset.solvers, value=found.solver)
+        settings = (found.prompt, found.negative_prompt, found.model, found.steps, found.guidance)
+        return *settings, solver, found.seed, 1, True, _about(preset.about), _cue("go", found.prompt)
 
     return restore

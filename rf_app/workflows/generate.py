@@ -17,12 +17,13 @@ from typing import Any
 from PIL import Image
 
 from rf_app.errors import UserError
-from rf_app.pipeline.png import read_settings, save_png
+from rf_app.pipeline.png import parse_settings, read_settings, save_png
 from rf_app.pipeline.requests import GenerateRequest, GenerateResult, Timings
 from rf_app.pipeline.worker import Worker
 from rf_app.registry.card import ModelCard
 from rf_app.registry.folders import Registry
 from rf_app.registry.vocabulary import split_words, vocabulary
+from rf_app.schedulers.solvers import TITLES, solvers
 
 FAVOURITE = "pocket-instaflow"  # the model the page opens with, if it is there
 LIVE_STEPS = 4  # up to so many steps, a picture follows the typing
@@ -34,6 +35,7 @@ class Preset:
 
     steps: int
     guidance: float
+    solvers: tuple[tuple[str, str], ...]  # (title, name), the model's own first
     live: bool  # quick enough to follow the typing
     about: str  # one line
 
@@ -84,6 +86,7 @@ class Shown:
             "model": self.request.model,
             "steps": self.request.steps,
             "guidance": self.request.guidance,
+            "solver": self.request.solver,
             "seeds": [picture.settings["seed"] for picture in self.pictures],
             "seconds": asdict(self.timings),
             "unknown_words": list(self.hint.words) if self.hint else [],
@@ -92,13 +95,14 @@ class Shown:
 
 @dataclass(frozen=True)
 class Restored:
-    """Settings read from a picture; `note` says what could not be restored, or nothing."""
+    """Settings of a picture, ready to use; `note` says what could not be restored, or nothing."""
 
     prompt: str
     negative_prompt: str
     model: str
     steps: int
     guidance: float
+    solver: str
     seed: int
     note: str
 
@@ -132,19 +136,21 @@ class Studio:
     def preset(self, model: str) -> Preset:
         """The recommended settings of a model."""
         card = self.registry.card(model)
-        return Preset(card.steps, card.guidance, card.steps <= LIVE_STEPS, _about(card))
+        names = tuple((TITLES[name], name) for name in solvers(card.kind))
+        return Preset(card.steps, card.guidance, names, card.steps <= LIVE_STEPS, _about(card))
 
     def generate(
         self,
         request: GenerateRequest,
         typing: bool = False,
         progress: Callable[[int, int], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
     ) -> Shown:
         """Make the pictures; raises UserError with a message for the person who asked.
 
         typing: the last word may be unfinished, so it gives no hint while a known word begins with it.
         """
-        result = self.worker.generate(request, progress=progress)
+        result = self.worker.generate(request, progress, cancelled)
         return Shown(
             pictures=tuple(
                 Picture(image, _settings(result, seed))
@@ -165,21 +171,27 @@ class Studio:
             self.generate(GenerateRequest("warming up", self.first_model()))
 
     def restore(self, path: Path) -> Restored:
-        """The settings a picture carries; raises UserError where it carries none or they make no sense.
-
-        A picture of a model that is not here gives everything else, with a note.
-        """
+        """The settings a picture carries; raises UserError where it carries none or they make no sense."""
         found = read_settings(path)
         if found is None:
             raise UserError(
                 "This picture carries no InstaFlow settings. Drop a PNG that was saved here, unchanged."
             )
+        return self._restored(found)
+
+    def restore_sent(self, text: str) -> Restored:
+        """The settings that another tab sent as JSON text; raises UserError where they make no sense."""
+        return self._restored(parse_settings(text))
+
+    def _restored(self, found: dict[str, Any]) -> Restored:
+        """Settings of a model that is not here give everything else, with a note."""
         model, note = str(found.get("model")), ""
+        solver = found.get("solver")
         if model not in (card.id for card in self.registry.cards()):
             note = (
                 f"The picture was made with “{model}”, which is not in the model list; the rest is restored."
             )
-            model = self.first_model()
+            model, solver = self.first_model(), None
         request = GenerateRequest(
             prompt=found.get("prompt", ""),
             model=model,
@@ -187,6 +199,7 @@ class Studio:
             guidance=found.get("guidance"),
             seed=found.get("seed", 0),
             negative_prompt=found.get("negative_prompt", ""),
+            solver=solver,
         ).checked(self.registry.card(model))
         return Restored(
             prompt=request.prompt,
@@ -194,6 +207,7 @@ class Studio:
             model=model,
             steps=request.steps,
             guidance=request.guidance,
+            solver=request.solver,
             seed=request.seed,
             note=note,
         )
@@ -217,6 +231,7 @@ def _settings(result: GenerateResult, seed: int) -> dict[str, Any]:
         "model": request.model,
         "steps": request.steps,
         "guidance": request.guidance,
+        "solver": request.solver,
         "seed": seed,
     }
 

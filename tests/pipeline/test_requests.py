@@ -13,12 +13,12 @@ CARD = tiny_card("tiny-2rf", "rectified-flow", 4, 1.5)
 
 def test_the_card_fills_in():
     request = GenerateRequest("  a lake \n", "tiny-2rf").checked(CARD)
-    assert request == GenerateRequest("a lake", "tiny-2rf", steps=4, guidance=1.5)
+    assert request == GenerateRequest("a lake", "tiny-2rf", steps=4, guidance=1.5, solver="euler")
 
 
 def test_what_is_given_stays():
-    request = GenerateRequest("山", "tiny-2rf", 100, 0, 2**32 - 1, 16, " night ").checked(CARD)
-    assert request == GenerateRequest("山", "tiny-2rf", 100, 0.0, 2**32 - 1, 16, "night")
+    request = GenerateRequest("山", "tiny-2rf", 100, 0, 2**32 - 1, 16, " night ", "heun").checked(CARD)
+    assert request == GenerateRequest("山", "tiny-2rf", 100, 0.0, 2**32 - 1, 16, "night", "heun")
 
 
 def test_whole_numbers_from_a_page_s_number_field():
@@ -50,6 +50,9 @@ def test_whole_numbers_from_a_page_s_number_field():
         ({"seed": -1}, "seed is -1"),
         ({"seed": 2**32}, "seed is 4294967296"),
         ({"seed": math.inf}, "seed is inf"),
+        ({"solver": "dpm++"}, "solver is 'dpm\\+\\+'; tiny-2rf takes one of euler, heun"),
+        ({"solver": "rk4\n"}, "solver is 'rk4"),
+        ({"solver": 7}, "solver is 7"),
         ({"count": 0}, "count is 0"),
         ({"count": 17}, r"count is 17; it must be a whole number in 1\.\.16"),
     ],

@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -13,9 +14,11 @@ from rf_app.pipeline.worker import Worker
 from rf_app.registry.card import write_card
 from rf_app.registry.loading import load
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
+from rf_app.schedulers.solvers import solvers
 from tests.tiny import tiny_card, tiny_unet
 
 MODELS = ["tiny-sd", "tiny-2rf", "tiny-instaflow"]
+KIND = {"tiny-sd": "diffusion", "tiny-2rf": "rectified-flow", "tiny-instaflow": "one-step"}
 
 
 @pytest.fixture
@@ -212,3 +215,32 @@ def test_a_broken_model_is_named_and_the_others_work(worker):
     with pytest.raises(UserError, match="not a complete safetensors file"):
         ask(worker, model="tiny-2rf")
     assert ask(worker).images
+
+
+SOLVERS = [(model, solver) for model in MODELS for solver in solvers(KIND[model])]
+
+
+def test_every_solver_gives_its_own_pixels_whatever_ran_before(worker):
+    """A scheduler keeps the state of a run, and a cancelled run leaves half of one."""
+
+    def draw(model, solver):
+        return pixels(ask(worker, model=model, solver=solver, seed=3, steps=4))[0]
+
+    alone = {each: draw(*each) for each in SOLVERS}
+    with pytest.raises(Cancelled):
+        worker.generate(
+            GenerateRequest("a tent", "tiny-sd", steps=4), cancelled=iter([False, False, True]).__next__
+        )
+    mixed = {each: draw(*each) for each in reversed(SOLVERS)}
+    assert all(np.array_equal(mixed[each], alone[each]) for each in SOLVERS)
+    for model in MODELS:
+        own = [alone[model, solver] for solver in solvers(KIND[model])]
+        assert not any(np.array_equal(one, other) for one, other in combinations(own, 2))
+        assert np.array_equal(draw(model, None), own[0])
+
+
+def test_progress_counts_the_calls_of_the_unet(worker):
+    seen = []
+    request = GenerateRequest("a lake", "tiny-2rf", steps=2, count=2, solver="heun")
+    worker.generate(request, lambda done, of: seen.append((done, of)))
+    assert seen == [(i, 8) for i in range(1, 9)]

@@ -90,6 +90,7 @@ def test_enter_draws_a_new_seed_and_the_saved_picture_carries_its_settings(page,
         "model": "tiny-instaflow",
         "steps": 1,
         "guidance": 1.0,
+        "solver": "euler",
         "seed": int(seed),
     }
 

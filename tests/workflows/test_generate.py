@@ -35,6 +35,7 @@ def test_each_picture_carries_what_makes_it_again_alone(studio, tmp_path):
             "model": "tiny-2rf",
             "steps": 4,
             "guidance": 1.5,
+            "solver": "euler",
             "seed": 40 + i,
         }
         again = studio.generate(GenerateRequest(**settings)).pictures[0]
@@ -97,6 +98,7 @@ def test_restoring_gives_back_the_settings(studio, tmp_path):
         "model": "tiny-2rf",
         "steps": 7,
         "guidance": 2.5,
+        "solver": "heun",
         "seed": 2**32 - 1,
     }
     restored = studio.restore(saved(tmp_path, settings))

@@ -1,0 +1,35 @@
+"""The solvers a person may choose for a model, by the kind of its card; the first is the model's own.
+
+A solver changes how the model's own flow is followed, not where it leads: so a diffusion model has those of
+its noise schedule, and a rectified flow those of its straight path.
+"""
+
+from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler, SchedulerMixin
+
+from rf_app.schedulers.heun import HeunFlowScheduler
+from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
+
+# So spaced, the first step starts at pure noise and the last ends at the picture, however many there are.
+TO_THE_END = {"timestep_spacing": "trailing", "set_alpha_to_one": True, "clip_sample": False}
+FLOW = {"euler": (RectifiedFlowScheduler, {}), "heun": (HeunFlowScheduler, {})}
+SOLVERS = {
+    "diffusion": {
+        "dpm++": (DPMSolverMultistepScheduler, {}),
+        "ddim": (DDIMScheduler, TO_THE_END),
+        "euler": (EulerDiscreteScheduler, {"timestep_spacing": "trailing"}),
+    },
+    "rectified-flow": FLOW,
+    "one-step": FLOW,
+}
+TITLES = {"dpm++": "DPM-Solver++", "ddim": "DDIM", "euler": "Euler", "heun": "Heun (two calls a step)"}
+
+
+def solvers(kind: str) -> list[str]:
+    """The names of the solvers for a kind of model, its own first."""
+    return list(SOLVERS[kind])
+
+
+def fresh(own: SchedulerMixin, kind: str, solver: str) -> SchedulerMixin:
+    """A solver with the noise schedule of the model's own scheduler, and without the traces of any run."""
+    cls, changes = SOLVERS[kind][solver]
+    return cls.from_config(own.config, **changes)
