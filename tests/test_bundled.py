@@ -1,7 +1,6 @@
 """The bundled models against the figures they must reach, on a smaller sample than the README's."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,10 +17,10 @@ from trainers.pocket.pictures import pictures
 from trainers.pocket.world import HELD_OUT
 
 ASSETS = BUNDLED.parent
-COUNT = 200
+COUNT = 300
 FIRST = HELD_OUT + 700_000  # other seeds than the README's
 
-trained = pytest.mark.skipif(not BUNDLED.is_dir(), reason="no bundled model is here")
+MODELS = ("pocket-sd", "pocket-2rf", "pocket-instaflow", "pocket-sd-distilled")
 
 
 @pytest.fixture(scope="module")
@@ -33,11 +32,10 @@ def test_the_assets_stay_light() -> None:
     assert sum(file.stat().st_size for file in ASSETS.rglob("*") if file.is_file()) < 50e6
 
 
-@trained
 def test_every_bundled_model_is_whole() -> None:
     registry = Registry([BUNDLED])
     assert registry.problems() == {}
-    assert "pocket-sd" in [card.id for card in registry.cards()]
+    assert {card.id for card in registry.cards()} >= set(MODELS)
 
 
 def test_the_judge_knows_fresh_drawings(drawings: np.ndarray) -> None:
@@ -47,12 +45,11 @@ def test_the_judge_knows_fresh_drawings(drawings: np.ndarray) -> None:
 
 
 def test_the_judge_knows_reconstructions(drawings: np.ndarray) -> None:
-    vae = AutoencoderKL.from_pretrained(ASSETS / "autoencoder").eval()
+    vae = AutoencoderKL.from_pretrained(BUNDLED / "pocket-sd" / "vae").eval()
     found = accuracies(Judge.load(JUDGE), reconstructions(vae, drawings), labels(range(FIRST, FIRST + COUNT)))
     assert min(found.values()) >= 0.96, found
 
 
-@trained
 def test_a_stock_pipeline_draws_what_the_prompt_says() -> None:
     pipe = StableDiffusionPipeline.from_pretrained(str(BUNDLED / "pocket-sd"))
     pipe.set_progress_bar_config(disable=True)
@@ -65,9 +62,48 @@ def test_a_stock_pipeline_draws_what_the_prompt_says() -> None:
     assert np.mean(list(found.values())) >= 0.9, found
 
 
-@trained
-def test_the_teacher_is_faithful(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("INSTAFLOW_HOME", str(tmp_path))
-    file = tmp_path / "figures.json"
-    evaluate.main(evaluate.EvaluateConfig(("pocket-sd",), prompts=COUNT, seed=700_000, json=file))
-    assert json.loads(file.read_text())["fidelity"]["mean"] >= 0.93
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, int], dict]:
+    """The figures of every bundled model at 1 step and of the teacher at 25, by (model, steps)."""
+    folder = tmp_path_factory.mktemp("figures")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INSTAFLOW_HOME", str(folder))
+        for name, models, steps in (("teacher", MODELS[:1], (25,)), ("one", MODELS, (1,))):
+            file = folder / f"{name}.json"
+            evaluate.main(evaluate.EvaluateConfig(models, steps, prompts=COUNT, seed=700_000, json=file))
+    found = [
+        json.loads((folder / "teacher.json").read_text()),
+        *json.loads((folder / "one.json").read_text()),
+    ]
+    return {(row["model"], row["steps"]): row for row in found}
+
+
+def test_the_teacher_is_faithful(rows: dict) -> None:
+    assert rows["pocket-sd", 25]["fidelity"]["mean"] >= 0.93
+
+
+def test_one_step_is_as_good_as_the_teacher_s_25(rows: dict) -> None:
+    one, teacher = rows["pocket-instaflow", 1], rows["pocket-sd", 25]
+    assert one["fidelity"]["mean"] >= 0.95 * teacher["fidelity"]["mean"]
+    assert one["fid"] <= 1.5 * teacher["fid"]
+
+
+def test_distilling_without_reflow_is_worse(rows: dict) -> None:
+    assert rows["pocket-sd-distilled", 1]["fid"] >= 1.3 * rows["pocket-instaflow", 1]["fid"]
+
+
+def test_reflow_straightens(rows: dict) -> None:
+    assert rows["pocket-2rf", 1]["straightness"] <= 0.5 * rows["pocket-sd", 1]["straightness"]
+    assert rows["pocket-2rf", 1]["fid"] <= 0.5 * rows["pocket-sd", 1]["fid"]
+
+
+def test_the_cards_and_the_readme_say_the_same() -> None:
+    registry = Registry([BUNDLED])
+    rows = [
+        evaluate.Row(id, int(steps.split()[0]), measured_on={}, **figures)
+        for id in MODELS
+        for steps, figures in registry.card(id).measured.items()
+        if steps != "measured_on"
+    ]
+    table = evaluate.table(sorted(rows, key=lambda row: (MODELS.index(row.model), row.steps)))
+    assert table in (ASSETS.parent / "README.md").read_text(encoding="utf-8")

@@ -34,7 +34,7 @@ from trainers.common.models import (
 )
 from trainers.common.runs import default_run
 from trainers.data.store import Batch, Order, Pairs
-from trainers.reflow import SHOWN, Start, check_pairs, flow_samples, training_settings
+from trainers.reflow import SHOWN, Start, check_pairs, flow_samples, subject, training_settings
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Distillation:
         ranks = self.accelerator.process_index, self.accelerator.num_processes
         return self.run / name, Order(len(self.pairs), batch, seed, *ranks)
 
-    def _loop(self, run: Path, steps: int, rate: float, batch: int, seed: int) -> LoopConfig:
+    def _loop(self, unet: nn.Module, run: Path, steps: int, rate: float, batch: int, seed: int) -> LoopConfig:
         return LoopConfig(
             run,
             steps,
@@ -126,6 +126,7 @@ class Distillation:
             seed=seed,
             checkpoint_every=self.config.checkpoint_every,
             batch=batch,
+            subject=subject(unet, self.pairs) | {"start": self.config.start},
         )
 
     def l2(self, unet: nn.Module) -> nn.Module:
@@ -137,7 +138,7 @@ class Distillation:
             batch = self.pairs.batch(order.at(step), self.accelerator.device)
             return (one_step(model, batch, self.schedule) - batch.x1).square().mean()
 
-        loop = self._loop(run, config.l2_steps, config.l2_learning_rate, config.l2_batch, config.seed)
+        loop = self._loop(unet, run, config.l2_steps, config.l2_learning_rate, config.l2_batch, config.seed)
         return train(
             loop, unet, loss, flow_samples(self.pipeline, self.shown, self.schedule, run, steps=(1,))
         )
@@ -161,7 +162,7 @@ class Distillation:
             return distance + config.latent_weight * error, figures
 
         steps, rate, batch = config.lpips_steps, config.lpips_learning_rate, config.lpips_batch
-        loop = self._loop(run, steps, rate, batch, config.seed + 1)
+        loop = self._loop(unet, run, steps, rate, batch, config.seed + 1)
         return train(
             loop, unet, loss, flow_samples(self.pipeline, self.shown, self.schedule, run, steps=(1,))
         )

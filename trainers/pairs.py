@@ -20,7 +20,15 @@ from tqdm import tqdm
 
 from rf_app.errors import UserError
 from trainers.common import command
-from trainers.common.models import encode, latent_shape, load_frozen, noise_of, registry_into, sample
+from trainers.common.models import (
+    encode,
+    fingerprint,
+    latent_shape,
+    load_frozen,
+    noise_of,
+    registry_into,
+    sample,
+)
 from trainers.common.stopping import Stopping
 from trainers.data.shards import PairSettings, inspect, shard_path, write_shard
 from trainers.pocket.world import HELD_OUT, describe
@@ -158,6 +166,7 @@ def main(config: PairsConfig) -> None:
     pipeline = load_frozen(registry, config.teacher)
     settings = PairSettings(
         teacher=config.teacher,
+        weights=fingerprint(pipeline.unet),
         solver=type(pipeline.scheduler).__name__,
         steps=config.steps or card.steps,
         guidance=card.guidance if config.guidance is None else config.guidance,

@@ -28,6 +28,7 @@ from trainers.common.models import (
     check_free,
     decode,
     encode,
+    fingerprint,
     flow_scheduler,
     load_frozen,
     publish_unet,
@@ -144,12 +145,21 @@ def check_pairs(settings: PairSettings, pairs: Pairs, batch: int) -> None:
         )
 
 
+def subject(unet: nn.Module, pairs: Pairs) -> dict[str, object]:
+    """What a run is about, for its loop: these weights trained on these pairs."""
+    return {"start weights": fingerprint(unet), "pairs": {"count": len(pairs)} | vars(pairs.settings)}
+
+
 def main(config: ReflowConfig) -> None:
     """Train and publish."""
     registry = registry_into(config.models)
     teacher = registry.card(config.teacher)
     check_free(registry, config.output, config.overwrite)
     run = config.run or default_run(f"reflow/{config.output}")
+    accelerator = Accelerator()
+    pipeline = load_frozen(registry, config.teacher)
+    pairs = Pairs(config.pairs, pipeline)
+    check_pairs(pairs.settings, pairs, config.batch)
     loop = LoopConfig(
         run,
         config.steps,
@@ -159,11 +169,9 @@ def main(config: ReflowConfig) -> None:
         seed=config.seed,
         checkpoint_every=config.checkpoint_every,
         batch=config.batch,
+        subject=subject(pipeline.unet, pairs)
+        | {"start": config.start, "loss": config.loss, "density": config.density},
     )
-    accelerator = Accelerator()
-    pipeline = load_frozen(registry, config.teacher)
-    pairs = Pairs(config.pairs, pipeline)
-    check_pairs(pairs.settings, pairs, config.batch)
     schedule = taken_up(pipeline, config.start == "matched")
     null = encode(pipeline, [""])
     order = Order(len(pairs), config.batch, config.seed, accelerator.process_index, accelerator.num_processes)

@@ -96,6 +96,18 @@ def test_the_damaged_newest_checkpoint_is_skipped(tmp_path: Path, uninterrupted:
     same_result(tmp_path, uninterrupted)
 
 
+def test_a_run_folder_of_another_subject_is_refused(tmp_path: Path) -> None:
+    def go(pairs: int) -> None:
+        config = LoopConfig(tmp_path, 4, 1e-2, warmup=1, subject={"teacher": "sd", "pairs": pairs})
+        train(config, nn.Linear(2, 2), lambda model, step, generator: model(torch.ones(1, 2)).square().sum())
+
+    go(100)
+    before = checkpoints.files(tmp_path)[-1].read_bytes()
+    with pytest.raises(UserError, match="with pairs 100, not 200"):
+        go(200)
+    assert checkpoints.files(tmp_path)[-1].read_bytes() == before
+
+
 def test_memory_layout_survives_resuming(tmp_path: Path) -> None:
     """Fused AdamW reads raw memory, so moments must come back in their parameter's layout."""
 

@@ -4,12 +4,13 @@ One process as it is, several through `accelerate launch`. The same command resu
 gives the very weights of an uninterrupted run, because every draw is a function of (seed, step, rank).
 """
 
+import json
 import math
 import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -65,6 +66,8 @@ class LoopConfig:
     """Steps between samples."""
     batch: int = 1
     """Samples a step and process that the loss draws (for the samples a second in the events)."""
+    subject: dict[str, object] = field(default_factory=dict)
+    """What is trained, from what, on what; a run folder of another subject is refused."""
 
     def __post_init__(self) -> None:
         """Raises UserError for a value out of its range."""
@@ -102,7 +105,7 @@ def train(
     first process with the averaged weights, in eval mode and without gradients.
 
     SIGINT and SIGTERM finish the step, save, and leave through `SystemExit(0)`. Raises `DiskFull`,
-    `Diverged`, and UserError for a run folder of another model.
+    `Diverged`, and UserError for a run folder of another model or subject.
     """
     accelerator = Accelerator()
     optimizer = torch.optim.AdamW(
@@ -246,10 +249,17 @@ class _Run:
 
 
 def _say_changes(accelerator: Accelerator, config: LoopConfig, notes: dict) -> None:
-    """Resuming under other settings is allowed, and said."""
+    """Resuming under other settings is allowed, and said; another subject is another run."""
     if not notes["step"]:
         return
-    now = asdict(config) | {"run": ""}
+    now = json.loads(json.dumps(asdict(config) | {"run": ""}))
+    old = notes["config"]["subject"]
+    for name, value in now["subject"].items():
+        if old.get(name) != value:
+            raise UserError(
+                f"{config.run} holds a training with {name} {old.get(name)}, not {value}: "
+                "give this one a run folder of its own (--run), or delete that one."
+            )
     changed = [f"{k} {v} -> {now[k]}" for k, v in notes["config"].items() if now[k] != v]
     note = f" with changed settings: {', '.join(changed)}" if changed else ""
     accelerator.print(f"resuming {config.run} at step {notes['step']}{note}", flush=True)

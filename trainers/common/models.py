@@ -1,12 +1,13 @@
 """What the trainers need of a registry model: its frozen pieces, its flow, its texts, its pictures."""
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from accelerate import PartialState
 from diffusers import SchedulerMixin, StableDiffusionPipeline, UNet2DConditionModel
-from torch import Tensor
+from torch import Tensor, nn
 
 from rf_app.errors import UserError
 from rf_app.flow.conversion import NoiseSchedule
@@ -39,6 +40,14 @@ def load_frozen(registry: Registry, id: str) -> StableDiffusionPipeline:
     for module in (pipeline.unet, pipeline.vae):
         module.to(memory_format=torch.channels_last)
     return pipeline
+
+
+def fingerprint(module: nn.Module) -> str:
+    """12 hexadecimal digits that tell weights apart: of the SHA-256 of all parameters and buffers."""
+    digest = hashlib.sha256()
+    for tensor in module.state_dict().values():
+        digest.update(tensor.detach().cpu().contiguous().numpy())
+    return digest.hexdigest()[:12]
 
 
 def schedule_of(pipeline: StableDiffusionPipeline) -> NoiseSchedule | None:

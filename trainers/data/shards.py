@@ -20,6 +20,7 @@ class PairSettings:
     """What decides a pair, besides its number: row i of the whole has seed `seed` + i."""
 
     teacher: str
+    weights: str  # fingerprint of the teacher's U-Net
     solver: str
     steps: int
     guidance: float
