@@ -1,7 +1,7 @@
 """A picture on its way from noise: where the path leads at each moment, how much it bends, how it looks.
 
-At every step of the Euler solve the model has an opinion of where it will end, x + (1 - tau) v. Decoded, these
-opinions are a film; on a straight path every one of them is the final picture.
+At every step of the Euler solve the model has an opinion of where it will end, x + (1 - tau) v. Decoded,
+these opinions are a film; on a straight path every one of them is the final picture.
 """
 
 from collections.abc import Callable

@@ -40,7 +40,7 @@ def test_a_straight_flow_foresees_its_end_from_the_start():
 
 
 def test_a_rotation():
-    """v = w J x turns by w in all: |v| = w r, the chord is 2 r sin(w/2), and from the start one sees w r ahead.
+    """v = w J x turns by w in all: |v| = w r, the chord is 2 r sin(w/2), and the start sees w r ahead.
 
     So the curve is (w r)^2 + chord^2 - 2 (w r) chord cos(w tau - w/2), the arc's height over its chord
     tan(w/4) / 2, and miss^2 is that curve at 0 over the chord^2.

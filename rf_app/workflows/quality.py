@@ -1,0 +1,181 @@
+"""What the models can do and what it costs: the figures of their cards, and a small measurement on the spot.
+
+A measurement draws the first N of the held-out prompts one by one, so that other visitors are served in
+between, and lets the judge look at each picture as it comes. Prompts and noise are those of
+`trainers.evaluate`. Only pocket models can be measured: the judge knows nothing else.
+"""
+
+import re
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from rf_app.errors import UserError
+from rf_app.metrics import frechet
+from rf_app.metrics.fidelity import Fidelity, fidelity
+from rf_app.metrics.judge import Judge
+from rf_app.metrics.sample import Sample
+from rf_app.pipeline.requests import GenerateRequest
+from rf_app.pipeline.worker import Worker
+from rf_app.registry.card import ModelCard
+from rf_app.workflows.background import Clock, Emit, IsCancelled, Progress
+
+POCKET_RESOLUTION = 96  # pixels a side of what the judge has learned
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One measured row of a card: fidelity in 0..1, seconds for one picture, prompts it was measured on."""
+
+    model: str
+    title: str
+    steps: int
+    guidance: float
+    fid: float
+    fidelity: float
+    seconds: float
+    prompts: int
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A small measurement. drawings_fid: what as many real drawings get, the best there is at this size."""
+
+    model: str
+    title: str
+    steps: int
+    guidance: float
+    prompts: int
+    fidelity: Fidelity
+    fid: float
+    drawings_fid: float
+    seconds: float  # median of one picture, from text to pixels
+
+
+def figures(cards: Sequence[ModelCard]) -> list[Figures]:
+    """The rows of all cards that carry any, by model in the order given and by steps.
+
+    A card is a text file: rows that are not as `trainers.evaluate --write-card` writes them are left out.
+    """
+    return [row for card in cards for row in sorted(_rows(card), key=lambda row: row.steps)]
+
+
+def _rows(card: ModelCard) -> list[Figures]:
+    return [row for name, values in card.measured.items() if (row := _row(card, name, values))]
+
+
+def _row(card: ModelCard, name: Any, values: Any) -> Figures | None:
+    match = re.fullmatch(r"(\d{1,3}) steps?", str(name))
+    if not match:
+        return None
+    try:
+        prompts = card.measured["measured_on"]["prompts"]
+        row = Figures(
+            card.id,
+            card.title,
+            int(match[1]),
+            float(values["guidance"]),
+            float(values["fid"]),
+            float(values["fidelity"]["mean"]),
+            float(values["seconds_per_image"]),
+            int(prompts),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+    return row if row.steps and row.seconds > 0 and np.isfinite([row.fid, row.fidelity]).all() else None
+
+
+def measure(
+    worker: Worker,
+    model: str,
+    prompts: int,
+    steps: int | None,
+    emit: Emit[Progress | Measured],
+    cancelled: IsCancelled,
+) -> None:
+    """Draw and judge `prompts` pictures of a model (steps None: the card's); emit progress, then `Measured`.
+
+    Raises UserError for what cannot be measured, and `Cancelled`.
+    """
+    sample = Sample.load()
+    if prompts not in sample.drawings_fid:
+        sizes = ", ".join(map(str, sample.drawings_fid))
+        raise UserError(f"prompts is {prompts!r:.40}; it must be one of {sizes}.")
+    card = worker.registry.card(model)
+    if card.resolution != POCKET_RESOLUTION:
+        raise UserError(
+            f"{card.title} draws {card.resolution}×{card.resolution} pictures; only pocket models can be "
+            f"measured ({POCKET_RESOLUTION}×{POCKET_RESOLUTION}), because the judge knows only their world."
+        )
+    judge = Judge.load()
+    chosen = sample.prompts[:prompts]
+    stated = [each.stated for each in chosen]
+    clock = Clock(prompts)
+    features: list[Tensor] = []
+    seconds: list[float] = []
+    request = None
+    for done, each in enumerate(chosen, 1):
+        result = worker.generate(GenerateRequest(each.prompt, model, steps, seed=each.seed), None, cancelled)
+        request = result.request
+        seconds.append(result.timings.total)
+        features.append(_seen(judge, result.images[0]))
+        share = _fidelity(judge, features, stated).mean
+        emit(clock.at(done, f"{done} of {prompts} pictures, fidelity so far {share:.1%}"))
+    emit(
+        Measured(
+            model=model,
+            title=card.title,
+            steps=request.steps,
+            guidance=request.guidance,
+            prompts=prompts,
+            fidelity=_fidelity(judge, features, stated),
+            fid=frechet.distance(frechet.fit(torch.cat(features).numpy()), sample.drawings),
+            drawings_fid=sample.drawings_fid[prompts],
+            seconds=statistics.median(seconds),
+        )
+    )
+
+
+@torch.inference_mode()
+def _seen(judge: Judge, image: Image.Image) -> Tensor:
+    """The judge's features [1, D] of a picture; on the CPU, where they take two milliseconds."""
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
+    return judge.features(pixels.float() / 127.5 - 1)
+
+
+@torch.inference_mode()
+def _fidelity(judge: Judge, features: Sequence[Tensor], stated: Sequence[dict[str, str]]) -> Fidelity:
+    return fidelity(judge.classify(torch.cat(list(features))), stated[: len(features)])
+
+
+def in_words(rows: Sequence[Figures]) -> str:
+    """What the cards' figures say, in a sentence or two; "" without any."""
+    if not rows:
+        return ""
+    best = max(rows, key=lambda row: (row.fidelity, -row.seconds))
+    quick = min(rows, key=lambda row: row.seconds)
+    said = (
+        f"{best.title} at {_count(best.steps)} shows {best.fidelity:.1%} of what the prompt states, "
+        f"in {duration(best.seconds)}."
+    )
+    if quick != best:
+        said += (
+            f" {quick.title} at {_count(quick.steps)} shows {quick.fidelity:.1%}, "
+            f"{best.seconds / quick.seconds:.1f} times quicker: {duration(quick.seconds)}."
+        )
+    return said
+
+
+def _count(steps: int) -> str:
+    return "one step" if steps == 1 else f"{steps} steps"
+
+
+def duration(seconds: float) -> str:
+    """For people: 38 ms, 1.2 s."""
+    return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
