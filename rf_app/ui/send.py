@@ -1,0 +1,13 @@
+"""Buttons that open a picture's settings in another tab; assets/page.js carries them there."""
+
+import json
+from html import escape
+from typing import Any
+
+TITLES = {"generate": "Open in Generate", "compare": "Compare", "interpolate": "Interpolate"}
+
+
+def send_button(tab: str, settings: dict[str, Any]) -> str:
+    """A button that selects `tab` and puts the settings, as JSON, into its hidden text box "sent-{tab}"."""
+    text = escape(json.dumps(settings, ensure_ascii=False))
+    return f'<button class="send" data-send="{tab}" data-settings="{text}">{TITLES[tab]}</button>'

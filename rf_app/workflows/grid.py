@@ -1,0 +1,205 @@
+"""A picture for every combination of some settings: rows, columns and pages, each a list of values.
+
+request = GridRequest(GenerateRequest("a lake", "pocket-sd"), rows=None, columns=axis("steps", "1, 2, 4-8"))
+run(studio, plan(studio, request), emit=print, cancelled=lambda: False)
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+from rf_app.errors import UserError
+from rf_app.pipeline.requests import GenerateRequest
+from rf_app.registry.folders import Registry
+from rf_app.workflows.attempt import Attempt, attempt
+from rf_app.workflows.background import Clock, Emit, IsCancelled
+from rf_app.workflows.compare import best_of_kinds, calls
+from rf_app.workflows.generate import Studio
+
+AXES = ("steps", "guidance", "model", "seed", "prompt")
+MAX_CELLS = 200
+EXAMPLES = {"steps": "1, 2, 4-8", "guidance": "1, 1.5, 3", "seed": "1-4"}
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A setting, one of AXES, and the values it takes."""
+
+    name: str
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class GridRequest:
+    """What all cells have in common, and what varies; the base's model may be "" if an axis has models."""
+
+    base: GenerateRequest
+    rows: Axis | None = None
+    columns: Axis | None = None
+    pages: Axis | None = None
+
+    @property
+    def axes(self) -> tuple[Axis | None, Axis | None, Axis | None]:
+        """Pages, rows, columns."""
+        return self.pages, self.rows, self.columns
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A place in the grid, from 0, with its checked request; or the error that keeps it empty."""
+
+    page: int
+    row: int
+    column: int
+    request: GenerateRequest
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Cells in the order they are drawn: a model's together, in the order of reading within it."""
+
+    request: GridRequest
+    cells: tuple[Cell, ...]
+    titles: dict[str, str]  # of the models, by id
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Numbers of pages, rows and columns."""
+        return tuple(len(axis.values) if axis else 1 for axis in self.request.axes)
+
+    def labels(self, axis: Axis | None) -> list[str]:
+        """What stands beside each value of an axis: "4 steps", "seed 7", a model's title, a prompt."""
+        return [self._label(axis.name, value) for value in axis.values] if axis else [""]
+
+    def _label(self, name: str, value: Any) -> str:
+        if name == "prompt":
+            return value
+        if name == "model":
+            return self.titles.get(value, value)
+        if name == "steps":
+            return f"{value} step" if value == 1 else f"{value} steps"
+        return f"{name} {value:g}" if name == "guidance" else f"{name} {value}"
+
+
+@dataclass(frozen=True)
+class CellDone:
+    """A cell has its picture, or the reason why it has none."""
+
+    cell: Cell
+    attempt: Attempt
+
+
+def axis(name: str, values: str | Sequence[Any] | None) -> Axis | None:
+    """An axis of a page's or a program's wish: a list of values, or a text of them; None without a name.
+
+    Text: "1, 2, 4-8" (whole numbers with ranges; guidance may be broken), prompts one a line, model ids with
+    commas. Values given twice count once. Raises UserError for an unknown name, no values, and too many.
+    """
+    if not name:
+        return None
+    if name not in AXES:
+        raise UserError(f"There is no axis {name!r:.40}; choose from {', '.join(AXES)}.")
+    if isinstance(values, str):
+        values = _parse(name, values)
+    found = tuple(dict.fromkeys(values or ()))
+    if not found:
+        example = f"; write for example {EXAMPLES[name]}" if name in EXAMPLES else ""
+        raise UserError(f"There are no values for {name}{example}.")
+    if len(found) > MAX_CELLS:
+        raise UserError(f"{len(found):,} values for {name}; a grid has at most {MAX_CELLS} cells.")
+    return Axis(name, found)
+
+
+def _parse(name: str, text: str) -> list[Any]:
+    if name == "prompt":
+        return [line.strip() for line in text.splitlines() if line.strip()]
+    parts = [part for part in re.split(r"[\s,;]+", re.sub(r"\s*[-–]\s*(?=\d)", "-", text.strip())) if part]
+    if name == "model":
+        return parts
+    values: list[Any] = []
+    for part in parts:
+        if name == "guidance" and re.fullmatch(r"\d{1,9}(\.\d{1,9})?|\.\d{1,9}", part):
+            values.append(float(part))
+        elif name != "guidance" and (span := re.fullmatch(r"(\d{1,10})(?:-(\d{1,10}))?", part)):
+            first, last = int(span[1]), int(span[2] or span[1])
+            if last - first >= MAX_CELLS:
+                raise UserError(
+                    f"{part} is {last - first + 1:,} values for {name}; a grid has at most {MAX_CELLS} cells."
+                )
+            values += range(first, last + 1)
+        else:
+            raise UserError(f"{part!r:.40} is no value for {name}; write for example {EXAMPLES[name]}.")
+    return values
+
+
+def plan(studio: Studio, request: GridRequest) -> Plan:
+    """The cells and their order; raises UserError for an axis used twice, too many cells, and no model.
+
+    What is wrong with some cells only, becomes their error.
+    """
+    names = [each.name for each in request.axes if each]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UserError(f"{twice.capitalize()} is on two axes: choose another setting for one of them.")
+    sizes = [len(each.values) if each else 1 for each in request.axes]
+    count = sizes[0] * sizes[1] * sizes[2]
+    if count > MAX_CELLS:
+        raise UserError(
+            f"{' × '.join(map(str, sizes))} = {count:,} pictures; a grid has at most {MAX_CELLS}."
+        )
+    if "model" not in names and not request.base.model:
+        raise UserError("No model is chosen: choose one of the list.")
+    cards = {card.id: card for card in studio.registry.cards()}
+    cells = []
+    for place in product(*map(range, sizes)):
+        chosen = {each.name: each.values[i] for each, i in zip(request.axes, place, strict=True) if each}
+        wish = replace(request.base, **chosen)
+        try:
+            card = cards.get(wish.model) or studio.registry.card(wish.model)
+            cells.append(Cell(*place, wish.checked(card)))
+        except UserError as error:
+            cells.append(Cell(*place, wish, str(error)))
+    errors = {cell.error for cell in cells}
+    if len(errors) == 1 and "" not in errors:
+        raise UserError(errors.pop())
+    models = list(dict.fromkeys(cell.request.model for cell in cells))
+    cells.sort(key=lambda cell: models.index(cell.request.model))
+    return Plan(request, tuple(cells), {id: title for title, id in studio.models()})
+
+
+def run(studio: Studio, plan: Plan, emit: Emit, cancelled: IsCancelled) -> None:
+    """Draw the cells; emit Progress and each CellDone as they come. Raises `Cancelled`."""
+    costs = [0 if cell.error else 1 + calls(cell.request) for cell in plan.cells]  # 1 for decoding
+    clock, before = Clock(sum(costs)), 0
+    for number, (cell, cost) in enumerate(zip(plan.cells, costs, strict=True), 1):
+        if cell.error:
+            emit(CellDone(cell, Attempt(cell.request, error=cell.error)))
+            continue
+        text = f"Picture {number} of {len(plan.cells)}"
+
+        def step(done: int, of: int, text: str = text, before: int = before, cost: int = cost) -> None:
+            emit(clock.at(before + (cost - 1) * done // of, text))
+
+        made = attempt(studio, cell.request, step, cancelled)
+        before += cost
+        emit(CellDone(cell, made))
+        emit(clock.at(before, text))
+
+
+def steps_figure(registry: Registry, base: GenerateRequest) -> GridRequest:
+    """The paper's figure: the same noise in 1, 2, 4, 8 and 25 steps, by diffusion and by rectified flow."""
+    return GridRequest(base, _many_step_models(registry), Axis("steps", (1, 2, 4, 8, 25)))
+
+
+def guidance_figure(registry: Registry, base: GenerateRequest) -> GridRequest:
+    """What guidance does to the models that take any."""
+    return GridRequest(base, _many_step_models(registry), Axis("guidance", (1.0, 1.5, 2.0, 3.0, 5.0, 8.0)))
+
+
+def _many_step_models(registry: Registry) -> Axis:
+    """Those the figures are about, or whatever there is."""
+    models = best_of_kinds(registry, ("diffusion", "rectified-flow"))
+    return Axis("model", tuple(models or (card.id for card in registry.cards())))

@@ -1,0 +1,169 @@
+"""A finished (or stopped) grid to take away: one labelled picture, or a ZIP of all its pictures.
+
+The pictures in the ZIP carry their settings, so each can be dropped on the page; grid.json tells the rest.
+"""
+
+import json
+import unicodedata
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from io import BytesIO
+from zipfile import ZIP_STORED, ZipFile
+
+from PIL import Image, ImageDraw, ImageFont
+
+from rf_app.workflows.grid import Axis, Cell, CellDone, Plan
+
+PAPER, INK, QUIET, EMPTY = "#f6f8f5", "#16211b", "#54645b", "#dde4dd"
+OTHER_FONTS = ("NotoSansCJK-Regular.ttc", "Arial Unicode.ttf", "DejaVuSans.ttf")
+GAP, MARGIN = 10, 40  # pixels
+SMALLEST = 192  # pixels a side that a picture gets on the sheet
+LARGEST_SHEET = 12_000  # pixels a side; larger ones are scaled down
+
+
+def sheet(plan: Plan, done: Sequence[CellDone]) -> Image.Image:
+    """All pictures on one sheet with labels; an empty frame where there is none."""
+    pages, rows, columns = plan.shape
+    row_labels, column_labels = plan.labels(plan.request.rows), plan.labels(plan.request.columns)
+    pictures = {_place(each.cell): each.attempt.picture for each in done}
+    side = max((picture.image.width for picture in pictures.values() if picture), default=SMALLEST)
+    side *= -(-SMALLEST // side)  # small pictures become a whole number of times larger
+    most = (LARGEST_SHEET - 2 * MARGIN) // max(columns + 1, pages * (rows + 1)) - GAP
+    side = min(side, most)
+    words = "".join([_heading(plan), *row_labels, *column_labels, *plan.labels(plan.request.pages)])
+    label, title = _font(max(13, side // 14), words), _font(max(18, side // 10), words)
+    left = max(_width(_wrap(text, label, side), label) for text in row_labels)
+    left += 2 * GAP if left else 0
+    width = 2 * MARGIN + left + columns * (side + GAP) - GAP
+    above = _height([_wrap(text, label, side) for text in column_labels], label)
+    heading = _wrap(_heading(plan), title, width - 2 * MARGIN)
+    names = [_wrap(text, title, width - 2 * MARGIN) for text in plan.labels(plan.request.pages)]
+    tall = [_height([name], title) for name in names]
+    height = MARGIN + _height([heading], title) + sum(tall) + pages * (above + rows * (side + GAP) + GAP)
+    height += 3 * GAP + MARGIN
+    image = Image.new("RGB", (width, height), PAPER)
+    draw = ImageDraw.Draw(image)
+
+    y = MARGIN
+    draw.multiline_text((MARGIN, y), "\n".join(heading), INK, title)
+    y += _height([heading], title)
+    for page in range(pages):
+        draw.multiline_text((MARGIN, y), "\n".join(names[page]), INK, title)
+        y += tall[page]
+        for column, text in enumerate(column_labels):
+            x = MARGIN + left + column * (side + GAP) + side // 2
+            bottom = y + above - GAP
+            draw.multiline_text(
+                (x, bottom), "\n".join(_wrap(text, label, side)), INK, label, "md", 4, "center"
+            )
+        y += above
+        for row, text in enumerate(row_labels):
+            at = (MARGIN + left - 2 * GAP, y + side // 2)
+            draw.multiline_text(at, "\n".join(_wrap(text, label, side)), INK, label, "rm", 4, "right")
+            for column in range(columns):
+                place = (MARGIN + left + column * (side + GAP), y)
+                picture = pictures.get((page, row, column))
+                if picture:
+                    image.paste(picture.image.resize((side, side), Image.Resampling.LANCZOS), place)
+                else:
+                    draw.rectangle((*place, place[0] + side - 1, place[1] + side - 1), EMPTY)
+            y += side + GAP
+        y += GAP
+    draw.text((MARGIN, height - MARGIN), _footer(plan), QUIET, label, "ld")
+    return image
+
+
+def archive(plan: Plan, done: Sequence[CellDone]) -> bytes:
+    """A ZIP: sheet.png, every picture as PNG with its settings, and grid.json."""
+    file = BytesIO()
+    with ZipFile(file, "w", ZIP_STORED) as zip:  # PNG is compressed already
+        buffer = BytesIO()
+        sheet(plan, done).save(buffer, "PNG")
+        zip.writestr("sheet.png", buffer.getvalue())
+        for each in done:
+            if each.attempt.picture:
+                zip.writestr(_name(each.cell), each.attempt.picture.png)
+        zip.writestr("grid.json", json.dumps(as_json(plan, done), ensure_ascii=False, indent=2))
+    return file.getvalue()
+
+
+def as_json(plan: Plan, done: Sequence[CellDone]) -> dict:
+    """Axes and cells: file name in the ZIP, settings in force, seconds; errors where there is no picture."""
+    found = {_place(each.cell): each.attempt for each in done}
+    cells = []
+    for cell in sorted(plan.cells, key=_place):
+        made = found.get(_place(cell))
+        entry = {"page": cell.page, "row": cell.row, "column": cell.column}
+        if made and made.picture:
+            entry |= {"file": _name(cell), "settings": made.picture.settings}
+            entry |= {"seconds": asdict(made.timings)}
+        else:
+            entry["error"] = made.error if made else "not drawn"
+        cells.append(entry)
+    axes = zip(("pages", "rows", "columns"), plan.request.axes, strict=True)
+    return {name: _axis(axis) for name, axis in axes} | {"cells": cells}
+
+
+def _axis(axis: Axis | None) -> dict | None:
+    return {"setting": axis.name, "values": list(axis.values)} if axis else None
+
+
+def _place(cell: Cell) -> tuple[int, int, int]:
+    return cell.page, cell.row, cell.column
+
+
+def _name(cell: Cell) -> str:
+    return f"page{cell.page + 1}-row{cell.row + 1}-column{cell.column + 1}.png"
+
+
+def _heading(plan: Plan) -> str:
+    varies = [axis.name for axis in plan.request.axes if axis]
+    return "" if "prompt" in varies else plan.cells[0].request.prompt
+
+
+def _footer(plan: Plan) -> str:
+    """What all pictures have in common."""
+    common = []
+    for name in ("model", "steps", "guidance", "seed"):
+        values = {getattr(cell.request, name) for cell in plan.cells}
+        if len(values) == 1 and name not in [axis.name for axis in plan.request.axes if axis]:
+            common += plan.labels(Axis(name, tuple(values)))
+    return "  ·  ".join([*common, "InstaFlow Studio"])
+
+
+def _font(size: int, words: str) -> ImageFont.FreeTypeFont:
+    """Pillow's own, or for other scripts than Latin what the computer has."""
+    if any(unicodedata.category(letter)[0] == "L" and letter > "\u024f" for letter in words):
+        for name in OTHER_FONTS:
+            with suppress(OSError):
+                return ImageFont.truetype(name, size)
+    return ImageFont.load_default(size)
+
+
+def _wrap(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
+    """The text in at most four lines of a width in pixels."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and font.getlength(longer) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    if len(lines) > 4:
+        lines = [*lines[:3], lines[3] + " …"]
+    while any(font.getlength(line) > width for line in lines):  # a single word without an end
+        lines = [
+            line if font.getlength(line) <= width else line[: len(line) * 3 // 4] + "…" for line in lines
+        ]
+    return lines
+
+
+def _width(lines: list[str], font: ImageFont.FreeTypeFont) -> int:
+    return round(max(font.getlength(line) for line in lines))
+
+
+def _height(texts: list[list[str]], font: ImageFont.FreeTypeFont) -> int:
+    """Of the tallest of some wrapped texts, with a gap below; nothing where there is no text."""
+    lines = max(len(text) if text[0] else 0 for text in texts)
+    return lines * (round(font.size * 1.2) + 4) + 2 * GAP if lines else 0
