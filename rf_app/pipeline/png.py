@@ -38,6 +38,12 @@ def read_settings(path: Path) -> dict[str, Any] | None:
     The file may come from anyone: raises UserError for what is not a PNG, too large, or has broken settings.
     Values still have to pass `GenerateRequest.checked`.
     """
+    found = read_json(path)
+    return None if found is None else pick_settings(found, _source(path))
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """All that a PNG carries, as it is; otherwise as `read_settings`."""
     name = Path(path).name
     if Path(path).stat().st_size > MAX_FILE_BYTES:
         raise UserError(f"{name}: larger than the {MAX_FILE_BYTES // 2**20} MB that are accepted.")
@@ -49,7 +55,7 @@ def read_settings(path: Path) -> dict[str, Any] | None:
         raise UserError(f"{name}: not a readable PNG picture ({type(error).__name__}).") from None
     if text is None:
         return None
-    return parse_settings(text, f"{name}: the settings inside the picture")
+    return _loaded(text, _source(path))
 
 
 def parse_settings(text: str, source: str = "The settings sent here") -> dict[str, Any]:
@@ -58,6 +64,14 @@ def parse_settings(text: str, source: str = "The settings sent here") -> dict[st
     Raises UserError, beginning with `source`, for what is no such text. Values still have to pass
     `GenerateRequest.checked`.
     """
+    return pick_settings(_loaded(text, source), source)
+
+
+def _source(path: Path) -> str:
+    return f"{Path(path).name}: the settings inside the picture"
+
+
+def _loaded(text: str, source: str) -> dict[str, Any]:
     try:
         if len(text) > MAX_SETTINGS_CHARACTERS:
             raise ValueError
@@ -66,6 +80,11 @@ def parse_settings(text: str, source: str = "The settings sent here") -> dict[st
             raise ValueError
     except (ValueError, TypeError, RecursionError):
         raise UserError(f"{source} are not readable.") from None
+    return settings
+
+
+def pick_settings(settings: dict[str, Any], source: str) -> dict[str, Any]:
+    """Those of FIELDS; raises UserError, beginning with `source`, for a value of another type."""
     found = {field: settings[field] for field in FIELDS if field in settings}
     for field, value in found.items():
         if isinstance(value, bool) or not isinstance(value, FIELDS[field]):

@@ -177,6 +177,8 @@ class Studio:
             raise UserError(
                 "This picture carries no InstaFlow settings. Drop a PNG that was saved here, unchanged."
             )
+        if not found:
+            raise UserError("This picture lies between others: open it in the Interpolate tab.")
         return self._restored(found)
 
     def restore_sent(self, text: str) -> Restored:
