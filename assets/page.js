@@ -32,4 +32,37 @@
     prompt.dispatchEvent(new Event("input", { bubbles: true }));
     prompt.focus();
   });
+
+  // A picture's settings go to another tab: into its hidden text box, as soon as the tab has one.
+  const put = (id, text, tries) => {
+    const box = document.querySelector(`#${id} textarea`);
+    if (!box) return tries && setTimeout(put, 50, id, text, tries - 1);
+    box.value = text;
+    box.dispatchEvent(new Event("input", { bubbles: true }));
+  };
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("[data-send]");
+    if (!button) return;
+    const { send, settings } = button.dataset;
+    document.querySelector(`#${send}-tab-button`)?.click();
+    // With the moment in it, the same settings sent again are news.
+    put(`sent-${send}`, JSON.stringify({ ...JSON.parse(settings), at: performance.now() }), 200);
+    scrollTo({ top: 0, behavior: "smooth" });
+  });
+
+  // A chart's point says what it is, under a mouse or a finger.
+  const tip = document.createElement("div");
+  tip.id = "tip";
+  tip.hidden = true;
+  document.body.append(tip);
+  document.addEventListener("pointerover", (event) => {
+    const point = event.target.closest?.("[data-tip]");
+    tip.hidden = !point;
+    if (!point) return;
+    tip.textContent = point.dataset.tip;
+    const box = point.getBoundingClientRect();
+    const half = tip.offsetWidth / 2 + 8;
+    tip.style.left = `${Math.min(Math.max(box.x + box.width / 2, half), innerWidth - half)}px`;
+    tip.style.top = `${box.y + box.height / 2}px`;
+  });
 };

@@ -1,5 +1,6 @@
 """Quality and cost: what cards carry, and a measurement that is what its parts are by hand."""
 
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -56,7 +57,7 @@ def test_what_evaluate_writes_is_read(tmp_path):
 )
 def test_a_row_of_another_form_is_left_out(tmp_path, row):
     good = {"guidance": 1, "fid": 1.5, "fidelity": {"mean": 1}, "seconds_per_image": 1}
-    content = {"4 steps": row, "2 steps": good, "0 steps": dict(good), "measured_on": {"prompts": 5}}
+    content = {"4 steps": row, "2 steps": good, "0 steps": deepcopy(good), "measured_on": {"prompts": 5}}
     assert [each.steps for each in figures([card(tmp_path, content)])] == [2]
 
 

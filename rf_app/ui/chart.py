@@ -1,0 +1,106 @@
+"""Line charts as SVG, in the page's own colours, light and dark, with a tooltip on every point.
+
+Gradio's own plots join points in the order of x and have no logarithmic axis: a path on a plane would not be
+drawn as it runs, nor steps and seconds so that one can read them. assets/page.js shows the tooltips.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+WIDTH = 460  # units of the drawing; it is scaled to the room there is
+LEFT, RIGHT, TOP, BOTTOM = 52, 14, 12, 42
+COLOURS = 6  # classes c0 to c5 in assets/style.css
+
+
+@dataclass(frozen=True)
+class Point:
+    """A place on the chart, and what is said of it."""
+
+    x: float
+    y: float
+    tip: str
+
+
+@dataclass(frozen=True)
+class Series:
+    """Points joined in their order; colour is a number, the same one for the same thing everywhere."""
+
+    name: str
+    colour: int
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What is shown of a range; a logarithmic one lies above 0. suffix: the unit, after each number."""
+
+    title: str
+    low: float
+    high: float
+    log: bool = False
+    ticks: tuple[float, ...] = ()  # () takes round numbers
+    suffix: str = ""
+
+    def place(self, value: float) -> float:
+        """0 at the low end, 1 at the high end."""
+        low, high, value = (math.log(v) if self.log else v for v in (self.low, self.high, value))
+        return (value - low) / (high - low)
+
+    def marks(self) -> tuple[float, ...]:
+        """The numbers that are written on the axis."""
+        if self.ticks:
+            return self.ticks
+        steps = [m * 10.0**e for e in range(-6, 7) for m in (1, 2, 5)]
+        if self.log:
+            marks = [step for step in steps if self.low <= step <= self.high]
+            return tuple(marks[:: math.ceil(len(marks) / 6)] if marks else ())
+        step = next(step for step in steps if (self.high - self.low) / step <= 6)
+        first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
+        return tuple(i * step for i in range(first, last + 1))
+
+
+def chart(title: str, series: Sequence[Series], x: Axis, y: Axis, height: float = 260) -> str:
+    """The chart as a figure with its title and the names of its series; height: of the plotting area."""
+    inner = WIDTH - LEFT - RIGHT
+    whole = height + TOP + BOTTOM
+
+    def at(point: Point) -> str:
+        return f"{LEFT + inner * x.place(point.x):.1f},{TOP + height * (1 - y.place(point.y)):.1f}"
+
+    grid = "".join(
+        f'<path d="M{LEFT} {TOP + height * (1 - y.place(v)):.1f}h{inner}"/>'
+        f'<text x="{LEFT - 8}" y="{TOP + height * (1 - y.place(v)) + 4:.1f}" text-anchor="end">'
+        f"{v:g}{escape(y.suffix)}</text>"
+        for v in map(_clean, y.marks())
+    ) + "".join(
+        f'<text x="{LEFT + inner * x.place(v):.1f}" y="{TOP + height + 18:.1f}" text-anchor="middle">'
+        f"{v:g}{escape(x.suffix)}</text>"
+        for v in map(_clean, x.marks())
+    )
+    lines = "".join(
+        f'<g class="c{each.colour % COLOURS}"><polyline points="{" ".join(map(at, each.points))}"/>'
+        + "".join(_dot(*at(point).split(","), point) for point in each.points)
+        + "</g>"
+        for each in series
+    )
+    axes = (
+        f'<text class="title" x="{LEFT + inner / 2}" y="{whole - 4}" text-anchor="middle">'
+        f"{escape(x.title)}</text>"
+    )
+    names = "".join(f'<span class="c{each.colour % COLOURS}">{escape(each.name)}</span>' for each in series)
+    return (
+        f'<figure class="chart"><figcaption>{escape(title)}<small>{escape(y.title)}</small></figcaption>'
+        f'<svg viewBox="0 0 {WIDTH} {whole:.0f}" role="img" aria-label="{escape(title)}">'
+        f'<g class="grid">{grid}{axes}</g>{lines}</svg><div class="names">{names}</div></figure>'
+    )
+
+
+def _dot(x: str, y: str, point: Point) -> str:
+    return f'<circle cx="{x}" cy="{y}" r="3" data-tip="{escape(point.tip)}"/>'
+
+
+def _clean(value: float) -> float:
+    """0.30000000000000004 as 0.3."""
+    return float(f"{value:.6g}")

@@ -1,0 +1,205 @@
+"""Trajectory: how each model goes from the same noise to its picture, as film strips, two charts and words.
+
+Every wish, from the button to an example, changes one hidden text, the cue, and stops what is under way; the
+cue's change asks the server.
+"""
+
+import base64
+import io
+import json
+from collections.abc import Callable, Iterator, Sequence
+from html import escape
+
+import gradio as gr
+from PIL import Image
+
+from rf_app.errors import Cancelled, UserError
+from rf_app.pipeline.requests import MAX_STEPS
+from rf_app.pipeline.trajectory import TrajectoryResult
+from rf_app.ui.chart import COLOURS, Axis, Point, Series, chart
+from rf_app.ui.progress_bar import note, progress_bar
+from rf_app.workflows.background import Progress, batches
+from rf_app.workflows.compare import best_of_kinds
+from rf_app.workflows.generate import Studio
+from rf_app.workflows.trajectory import Followed, follow, in_words, number
+
+KINDS = ("diffusion", "rectified-flow", "one-step")  # in the order of the story
+STEPS = 25
+COLUMNS = 6  # frames of a strip
+EXAMPLES = (
+    ("Mountain lake", "A photograph of a snowy mountain near a beautiful lake under sunshine.", 7),
+    ("Red sailboat", "a red sailboat on the sea at sunset", 3),
+    ("Yellow tent", "a yellow tent in a pine forest at night", 11),
+)
+OPENING = (
+    '<div class="lead"><p>Every model starts from the same noise, and at each moment it already has an idea '
+    "of the picture where it will end. On a straight path that idea is right from the start, and one step is "
+    "enough; on a curved path it keeps changing.</p></div>"
+)
+GO = "() => `go:${performance.now()}`"
+WAITING = 4
+
+
+def build(studio: Studio) -> None:
+    """Lay the panel out and connect it, inside the Blocks at hand."""
+    with gr.Column(elem_id="trajectory", elem_classes="panel"):
+        with gr.Row(elem_classes="wish"):
+            prompt = gr.Textbox(
+                EXAMPLES[0][1], label="Prompt", lines=1, max_lines=4, scale=4, elem_id="trajectory-prompt"
+            )
+            seed = gr.Number(
+                EXAMPLES[0][2], label="Seed", precision=0, min_width=100, elem_id="trajectory-seed"
+            )
+            steps = gr.Slider(
+                1,
+                MAX_STEPS,
+                STEPS,
+                step=1,
+                label="Steps",
+                buttons=[],
+                min_width=140,
+                elem_id="trajectory-steps",
+            )
+        models = gr.Dropdown(
+            studio.models(),
+            value=best_of_kinds(studio.registry, KINDS),
+            multiselect=True,
+            label="Models",
+            elem_id="trajectory-models",
+        )
+        with gr.Row(elem_classes="acts"):
+            run = gr.Button("Follow the path", variant="primary", min_width=150, elem_id="trajectory-run")
+            stop = gr.Button("Stop", min_width=80, elem_id="trajectory-stop")
+            examples = [
+                gr.Button(title, size="sm", min_width=110, elem_classes="chip") for title, _, _ in EXAMPLES
+            ]
+        way = gr.HTML("", elem_id="trajectory-way")
+        shown = gr.HTML(OPENING, elem_id="trajectory-shown")
+    cue = gr.Textbox("", visible="hidden")
+
+    following = cue.change(
+        _follow(studio),
+        [prompt, models, steps, seed],
+        [way, shown],
+        trigger_mode="multiple",  # the one before has been stopped
+        show_progress="hidden",
+        concurrency_limit=WAITING,
+        concurrency_id="pictures",
+        api_visibility="private",
+    )
+    page_only = {"fn": None, "cancels": [following], "trigger_mode": "multiple", "api_visibility": "private"}
+    gr.on([run.click, prompt.submit], js=GO, outputs=[cue], **page_only)
+    for button, (_, text, number_) in zip(examples, EXAMPLES, strict=True):
+        values = f"() => [{json.dumps(text)}, {number_}, `go:${{performance.now()}}`]"
+        button.click(js=values, outputs=[prompt, seed, cue], **page_only)
+    stop.click(
+        lambda: note("Stopped."),
+        outputs=way,
+        cancels=[following],
+        show_progress="hidden",
+        api_visibility="private",
+    )
+
+
+def _follow(studio: Studio) -> Callable:
+    def run(prompt: str, models: list[str], steps: int, seed: int) -> Iterator[tuple]:
+        found: list[Followed] = []
+        colours = {id: i for i, (_, id) in enumerate(studio.models())}
+        yield progress_bar(None), gr.skip()
+        try:
+            for news in batches(
+                lambda emit, cancelled: follow(studio.worker, prompt, models, steps, seed, emit, cancelled)
+            ):
+                steps_done = [each for each in news if isinstance(each, Progress)]
+                arrived = [each for each in news if isinstance(each, Followed)]
+                found += arrived
+                yield (
+                    progress_bar(steps_done[-1]) if steps_done else gr.skip(),
+                    page(found, colours) if arrived else gr.skip(),
+                )
+        except Cancelled:
+            return
+        except UserError as error:
+            # A toast is HTML, and an error names what the user typed.
+            gr.Warning(escape(str(error)))
+        yield "", gr.skip()
+
+    return run
+
+
+def page(found: Sequence[Followed], colours: dict[str, int]) -> str:
+    """Words, strips and charts of what has been followed so far; colours: a number for each model's id."""
+    words = in_words(found)
+    lead = f'<div class="lead"><p>{escape(words)}</p></div>' if words else ""
+    strips = "".join(_strip(each, colours.get(each.model, 0)) for each in found)
+    results = [(each.title, colours.get(each.model, 0), each.result) for each in found if each.result]
+    charts = f'<div class="charts">{_curves(results)}{_paths(results)}</div>' if results else ""
+    return f'{lead}<div class="strips">{strips}</div>{charts}'
+
+
+def _strip(each: Followed, colour: int) -> str:
+    head = f'<h4 class="c{colour % COLOURS}">{escape(each.title)}'
+    if each.result is None:
+        return f'<section>{head}</h4><p class="problem">{escape(each.problem)}</p></section>'
+    result = each.result
+    steps = "1 step" if result.request.steps == 1 else f"{result.request.steps} steps"
+    frames = "".join(
+        f'<figure style="grid-column:{1 + round(tau * (COLUMNS - 1))}">'
+        f'<img src="{_data(image)}" alt="{escape(each.title)}, foreseen at tau {tau:.2f}">'
+        f"<figcaption>τ = {tau:.2g}</figcaption></figure>"
+        for image, tau in zip(result.images, result.image_taus, strict=True)
+    )
+    about = f"<small>{steps}, S = {number(result.straightness)}</small>"
+    return f'<section>{head}{about}</h4><div class="strip" tabindex="0"><div>{frames}</div></div></section>'
+
+
+def _data(image: Image.Image) -> str:
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", compress_level=1)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+Shown = tuple[str, int, TrajectoryResult]  # title, colour, result
+
+
+def _curves(results: Sequence[Shown]) -> str:
+    # Between two moments an Euler step holds its velocity: so does the line, up to the end.
+    series = [
+        Series(
+            title,
+            colour,
+            tuple(
+                Point(
+                    i / len(result.curve), value, f"{title}, τ = {i / len(result.curve):.2f}: {number(value)}"
+                )
+                for i, value in enumerate((*result.curve, result.curve[-1]))
+            ),
+        )
+        for title, colour, result in results
+    ]
+    top = max(point.y for each in series for point in each.points) * 1.05 or 1
+    return chart(
+        "Where the path bends",
+        series,
+        Axis("τ, from noise (0) to picture (1)", 0, 1),
+        Axis("‖velocity − chord‖², straight is 0", 0, top),
+    )
+
+
+def _paths(results: Sequence[Shown]) -> str:
+    series = [
+        Series(
+            title,
+            colour,
+            tuple(
+                Point(x, y, f"{title}, τ = {i / (len(result.path) - 1):.2f}: {y:+.3f} off the chord")
+                for i, (x, y) in enumerate(result.path)
+            ),
+        )
+        for title, colour, result in results
+    ]
+    xs, ys = ([getattr(point, axis) for each in series for point in each.points] for axis in "xy")
+    x = Axis("along the chord, from noise (0) to picture (1)", min(xs) - 0.05, max(xs) + 0.05)
+    y = Axis("across it, where the path strays most", min(-0.2, *ys) - 0.05, max(0.4, *ys) + 0.05)
+    # One unit is as long upwards as it is along: what looks straight is straight.
+    return chart("The path from above", series, x, y, height=394 * (y.high - y.low) / (x.high - x.low))
