@@ -20,12 +20,47 @@ from rf_app.pipeline.interpolation import FrameRequest, FrameResult, KeyFrame
 from rf_app.pipeline.png import parse_settings, pick_settings, read_json, save_png
 from rf_app.pipeline.requests import GenerateRequest
 from rf_app.pipeline.worker import Progress, Worker
+from rf_app.registry.card import ModelCard
 from rf_app.registry.folders import Registry
 from rf_app.workflows.video import FORMATS, FRAMES_PER_SECOND, write_video
 
 MIN_FRAMES, MAX_FRAMES = 2, 600
 KEY = "interpolation"  # in a picture's settings
 OPTIONS = ("steps", "guidance", "noise", "text")
+
+
+NIGHTFALL = "A photograph of a snowy mountain near a beautiful lake"
+EXAMPLES: dict[str, tuple[bool, tuple[KeyFrame, ...]]] = {  # name: (a square?, key frames)
+    "Day to night": (
+        False,
+        (
+            KeyFrame(f"{NIGHTFALL} under sunshine.", 7),
+            KeyFrame(f"{NIGHTFALL} at sunset.", 7),
+            KeyFrame(f"{NIGHTFALL} at night.", 7),
+        ),
+    ),
+    "Red boat, blue boat": (
+        False,
+        (
+            KeyFrame("a red sailboat on a lake by green hills", 3),
+            KeyFrame("a blue sailboat on a lake by green hills", 3),
+        ),
+    ),
+    "A walk through seeds": (
+        False,
+        tuple(KeyFrame("a yellow tent in a pine forest", i) for i in (1, 2, 3, 4)),
+    ),
+    "Four lands": (
+        True,
+        (
+            KeyFrame("a snowy mountain", 5),
+            KeyFrame("green hills", 5),
+            KeyFrame("desert dunes", 5),
+            KeyFrame("a sea coast", 5),
+        ),
+    ),
+}
+"""Ways to begin with, in words that the pocket models know."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +95,20 @@ class VideoRequest:
     form: str = "mp4"  # one of FORMATS
     back: bool = False  # go there and back in these frames, so that a row can be repeated without a jump
 
+    def checked(self, card: ModelCard) -> "VideoRequest":
+        """The same with the card's defaults filled in; raises UserError naming the value out of range."""
+        count = self.frames
+        if isinstance(count, float) and count.is_integer():  # a number field of the page
+            count = int(count)
+        if isinstance(count, bool) or not isinstance(count, int) or not MIN_FRAMES <= count <= MAX_FRAMES:
+            raise UserError(
+                f"frames is {self.frames!r:.40}; a video has a whole number of frames in "
+                f"{MIN_FRAMES}..{MAX_FRAMES} ({FRAMES_PER_SECOND} a second)."
+            )
+        if self.form not in tuple(FORMATS):
+            raise UserError(f"The format is {self.form!r:.40}; it must be one of {', '.join(FORMATS)}.")
+        return replace(self, way=self.way.checked(card), frames=count)
+
     def positions(self) -> Iterator[float]:
         """The place of each frame on the way, in 0..1; a closed way does not show its first again."""
         for i in range(self.frames):
@@ -88,6 +137,10 @@ class Interpolator:
         """The frame at the request's position; raises UserError with a message for the person who asked."""
         return Frame(self.worker.frame(request))
 
+    def checked(self, request: VideoRequest) -> VideoRequest:
+        """The request with everything filled in; raises UserError for what the person can put right."""
+        return request.checked(self.registry.card(request.way.model))
+
     def export(
         self,
         request: VideoRequest,
@@ -101,27 +154,16 @@ class Interpolator:
         frame; True ends the export with `Cancelled`. Nothing but a whole video is ever at `path`. Raises
         UserError before anything is drawn for what the person who asked can put right.
         """
-        count = request.frames
-        if isinstance(count, float) and count.is_integer():  # a number field of the page
-            count = int(count)
-        if isinstance(count, bool) or not isinstance(count, int) or not MIN_FRAMES <= count <= MAX_FRAMES:
-            raise UserError(
-                f"frames is {request.frames!r:.40}; a video has a whole number of frames in "
-                f"{MIN_FRAMES}..{MAX_FRAMES} ({FRAMES_PER_SECOND} a second)."
-            )
-        if request.form not in tuple(FORMATS):
-            raise UserError(f"The format is {request.form!r:.40}; it must be one of {', '.join(FORMATS)}.")
-        way = request.way.checked(self.registry.card(request.way.model))
-        request = replace(request, way=way, frames=count)
+        request = self.checked(request)
         row = request.row()
 
         def images() -> Iterator[Image.Image]:
             for done, u in enumerate(request.positions(), 1):
                 yield self.worker.frame(replace(row, position=(u,)), cancelled).image
                 if progress:
-                    progress(done, count)
+                    progress(done, request.frames)
 
-        settings = {KEY: asdict(way), "frames": count, "there_and_back": request.back}
+        settings = {KEY: asdict(request.way), "frames": request.frames, "there_and_back": request.back}
         write_video(path, request.form, images(), json.dumps(settings, ensure_ascii=False))
 
     def restore(self, path: Path) -> FrameRequest | GenerateRequest:

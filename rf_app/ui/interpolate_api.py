@@ -1,0 +1,90 @@
+"""The `/interpolate` endpoint: the Interpolate tab's video for programs.
+
+from gradio_client import Client
+video = Client("http://127.0.0.1:7860").predict(["a lake", "a lake at night"], api_name="/interpolate")
+"""
+
+from typing import Any
+
+import gradio as gr
+
+from rf_app.errors import UserError
+from rf_app.pipeline.interpolation import FrameRequest, KeyFrame
+from rf_app.ui.interpolate_tab import new_file
+from rf_app.workflows.generate import Studio
+from rf_app.workflows.interpolate import Interpolator, VideoRequest
+
+
+def build(studio: Studio) -> None:
+    """Add the endpoint to the Blocks at hand; its parts are never shown."""
+    interpolator = Interpolator(studio.registry, studio.worker)
+    with gr.Column(visible=False):
+        prompts = gr.JSON(label="Prompts, 2 to 16 of them")
+        seeds = gr.JSON(label="Seeds, one for each prompt or one for all")
+        frames = gr.Number(72, label="Number of frames, 2 to 600, 24 a second")
+        form = gr.Textbox("mp4", label="mp4 or webp")
+        model = gr.Textbox(studio.first_model(), label="Model id")
+        steps = gr.Number(label="Steps (the model's if left out)")
+        guidance = gr.Number(label="Guidance (the model's if left out; 1 means none)")
+        noise = gr.Textbox("slerp", label="slerp or lerp")
+        text = gr.Textbox("lerp", label="lerp, or first: the first prompt throughout")
+        back = gr.Checkbox(False, label="There and back")
+        file = gr.File(label="Video")
+
+    def interpolate(
+        prompts: list[str],
+        seeds: Any = None,
+        frames: float = 72,
+        form: str = "mp4",
+        model: str | None = None,
+        steps: float | None = None,
+        guidance: float | None = None,
+        noise: str = "slerp",
+        text: str = "lerp",
+        there_and_back: bool = False,
+    ) -> str:
+        """Make a video that changes smoothly from one picture to the next.
+
+        Args:
+            prompts: What the pictures show, in order; 2 to 16 texts. Repeat one to change the seed only.
+            seeds: One whole number for each prompt, or one for all (default 0). Equal seeds keep the scene.
+            frames: Length of the video, 2 to 600 frames at 24 a second.
+            form: "mp4", or "webp" for an animated picture that repeats.
+            model: Id of the model (default: the quick one-step model).
+            steps: Steps of the model (default: what the model recommends).
+            guidance: Strength of guidance (default: what the model recommends).
+            noise: "slerp" mixes the noise on an arc, "lerp" on a straight line.
+            text: "lerp" blends the descriptions, "first" keeps the first one throughout.
+            there_and_back: Return to the first picture, so that the video repeats without a jump.
+
+        Returns:
+            The video file.
+        """
+        if not isinstance(prompts, list):
+            raise gr.Error("prompts must be a list of 2 to 16 texts.", print_exception=False)
+        seeds = seeds if isinstance(seeds, list) else [0 if seeds is None else seeds] * len(prompts)
+        if len(seeds) != len(prompts):
+            raise gr.Error(
+                f"There are {len(seeds)} seeds for {len(prompts)} prompts; give one for each, or one number.",
+                print_exception=False,
+            )
+        keys = tuple(KeyFrame(prompt, seed) for prompt, seed in zip(prompts, seeds, strict=True))
+        way = FrameRequest(keys, (0,), model or studio.first_model(), steps, guidance, noise, text)
+        try:
+            request = interpolator.checked(VideoRequest(way, frames, form, bool(there_and_back)))
+            path = new_file(file.GRADIO_CACHE, request)
+            interpolator.export(request, path)
+        except UserError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+        return str(path)
+
+    gr.on(
+        [],
+        interpolate,
+        [prompts, seeds, frames, form, model, steps, guidance, noise, text, back],
+        file,
+        api_name="interpolate",
+        show_progress="hidden",
+        concurrency_limit=4,
+        concurrency_id="videos",
+    )

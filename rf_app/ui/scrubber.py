@@ -1,0 +1,57 @@
+"""The live picture between key frames and its handle; assets/interpolate.js is what happens in the browser.
+
+Frames come through a server function of gr.HTML: one plain request each, past Gradio's queue and its files,
+because a frame takes less time than those do.
+"""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from rf_app.errors import UserError
+from rf_app.pipeline.interpolation import FrameRequest
+from rf_app.ui.stage import data_url
+from rf_app.workflows.interpolate import Interpolator, read_request
+
+SCRIPT = Path(__file__).parents[2] / "assets" / "interpolate.js"
+NAMES = "ABCD"  # of the key frames
+
+
+def scrubber(interpolator: Interpolator, way: FrameRequest) -> gr.HTML:
+    """The part; its value is the request as JSON, and a new one moves the handle to the position in it."""
+
+    def frame(wish: Any) -> dict[str, Any]:
+        try:
+            found = interpolator.frame(read_request(wish))
+        except UserError as error:
+            return {"problem": str(error)}
+        return {"src": data_url(found.png), "same": found.same}
+
+    return gr.HTML(
+        asdict(way),
+        html_template=_template(),
+        js_on_load=SCRIPT.read_text(encoding="utf-8"),
+        apply_default_css=False,
+        server_functions=[frame],
+        elem_id="scrubber",
+    )
+
+
+def _template() -> str:
+    stops = "".join(
+        f'<button class="stop" data-stop="{i}" title="Go to {name}">{name}</button>'
+        for i, name in enumerate(NAMES)
+    )
+    return (
+        '<div class="stage"><div class="pictures" style="--columns:1"><figure>'
+        f'<div class="pad" tabindex="0"><img alt="" draggable="false" decoding="sync">'
+        f'<div class="corners">{stops}</div><i class="dot"></i></div></figure></div>'
+        '<div class="way-through"><input type="range" min="0" value="0" step="1" aria-label="Position">'
+        f'<div class="stops">{stops}</div>'
+        '<div class="readout"><span class="speed">Drag the handle</span>'
+        '<button class="send" data-send="generate" disabled>Open in Generate</button>'
+        '<a class="save" href="#" download="instaflow-interpolation.png">Save PNG</a></div>'
+        '<p class="problem" role="alert"></p></div></div>'
+    )
