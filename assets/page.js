@@ -17,7 +17,9 @@
     if (!carriesFiles(event)) return;
     event.preventDefault();
     mark(-depth);
-    const input = document.querySelector("#restore-box input[type=file]");
+    const boxes = [...document.querySelectorAll("#restore-box, .restore-box")];
+    const box = boxes.find((each) => each.checkVisibility()) ?? boxes[0];
+    const input = box?.querySelector("input[type=file]");
     if (ownDrag || !input || !event.dataTransfer.files.length) return;
     const one = new DataTransfer();
     one.items.add(event.dataTransfer.files[0]);

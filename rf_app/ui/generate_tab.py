@@ -17,6 +17,7 @@ import gradio as gr
 
 from rf_app.errors import UserError
 from rf_app.pipeline.requests import MAX_COUNT, MAX_GUIDANCE, MAX_STEPS, GenerateRequest
+from rf_app.ui.seed_row import GO, RANDOM_SEED, seed_row
 from rf_app.ui.stage import message_stage, opening_stage, stage
 from rf_app.workflows.examples import Example
 from rf_app.workflows.generate import Restored, Studio
@@ -24,9 +25,6 @@ from rf_app.workflows.generate import Restored, Studio
 FIRST_PROMPT = "A photograph of a snowy mountain near a beautiful lake under sunshine."
 WAITING = 4  # requests Gradio may hand to the worker at once; the worker takes them in turn
 
-RANDOM_SEED = "Math.floor(Math.random() * 4294967296)"
-# A cue ends with the prompt it is for, so that a prompt set together with its cue asks only once.
-GO = f"(seed, locked, prompt) => [locked ? seed : {RANDOM_SEED}, `go:${{performance.now()}}:${{prompt}}`]"
 DICE = f"(live, cue, prompt) => [{RANDOM_SEED}, live ? `live:${{performance.now()}}:${{prompt}}` : cue]"
 # An unchanged cue is no event.
 LIVE = "(live, cue, prompt) => live ? `live:${performance.now()}:${prompt}` : cue"
@@ -88,23 +86,7 @@ def build(studio: Studio, examples: list[Example], page: gr.Blocks) -> None:
                         elem_id="guidance",
                     )
                 with gr.Row(elem_classes="pair"):
-                    with gr.Row(elem_id="seed-row"):
-                        seed = gr.Number(
-                            first.seed if first else 7,
-                            label="Seed",
-                            precision=0,
-                            min_width=110,
-                            elem_id="seed",
-                        )
-                        dice = gr.Button("Another seed", elem_id="dice", min_width=44, scale=0)
-                        locked = gr.Checkbox(
-                            False,
-                            label="Keep the seed",
-                            container=False,
-                            elem_id="lock",
-                            min_width=44,
-                            scale=0,
-                        )
+                    seed, dice, locked = seed_row(first.seed if first else 7)
                     count = gr.Slider(1, MAX_COUNT, 1, step=1, label="Pictures", buttons=[], elem_id="count")
                 with gr.Accordion("Advanced", open=False, elem_id="advanced"):
                     solver = gr.Dropdown(

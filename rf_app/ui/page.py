@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from rf_app.ui import api, generate_tab
+from rf_app.ui import api, compare_tab, generate_tab, interpolate_api, interpolate_tab
 from rf_app.ui.theme import theme
 from rf_app.workflows.examples import examples
 from rf_app.workflows.generate import Studio
@@ -26,9 +26,15 @@ def build(studio: Studio, examples_folder: Path) -> gr.Blocks:
         title="InstaFlow Studio", analytics_enabled=False, fill_width=True, delete_cache=(HOUR, 24 * HOUR)
     ) as page:
         gr.HTML(HEADER, elem_id="masthead")
-        with gr.Tabs(elem_id="tabs"), gr.Tab("Generate"):
-            generate_tab.build(studio, examples(examples_folder), page)
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
+            with gr.Tab("Generate", elem_id="generate-tab"):
+                generate_tab.build(studio, examples(examples_folder), page)
+            with gr.Tab("Compare", elem_id="compare-tab") as tab:
+                compare_tab.build(studio, tab)
+            with gr.Tab("Interpolate", elem_id="interpolate-tab"):
+                interpolate_tab.build(studio, page)
         api.build(studio)
+        interpolate_api.build(studio)
     return page
 
 

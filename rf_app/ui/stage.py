@@ -9,6 +9,7 @@ from html import escape
 from pathlib import Path
 
 from rf_app.pipeline.requests import Timings
+from rf_app.ui.send import send_button
 from rf_app.workflows.generate import Hint, Picture, Shown
 
 # The link takes its address from the picture beside it, so that the bytes are sent once.
@@ -24,7 +25,7 @@ def stage(shown: Shown) -> str:
 
 def opening_stage(picture: Path, prompt: str) -> str:
     """The stage before anything was computed: a picture from a file, so that the page never opens empty."""
-    image = f'<img src="{_data(picture.read_bytes())}" alt="{escape(prompt)}" decoding="sync">'
+    image = f'<img src="{data_url(picture.read_bytes())}" alt="{escape(prompt)}" decoding="sync">'
     return _page(f"<figure>{image}</figure>", 1, '<div class="times waiting">Warming up…</div>', "")
 
 
@@ -40,16 +41,17 @@ def _page(figures: str, count: int, times: str, hint: str) -> str:
     return f'<div class="stage">{pictures}{times}{hint}</div>'
 
 
-def _data(png: bytes) -> str:
+def data_url(png: bytes) -> str:
+    """A PNG's bytes as the address of a picture."""
     return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
 
 
 def _figure(picture: Picture, many: bool) -> str:
     prompt, seed = escape(picture.settings["prompt"]), picture.settings["seed"]
-    image = f'<img src="{_data(picture.png)}" alt="{prompt}" data-seed="{seed}" decoding="sync">'
+    image = f'<img src="{data_url(picture.png)}" alt="{prompt}" data-seed="{seed}" decoding="sync">'
     label, caption = ("Save", f"<figcaption>{seed}</figcaption>") if many else ("Save PNG", "")
     save = f'<a class="save" href="#" onclick="{SAVE}" download="{escape(picture.name)}">{label}</a>'
-    return f"<figure>{image}{save}{caption}</figure>"
+    return f"<figure>{image}{save}{send_button('compare', picture.settings)}{caption}</figure>"
 
 
 def _times(timings: Timings) -> str:
@@ -62,15 +64,16 @@ def _times(timings: Timings) -> str:
         f'<i class="{key}" style="flex-grow:{1000 * seconds:.3f}"></i>' for key, _, seconds in parts
     )
     words = "".join(
-        f'<span class="{key}" data-seconds="{seconds:.6f}">{name} <b>{_duration(seconds)}</b></span>'
+        f'<span class="{key}" data-seconds="{seconds:.6f}">{name} <b>{duration(seconds)}</b></span>'
         for key, name, seconds in parts
     )
     whole = timings.total
-    total = f'<span class="total" data-seconds="{whole:.6f}">Total <b>{_duration(whole)}</b></span>'
+    total = f'<span class="total" data-seconds="{whole:.6f}">Total <b>{duration(whole)}</b></span>'
     return f'<div class="times"><div class="bar">{bars}</div><div class="parts">{words}{total}</div></div>'
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """A time with the digits that matter: "4.2 ms", "41 ms", "1.3 s"."""
     if seconds < 0.01:
         return f"{seconds * 1000:.1f} ms"
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"

@@ -74,13 +74,11 @@ def sheet(plan: Plan, done: Sequence[CellDone]) -> Image.Image:
     return image
 
 
-def archive(plan: Plan, done: Sequence[CellDone]) -> bytes:
-    """A ZIP: sheet.png, every picture as PNG with its settings, and grid.json."""
+def archive(plan: Plan, done: Sequence[CellDone], sheet_png: bytes) -> bytes:
+    """A ZIP: the sheet, every picture as PNG with its settings, and grid.json."""
     file = BytesIO()
     with ZipFile(file, "w", ZIP_STORED) as zip:  # PNG is compressed already
-        buffer = BytesIO()
-        sheet(plan, done).save(buffer, "PNG")
-        zip.writestr("sheet.png", buffer.getvalue())
+        zip.writestr("sheet.png", sheet_png)
         for each in done:
             if each.attempt.picture:
                 zip.writestr(_name(each.cell), each.attempt.picture.png)

@@ -1,0 +1,17 @@
+"""The Compare tab: one sub-tab for each way to compare models."""
+
+import gradio as gr
+
+from rf_app.ui import grid_panel, side_by_side_panel
+from rf_app.workflows.generate import Studio
+
+
+def build(studio: Studio, tab: gr.Tab) -> None:
+    """Lay the sub-tabs out, inside `tab`."""
+    # Sent settings arrive here from other tabs, so it stands outside of the sub-tabs: those may not be drawn.
+    sent = gr.Textbox("", visible="hidden", elem_id="sent-compare")
+    with gr.Tabs(elem_id="compare-tabs", elem_classes="subtabs") as subtabs:
+        with gr.Tab("Side by side", id="side-by-side"):
+            side_by_side_panel.build(studio, sent, tab, subtabs)
+        with gr.Tab("Grid", id="grid"):
+            grid_panel.build(studio)

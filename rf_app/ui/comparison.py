@@ -1,0 +1,93 @@
+"""Pictures side by side as HTML: each with its time and settings, the speed-up, and one laid over the other.
+
+Every text of a user's is escaped here.
+"""
+
+from collections.abc import Sequence
+from html import escape
+
+from rf_app.schedulers.solvers import TITLES
+from rf_app.ui.send import send_button
+from rf_app.ui.stage import SAVE, data_url, duration
+from rf_app.workflows.attempt import Attempt
+from rf_app.workflows.compare import SpeedUp
+
+OPENING = '<div class="faster"><p>Same words, same noise: what does each model draw, and how soon?</p></div>'
+EVEN = 1.05  # a smaller factor is no difference
+
+
+def waiting(text: str) -> str:
+    """An empty frame."""
+    return f'<figure class="side-picture"><div class="blank"><p>{escape(text)}</p></div></figure>'
+
+
+def working(done: int, of: int) -> str:
+    """A frame being filled."""
+    text = f"{done} of {of}" if done else "Getting ready…"
+    bar = f'<div class="way"><div><i style="width:{done / of:.1%}"></i></div><p>{text}</p></div>'
+    return f'<figure class="side-picture working"><div class="blank">{bar}</div></figure>'
+
+
+def outcome(attempt: Attempt) -> str:
+    """A frame with its picture and time, or with the reason why it is empty."""
+    if attempt.picture is None:
+        message = f'<div class="blank"><p class="problem">{escape(attempt.error)}</p></div>'
+        return f'<figure class="side-picture failed">{message}</figure>'
+    request, picture = attempt.request, attempt.picture
+    prompt, name = escape(request.prompt), escape(picture.name)
+    seconds = attempt.timings.total
+    return (
+        f'<figure class="side-picture done"><img src="{data_url(picture.png)}" alt="{prompt}" '
+        f'data-seed="{request.seed}" decoding="sync">'
+        f'<figcaption><b data-seconds="{seconds:.6f}">{duration(seconds)}</b>'
+        f"<span>{_steps(request.steps)}, {TITLES[request.solver]}</span></figcaption>"
+        f'<div class="links"><a class="save" href="#" onclick="{SAVE}" download="{name}">Save PNG</a>'
+        f"{send_button('generate', picture.settings)}{send_button('interpolate', picture.settings)}</div>"
+        "</figure>"
+    )
+
+
+def faster(attempts: Sequence[Attempt], speed_up: SpeedUp | None, titles: dict[str, str]) -> str:
+    """The speed-up in large figures; nothing before there are two pictures."""
+    if speed_up is None:
+        return '<div class="faster"></div>'
+    quick, slow = attempts[speed_up.quickest], attempts[speed_up.slowest]
+    factor = speed_up.factor
+    if factor < EVEN:
+        return '<div class="faster"><p><b>Equally fast</b></p></div>'
+    figure = f"{factor:.0f}" if factor >= 10 else f"{factor:.1f}"
+    return (
+        f'<div class="faster" data-factor="{factor:.3f}"><p><b>{figure}× faster</b></p>'
+        f"<p>{_took(quick, titles)}, {_took(slow, titles)}.</p></div>"
+    )
+
+
+def over(left: Attempt, right: Attempt, titles: dict[str, str]) -> str:
+    """The left picture laid over the right one, with a handle that uncovers it."""
+    if left.picture is None or right.picture is None:
+        return ""
+    images = "".join(
+        f'<img src="{data_url(each.picture.png)}" alt="{_title(each, titles)}">' for each in (right, left)
+    )
+    names = "".join(
+        f"<span>{_title(each, titles)}, {_steps(each.request.steps)}</span>" for each in (left, right)
+    )
+    return (
+        f'<div class="over" style="--at:50%">{images}<i></i>'
+        '<input type="range" min="0" max="100" value="50" step="0.1" aria-label="Uncover the second picture" '
+        "oninput=\"this.parentElement.style.setProperty('--at', this.value + '%')\">"
+        f"<div>{names}</div></div>"
+    )
+
+
+def _took(attempt: Attempt, titles: dict[str, str]) -> str:
+    seconds = duration(attempt.timings.total)
+    return f"{_title(attempt, titles)} takes {seconds} for {_steps(attempt.request.steps)}"
+
+
+def _title(attempt: Attempt, titles: dict[str, str]) -> str:
+    return escape(titles.get(attempt.request.model, attempt.request.model))
+
+
+def _steps(steps: int) -> str:
+    return "1 step" if steps == 1 else f"{steps} steps"

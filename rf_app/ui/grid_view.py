@@ -1,0 +1,53 @@
+"""A grid as HTML that only grows: labels and empty places first, then each picture into its place.
+
+The pictures are files of Gradio's cache, so what is sent again with each new one stays small. Every text of a
+user's is escaped here.
+"""
+
+from html import escape
+from urllib.parse import quote
+
+from rf_app.ui.send import send_button
+from rf_app.ui.stage import duration
+from rf_app.workflows.grid import Cell, CellDone, Plan
+
+
+def empty_grid(plan: Plan) -> str:
+    """Labels and empty places. Its last element stays open: cells are appended."""
+    _, rows, columns = plan.shape
+    request = plan.request
+    parts = [f'<div class="cells" style="--columns:{columns}">']
+    for page, name in enumerate(plan.labels(request.pages)):
+        top = page * (rows + 2) + 1
+        if request.pages:
+            parts.append(f'<h4 style="grid-area:{top}/1/auto/-1">{escape(name)}</h4>')
+        for column, text in enumerate(plan.labels(request.columns)):
+            parts.append(f'<b class="top" style="grid-area:{top + 1}/{column + 2}">{escape(text)}</b>')
+        for row, text in enumerate(plan.labels(request.rows)):
+            parts.append(f'<b class="left" style="grid-area:{top + 2 + row}/1">{escape(text)}</b>')
+            parts += [f'<i style="grid-area:{top + 2 + row}/{column + 2}"></i>' for column in range(columns)]
+    return "".join(parts)
+
+
+def filled_cell(plan: Plan, done: CellDone, file: str | None) -> str:
+    """A cell's picture, whose PNG is the `file` of Gradio's cache, or the reason why there is none."""
+    cell, attempt = done.cell, done.attempt
+    if file is None:
+        reason = f'<p class="problem">{escape(attempt.error)}</p>'
+        return f'<figure class="failed" style="{_place(plan, cell)}">{reason}</figure>'
+    settings, seconds = attempt.picture.settings, attempt.timings.total
+    address = escape("gradio_api/file=" + quote(file))
+    says = escape(
+        f"{settings['prompt']}\n{plan.titles[settings['model']]}, {settings['steps']} steps, "
+        f"guidance {settings['guidance']:g}, seed {settings['seed']}: {duration(seconds)}"
+    )
+    return (
+        f'<figure style="{_place(plan, cell)}" tabindex="0"><img src="{address}" alt="{says}" title="{says}">'
+        f'<div class="links"><a class="save" href="{address}" download="{attempt.picture.name}">Save</a>'
+        f"{send_button('generate', settings)}{send_button('compare', settings)}</div></figure>"
+    )
+
+
+def _place(plan: Plan, cell: Cell) -> str:
+    _, rows, _ = plan.shape
+    return f"grid-area:{cell.page * (rows + 2) + cell.row + 3}/{cell.column + 2}"
