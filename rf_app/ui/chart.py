@@ -72,7 +72,7 @@ def chart(title: str, series: Sequence[Series], x: Axis, y: Axis, height: float 
     grid = "".join(
         f'<path d="M{LEFT} {TOP + height * (1 - y.place(v)):.1f}h{inner}"/>'
         f'<text x="{LEFT - 8}" y="{TOP + height * (1 - y.place(v)) + 4:.1f}" text-anchor="end">'
-        f"{v:g}{escape(y.suffix)}</text>"
+        f"{v:,g}{escape(y.suffix)}</text>"
         for v in map(_clean, y.marks())
     ) + "".join(
         f'<text x="{LEFT + inner * x.place(v):.1f}" y="{TOP + height + 18:.1f}" text-anchor="middle">'
@@ -81,7 +81,7 @@ def chart(title: str, series: Sequence[Series], x: Axis, y: Axis, height: float 
     )
     lines = "".join(
         f'<g class="c{each.colour % COLOURS}"><polyline points="{" ".join(map(at, each.points))}"/>'
-        + "".join(_dot(*at(point).split(","), point) for point in each.points)
+        + "".join(_dot(at(point), point, alone=len(each.points) == 1) for point in each.points)
         + "</g>"
         for each in series
     )
@@ -97,8 +97,9 @@ def chart(title: str, series: Sequence[Series], x: Axis, y: Axis, height: float 
     )
 
 
-def _dot(x: str, y: str, point: Point) -> str:
-    return f'<circle cx="{x}" cy="{y}" r="3" data-tip="{escape(point.tip)}"/>'
+def _dot(place: str, point: Point, alone: bool) -> str:
+    x, y = place.split(",")
+    return f'<circle cx="{x}" cy="{y}" r="{5 if alone else 3}" data-tip="{escape(point.tip)}"/>'
 
 
 def _clean(value: float) -> float:

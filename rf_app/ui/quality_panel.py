@@ -1,4 +1,4 @@
-"""Quality and cost: what the models can do and what it takes, by their cards, and a measurement on the spot."""
+"""Quality and cost: what the models can do and what it takes by their cards, and a small measurement."""
 
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
@@ -9,7 +9,9 @@ from rf_app.errors import Cancelled, UserError
 from rf_app.pipeline.requests import MAX_STEPS
 from rf_app.ui.chart import Axis, Point, Series, chart
 from rf_app.ui.progress_bar import note, progress_bar
-from rf_app.workflows.background import Progress, batches
+from rf_app.ui.side_by_side_panel import LONG_WORK
+from rf_app.ui.turn import Turn
+from rf_app.workflows.background import Emit, IsCancelled, Progress, batches
 from rf_app.workflows.generate import Studio
 from rf_app.workflows.quality import Figures, Measured, duration, figures, in_words, measure
 
@@ -18,13 +20,12 @@ NOTHING = (
     "No model carries measured figures yet. Measure one below, or all of them, with more prompts, by "
     "“python -m trainers.evaluate --write-card”."
 )
-WAITING = 4
 
 
-def build(studio: Studio, page: gr.Blocks) -> None:
-    """Lay the panel out and connect it, inside the Blocks at hand, which is (part of) `page`."""
+def build(studio: Studio, tab: gr.Tab) -> None:
+    """Lay the panel out and connect it, inside `tab`."""
     first = studio.first_model()
-    with gr.Column(elem_id="quality", elem_classes="panel"):
+    with gr.Column(elem_id="quality", elem_classes="study"):
         known = gr.HTML(_known(studio), elem_id="quality-known")
         with gr.Row(elem_classes="wish"):
             model = gr.Dropdown(
@@ -55,29 +56,32 @@ def build(studio: Studio, page: gr.Blocks) -> None:
         result = gr.HTML("", elem_id="quality-result")
 
     private = {"show_progress": "hidden", "api_visibility": "private"}
-    measuring = run.click(
+    turn = gr.State(Turn())
+    run.click(
         _measure(studio),
-        [model, steps, prompts],
+        [turn, model, steps, prompts],
         [way, result],
-        concurrency_limit=WAITING,
-        concurrency_id="pictures",
+        **LONG_WORK,
         **private,
     )
-    stop.click(lambda: note("Stopped."), outputs=way, cancels=[measuring], **private)
+    stop.click(lambda turn: turn.stop(), turn, **private)
     model.input(_own_steps(studio), model, steps, **private)
     # Trained or measured since the page was opened: what is on disk is what is shown.
-    page.load(
+    tab.select(
         lambda: (_known(studio), gr.Dropdown(choices=studio.models())), outputs=[known, model], **private
     )
 
 
 def _measure(studio: Studio) -> Callable:
-    def run(model: str, steps: int, prompts: int) -> Iterator[tuple]:
+    def run(turn: Turn, model: str, steps: int, prompts: int) -> Iterator[tuple]:
+        ended = turn.begin()
+
+        def work(emit: Emit, left: IsCancelled) -> None:
+            measure(studio.worker, model, prompts, steps, emit, lambda: left() or ended())
+
         yield progress_bar(None), gr.skip()
         try:
-            for news in batches(
-                lambda emit, cancelled: measure(studio.worker, model, prompts, steps, emit, cancelled)
-            ):
+            for news in batches(work):
                 done = [each for each in news if isinstance(each, Progress)]
                 results = [each for each in news if isinstance(each, Measured)]
                 yield (
@@ -85,6 +89,7 @@ def _measure(studio: Studio) -> Callable:
                     _result(results[0]) if results else gr.skip(),
                 )
         except Cancelled:
+            yield note("Stopped."), gr.skip()
             return
         except UserError as error:
             # A toast is HTML, and an error names what the user typed.
@@ -117,17 +122,19 @@ def known(rows: Sequence[Figures], colours: dict[str, int]) -> str:
         return f'<div class="lead"><p>{escape(NOTHING)}</p></div>'
     by_steps = _axis([row.steps for row in rows], "steps", ticks=tuple(sorted({row.steps for row in rows})))
     by_time = _axis([row.seconds for row in rows], "seconds a picture")
-    fid_top = max(row.fid for row in rows) * 1.05
     low = min(row.fidelity for row in rows)
     shown = Axis("of what the prompt states is in the picture", 100 * low * 0.95, 100, suffix="%")
-    far = Axis("Fréchet distance to drawings, lower is better", 0, fid_top)
+    far = _axis([row.fid for row in rows], "Fréchet distance to drawings, lower is better")
     charts = "".join(
-        chart(title, _series(rows, colours, of, against), x, y, height=220)
-        for title, of, y in (
+        chart(f"{figure} {why}", _series(rows, colours, of, against), x, y, height=220)
+        for figure, of, y in (
             ("Fidelity", lambda row: 100 * row.fidelity, shown),
             ("FID", lambda row: row.fid, far),
         )
-        for against, x in ((lambda row: row.steps, by_steps), (lambda row: row.seconds, by_time))
+        for why, against, x in (
+            ("by steps", lambda row: row.steps, by_steps),
+            ("by time", lambda row: row.seconds, by_time),
+        )
     )
     return (
         f'<div class="lead"><p>{escape(in_words(rows))}</p></div><div class="charts">{charts}</div>'

@@ -18,7 +18,10 @@ from rf_app.pipeline.requests import MAX_STEPS
 from rf_app.pipeline.trajectory import TrajectoryResult
 from rf_app.ui.chart import COLOURS, Axis, Point, Series, chart
 from rf_app.ui.progress_bar import note, progress_bar
-from rf_app.workflows.background import Progress, batches
+from rf_app.ui.send import send_button
+from rf_app.ui.side_by_side_panel import LONG_WORK
+from rf_app.ui.turn import Turn
+from rf_app.workflows.background import Emit, IsCancelled, Progress, batches
 from rf_app.workflows.compare import best_of_kinds
 from rf_app.workflows.generate import Studio
 from rf_app.workflows.trajectory import Followed, follow, in_words, number
@@ -37,12 +40,12 @@ OPENING = (
     "enough; on a curved path it keeps changing.</p></div>"
 )
 GO = "() => `go:${performance.now()}`"
-WAITING = 4
+OPEN = "(cue) => cue || `go:${performance.now()}`"
 
 
-def build(studio: Studio) -> None:
-    """Lay the panel out and connect it, inside the Blocks at hand."""
-    with gr.Column(elem_id="trajectory", elem_classes="panel"):
+def build(studio: Studio, tab: gr.Tab) -> None:
+    """Lay the panel out and connect it, inside `tab`; opened for the first time, it shows its example."""
+    with gr.Column(elem_id="trajectory", elem_classes="study"):
         with gr.Row(elem_classes="wish"):
             prompt = gr.Textbox(
                 EXAMPLES[0][1], label="Prompt", lines=1, max_lines=4, scale=4, elem_id="trajectory-prompt"
@@ -77,39 +80,45 @@ def build(studio: Studio) -> None:
         shown = gr.HTML(OPENING, elem_id="trajectory-shown")
     cue = gr.Textbox("", visible="hidden")
 
-    following = cue.change(
+    turn = gr.State(Turn())
+
+    cue.change(
         _follow(studio),
-        [prompt, models, steps, seed],
+        [turn, prompt, models, steps, seed],
         [way, shown],
-        trigger_mode="multiple",  # the one before has been stopped
+        trigger_mode="multiple",  # it ends the one before
         show_progress="hidden",
-        concurrency_limit=WAITING,
-        concurrency_id="pictures",
+        api_visibility="private",
+        **LONG_WORK,
+    )
+    page_only = {"fn": None, "trigger_mode": "multiple", "api_visibility": "private"}
+    tab.select(js=OPEN, inputs=[cue], outputs=[cue], fn=None, api_visibility="private")
+    # Trained since the page was opened: what is on disk is what can be chosen.
+    tab.select(
+        lambda: gr.Dropdown(choices=studio.models()),
+        outputs=models,
+        show_progress="hidden",
         api_visibility="private",
     )
-    page_only = {"fn": None, "cancels": [following], "trigger_mode": "multiple", "api_visibility": "private"}
     gr.on([run.click, prompt.submit], js=GO, outputs=[cue], **page_only)
     for button, (_, text, number_) in zip(examples, EXAMPLES, strict=True):
         values = f"() => [{json.dumps(text)}, {number_}, `go:${{performance.now()}}`]"
         button.click(js=values, outputs=[prompt, seed, cue], **page_only)
-    stop.click(
-        lambda: note("Stopped."),
-        outputs=way,
-        cancels=[following],
-        show_progress="hidden",
-        api_visibility="private",
-    )
+    stop.click(lambda turn: turn.stop(), turn, show_progress="hidden", api_visibility="private")
 
 
 def _follow(studio: Studio) -> Callable:
-    def run(prompt: str, models: list[str], steps: int, seed: int) -> Iterator[tuple]:
+    def run(turn: Turn, prompt: str, models: list[str], steps: int, seed: int) -> Iterator[tuple]:
+        ended = turn.begin()
         found: list[Followed] = []
         colours = {id: i for i, (_, id) in enumerate(studio.models())}
+
+        def work(emit: Emit, left: IsCancelled) -> None:
+            follow(studio.worker, prompt, models, steps, seed, emit, lambda: left() or ended())
+
         yield progress_bar(None), gr.skip()
         try:
-            for news in batches(
-                lambda emit, cancelled: follow(studio.worker, prompt, models, steps, seed, emit, cancelled)
-            ):
+            for news in batches(work):
                 steps_done = [each for each in news if isinstance(each, Progress)]
                 arrived = [each for each in news if isinstance(each, Followed)]
                 found += arrived
@@ -118,6 +127,8 @@ def _follow(studio: Studio) -> Callable:
                     page(found, colours) if arrived else gr.skip(),
                 )
         except Cancelled:
+            if turn.stopped:
+                yield note("Stopped."), gr.skip()
             return
         except UserError as error:
             # A toast is HTML, and an error names what the user typed.
@@ -145,18 +156,27 @@ def _strip(each: Followed, colour: int) -> str:
     steps = "1 step" if result.request.steps == 1 else f"{result.request.steps} steps"
     frames = "".join(
         f'<figure style="grid-column:{1 + round(tau * (COLUMNS - 1))}">'
-        f'<img src="{_data(image)}" alt="{escape(each.title)}, foreseen at tau {tau:.2f}">'
+        f'<img src="{_data(_png(image))}" alt="{escape(each.title)}, foreseen at tau {tau:.2f}">'
         f"<figcaption>τ = {tau:.2g}</figcaption></figure>"
         for image, tau in zip(result.images, result.image_taus, strict=True)
     )
     about = f"<small>{steps}, S = {number(result.straightness)}</small>"
-    return f'<section>{head}{about}</h4><div class="strip" tabindex="0"><div>{frames}</div></div></section>'
+    save = (
+        f'<a class="save" href="{_data(each.strip)}" download="{escape(each.strip_name)}">Save strip</a>'
+        + send_button("generate", each.settings)
+    )
+    strip = f'<div class="strip" tabindex="0"><div>{frames}</div></div>'
+    return f"<section>{head}{about}{save}</h4>{strip}</section>"
 
 
-def _data(image: Image.Image) -> str:
+def _png(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, format="PNG", compress_level=1)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    return buffer.getvalue()
+
+
+def _data(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
 
 
 Shown = tuple[str, int, TrajectoryResult]  # title, colour, result

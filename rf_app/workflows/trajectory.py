@@ -4,17 +4,26 @@ Every model's flow is followed in the same number of Euler steps. A one-step mod
 pure noise, so it takes its one step.
 """
 
+import io
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
+
+from PIL import Image
 
 from rf_app.errors import Cancelled, UserError
+from rf_app.pipeline.png import save_png
 from rf_app.pipeline.trajectory import TrajectoryRequest, TrajectoryResult
 from rf_app.pipeline.worker import Worker
 from rf_app.registry.card import ModelCard
 from rf_app.workflows.background import Clock, Emit, IsCancelled, Progress
 
+log = logging.getLogger(__name__)
+
 CLOSE = 0.1  # of the way: a single step that misses by less gives nearly the same picture
+GAP = 4  # pixels between the frames of a strip
 ALIKE = 1.2  # S within this factor is no difference to speak of
 
 
@@ -26,6 +35,47 @@ class Followed:
     title: str
     result: TrajectoryResult | None
     problem: str = ""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What makes the strip's last picture again; for a diffusion model with its own, better solver."""
+        request = self.result.request
+        return {
+            "prompt": request.prompt,
+            "model": request.model,
+            "steps": request.steps,
+            "guidance": request.guidance,
+            "seed": request.seed,
+        }
+
+    @property
+    def strip(self) -> bytes:
+        """The film strip as a PNG file that carries its settings and the tau of each frame."""
+        frames = self.result.images
+        width, height = frames[0].size
+        strip = Image.new("RGB", (len(frames) * (width + GAP) - GAP, height), "white")
+        for i, frame in enumerate(frames):
+            strip.paste(frame, (i * (width + GAP), 0))
+        buffer = io.BytesIO()
+        save_png(strip, buffer, self.settings | {"film_strip_taus": self.result.image_taus})
+        return buffer.getvalue()
+
+    @property
+    def strip_name(self) -> str:
+        """A file name: "trajectory-pocket-sd-7.png"."""
+        return f"trajectory-{self.model}-{self.result.request.seed}.png"
+
+    def as_json(self) -> dict[str, Any]:
+        """What a program gets beside the strip."""
+        if self.result is None:
+            return {"model": self.model, "error": self.problem}
+        return self.settings | {
+            "straightness": self.result.straightness,
+            "one_step_miss": self.result.miss,
+            "curve": self.result.curve,
+            "path": self.result.path,
+            "unknown_words": self.result.unknown_words,
+        }
 
 
 def follow(
@@ -67,6 +117,9 @@ def follow(
             raise
         except UserError as error:
             emit(Followed(card.id, card.title, None, str(error)))
+        except Exception as error:  # a defect, or a device without memory: the next model may do better
+            log.exception("%s failed", card.id)
+            emit(Followed(card.id, card.title, None, f"{card.id} failed ({type(error).__name__})."))
         before += _cost(wish) * wish.steps
 
 
@@ -111,5 +164,5 @@ def _landing(miss: float, steps: int) -> str:
 
 
 def number(value: float) -> str:
-    """Two or three digits that say something: 812, 14, 1.6, 0.031."""
-    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
+    """Two or three digits that say something: 812, 14, 1.6, 0.031; rounding errors are 0."""
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}" if value > 1e-6 else "0"
