@@ -74,8 +74,12 @@ def _encode(path: Path, form: str, images: Iterable[Image.Image], comment: str) 
 def _add_xmp(path: Path, xmp: bytes) -> None:
     """Append a chunk with metadata to an animated WebP (RIFF: name, little-endian size, even length)."""
     with path.open("r+b") as file:
-        file.seek(20)
-        flags = file.read(1)[0]  # of the VP8X chunk, which every animation begins with
+        start = file.read(21)
+        if (
+            start[12:16] != b"VP8X"
+        ):  # all frames alike: the encoder makes a plain picture, which has no metadata
+            return
+        flags = start[20]
         file.seek(20)
         file.write(bytes([flags | 0b100]))
         file.seek(0, os.SEEK_END)

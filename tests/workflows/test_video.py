@@ -70,6 +70,12 @@ def test_webp_repeats_and_carries_the_comment(tmp_path, comment):
     assert tree.find(".//{http://ns.adobe.com/exif/1.0/}UserComment").text == comment
 
 
+def test_webp_of_frames_all_alike_is_a_picture(tmp_path):
+    write_video(tmp_path / "way.webp", "webp", [grey(99)] * 5, "a comment")
+    frames = decoded(tmp_path / "way.webp")
+    np.testing.assert_allclose([np.median(frame) for frame in frames], 99, atol=8)
+
+
 def test_big_pictures_keep_their_size(tmp_path):
     write_video(tmp_path / "way.mp4", "mp4", [grey(9, 512)] * 2, "")
     assert decoded(tmp_path / "way.mp4")[0].shape == (512, 512, 3)

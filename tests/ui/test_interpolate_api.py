@@ -1,0 +1,81 @@
+"""The `/interpolate` endpoint through gradio's own client."""
+
+import json
+from pathlib import Path
+
+import av
+import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+
+@pytest.fixture(scope="module")
+def client(url, tmp_path_factory):
+    """A program that uses the page's API."""
+    return Client(url, verbose=False, download_files=str(tmp_path_factory.mktemp("downloads")))
+
+
+def ask(client, **values):
+    return Path(client.predict(**values, api_name="/interpolate"))
+
+
+def test_two_prompts_are_enough(client):
+    path = ask(client, prompts=["a lake", "a lake at sunset"])
+    with av.open(str(path)) as video:
+        settings = json.loads(video.metadata["comment"])
+        assert sum(1 for _ in video.decode(video=0)) == settings["frames"] == 72
+    way = settings["interpolation"]
+    assert [key["seed"] for key in way["key_frames"]] == [0, 0]
+    assert (way["model"], way["steps"], way["noise"], way["text"]) == ("tiny-instaflow", 1, "slerp", "lerp")
+
+
+def test_everything_can_be_said(client):
+    path = ask(
+        client,
+        prompts=["a lake"] * 5,
+        seeds=[1, 2, 3, 4, 5],
+        frames=6,
+        form="webp",
+        model="tiny-2rf",
+        steps=2,
+        guidance=1.5,
+        noise="lerp",
+        text="first",
+        there_and_back=True,
+    )
+    with Image.open(path) as image:
+        assert image.is_animated
+        assert b"tiny-2rf" in image.info["xmp"]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"prompts": "a lake"}, "prompts must be a list"),
+        ({"prompts": []}, "There are 0 key frames"),
+        ({"prompts": ["a lake"]}, "There are 1 key frames; 2 to 16"),
+        ({"prompts": ["a lake", ""]}, "Key frame 2: The prompt is empty"),
+        ({"prompts": ["a lake", {"a": 1}]}, "Key frame 2: The prompt must be text"),
+        ({"seeds": [1]}, "1 seeds for 2 prompts"),
+        ({"seeds": "many"}, "seed is 'many'"),
+        ({"frames": 0}, "frames is 0"),
+        ({"frames": 10_000}, "frames is 10000"),
+        ({"form": "../../etc"}, "The format is '../../etc'"),
+        ({"noise": "bent"}, "noise is 'bent'"),
+        ({"text": "last"}, "text is 'last'"),
+        ({"model": "no-such"}, "no-such"),
+    ],
+)
+def test_a_bad_wish_is_answered_with_its_message(client, values, message):
+    with pytest.raises(AppError) as error:
+        ask(client, **({"prompts": ["a lake", "a tent"], "frames": 2} | values))
+    assert message in str(error.value)
+    assert "Traceback" not in str(error.value)
+
+
+def test_its_description_says_what_it_takes(client):
+    endpoint = client.view_api(return_format="dict")["named_endpoints"]["/interpolate"]
+    names = [parameter["parameter_name"] for parameter in endpoint["parameters"]]
+    assert names[:4] == ["prompts", "seeds", "frames", "form"]
+    assert "changes smoothly from one picture to the next" in endpoint["description"]

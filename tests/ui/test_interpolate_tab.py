@@ -1,0 +1,294 @@
+"""The Interpolate tab as a person uses it, in headless Chromium."""
+
+import base64
+import io
+import json
+import re
+import time
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from gradio.utils import get_upload_folder
+from PIL import Image
+from playwright.sync_api import expect
+
+from rf_app.pipeline.interpolation import FrameRequest, KeyFrame
+from rf_app.pipeline.requests import GenerateRequest
+from rf_app.workflows.interpolate import EXAMPLES
+from tests.ui.test_page import drop
+
+PICTURE = "#scrubber img"
+MODEL = "tiny-instaflow"
+
+
+@pytest.fixture
+def between(page):
+    """A visitor on the Interpolate tab with the first frame in front of them."""
+    return opened(page)
+
+
+def opened(page):
+    page.click("#interpolate-tab-button")
+    expect(page.locator(PICTURE)).to_have_attribute("src", re.compile("^data:image/png"))
+    return page
+
+
+def at(page, *position):
+    """Wait for the frame at a position."""
+    text = f"The picture at {', '.join(f'{share:.3f}' for share in position)} of the way"
+    expect(page.locator(PICTURE)).to_have_attribute("alt", text)
+
+
+def pixels(page):
+    source = page.locator(PICTURE).get_attribute("src")
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(source.split(",", 1)[1]))))
+
+
+def shows(page, expected):
+    """Wait for the frame with these pixels."""
+    for _ in range(600):
+        if np.array_equal(pixels(page), expected):
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError("another picture is shown")
+
+
+def drawn(studio, prompt, seed, model=MODEL):
+    return np.asarray(studio.generate(GenerateRequest(prompt, model, seed=seed)).pictures[0].image)
+
+
+def mixed(studio, keys, position, **values):
+    return np.asarray(studio.worker.frame(FrameRequest(keys, position, MODEL, **values)).image)
+
+
+def key(page, name, prompt, seed):
+    page.fill(f"#key-{name} textarea", prompt)
+    page.fill(f"#key-{name} input[type=number]", str(seed))
+
+
+def scrub(page, shares):
+    """Drag the handle through these places; the last frame must be that of the last place."""
+    box = page.locator("#scrubber input").bounding_box()
+    thumb = 16  # its middle cannot reach the ends of the track
+    places = [box["x"] + thumb / 2 + share * (box["width"] - thumb) for share in shares]
+    page.mouse.move(places[0], box["y"] + box["height"] / 2)
+    page.mouse.down()
+    for place in places:
+        page.mouse.move(place, box["y"] + box["height"] / 2)
+        page.wait_for_timeout(60)
+    page.mouse.up()
+
+
+def test_it_opens_with_the_first_key_frame(between, studio):
+    _, keys = next(iter(EXAMPLES.values()))
+    shows(between, drawn(studio, keys[0].prompt, keys[0].seed))
+    expect(between.locator("#scrubber .send")).to_be_enabled()
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_is_one_click(between, studio, name):
+    square, keys = EXAMPLES[name]
+    between.get_by_role("button", name=name, exact=True).click()
+    prompts = between.locator("#interpolate .key-frame textarea:visible")
+    expect(prompts).to_have_count(len(keys))
+    for i, each in enumerate(keys):
+        expect(prompts.nth(i)).to_have_value(each.prompt)
+    last = len(keys) - 1
+    between.locator("#scrubber .stop:visible").nth(last).click()
+    at(between, *((1, 1) if square else (1,)))
+    shows(between, drawn(studio, keys[last].prompt, keys[last].seed))
+
+
+def test_dragging_the_handle_changes_the_picture_and_ends_where_it_is(between):
+    seen = between.evaluate_handle(
+        """() => { const seen = new Set(), image = document.querySelector("#scrubber img");
+        new MutationObserver(() => seen.add(image.src)).observe(image, { attributes: true });
+        return seen; }"""
+    )
+    scrub(between, [i / 30 for i in range(31)])
+    at(between, 1)
+    assert seen.evaluate("seen => seen.size") > 3
+    expect(between.locator("#scrubber .speed")).to_contain_text("frames/s")
+
+
+def test_dragging_in_the_square(between, studio):
+    name, (_, keys) = list(EXAMPLES.items())[3]
+    between.get_by_role("button", name=name).click()
+    expect(between.locator("#interpolate")).to_have_attribute("data-keys", "square")
+    box = between.locator("#scrubber .pad").bounding_box()
+    between.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    between.mouse.down()
+    between.mouse.move(box["x"] + box["width"] / 4, box["y"] + 0.75 * box["height"], steps=5)
+    at(between, 0.25, 0.75)
+    shows(between, mixed(studio, keys, (0.25, 0.75)))
+    expect(between.locator("#scrubber .send")).to_be_disabled()
+    between.mouse.move(box["x"] - 50, box["y"] + box["height"] + 50, steps=3)  # beyond a corner is the corner
+    between.mouse.up()
+    at(between, 0, 1)
+    shows(between, drawn(studio, keys[2].prompt, keys[2].seed))
+    between.focus("#scrubber .pad")
+    between.keyboard.press("ArrowRight")
+    at(between, 0.02, 1)
+
+
+def test_switches_and_typing_are_live(between, studio):
+    between.get_by_role("button", name="Red boat, blue boat").click()
+    keys = (KeyFrame("a red tent", 1), KeyFrame("a lake at sunset", 2))
+    key(between, "a", keys[0].prompt, 1)
+    key(between, "b", keys[1].prompt, 2)
+    scrub(between, [0.2, 0.5])
+    at(between, 0.5)
+    shows(between, mixed(studio, keys, (0.5,)))
+    between.get_by_label("Straight (lerp)").check()
+    shows(between, mixed(studio, keys, (0.5,), noise="lerp"))
+    between.get_by_label("A’s throughout").check()
+    shows(between, mixed(studio, keys, (0.5,), noise="lerp", text="first"))
+
+
+def test_a_key_frame_opens_in_generate_as_the_same_picture(between, studio):
+    between.locator("#scrubber .stop:visible").nth(1).click()
+    at(between, 0.5)
+    _, keys = next(iter(EXAMPLES.values()))
+    between.click("#scrubber .send")
+    expect(between.locator("#prompt textarea")).to_have_value(keys[1].prompt)
+    image = between.locator("#stage img")
+    expect(image).to_have_attribute("alt", keys[1].prompt)
+    source = base64.b64decode(image.get_attribute("src").split(",", 1)[1])
+    expected = drawn(studio, keys[1].prompt, keys[1].seed)
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(source))), expected)
+
+
+def test_a_saved_frame_dropped_on_the_tab_brings_everything_back(between):
+    between.get_by_role("button", name="A walk through seeds").click()
+    key(between, "d", "a mountain", 77)
+    between.get_by_label("Straight (lerp)").check()
+    scrub(between, [0.2, 0.4])
+    between.wait_for_timeout(500)
+    before, alt = (between.locator(PICTURE).get_attribute(name) for name in ("src", "alt"))
+    with between.expect_download() as download:
+        between.click("#scrubber .save")
+    content = download.value.path().read_bytes()
+
+    between.reload()
+    expect(between.locator("#stage .total")).to_be_visible()
+    opened(between)
+    drop(between, "frame.png", content)
+    expect(between.locator("#key-d textarea")).to_have_value("a mountain")
+    expect(between.locator("#key-d input[type=number]")).to_have_value("77")
+    expect(between.get_by_label("Straight (lerp)")).to_be_checked()
+    expect(between.locator(PICTURE)).to_have_attribute("alt", alt)
+    expect(between.locator(PICTURE)).to_have_attribute("src", before)
+
+
+def test_a_picture_sent_from_another_tab_is_the_first_key_frame(between, studio):
+    def send(text):
+        between.evaluate(
+            """(text) => { const box = document.querySelector("#sent-interpolate textarea");
+            box.value = text; box.dispatchEvent(new Event("input", { bubbles: true })); }""",
+            text,
+        )
+
+    send('{"prompt": ["<img src=x onerror=hacked=1>"], "model": "tiny-sd"}')
+    expect(between.locator(".toast-body").first).to_contain_text("cannot be used")
+    send(json.dumps({"prompt": "a red tent", "seed": 5, "model": "tiny-2rf", "steps": 2, "guidance": 1}))
+    expect(between.locator("#key-a textarea")).to_have_value("a red tent")
+    expected = studio.generate(GenerateRequest("a red tent", "tiny-2rf", 2, 1.0, 5)).pictures[0].image
+    shows(between, np.asarray(expected))
+    assert between.evaluate("typeof hacked") == "undefined"
+
+
+@pytest.mark.parametrize(("label", "form"), [("MP4", "mp4"), ("WebP that repeats", "webp")])
+def test_a_video_is_made_shown_and_saved(between, tmp_path, label, form):
+    between.get_by_role("button", name="Red boat, blue boat").click()
+    between.get_by_label(label).check()
+    between.fill("#video-frames input", "8")
+    between.click("#video-make")
+    shown = between.locator("#video-preview video" if form == "mp4" else "#video-preview img")
+    expect(shown).to_be_visible()
+    shown.evaluate("it => it.decode ? it.decode() : it.readyState || new Promise(r => it.onloadeddata = r)")
+    expect(between.locator("#video-progress")).to_contain_text("8 frames")
+    with between.expect_download() as download:
+        between.click("#video-save")
+    assert download.value.suggested_filename == f"instaflow-interpolation.{form}"
+    path = tmp_path / f"way.{form}"
+    download.value.save_as(path)
+    if form == "mp4":
+        with av.open(str(path)) as video:
+            assert sum(1 for _ in video.decode(video=0)) == 8
+    else:
+        with Image.open(path) as image:
+            assert image.size == (384, 384)
+            assert image.is_animated
+
+
+def unfinished():
+    return list(Path(get_upload_folder()).glob("*/.instaflow-interpolation.*.part"))
+
+
+@pytest.mark.parametrize("how", ["cancel", "close"])
+def test_a_video_stops_when_told_or_left_and_leaves_nothing(between, how):
+    between.locator("#between-steps input[type=number]").fill("50")
+    between.fill("#video-frames input", "600")
+    between.click("#video-make")
+    expect(between.locator("#video-progress")).to_contain_text("left")
+    assert len(unfinished()) == 1
+    if how == "cancel":
+        between.click("#video-cancel")
+        expect(between.locator("#video-progress")).to_contain_text("Stopped.")
+    else:
+        between.close()
+    for _ in range(600):
+        if not unfinished():
+            break
+        time.sleep(0.1)
+    assert unfinished() == []
+
+
+@pytest.mark.parametrize("count", ["0", "10000"])
+def test_an_impossible_video_gets_its_message(between, count):
+    between.fill("#video-frames input", count)
+    between.click("#video-make")
+    expect(between.locator(".toast-body").first).to_contain_text(f"frames is {count}; a video has")
+    expect(between.locator("#video-preview video")).to_have_count(0)
+
+
+def test_an_empty_key_frame_is_named_and_the_picture_stays(between, studio):
+    before = between.locator(PICTURE).get_attribute("src")
+    between.fill("#key-b textarea", " ")
+    expect(between.locator("#scrubber .problem")).to_contain_text("Key frame 2: The prompt is empty")
+    expect(between.locator(PICTURE)).to_have_attribute("src", before)
+    between.click("#video-make")
+    expect(between.locator(".toast-body").first).to_contain_text("Key frame 2: The prompt is empty")
+    between.fill("#key-b textarea", '"><img src=x onerror="hacked=1">')
+    expect(between.locator("#scrubber .problem")).to_be_empty()
+    assert between.evaluate("typeof hacked") == "undefined"
+
+
+def test_two_windows_do_not_mix(between, browser, url, studio):
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    other = context.new_page()
+    other.goto(url)
+    expect(other.locator("#stage .total")).to_be_visible()
+    opened(other)
+    ours = (KeyFrame("a lake", 1), KeyFrame("a red tent", 2))
+    theirs = (KeyFrame("sunset", 3), KeyFrame("a mountain", 4))
+    for page, keys in ((between, ours), (other, theirs)):
+        page.get_by_role("button", name="Red boat, blue boat").click()
+        for name, each in zip("ab", keys, strict=True):
+            key(page, name, each.prompt, each.seed)
+    for page in (between, other, between, other):
+        scrub(page, [0.1, 0.3, 0.5])
+    shows(between, mixed(studio, ours, (0.5,)))
+    shows(other, mixed(studio, theirs, (0.5,)))
+    expect(between.locator("#key-a textarea")).to_have_value("a lake")
+    context.close()
+
+
+@pytest.mark.parametrize("width", [390, 768, 1440])
+def test_nothing_sticks_out_on_any_screen(between, width):
+    between.set_viewport_size({"width": width, "height": 844})
+    assert between.evaluate("document.documentElement.scrollWidth") <= width
+    box = between.locator("#scrubber input").bounding_box()
+    assert box["y"] + box["height"] < 844, "picture and handle are on the first screen"
