@@ -19,6 +19,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--host", help="address to listen on (default: this computer only)")
     parser.add_argument("--port", type=int, help="port (default: the first free one from 7860)")
     parser.add_argument("--models", type=Path, help="a folder of models, instead of ~/.instaflow/models")
+    parser.add_argument("--mcp", action="store_true", help="serve the API's actions as MCP tools, too")
     chosen = parser.parse_args()
     if chosen.port is not None and not 1 <= chosen.port <= 65535:
         parser.error(f"argument --port: {chosen.port} is not in 1..65535")
@@ -51,7 +52,7 @@ def main() -> None:
     for id, problem in registry.problems().items():
         print(f"Model {id} is left out: {problem}")
     studio.warm_up()
-    page.launch(server_name=chosen.host, server_port=chosen.port, **launch_options())
+    page.launch(server_name=chosen.host, server_port=chosen.port, mcp_server=chosen.mcp, **launch_options())
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from rf_app.ui import grid_panel, side_by_side_panel
+from rf_app.ui import grid_panel, quality_panel, side_by_side_panel, trajectory_panel
 from rf_app.workflows.generate import Studio
 
 
@@ -15,3 +15,7 @@ def build(studio: Studio, tab: gr.Tab) -> None:
             side_by_side_panel.build(studio, sent, tab, subtabs)
         with gr.Tab("Grid", id="grid"):
             grid_panel.build(studio)
+        with gr.Tab("Trajectory", id="trajectory") as tab:
+            trajectory_panel.build(studio, tab)
+        with gr.Tab("Quality and cost", id="quality") as tab:
+            quality_panel.build(studio, tab)

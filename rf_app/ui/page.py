@@ -5,7 +5,15 @@ from typing import Any
 
 import gradio as gr
 
-from rf_app.ui import api, compare_tab, generate_tab, interpolate_api, interpolate_tab
+from rf_app.ui import (
+    api,
+    compare_api,
+    compare_tab,
+    generate_tab,
+    interpolate_api,
+    interpolate_tab,
+    trajectory_api,
+)
 from rf_app.ui.theme import theme
 from rf_app.workflows.examples import examples
 from rf_app.workflows.generate import Studio
@@ -34,7 +42,9 @@ def build(studio: Studio, examples_folder: Path) -> gr.Blocks:
             with gr.Tab("Interpolate", elem_id="interpolate-tab"):
                 interpolate_tab.build(studio, page)
         api.build(studio)
+        compare_api.build(studio)
         interpolate_api.build(studio)
+        trajectory_api.build(studio)
     return page
 
 

@@ -75,13 +75,11 @@ def compare(
     errors = {each.error for each in attempts}
     if len(errors) == 1 and "" not in errors:
         raise UserError(errors.pop())
-    for i, each in enumerate(attempts):
-        if each.error:
-            emit(SideDone(i, each))
+    able = [i for i, each in enumerate(attempts) if not each.error]
+    for i in set(range(len(attempts))) - set(able):
+        emit(SideDone(i, attempts[i]))
     warm = set()
-    for i in sorted(range(len(attempts)), key=lambda i: calls(attempts[i].request)):
-        if attempts[i].error:
-            continue
+    for i in sorted(able, key=lambda i: calls(attempts[i].request)):
         request = attempts[i].request
         emit(SideProgress(i, 0, request.steps))
         key = request.model, request.negative_prompt, request.guidance > 1

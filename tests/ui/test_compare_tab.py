@@ -1,0 +1,297 @@
+"""The Compare tab as a person uses it, in headless Chromium: side by side and grid, sent settings."""
+
+import io
+import json
+import re
+import threading
+import zipfile
+
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+from rf_app.pipeline.requests import GenerateRequest
+from tests.ui.conftest import EXAMPLES
+
+PROMPT = "#compare-prompt textarea"
+DONE = ".side-picture.done img"
+
+
+def open_compare(page, panel="Side by side"):
+    page.get_by_role("tab", name="Compare").click()
+    page.get_by_role("tab", name=panel).click()
+
+
+def pixels_of(source):
+    """What a data URL shows."""
+    return source.partition(",")[2]
+
+
+@pytest.fixture
+def held(studio):
+    """The worker, kept busy until the fixture is called."""
+    release = threading.Event()
+    wish = GenerateRequest("a lake", "tiny-instaflow")
+    thread = threading.Thread(target=studio.generate, args=(wish, False, lambda *_: release.wait(120)))
+    thread.start()
+    yield lambda: (release.set(), thread.join())
+    release.set()
+    thread.join()
+
+
+def test_opened_for_the_first_time_it_shows_a_comparison_with_the_speed_up(page):
+    page.get_by_role("tab", name="Compare").click()
+    expect(page.locator(DONE)).to_have_count(2)
+    expect(page.locator("#compare-headline")).to_contain_text(re.compile("faster|Equally fast"))
+    captions = page.locator(".side-picture.done figcaption")
+    expect(captions.nth(0)).to_contain_text("4 steps, DPM-Solver++")
+    expect(captions.nth(1)).to_contain_text("1 step, Euler")
+    expect(page.locator("#compare-stop")).to_be_hidden()
+
+
+def test_the_pictures_are_those_of_the_generate_tab(page, studio):
+    open_compare(page)
+    page.locator("#compare-lock input").check()
+    page.fill(PROMPT, "a red tent")
+    page.click("#compare-go")
+    images = page.locator(DONE)
+    expect(images.nth(0)).to_have_attribute("alt", "a red tent")
+    expect(images.nth(1)).to_have_attribute("alt", "a red tent")
+    seed = int(images.nth(0).get_attribute("data-seed"))
+    for i, model in enumerate(("tiny-sd", "tiny-instaflow")):
+        alone = studio.generate(GenerateRequest("a red tent", model, seed=seed)).pictures[0]
+        shown = page.evaluate(
+            "async (src) => [...new Uint8Array(await (await fetch(src)).arrayBuffer())]",
+            images.nth(i).get_attribute("src"),
+        )
+        assert bytes(shown) == alone.png
+
+
+def test_a_new_wish_ends_the_one_under_way_and_enter_draws_another_seed(page, held):
+    open_compare(page)
+    page.fill(PROMPT, "a lake")
+    page.press(PROMPT, "Enter")
+    expect(page.locator(".side-picture").first).to_contain_text(re.compile("Waiting|ready|of"))
+    page.fill(PROMPT, "a red tent")
+    page.press(PROMPT, "Enter")
+    held()
+    for i in range(2):
+        expect(page.locator(DONE).nth(i)).to_have_attribute("alt", "a red tent")
+    seeds = {image.get_attribute("data-seed") for image in page.locator(DONE).all()}
+    assert seeds == {page.locator("#compare-seed input").input_value()}
+    page.press(PROMPT, "Enter")
+    expect(page.locator(DONE).first).not_to_have_attribute("data-seed", seeds.pop())
+
+
+def test_stop_says_so_and_the_next_wish_is_served(page, held):
+    open_compare(page)
+    page.click("#compare-go")
+    page.click("#compare-stop")
+    held()
+    expect(page.locator("#sides")).to_contain_text("Stopped")
+    expect(page.locator("#compare-stop")).to_be_hidden()
+    page.click("#compare-go")
+    expect(page.locator(DONE)).to_have_count(2)
+
+
+def test_columns_come_and_go_and_each_has_its_own_settings(page):
+    open_compare(page)
+    page.click("#compare-more")
+    expect(page.locator(".side:visible")).to_have_count(3)
+    page.locator("#side-3").get_by_text("Advanced").click()
+    page.locator("#side-3").get_by_label("Solver").click()
+    page.get_by_role("option", name="Heun").click()
+    page.locator("#side-3").get_by_label("number input for Steps").fill("2")
+    page.click("#compare-go")
+    expect(page.locator("#side-3 figcaption")).to_contain_text("2 steps, Heun")
+    page.click("#compare-fewer")
+    expect(page.locator(".side:visible")).to_have_count(2)
+
+
+def test_the_handle_uncovers_the_second_picture(page):
+    open_compare(page)
+    expect(page.locator(DONE)).to_have_count(2)
+    handle = page.locator(".over input")
+    width = handle.bounding_box()["width"]
+    handle.click(position={"x": width * 0.2, "y": width * 0.4})
+    at = page.locator(".over").evaluate("element => parseFloat(element.style.getPropertyValue('--at'))")
+    assert 15 < at < 25
+
+
+def test_an_empty_prompt_is_named_and_the_page_stays_alive(page):
+    open_compare(page)
+    expect(page.locator(DONE)).to_have_count(2)
+    page.fill(PROMPT, " ")
+    page.click("#compare-go")
+    expect(page.locator(".toast-body")).to_contain_text("The prompt is empty")
+    page.fill(PROMPT, '"><img src=x onerror="hacked=1">')
+    page.click("#compare-go")
+    expect(page.locator(DONE)).to_have_count(2)
+    assert page.evaluate("typeof hacked") == "undefined"
+
+
+def test_a_picture_goes_from_tab_to_tab_with_its_settings(page):
+    page.get_by_role("button", name="Tent").click()
+    expect(page.locator("#stage img")).to_have_attribute("alt", EXAMPLES[1][1])
+    before = page.locator("#stage img").get_attribute("src")
+    page.locator("#stage").get_by_role("button", name="Compare").click()
+    expect(page.locator("#side-2 .done img")).to_have_attribute("alt", EXAMPLES[1][1])
+    assert page.locator("#side-2 .done img").get_attribute("src") == before
+    expect(page.locator("#compare-seed input")).to_have_value(str(EXAMPLES[1][2]))
+    teacher = page.locator("#side-1 .done img")
+    expect(teacher).to_have_attribute("alt", EXAMPLES[1][1])
+    source = teacher.get_attribute("src")
+    page.locator("#side-1").get_by_role("button", name="Open in Generate").click()
+    expect(page.locator("#stage img")).to_have_attribute("src", source)
+    expect(page.locator("#model input")).to_have_value("Tiny Sd")
+    expect(page.locator("#lock input")).to_be_checked()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"prompt": "a lake", "model": "tiny-sd", "steps": 10_000}, "steps is 10000"),
+        ({"prompt": ["a"], "model": "tiny-sd"}, "prompt is ['a']"),
+        ({"prompt": "<img src=x onerror=hacked=1>", "model": "../../<b>etc", "solver": "x"}, "<b>etc"),
+    ],
+)
+def test_forged_settings_do_no_harm(page, settings, message):
+    page.evaluate(
+        """(settings) => {
+            const button = document.createElement("button");
+            button.dataset.send = "generate";
+            button.dataset.settings = settings;
+            document.body.append(button);
+            button.click();
+        }""",
+        json.dumps(settings),
+    )
+    expect(page.locator(".toast-body")).to_contain_text(message)
+    assert page.evaluate("typeof hacked") == "undefined"
+
+
+def test_the_n_step_figure_is_one_click_and_comes_as_sheet_and_zip(page):
+    open_compare(page, "Grid")
+    page.get_by_role("button", name="The N-step figure").click()
+    expect(page.locator(".cells figure img")).to_have_count(10)
+    tops = page.locator(".cells .top")
+    expect(tops).to_have_text(["1 step", "2 steps", "4 steps", "8 steps", "25 steps"])
+    expect(page.locator(".cells .left")).to_have_text(["Tiny Sd", "Tiny 2Rf"])
+    expect(page.locator(".cells img").first).to_have_js_property("naturalWidth", 96)
+    with page.expect_download() as download:
+        page.click("#grid-sheet")
+    with Image.open(download.value.path()) as sheet:
+        assert sheet.format == "PNG"
+        assert sheet.width > 5 * 192
+    with page.expect_download() as download:
+        page.click("#grid-zip")
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert len([name for name in archive.namelist() if name.startswith("page1-")]) == 10
+        cell = json.loads(archive.read("grid.json"))["cells"][0]
+        with Image.open(io.BytesIO(archive.read(cell["file"]))) as picture:
+            assert json.loads(picture.info["instaflow"])["steps"] == cell["settings"]["steps"] == 1
+
+
+def test_a_grid_stopped_in_the_middle_keeps_what_is_done(page, studio):
+    open_compare(page, "Grid")
+    page.get_by_role("button", name="The N-step figure").click()
+    page.fill("#grid-columns-values textarea", "1, 100, 99, 98, 97, 96")
+    page.click("#grid-go")
+    expect(page.locator(".cells .top").nth(1)).to_have_text("100 steps")
+    expect(page.locator(".cells figure img")).not_to_have_count(0)
+    page.click("#grid-stop")
+    expect(page.locator("#grid-way")).to_contain_text(re.compile(r"Stopped: \d+ of 12 pictures"))
+    kept = int(re.search(r"\d+", page.locator("#grid-way").inner_text())[0])
+    assert 1 <= kept < 12
+    expect(page.locator(".cells figure img")).to_have_count(kept)
+    expect(page.locator("#grid-stop")).to_be_hidden()
+    with page.expect_download() as download:
+        page.click("#grid-zip")
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert len([name for name in archive.namelist() if name.startswith("page1-")]) == kept
+
+
+def test_axes_of_every_kind_and_a_cell_that_fails(page):
+    open_compare(page, "Grid")
+    page.click("#grid-rows input")
+    page.get_by_role("option", name="Prompt").click()
+    page.fill("#grid-rows-values textarea", "a lake\na red tent")
+    page.fill("#grid-columns-values textarea", "1, 500")
+    page.click("#grid-pages input")
+    page.get_by_role("option", name="Seed").click()
+    expect(page.locator("#grid-pages-values textarea")).to_have_value("1, 2, 3, 4")
+    page.fill("#grid-pages-values textarea", "5-6")
+    page.click("#grid-go")
+    expect(page.locator(".cells figure img")).to_have_count(4)
+    expect(page.locator(".cells .failed")).to_have_count(4)
+    expect(page.locator(".cells .failed").first).to_contain_text("steps is 500")
+    expect(page.locator(".cells h4")).to_have_text(["seed 5", "seed 6"])
+    page.locator(".cells figure").nth(1).hover()
+    page.locator(".cells").get_by_role("button", name="Open in Generate").first.click()
+    expect(page.locator("#stage img")).to_have_attribute("alt", "a lake")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "There are no values for steps"),
+        ("1-100000", "at most 200"),
+        ("one", "'one' is no value for steps"),
+    ],
+)
+def test_values_that_make_no_grid_are_named(page, text, message):
+    open_compare(page, "Grid")
+    page.fill("#grid-columns-values textarea", text)
+    page.click("#grid-go")
+    expect(page.locator(".toast-body")).to_contain_text(message)
+
+
+def test_two_windows_do_not_mix(page, browser, url, held):
+    """Each has its own words, and Stop in one is nothing to the other."""
+    context = browser.new_context()
+    context.set_default_timeout(60_000)
+    other = context.new_page()
+    other.goto(url)
+    for visitor, text in ((page, "a mountain"), (other, "a red tent")):
+        open_compare(visitor)
+        visitor.fill(PROMPT, text)
+        visitor.click("#compare-go")
+        expect(visitor.locator("#sides")).to_contain_text("Waiting for its turn…")
+    other.click("#compare-stop")
+    held()
+    expect(other.locator("#sides")).to_contain_text("Stopped")
+    for i in range(2):
+        expect(page.locator(DONE).nth(i)).to_have_attribute("alt", "a mountain")
+    other.click("#compare-go")
+    for i in range(2):
+        expect(other.locator(DONE).nth(i)).to_have_attribute("alt", "a red tent")
+        expect(page.locator(DONE).nth(i)).to_have_attribute("alt", "a mountain")
+    context.close()
+
+
+def test_closing_the_page_ends_its_work(page, held):
+    """A grid of minutes, whose first picture waits for the worker when the page is closed."""
+    before = set(threading.enumerate())
+    open_compare(page, "Grid")
+    page.fill("#grid-columns-values textarea", "1-100")
+    page.click("#grid-go")
+    expect(page.locator("#grid-way")).to_contain_text("Waiting")
+    jobs = [each for each in set(threading.enumerate()) - before if each.name.startswith("background")]
+    page.context.close()
+    held()
+    assert jobs
+    for job in jobs:
+        job.join(60)
+        assert not job.is_alive()
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_nothing_sticks_out_on_any_screen(page, width):
+    page.set_viewport_size({"width": width, "height": 844})
+    open_compare(page)
+    expect(page.locator(DONE)).to_have_count(2)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.get_by_role("tab", name="Grid").click()
+    page.get_by_role("button", name="The N-step figure").click()
+    expect(page.locator(".cells figure img")).to_have_count(10)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width

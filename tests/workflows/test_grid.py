@@ -1,0 +1,206 @@
+"""Grids: what the values mean, few changes of model, stopping, and what there is to take away."""
+
+import io
+import json
+import zipfile
+from itertools import groupby
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rf_app.errors import Cancelled, UserError
+from rf_app.pipeline.png import read_settings
+from rf_app.pipeline.requests import GenerateRequest
+from rf_app.workflows.background import Progress
+from rf_app.workflows.grid import (
+    Axis,
+    CellDone,
+    GridRequest,
+    axis,
+    guidance_figure,
+    plan,
+    run,
+    steps_figure,
+)
+from rf_app.workflows.grid_export import archive, as_json, sheet
+
+BASE = GenerateRequest("a mountain near a lake", "tiny-instaflow", seed=7)
+
+
+def never():
+    return False
+
+
+def drawn(studio, request):
+    """The plan and its finished cells."""
+    planned, news = plan(studio, request), []
+    run(studio, planned, news.append, never)
+    return planned, [each for each in news if isinstance(each, CellDone)]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "values"),
+    [
+        ("steps", "1, 2, 4, 8, 25", (1, 2, 4, 8, 25)),
+        ("steps", "1 2;4", (1, 2, 4)),
+        ("seed", "1-4", (1, 2, 3, 4)),
+        ("seed", "7, 1 – 3, 2", (7, 1, 2, 3)),
+        ("guidance", "1, 1.5, .5, 3", (1.0, 1.5, 0.5, 3.0)),
+        ("prompt", "a lake, at night\n\n  a red tent ", ("a lake, at night", "a red tent")),
+        ("model", "tiny-sd, tiny-2rf", ("tiny-sd", "tiny-2rf")),
+        ("model", ["tiny-sd", "tiny-sd"], ("tiny-sd",)),
+    ],
+)
+def test_values_as_people_write_them(name, text, values):
+    assert axis(name, text) == Axis(name, values)
+
+
+def test_no_name_is_no_axis():
+    assert axis("", "1, 2") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("colour", "1", "There is no axis 'colour'; choose from steps, guidance"),
+        ("steps", " ", "no values for steps; write for example"),
+        ("model", [], "no values for model"),
+        ("steps", "1.5", "'1.5' is no value for steps"),
+        ("steps", "4-", "'4-' is no value"),
+        ("seed", "-3", "'-3' is no value"),
+        ("guidance", "1-3", "'1-3' is no value for guidance"),
+        ("guidance", "nan", "'nan' is no value"),
+        ("seed", "0-9999999999", "10,000,000,000 values for seed; a grid has at most 200"),
+        ("prompt", "\n".join(map(str, range(10_000))), "10,000 values for prompt"),
+    ],
+)
+def test_values_that_make_no_sense_are_named(name, text, message):
+    with pytest.raises(UserError, match=message):
+        axis(name, text)
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (GridRequest(BASE, axis("seed", "1-100"), axis("steps", "1-100")), "100 × 100 = 10,000 pictures"),
+        (GridRequest(BASE, axis("seed", "1-2"), axis("seed", "3-4")), "Seed is on two axes"),
+        (GridRequest(GenerateRequest("a lake", ""), axis("seed", "1-2")), "No model is chosen"),
+        (GridRequest(GenerateRequest("", "tiny-sd"), axis("seed", "1-2")), "prompt is empty"),
+        (GridRequest(GenerateRequest("a", "gone"), axis("seed", "1-2")), "no model 'gone'"),
+    ],
+)
+def test_grids_that_cannot_be_drawn_are_named(studio, request_, message):
+    with pytest.raises(UserError, match=message):
+        plan(studio, request_)
+
+
+def test_models_are_changed_as_rarely_as_can_be_wherever_they_stand(studio):
+    models = axis("model", ["tiny-sd", "tiny-instaflow", "tiny-2rf"])
+    for axes in ((models, axis("seed", "1-3")), (axis("seed", "1-3"), models), (None, None, models)):
+        cells = plan(studio, GridRequest(BASE, *axes)).cells
+        assert [model for model, _ in groupby(cell.request.model for cell in cells)] == list(models.values)
+        for _, group in groupby(cells, lambda cell: cell.request.model):
+            places = [(cell.page, cell.row, cell.column) for cell in group]
+            assert places == sorted(places)
+
+
+def test_every_cell_is_the_picture_of_its_settings(studio):
+    request = GridRequest(
+        BASE,
+        axis("prompt", "a lake\na red tent"),
+        axis("model", ["tiny-2rf", "tiny-sd"]),
+        axis("seed", "3, 5"),
+    )
+    _, done = drawn(studio, request)
+    assert len(done) == 8
+    for each in done:
+        cell, settings = each.cell, each.attempt.picture.settings
+        assert settings["prompt"] == request.rows.values[cell.row]
+        assert settings["model"] == request.columns.values[cell.column]
+        assert settings["seed"] == request.pages.values[cell.page]
+        assert settings["steps"] == studio.registry.card(settings["model"]).steps
+    again = studio.generate(GenerateRequest(**done[-1].attempt.picture.settings)).pictures[0]
+    assert np.array_equal(np.asarray(again.image), np.asarray(done[-1].attempt.picture.image))
+
+
+def test_a_cell_that_fails_says_why_and_the_others_go_on(studio):
+    request = GridRequest(BASE, axis("model", ["gone", "tiny-sd"]), axis("steps", "1, 500"))
+    _, done = drawn(studio, request)
+    errors = {(each.cell.row, each.cell.column): each.attempt.error for each in done}
+    assert "no model 'gone'" in errors[0, 0]
+    assert errors[1, 0] == ""
+    assert "steps is 500" in errors[1, 1]
+
+
+def test_stopping_in_the_middle_of_a_cell_keeps_the_finished_ones(studio):
+    planned = plan(studio, GridRequest(BASE, axis("model", ["tiny-2rf"]), axis("steps", "2, 50, 51")))
+    news = []
+
+    def in_the_second():
+        return any(isinstance(each, Progress) and each.text.startswith("Picture 2") for each in news)
+
+    with pytest.raises(Cancelled):
+        run(studio, planned, news.append, in_the_second)
+    assert len([each for each in news if isinstance(each, CellDone)]) == 1
+
+
+def test_progress_ends_at_the_whole_and_says_how_long(studio):
+    planned, news = plan(studio, GridRequest(BASE, axis("seed", "1-3"))), []
+    run(studio, planned, news.append, never)
+    progress = [each for each in news if isinstance(each, Progress)]
+    assert [each.done for each in progress] == sorted(each.done for each in progress)
+    assert progress[-1].done == progress[-1].of
+    assert progress[-1].seconds_left == 0
+    assert {each.text for each in progress} == {f"Picture {i} of 3" for i in (1, 2, 3)}
+
+
+def test_the_figures_are_made_of_the_models_at_hand(studio):
+    figure = steps_figure(studio.registry, BASE)
+    assert figure.rows == Axis("model", ("tiny-sd", "tiny-2rf"))
+    assert figure.columns == Axis("steps", (1, 2, 4, 8, 25))
+    assert len(plan(studio, guidance_figure(studio.registry, BASE)).cells) == 12
+
+
+def test_the_sheet_has_every_picture_in_its_place(studio):
+    planned, done = drawn(studio, GridRequest(BASE, axis("seed", "1, 2"), axis("model", ["tiny-sd", "gone"])))
+    image = np.asarray(sheet(planned, done))
+    colourful = (image.max(2).astype(int) - image.min(2)) > 60
+    rows, columns = np.flatnonzero(colourful.any(1)), np.flatnonzero(colourful.any(0))
+    assert rows.max() - rows.min() > 2 * 180  # one above the other
+    assert columns.max() - columns.min() < 200  # and nothing beside them
+    blank = sheet(planned, [])
+    assert blank.size == image.shape[1::-1]
+
+
+@pytest.mark.parametrize("text", ["зимнее озеро", "湖と山", "x" * 2000, "a " * 999 + "lake", "🏔️"])
+def test_a_sheet_of_any_prompt(studio, text):
+    planned, done = drawn(studio, GridRequest(BASE, axis("prompt", [text, "a lake"])))
+    assert sheet(planned, done).width < 2000
+
+
+def test_a_sheet_of_many_large_pictures_stays_within_bounds(studio):
+    planned, done = drawn(studio, GridRequest(BASE, axis("seed", "1")))
+    large = plan(studio, GridRequest(BASE, columns=axis("seed", "1-200")))
+    assert max(sheet(large, done).size) <= 12_000
+    assert planned.shape == (1, 1, 1)
+
+
+def test_the_zip_tells_all(studio, tmp_path):
+    planned, done = drawn(studio, GridRequest(BASE, axis("model", ["tiny-2rf"]), axis("steps", "1, 2, 500")))
+    content = archive(planned, done[:2], b"the sheet")
+    with zipfile.ZipFile(io.BytesIO(content)) as found:
+        assert found.read("sheet.png") == b"the sheet"
+        table = json.loads(found.read("grid.json"))
+        assert table == json.loads(json.dumps(as_json(planned, done[:2])))
+        assert table["columns"] == {"setting": "steps", "values": [1, 2, 500]}
+        assert table["pages"] is None
+        for cell in table["cells"]:
+            if "file" in cell:
+                path = tmp_path / cell["file"]
+                path.write_bytes(found.read(cell["file"]))
+                assert read_settings(path) == cell["settings"]
+                with Image.open(path) as picture:
+                    assert picture.size == (96, 96)
+    assert len([cell for cell in table["cells"] if "file" in cell]) == 2
+    assert table["cells"][2]["error"] in ("not drawn", done[2].attempt.error)
