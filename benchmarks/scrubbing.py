@@ -1,0 +1,114 @@
+"""How many frames a second the Interpolate tab shows while its handle is dragged, in headless Chromium.
+
+    python -m benchmarks.scrubbing             # along the row of the first example
+    python -m benchmarks.scrubbing --square    # in the square of four
+
+Every drag goes all the way in small steps at an even speed, as a hand would. Counted are pictures that were
+really on the screen, each another one, from the first to the last of a drag. Needs requirements-dev.txt.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import tyro
+
+from benchmarks.latency import machine
+from rf_app.pipeline.worker import Worker
+from rf_app.registry.folders import Registry
+from rf_app.workflows.generate import Studio
+from rf_app.workflows.interpolate import EXAMPLES
+
+# Resolves with the moments, in milliseconds, at which a new picture had reached the screen during one drag.
+DRAG = """([square, seconds]) => new Promise((resolve) => {
+    const image = document.querySelector("#scrubber img");
+    const handle = document.querySelector(square ? "#scrubber .pad" : "#scrubber input");
+    const box = handle.getBoundingClientRect();
+    const moments = [];
+    let waiting = Promise.resolve();
+    const observer = new MutationObserver(() => {
+        waiting = image.decode().then(() => requestAnimationFrame((moment) => moments.push(moment)));
+    });
+    observer.observe(image, { attributeFilter: ["src"] });
+    const start = performance.now();
+    const step = (moment) => {
+        const share = Math.min(1, (moment - start) / 1000 / seconds);
+        if (square) {
+            const values = { clientX: box.x + share * box.width, clientY: box.y + box.height / 2 };
+            handle.dispatchEvent(new PointerEvent("pointermove", { buttons: 1, bubbles: true, ...values }));
+        } else {
+            handle.value = share * handle.max;
+            handle.dispatchEvent(new Event("input", { bubbles: true }));
+        }
+        if (share < 1) return requestAnimationFrame(step);
+        observer.disconnect();
+        resolve(waiting.then(() => moments));
+    };
+    requestAnimationFrame(step);
+})"""
+WARM_UP = 1  # drags that are not counted
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to measure."""
+
+    runs: int = 9  # drags
+    seconds: float = 4.0  # how long a drag takes
+    square: bool = False  # drag in the square of four, instead of along the row
+    models: Path | None = None  # a folder of models, instead of the bundled ones and the user's own
+
+
+def measure(studio: Studio, options: Options) -> list[float]:
+    """Frames a second, one entry a drag."""
+    from playwright.sync_api import sync_playwright
+
+    from rf_app.ui.page import build, launch_options
+    from rf_app.workflows.examples import FOLDER
+    from tests.browser import executable
+
+    path = executable()
+    if path is None:
+        raise SystemExit("No Chromium was found: run `python -m tests.browser` first.")
+    page = build(studio, FOLDER)
+    _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, **launch_options())
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    name = next(name for name, (square, _) in EXAMPLES.items() if square == options.square)
+    rates = []
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=flags)
+        visitor = chromium.new_page(viewport={"width": 1440, "height": 900})
+        visitor.goto(address)
+        visitor.wait_for_selector("#stage .total")
+        visitor.click("#interpolate-tab-button")
+        visitor.wait_for_selector("#scrubber img[src]")
+        visitor.get_by_role("button", name=name).click()
+        visitor.wait_for_function(
+            "square => (document.querySelector('#interpolate').dataset.keys === 'square') === square",
+            arg=options.square,
+        )
+        for _ in range(WARM_UP + options.runs):
+            moments = visitor.evaluate(DRAG, [options.square, options.seconds])
+            if len(moments) < 2:
+                raise SystemExit("A drag showed no two frames: make it longer with --seconds.")
+            rates.append((len(moments) - 1) * 1000 / (moments[-1] - moments[0]))
+        chromium.close()
+    page.close(verbose=False)
+    return rates[WARM_UP:]
+
+
+def main(options: Options) -> None:
+    """Measure and print."""
+    registry = Registry([options.models]) if options.models else Registry.default()
+    studio = Studio(registry, Worker(registry))
+    print(machine())
+    rates = measure(studio, options)
+    where = "square" if options.square else "row"
+    print(
+        f"{studio.first_model()}, {where}: {median(rates):.1f} frames/s "
+        f"(median of {len(rates)} drags of {options.seconds:g} s; {min(rates):.1f} to {max(rates):.1f})"
+    )
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options, description=__doc__))
