@@ -29,6 +29,21 @@ def build(studio: Studio) -> None:
     def generate(
         prompt, model=None, steps=None, guidance=None, seed=0, count=1, negative_prompt="", solver=None
     ):
+        """Make pictures of a prompt.
+
+        Args:
+            prompt: What the pictures show.
+            model: Id of the model (default: the quick one-step model).
+            steps: Steps, 1 to 100 (default: what the model recommends).
+            guidance: Strength of guidance, 0 to 20; up to 1 means none (default: what the model recommends).
+            seed: The whole number the first picture's noise is drawn from; the next ones follow it.
+            count: Number of pictures, 1 to 16.
+            negative_prompt: What to keep out of the pictures; it acts with guidance above 1.
+            solver: dpm++, ddim or euler of diffusion models, euler or heun of others (default: the first).
+
+        Returns:
+            The PNG files, which carry their settings; and settings, seconds and unknown words.
+        """
         request = GenerateRequest(
             prompt,
             model or studio.first_model(),
@@ -54,7 +69,6 @@ def build(studio: Studio) -> None:
         [prompt, model, steps, guidance, seed, count, negative_prompt, solver],
         [files, settings],
         api_name="generate",
-        api_description="Make pictures of a prompt; returns the PNG files, and settings and timings as JSON.",
         show_progress="hidden",
         concurrency_limit=4,
         concurrency_id="pictures",

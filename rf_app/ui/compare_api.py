@@ -16,6 +16,7 @@ from gradio.processing_utils import save_bytes_to_cache
 
 from rf_app.errors import UserError
 from rf_app.pipeline.requests import GenerateRequest
+from rf_app.ui.json_input import json_input
 from rf_app.ui.side_by_side_panel import LONG_WORK
 from rf_app.workflows import grid
 from rf_app.workflows.attempt import Attempt
@@ -25,7 +26,17 @@ from rf_app.workflows.generate import Studio
 from rf_app.workflows.grid import CellDone, GridRequest
 from rf_app.workflows.grid_export import archive, as_json, sheet
 
-SIDE = ("model", "steps", "guidance", "solver", "negative_prompt")
+SIDE = {
+    "model": {"type": "string"},
+    "steps": {"type": "integer"},
+    "guidance": {"type": "number"},
+    "solver": {"type": "string"},
+    "negative_prompt": {"type": "string"},
+}
+SIDES = {
+    "type": "array",
+    "items": {"anyOf": [{"type": "string"}, {"type": "object", "properties": SIDE, "required": ["model"]}]},
+}
 
 
 def build(studio: Studio) -> None:
@@ -37,7 +48,7 @@ def build(studio: Studio) -> None:
 def _compare(studio: Studio) -> None:
     with gr.Column(visible=False):
         prompt = gr.Textbox(label="Prompt")
-        models = gr.JSON(label="Models: ids, or objects of model, steps, guidance, solver, negative_prompt")
+        models = json_input("Models: ids, or objects of settings", SIDES)
         seed = gr.Number(0, label="Seed")
         files = gr.File(label="PNG files", file_count="multiple")
         found = gr.JSON(label="Speed-up, and what became of each model")
@@ -47,9 +58,7 @@ def _compare(studio: Studio) -> None:
 
         Args:
             prompt: What the pictures show.
-            models: 2 to 8 models: ids, or objects with "model" and, where they should differ from what the
-                model recommends, "steps", "guidance", "solver" and "negative_prompt". Default: the diffusion
-                model and its one-step student.
+            models: 2 to 8 ids, or objects that set more than "model" (default: diffusion and one-step).
             seed: The whole number the noise is drawn from.
 
         Returns:
@@ -142,11 +151,12 @@ def _grid(studio: Studio) -> None:
     ) -> Iterator[tuple]:
         """Draw a labelled grid of pictures for every combination of the values of up to three settings.
 
+        At most 200 pictures.
+
         Args:
             prompt: What the pictures show, unless prompts are on an axis.
             rows: The setting that varies from row to row: steps, guidance, model, seed, prompt, or nothing.
-            row_values: Its values: "1, 2, 4, 8, 25"; seeds and steps also "1-4"; model ids with commas;
-                prompts one a line. At most 200 pictures in all.
+            row_values: Its values: "1, 2, 4" or "1-4"; model ids with commas; prompts one a line.
             columns: The setting that varies from column to column.
             column_values: Its values.
             pages: The setting that varies from page to page.

@@ -11,16 +11,19 @@ import gradio as gr
 from rf_app.errors import UserError
 from rf_app.pipeline.interpolation import FrameRequest, KeyFrame
 from rf_app.ui.interpolate_tab import new_file
+from rf_app.ui.json_input import TEXTS, json_input
 from rf_app.workflows.generate import Studio
 from rf_app.workflows.interpolate import Interpolator, VideoRequest
+
+SEEDS = {"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}}]}
 
 
 def build(studio: Studio) -> None:
     """Add the endpoint to the Blocks at hand; its parts are never shown."""
     interpolator = Interpolator(studio.registry, studio.worker)
     with gr.Column(visible=False):
-        prompts = gr.JSON(label="Prompts, 2 to 16 of them")
-        seeds = gr.JSON(label="Seeds, one for each prompt or one for all")
+        prompts = json_input("Prompts, 2 to 16 of them", TEXTS)
+        seeds = json_input("Seeds, one for each prompt or one for all", SEEDS)
         frames = gr.Number(72, label="Number of frames, 2 to 600, 24 a second")
         form = gr.Textbox("mp4", label="mp4 or webp")
         model = gr.Textbox(studio.first_model(), label="Model id")

@@ -10,6 +10,7 @@ import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 
 from rf_app.errors import UserError
+from rf_app.ui.json_input import TEXTS, json_input
 from rf_app.ui.side_by_side_panel import LONG_WORK
 from rf_app.ui.trajectory_panel import KINDS, STEPS
 from rf_app.workflows.compare import best_of_kinds
@@ -21,7 +22,7 @@ def build(studio: Studio) -> None:
     """Add the endpoint to the Blocks at hand; its parts are never shown."""
     with gr.Column(visible=False):
         prompt = gr.Textbox(label="Prompt")
-        models = gr.JSON(label="Model ids (one of each kind if left out)")
+        models = json_input("Model ids (one of each kind if left out)", TEXTS)
         steps = gr.Number(STEPS, label="Steps")
         seed = gr.Number(0, label="Seed of the noise")
         strips = gr.File(label="Film strips, PNG", file_count="multiple")

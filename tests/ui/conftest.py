@@ -35,7 +35,7 @@ def url(studio, tmp_path_factory):
         save_png(Image.new("RGB", (96, 96), "teal"), folder / f"{name}.png", {"prompt": prompt, "seed": seed})
     studio.generate(GenerateRequest("warming up", studio.first_model()))
     page = build(studio, folder)
-    _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, **launch_options())
+    _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, mcp_server=True, **launch_options())
     yield address
     page.close(verbose=False)
 
