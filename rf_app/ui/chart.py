@@ -11,6 +11,7 @@ from html import escape
 
 WIDTH = 460  # units of the drawing; it is scaled to the room there is
 LEFT, RIGHT, TOP, BOTTOM = 52, 14, 12, 42
+SCALES = {"linear": float, "log": math.log, "sqrt": math.sqrt}
 COLOURS = 6  # classes c0 to c5 in assets/style.css
 
 
@@ -34,18 +35,21 @@ class Series:
 
 @dataclass(frozen=True)
 class Axis:
-    """What is shown of a range; a logarithmic one lies above 0. suffix: the unit, after each number."""
+    """What is shown of a range. suffix: the unit, after each number.
+
+    scale: "log" for a range above 0; "sqrt" gives small numbers room and still shows 0.
+    """
 
     title: str
     low: float
     high: float
-    log: bool = False
+    scale: str = "linear"
     ticks: tuple[float, ...] = ()  # () takes round numbers
     suffix: str = ""
 
     def place(self, value: float) -> float:
         """0 at the low end, 1 at the high end."""
-        low, high, value = (math.log(v) if self.log else v for v in (self.low, self.high, value))
+        low, high, value = map(SCALES[self.scale], (self.low, self.high, value))
         return (value - low) / (high - low)
 
     def marks(self) -> tuple[float, ...]:
@@ -53,9 +57,11 @@ class Axis:
         if self.ticks:
             return self.ticks
         steps = [m * 10.0**e for e in range(-6, 7) for m in (1, 2, 5)]
-        if self.log:
+        if self.scale == "log":
             marks = [step for step in steps if self.low <= step <= self.high]
             return tuple(marks[:: math.ceil(len(marks) / 6)] if marks else ())
+        if self.scale == "sqrt":
+            return tuple(root**2 for root in Axis("", self.low**0.5, self.high**0.5).marks())
         step = next(step for step in steps if (self.high - self.low) / step <= 6)
         first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
         return tuple(i * step for i in range(first, last + 1))

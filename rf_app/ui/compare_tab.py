@@ -15,7 +15,7 @@ def build(studio: Studio, tab: gr.Tab) -> None:
             side_by_side_panel.build(studio, sent, tab, subtabs)
         with gr.Tab("Grid", id="grid"):
             grid_panel.build(studio)
-        with gr.Tab("Trajectory", id="trajectory") as tab:
-            trajectory_panel.build(studio, tab)
-        with gr.Tab("Quality and cost", id="quality") as tab:
-            quality_panel.build(studio, tab)
+        with gr.Tab("Trajectory", id="trajectory") as own:
+            trajectory_panel.build(studio, own)
+        with gr.Tab("Quality and cost", id="quality") as own:
+            quality_panel.build(studio, own)

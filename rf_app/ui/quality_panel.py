@@ -143,7 +143,7 @@ def known(rows: Sequence[Figures], colours: dict[str, int]) -> str:
 
 
 def _axis(values: Sequence[float], title: str, ticks: tuple[float, ...] = ()) -> Axis:
-    return Axis(title, min(values) / 1.25, max(values) * 1.25, log=True, ticks=ticks)
+    return Axis(title, min(values) / 1.25, max(values) * 1.25, scale="log", ticks=ticks)
 
 
 def _series(

@@ -202,7 +202,7 @@ def _curves(results: Sequence[Shown]) -> str:
         "Where the path bends",
         series,
         Axis("τ, from noise (0) to picture (1)", 0, 1),
-        Axis("‖velocity − chord‖², straight is 0", 0, top),
+        Axis("‖velocity − chord‖², straight is 0; the axis is a square root’s", 0, top, scale="sqrt"),
     )
 
 

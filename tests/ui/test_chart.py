@@ -7,19 +7,18 @@ import pytest
 from rf_app.ui.chart import LEFT, RIGHT, TOP, WIDTH, Axis, Point, Series, chart
 
 
-def corners(log):
-    low = 1 if log else 0
-    x, y = Axis("x", low, 100, log=log), Axis("y", low, 100, log=log)
-    points = tuple(Point(v, v, "tip") for v in (low, 10 if log else 50, 100))
+def corners(scale, low, middle):
+    x, y = Axis("x", low, 100, scale), Axis("y", low, 100, scale)
+    points = tuple(Point(v, v, "tip") for v in (low, middle, 100))
     html = chart("title", [Series("name", 7, points)], x, y, height=200)
     found = re.search(r'class="c1"><polyline points="([^"]+)"', html)[1]
     return [tuple(map(float, point.split(","))) for point in found.split()]
 
 
-@pytest.mark.parametrize("log", [False, True])
-def test_points_stand_where_the_axes_say(log):
+@pytest.mark.parametrize("scale", [("linear", 0, 50), ("log", 1, 10), ("sqrt", 0, 25)])
+def test_points_stand_where_the_axes_say(scale):
     middle = LEFT + (WIDTH - LEFT - RIGHT) / 2
-    assert corners(log) == [(LEFT, TOP + 200), (middle, TOP + 100), (WIDTH - RIGHT, TOP)]
+    assert corners(*scale) == [(LEFT, TOP + 200), (middle, TOP + 100), (WIDTH - RIGHT, TOP)]
 
 
 def test_the_order_of_points_is_kept():
@@ -35,9 +34,10 @@ def test_the_order_of_points_is_kept():
         (Axis("x", 0, 1), (0, 0.2, 0.4, 0.6, 0.8, 1)),
         (Axis("x", -0.23, 0.41), (-0.2, 0, 0.2, 0.4)),
         (Axis("x", 0, 331_000), (0, 100_000, 200_000, 300_000)),
-        (Axis("x", 0.03, 1.2, log=True), (0.05, 0.1, 0.2, 0.5, 1)),
-        (Axis("x", 15, 900, log=True), (20, 50, 100, 200, 500)),
-        (Axis("x", 1, 30, log=True, ticks=(1, 4, 25)), (1, 4, 25)),
+        (Axis("x", 0.03, 1.2, scale="log"), (0.05, 0.1, 0.2, 0.5, 1)),
+        (Axis("x", 15, 900, scale="log"), (20, 50, 100, 200, 500)),
+        (Axis("x", 0, 3100, scale="sqrt"), (0, 100, 400, 900, 1600, 2500)),
+        (Axis("x", 1, 30, scale="log", ticks=(1, 4, 25)), (1, 4, 25)),
     ],
 )
 def test_axes_carry_round_numbers(axis, marks):
