@@ -12,10 +12,17 @@ def build(studio: Studio, tab: gr.Tab) -> None:
     sent = gr.Textbox("", visible="hidden", elem_id="sent-compare")
     with gr.Tabs(elem_id="compare-tabs", elem_classes="subtabs") as subtabs:
         with gr.Tab("Side by side", id="side-by-side"):
-            side_by_side_panel.build(studio, sent, tab, subtabs)
+            models = side_by_side_panel.build(studio, sent, tab, subtabs)
         with gr.Tab("Grid", id="grid"):
-            grid_panel.build(studio)
+            models += grid_panel.build(studio)
         with gr.Tab("Trajectory", id="trajectory") as own:
             trajectory_panel.build(studio, own)
         with gr.Tab("Quality and cost", id="quality") as own:
             quality_panel.build(studio, own)
+    # Models may have come since the page was opened.
+    tab.select(
+        lambda: [gr.Dropdown(choices=studio.models()) for _ in models],
+        outputs=models,
+        show_progress="hidden",
+        api_visibility="private",
+    )

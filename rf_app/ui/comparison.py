@@ -48,9 +48,9 @@ def outcome(attempt: Attempt) -> str:
 
 
 def faster(attempts: Sequence[Attempt], speed_up: SpeedUp | None, titles: dict[str, str]) -> str:
-    """The speed-up in large figures; nothing before there are two pictures."""
+    """The speed-up in large figures, as soon as there are two pictures."""
     if speed_up is None:
-        return '<div class="faster"></div>'
+        return OPENING
     quick, slow = attempts[speed_up.quickest], attempts[speed_up.slowest]
     factor = speed_up.factor
     if factor < EVEN:

@@ -47,8 +47,8 @@ class AxisFields:
         return [self.name, self.text, self.models]
 
 
-def build(studio: Studio) -> None:
-    """Lay the panel out and connect it, inside the Blocks at hand."""
+def build(studio: Studio) -> list[gr.Dropdown]:
+    """Lay the panel out and connect it, inside the Blocks at hand; returns its lists of models."""
     base = GenerateRequest(EXAMPLES[0][1], studio.first_model(), seed=EXAMPLES[0][2])
     figures = (
         ("The N-step figure", grid.steps_figure(studio.registry, base)),
@@ -101,7 +101,7 @@ def build(studio: Studio) -> None:
         **private,
     )
     gr.on(
-        [go.click, prompt.submit, *(axis.text.submit for axis in (rows, columns))],
+        [go.click, prompt.submit, *(axis.text.submit for axis in axes)],
         fn=None,
         js=GO,
         outputs=[cue],
@@ -115,6 +115,7 @@ def build(studio: Studio) -> None:
             **private,
         )
     stop.click(lambda turn: turn.stop(), turn, **private)
+    return [model, *(axis.models for axis in axes)]
 
 
 def _axis_row(studio: Studio, title: str, axis: grid.Axis | None) -> AxisFields:

@@ -50,10 +50,10 @@ class Column:
         return [self.model, self.steps, self.guidance, self.solver, self.negative]
 
 
-def build(studio: Studio, sent: gr.Textbox, tab: gr.Tab, subtabs: gr.Tabs) -> None:
+def build(studio: Studio, sent: gr.Textbox, tab: gr.Tab, subtabs: gr.Tabs) -> list[gr.Dropdown]:
     """Lay the panel out and connect it; `sent` gets settings of other tabs, `subtabs` holds this panel.
 
-    `tab` is the outer one: opened for the first time, it shows the first example.
+    `tab` is the outer one: opened for the first time, it shows the first example. Returns its model lists.
     """
     with gr.Column(elem_id="side-by-side", elem_classes="study"):
         with gr.Row(elem_classes="wish"):
@@ -120,6 +120,7 @@ def build(studio: Studio, sent: gr.Textbox, tab: gr.Tab, subtabs: gr.Tabs) -> No
     for column in columns[:2]:
         received += column.fields
     sent.change(_receive(studio), sent, received, **private)
+    return [column.model for column in columns]
 
 
 def _column(studio: Studio, i: int, model: str) -> Column:
