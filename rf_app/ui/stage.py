@@ -51,7 +51,8 @@ def _figure(picture: Picture, many: bool) -> str:
     image = f'<img src="{data_url(picture.png)}" alt="{prompt}" data-seed="{seed}" decoding="sync">'
     label, caption = ("Save", f"<figcaption>{seed}</figcaption>") if many else ("Save PNG", "")
     save = f'<a class="save" href="#" onclick="{SAVE}" download="{escape(picture.name)}">{label}</a>'
-    return f"<figure>{image}{save}{send_button('compare', picture.settings)}{caption}</figure>"
+    send = "".join(send_button(tab, picture.settings) for tab in ("compare", "interpolate"))
+    return f"<figure>{image}{save}{send}{caption}</figure>"
 
 
 def _times(timings: Timings) -> str:

@@ -182,6 +182,17 @@ def test_a_saved_frame_dropped_on_the_tab_brings_everything_back(between):
     expect(between.locator(PICTURE)).to_have_attribute("src", before)
 
 
+def test_a_picture_of_generate_is_one_click_away(page, studio):
+    page.fill("#prompt textarea", "a red tent")
+    page.locator("#seed input[type=number]").fill("5")
+    image = page.locator('#stage img[alt="a red tent"][data-seed="5"]')
+    expect(image).to_be_visible()
+    page.locator("#stage .send", has_text="Interpolate").click()
+    expect(page.locator("#key-a textarea")).to_have_value("a red tent")
+    expect(page.locator("#key-a input[type=number]")).to_have_value("5")
+    shows(page, drawn(studio, "a red tent", 5))
+
+
 def test_a_picture_sent_from_another_tab_is_the_first_key_frame(between, studio):
     def send(text):
         between.evaluate(
