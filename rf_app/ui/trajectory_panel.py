@@ -220,6 +220,6 @@ def _paths(results: Sequence[Shown]) -> str:
     ]
     xs, ys = ([getattr(point, axis) for each in series for point in each.points] for axis in "xy")
     x = Axis("along the chord, from noise (0) to picture (1)", min(xs) - 0.05, max(xs) + 0.05)
-    y = Axis("across it, where the path strays most", min(-0.2, *ys) - 0.05, max(0.4, *ys) + 0.05)
+    y = Axis("across it, where the path strays most", min(-0.1, *ys) - 0.02, max(0.2, *ys) + 0.05)
     # One unit is as long upwards as it is along: what looks straight is straight.
     return chart("The path from above", series, x, y, height=394 * (y.high - y.low) / (x.high - x.low))

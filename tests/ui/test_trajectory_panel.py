@@ -130,6 +130,10 @@ def test_no_model_gets_its_message(panel):
 def test_nothing_sticks_out_on_any_screen(panel, width):
     panel.set_viewport_size({"width": width, "height": 844})
     assert panel.evaluate("document.documentElement.scrollWidth") <= width
+    link = panel.get_by_role("link", name="Save strip").first.bounding_box()
+    assert link["x"] + link["width"] <= width
+    strip = panel.locator("#trajectory .strip").first.evaluate("e => [e.scrollWidth, e.clientWidth]")
+    assert (strip[0] > strip[1]) == (width == 390), "only a phone's strips scroll"
 
 
 @pytest.fixture(scope="module")

@@ -100,3 +100,10 @@ def test_the_words_follow_the_figures():
         "2-RF stays close to a straight line (S = 5.8): one step lands where 8 do, to within 1% of the way."
     )
     assert in_words([broken]) == ""
+
+
+def test_a_defect_is_named_by_its_kind(tiny_registry):
+    worker = Worker(tiny_registry, "cpu")
+    worker.close()
+    (found,) = run(worker, ["tiny-2rf"])
+    assert found.problem == "tiny-2rf failed (RuntimeError)."
