@@ -90,8 +90,8 @@ def test_the_words_follow_the_figures():
     assert in_words([one, straight, broken, curved, alike]) == " ".join(
         (
             "Pocket SD bends (S = 812): one step would miss by 61% of the way, and its estimate goes on",
-            "changing. Its twin is about as straight (S = 800): one step would miss by 60% of the way, and its",
-            "estimate goes on changing.",
+            "changing. Its twin is about as straight (S = 800): one step would miss by 60% of the way, and",
+            "its estimate goes on changing.",
             "2-RF is 14 times straighter (S = 58): one step lands where 25 do, to within 5% of the way.",
             "InstaFlow takes a single step, a straight line by construction.",
         )
