@@ -58,15 +58,15 @@ class DistillConfig:
     start: Start = "matched"
     """How the teacher's U-Net is taken up where it is a diffusion model; see trainers.reflow. A 2-RF goes on
     predicting what it predicts."""
-    l2_steps: int = 2_500
+    l2_steps: int = 2_000
     """Steps of the first stage, 0 to leave it out."""
     l2_batch: int = 48
     """Pairs in a step of the first stage."""
     l2_learning_rate: float = 3e-4
     """Peak learning rate of the first stage."""
-    lpips_steps: int = 1_500
+    lpips_steps: int = 800
     """Steps of the second stage, 0 to leave it out."""
-    lpips_batch: int = 24
+    lpips_batch: int = 16
     """Pairs in a step of the second stage, which decodes them."""
     lpips_learning_rate: float = 1.5e-4
     """Peak learning rate of the second stage."""

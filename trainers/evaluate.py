@@ -31,6 +31,7 @@ from rf_app.metrics.fidelity import Fidelity, fidelity
 from rf_app.metrics.judge import BUNDLED, Judge
 from rf_app.registry.card import ModelCard, write_card
 from rf_app.registry.folders import Registry
+from rf_app.schedulers.noise_schedule import schedule_of
 from trainers.common import command
 from trainers.common.disk import disk_full_named, write_atomically
 from trainers.common.models import (
@@ -41,7 +42,6 @@ from trainers.common.models import (
     noise_of,
     registry_into,
     sample,
-    schedule_of,
 )
 from trainers.pairs import check_sampling
 from trainers.pocket.world import HELD_OUT, describe, picture
@@ -216,7 +216,7 @@ class Subject:
     def straightness(self, accelerator: Accelerator) -> float:
         """S of the model seen as a flow, at its guidance, over the first prompts; shared by processes."""
         count = min(STRAIGHTNESS_SAMPLES, len(self.reference.seeds))
-        schedule, total = schedule_of(self.pipeline), torch.zeros((), device=accelerator.device)
+        schedule, total = schedule_of(self.pipeline.scheduler), torch.zeros((), device=accelerator.device)
         starts = range(accelerator.process_index * BATCH, count, accelerator.num_processes * BATCH)
         for i in tqdm(starts, desc="straightness", leave=False, disable=not accelerator.is_main_process):
             numbers = range(i, min(i + BATCH, count))

@@ -75,7 +75,7 @@ class ReflowConfig:
     """"velocity": squared error of v; "huber": Huber error of the predicted data (Rectified Diffusion)."""
     density: Density = "uniform"
     """Density of tau: "uniform", or "u-shaped", more at both ends (2-RF++, arXiv 2405.20320)."""
-    steps: int = 6_000
+    steps: int = 5_000
     """Optimizer steps."""
     batch: int = 48
     """Pairs in a step of each process."""

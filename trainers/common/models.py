@@ -14,6 +14,7 @@ from rf_app.flow.conversion import NoiseSchedule
 from rf_app.registry.card import ModelCard, check_id
 from rf_app.registry.folders import Registry
 from rf_app.registry.loading import load
+from rf_app.schedulers.noise_schedule import schedule_of
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
 from trainers.common.disk import disk_full_named
 
@@ -50,19 +51,6 @@ def fingerprint(module: nn.Module) -> str:
     return digest.hexdigest()[:12]
 
 
-def schedule_of(pipeline: StableDiffusionPipeline) -> NoiseSchedule | None:
-    """What `velocity_field` needs to see the model as a flow; None where the U-Net predicts velocity."""
-    scheduler = pipeline.scheduler
-    if isinstance(scheduler, RectifiedFlowScheduler):
-        return scheduler.schedule
-    if scheduler.config.prediction_type != "epsilon":
-        raise UserError(
-            f"{pipeline.unet.config._name_or_path}: its prediction_type is "
-            f"{scheduler.config.prediction_type!r}; the trainers take 'epsilon' and rectified flows."
-        )
-    return NoiseSchedule(scheduler.alphas_cumprod)
-
-
 def taken_up(pipeline: StableDiffusionPipeline, matched: bool) -> NoiseSchedule | None:
     """How training takes up a model's U-Net, for `velocity_field`.
 
@@ -70,7 +58,7 @@ def taken_up(pipeline: StableDiffusionPipeline, matched: bool) -> NoiseSchedule 
     A rectified flow always goes on predicting what it predicts.
     """
     is_flow = isinstance(pipeline.scheduler, RectifiedFlowScheduler)
-    return schedule_of(pipeline) if matched or is_flow else None
+    return schedule_of(pipeline.scheduler) if matched or is_flow else None
 
 
 def flow_scheduler(pipeline: StableDiffusionPipeline, matched: bool) -> RectifiedFlowScheduler:

@@ -62,17 +62,19 @@ def stages(config: WeightsConfig) -> list[Stage]:
         return Stage(name, f"trainers.pocket.{module}", options, output, bfloat16)
 
     def pairs(teacher: str, output: Path, *options: str) -> Stage:
-        made = ("--teacher", teacher, "--output", str(output), "--count", "10000", *options, *models)
+        made = ("--teacher", teacher, "--output", str(output), "--count", "10240", *options, *models)
         return Stage(f"pairs of {teacher}", "trainers.pairs", made, output, bfloat16=True)
 
     def student(module: str, teacher: str, food: Path, id: str, title: str, *options: str) -> Stage:
         made = ("--teacher", teacher, "--pairs", str(food), "--output", id, "--title", title)
         options = (*made, "--run", str(runs / id), *options, *models, "--overwrite")
-        return Stage(id, f"trainers.{module}", options, config.models / id, bfloat16=True)
+        # A distillation works at tau = 0, where the conversion from epsilon multiplies rounding by 15.
+        return Stage(id, f"trainers.{module}", options, config.models / id, bfloat16=module == "reflow")
 
     return [
         pocket("autoencoder", "autoencoder", vae),
         pocket("judge", "judge", config.judge, "--autoencoder", str(vae), "--output", str(config.judge)),
+        Stage("sample", "trainers.pocket.sample", judge, config.judge / "sample.json"),
         pocket(
             "pocket-sd",
             "teacher",

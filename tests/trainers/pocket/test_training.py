@@ -120,10 +120,10 @@ def test_weights_runs_each_stage_once_and_stops_at_a_failure(tmp_path, monkeypat
 
     def child(arguments: list[str], bfloat16: bool) -> int:
         ran.append(arguments[2])
-        if len(ran) == 3:
+        if len(ran) == 4:
             return 1
         (stage,) = (stage for stage in weights.stages(config) if stage.options == tuple(arguments[3:]))
-        stage.output.mkdir(parents=True)
+        stage.output.mkdir(parents=True, exist_ok=True)
         return 0
 
     monkeypatch.setattr(weights, "run_child", child)
@@ -132,8 +132,9 @@ def test_weights_runs_each_stage_once_and_stops_at_a_failure(tmp_path, monkeypat
         weights.main(config)
     assert leaving.value.code == 1
     weights.main(config)
-    assert ran[:3] == ["trainers.pocket.autoencoder", "trainers.pocket.judge", "trainers.pocket.teacher"]
-    assert ran[3] == "trainers.pocket.teacher"
+    first = ["autoencoder", "judge", "sample", "teacher"]
+    assert ran[:4] == [f"trainers.pocket.{name}" for name in first]
+    assert ran[4] == "trainers.pocket.teacher"
     assert len(ran) == len(weights.stages(config)) + 1
     (tmp_path / "models/pocket-2rf").rmdir()
     weights.main(config)
