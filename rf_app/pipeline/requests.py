@@ -63,13 +63,18 @@ class Timings:
 
 @dataclass(frozen=True)
 class GenerateResult:
-    """images[i] has seeds[i]; request is the checked one; unknown_words: those the model has not learned."""
+    """images[i] has seeds[i]; request is the checked one.
+
+    unknown_words: those the model has not learned. unread: the end of a prompt that is too long for
+    its text encoder, or nothing.
+    """
 
     images: tuple[Image.Image, ...]
     request: GenerateRequest
     seeds: tuple[int, ...]
     timings: Timings
     unknown_words: tuple[str, ...]
+    unread: str
 
 
 def _text(name: str, value: str) -> str:

@@ -153,7 +153,8 @@ class Worker:
             decode += self._now() - sampled
         timings = Timings(text=text_done - start, unet=unet, decode=decode, total=self._now() - start)
         unknown = tuple(model.vocabulary.unknown(request.prompt)) if model.vocabulary else ()
-        return GenerateResult(tuple(images), request, seeds, timings, unknown)
+        unread = _unread(model.pipeline, request.prompt)
+        return GenerateResult(tuple(images), request, seeds, timings, unknown, unread)
 
     @torch.inference_mode()
     def _trajectory(
@@ -304,6 +305,16 @@ def _sample(
         ).images
     finally:
         pipeline.scheduler = own
+
+
+def _unread(pipeline: StableDiffusionPipeline, prompt: str) -> str:
+    """The end of the prompt that the text encoder has no room for, or nothing."""
+    tokenizer = pipeline.tokenizer
+    room = tokenizer.model_max_length - tokenizer.num_special_tokens_to_add()
+    starts = tokenizer(
+        prompt, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+    ).offset_mapping
+    return prompt[starts[room][0] :] if len(starts) > room else ""
 
 
 def _decode(pipeline: StableDiffusionPipeline, latents: Tensor) -> Image.Image:

@@ -42,7 +42,8 @@ def build(studio: Studio) -> None:
             solver: dpm++, ddim or euler of diffusion models, euler or heun of others (default: the first).
 
         Returns:
-            The PNG files, which carry their settings; and settings, seconds and unknown words.
+            The PNG files, which carry their settings; and settings, seconds, words that the model does not
+            know, and the end of a prompt that is too long for it.
         """
         request = GenerateRequest(
             prompt,

@@ -20,7 +20,8 @@ def stage(shown: Shown) -> str:
     """The stage for a finished request."""
     many = len(shown.pictures) > 1
     figures = "".join(_figure(picture, many) for picture in shown.pictures)
-    return _page(figures, len(shown.pictures), _times(shown.timings), _hint(shown.hint))
+    notes = _unread(shown.unread) + _hint(shown.hint)
+    return _page(figures, len(shown.pictures), _times(shown.timings), notes)
 
 
 def opening_stage(picture: Path, prompt: str) -> str:
@@ -78,6 +79,16 @@ def duration(seconds: float) -> str:
     if seconds < 0.01:
         return f"{seconds * 1000:.1f} ms"
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def _unread(end: str) -> str:
+    if not end:
+        return ""
+    shown = end if len(end) <= 80 else f"{end[:79]}…"
+    return (
+        '<div class="hint" role="status"><p>The prompt is longer than this model reads. '
+        f"It stopped before <b>{escape(shown)}</b></p></div>"
+    )
 
 
 def _hint(hint: Hint | None) -> str:

@@ -77,9 +77,10 @@ class Shown:
     request: GenerateRequest
     timings: Timings
     hint: Hint | None
+    unread: str  # the end of a prompt that is too long for the model
 
     def as_json(self) -> dict[str, Any]:
-        """What a program gets beside the files: the settings in force, seeds, seconds, unknown words."""
+        """What a program gets beside the files: settings, seeds, seconds, what was not understood."""
         return {
             "prompt": self.request.prompt,
             "negative_prompt": self.request.negative_prompt,
@@ -90,6 +91,7 @@ class Shown:
             "seeds": [picture.settings["seed"] for picture in self.pictures],
             "seconds": asdict(self.timings),
             "unknown_words": list(self.hint.words) if self.hint else [],
+            "unread": self.unread,
         }
 
 
@@ -159,6 +161,7 @@ class Studio:
             request=result.request,
             timings=result.timings,
             hint=self._hint(result, typing),
+            unread=result.unread,
         )
 
     def warm_up(self) -> None:

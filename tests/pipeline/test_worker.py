@@ -46,9 +46,19 @@ def test_a_result_says_what_was_done(worker, model):
     assert result.request.prompt == "a dragon near a lake"
     assert (result.request.steps, result.request.guidance) == (card.steps, card.guidance)
     assert result.unknown_words == ("dragon",)
+    assert result.unread == ""
     times = result.timings
     assert min(times.text, times.unet, times.decode) > 0
     assert times.total >= times.text + times.unet + times.decode
+
+
+def test_the_end_of_a_long_prompt_is_named(worker):
+    """The tiny tokenizer has 30 places, one a letter; the stock pipeline cuts at the same one."""
+    letters = "abcdefghijklmnopqrstuvwxyz1234"
+    result = ask(worker, prompt=f"{letters}5 À la fin")
+    assert result.unread == "5 À la fin"
+    assert ask(worker, prompt=letters).unread == ""
+    assert np.array_equal(pixels(result), pixels(ask(worker, prompt=letters)))
 
 
 @pytest.mark.parametrize("model", MODELS)

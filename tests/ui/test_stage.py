@@ -43,3 +43,10 @@ def test_each_part_has_its_time_and_each_picture_its_place(studio):
     assert "--columns:3" in html
     for part in ("text", "unet", "decode", "total"):
         assert f'class="{part}" data-seconds="{getattr(shown.timings, part):.6f}"' in html
+
+
+def test_the_end_of_a_long_prompt_is_named_as_text(studio):
+    html = stage(studio.generate(GenerateRequest("x" * 30 + EVIL, "tiny-instaflow")))
+    assert "longer than this model reads" in html
+    assert "script" not in parsed(html).tags
+    assert "longer" not in stage(studio.generate(GenerateRequest("a lake", "tiny-instaflow")))
