@@ -40,6 +40,8 @@ class FrameRequest:
     guidance: float | None = None  # None: the card's; up to 1 means none
     noise: str = "slerp"  # one of NOISE
     text: str = "lerp"  # one of TEXT
+    negative_prompt: str = ""  # of use only with guidance above 1
+    solver: str | None = None  # None: the model's own; see rf_app.schedulers.solvers
 
     def checked(self, card: ModelCard) -> "FrameRequest":
         """The same with the card's defaults filled in; raises UserError naming the value out of range."""
@@ -68,6 +70,8 @@ class FrameRequest:
             position=tuple(float(value) for value in self.position),
             steps=pictures[0].steps,
             guidance=pictures[0].guidance,
+            negative_prompt=pictures[0].negative_prompt,
+            solver=pictures[0].solver,
         )
 
     def at_key_frame(self) -> GenerateRequest | None:
@@ -97,7 +101,15 @@ class FrameRequest:
         return self.place(NOISE[self.noise], noises)
 
     def _picture(self, prompt: str, seed: int) -> GenerateRequest:
-        return GenerateRequest(prompt, self.model, self.steps, self.guidance, seed)
+        return GenerateRequest(
+            prompt,
+            self.model,
+            self.steps,
+            self.guidance,
+            seed,
+            negative_prompt=self.negative_prompt,
+            solver=self.solver,
+        )
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from rf_app.registry.folders import Registry
 from rf_app.registry.loading import Stamp, load, stamp
 from rf_app.registry.vocabulary import Vocabulary, vocabulary
 from rf_app.schedulers.noise_schedule import schedule_of
-from rf_app.schedulers.solvers import fresh, solvers
+from rf_app.schedulers.solvers import fresh
 
 Progress = Callable[[int, int], None]
 """Called after each call of the U-Net with (calls done, calls in all), on the worker's thread."""
@@ -202,10 +202,10 @@ class Worker:
         stop_if_cancelled()
         model = self._model(request.model)
         request = request.checked(model.card)
-        scheduler = fresh(model.pipeline.scheduler, model.card.kind, solvers(model.card.kind)[0])
+        scheduler = fresh(model.pipeline.scheduler, model.card.kind, request.solver)
         start = self._now()
         embeds = request.embedding([self._embed(model, key.prompt) for key in request.key_frames])
-        null_embeds = self._embed(model, "") if request.guidance > 1 else None
+        null_embeds = self._embed(model, request.negative_prompt) if request.guidance > 1 else None
         noise = request.noise_of([self._noise(model, key.seed) for key in request.key_frames])
         text_done = self._now()
         latents = _sample(

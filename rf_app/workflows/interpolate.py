@@ -26,7 +26,7 @@ from rf_app.workflows.video import FORMATS, FRAMES_PER_SECOND, write_video
 
 MIN_FRAMES, MAX_FRAMES = 2, 600
 KEY = "interpolation"  # in a picture's settings
-OPTIONS = ("steps", "guidance", "noise", "text")
+OPTIONS = ("steps", "guidance", "noise", "text", "negative_prompt", "solver")
 
 
 NIGHTFALL = "A photograph of a snowy mountain near a beautiful lake"
@@ -75,7 +75,7 @@ class Frame:
         found = self.result.request.at_key_frame()
         if found is None:
             return None
-        names = ("prompt", "negative_prompt", "model", "steps", "guidance", "seed")
+        names = ("prompt", "negative_prompt", "model", "steps", "guidance", "solver", "seed")
         return {name: getattr(found, name) for name in names}
 
     @property
@@ -190,6 +190,8 @@ class Interpolator:
             found.get("steps"),
             found.get("guidance"),
             found.get("seed", 0),
+            negative_prompt=found.get("negative_prompt", ""),
+            solver=found.get("solver"),
         )
         return request.checked(self.registry.card(request.model))
 

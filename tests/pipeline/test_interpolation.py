@@ -67,6 +67,17 @@ def test_a_key_frame_names_the_request_for_its_picture(worker, text):
     assert replace(SQUARE, position=(0.5, 0)).at_key_frame() is None
 
 
+@pytest.mark.parametrize(("model", "solver"), [("tiny-sd", "ddim"), ("tiny-2rf", "heun")])
+def test_negative_prompt_and_solver_act_as_in_generate(worker, model, solver):
+    way = replace(ROW, model=model, position=(0.5,), steps=3, guidance=4.0)
+    plain = pixels(worker, way)
+    for values in ({"negative_prompt": "a lake"}, {"solver": solver}):
+        same = replace(way, **values).at_key_frame()
+        found = pixels(worker, replace(way, **values))
+        assert np.array_equal(found, drawn(worker, same))
+        assert not np.array_equal(found, plain)
+
+
 def test_a_frame_depends_on_its_request_alone(worker):
     requests = [ROW, SQUARE, replace(ROW, noise="lerp"), replace(ROW, text="first"), replace(ROW, steps=3)]
     first = [pixels(worker, request) for request in requests]
@@ -98,7 +109,7 @@ def test_an_edge_of_the_square_is_the_way_between_its_corners(worker):
 def test_it_says_what_was_done(worker):
     result = worker.frame(replace(ROW, key_frames=(KeyFrame(" a lake ", 3.0), KEYS[1]), position=(1,)))
     assert result.request == FrameRequest(
-        (KeyFrame("a lake", 3), KEYS[1]), (1.0,), "tiny-instaflow", 1, 1.0, "slerp", "lerp"
+        (KeyFrame("a lake", 3), KEYS[1]), (1.0,), "tiny-instaflow", 1, 1.0, "slerp", "lerp", solver="euler"
     )
     times = result.timings
     assert min(times.text, times.unet, times.decode) > 0
@@ -142,6 +153,8 @@ def test_it_stops_within_a_step(worker):
         ({"key_frames": (KeyFrame(None, 1), KEYS[0])}, "Key frame 1: The prompt must be text"),
         ({"steps": 0}, "steps is 0"),
         ({"guidance": 21}, "guidance is 21"),
+        ({"solver": "dpm++"}, "solver is 'dpm++'; tiny-instaflow takes one of euler, heun"),
+        ({"negative_prompt": "a" * 2001}, "The negative prompt has 2,001 characters"),
         ({"model": "no-such"}, "no-such"),
         ({"model": None}, "Model id None"),
     ],

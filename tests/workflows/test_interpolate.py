@@ -57,13 +57,16 @@ def test_a_frame_in_between_is_not_for_generate(interpolator, studio, tmp_path):
 
 
 def test_a_picture_of_generate_becomes_a_key_frame(interpolator, studio, tmp_path):
-    picture = studio.generate(GenerateRequest("a red tent", "tiny-2rf", steps=3, seed=8)).pictures[0]
+    request = GenerateRequest(
+        "a red tent", "tiny-2rf", steps=3, seed=8, guidance=3, negative_prompt="a lake", solver="heun"
+    )
+    picture = studio.generate(request).pictures[0]
     (tmp_path / "picture.png").write_bytes(picture.png)
     for found in (
         interpolator.restore(tmp_path / "picture.png"),
         interpolator.receive(json.dumps(picture.settings)),
     ):
-        assert (found.prompt, found.seed, found.model, found.steps) == ("a red tent", 8, "tiny-2rf", 3)
+        assert found == request
 
 
 @pytest.mark.parametrize(
@@ -143,7 +146,7 @@ def test_a_video_has_its_frames_and_tells_how_far_it_is(interpolator, tmp_path, 
             frames = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
             settings = json.loads(video.metadata["comment"])
         assert len(frames) == 9
-        assert read_request(settings["interpolation"]) == replace(way, steps=1, guidance=1.0)
+        assert read_request(settings["interpolation"]) == replace(way, steps=1, guidance=1.0, solver="euler")
         # The middle one is the middle key frame, but for the compression and the enlarging.
         key = np.asarray(interpolator.frame(replace(way, position=(0.5,))).result.image).astype(float)
         shrunk = frames[4].reshape(96, 4, 96, 4, 3).mean((1, 3))
