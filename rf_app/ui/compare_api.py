@@ -17,7 +17,7 @@ from gradio.processing_utils import save_bytes_to_cache
 from rf_app.errors import UserError
 from rf_app.pipeline.requests import GenerateRequest
 from rf_app.ui.json_input import json_input
-from rf_app.ui.side_by_side_panel import LONG_WORK
+from rf_app.ui.turn import LONG_WORK
 from rf_app.workflows import grid
 from rf_app.workflows.attempt import Attempt
 from rf_app.workflows.background import Progress, batches
@@ -66,13 +66,15 @@ def _compare(studio: Studio) -> None:
         """
         requests = [_request(prompt, seed, side) for side in _sides(studio, models)]
         attempts = [Attempt(request) for request in requests]
+        results = _results(attempts, files)
         try:
             for news in batches(lambda emit, cancelled: compare(studio, requests, emit, cancelled)):
                 for each in news:
                     if isinstance(each, SideDone):
                         attempts[each.index] = each.attempt
+                        results = _results(attempts, files)
                 if news:
-                    yield _results(attempts, files)
+                    yield results
         except UserError as error:
             raise gr.Error(str(error), print_exception=False) from None
 

@@ -2,8 +2,12 @@
 
 from gradio_client import Client
 strips, figures = Client("http://127.0.0.1:7860").predict("a lake at night", api_name="/trajectory")
+
+It is a generator, so that the work ends with the connection.
 """
 
+from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 import gradio as gr
@@ -11,8 +15,9 @@ from gradio.processing_utils import save_bytes_to_cache
 
 from rf_app.errors import UserError
 from rf_app.ui.json_input import TEXTS, json_input
-from rf_app.ui.side_by_side_panel import LONG_WORK
 from rf_app.ui.trajectory_panel import KINDS, STEPS
+from rf_app.ui.turn import LONG_WORK
+from rf_app.workflows.background import Progress, batches
 from rf_app.workflows.compare import best_of_kinds
 from rf_app.workflows.generate import Studio
 from rf_app.workflows.trajectory import Followed, follow, in_words
@@ -30,7 +35,7 @@ def build(studio: Studio) -> None:
 
     def trajectory(
         prompt: str, models: Any = None, steps: float = STEPS, seed: float = 0
-    ) -> tuple[list[str], dict[str, Any]]:
+    ) -> Iterator[tuple[list[str] | None, dict[str, Any]]]:
         """Follow models on their way from the same noise to a picture, and measure how straight they go.
 
         Args:
@@ -49,18 +54,23 @@ def build(studio: Studio) -> None:
             models = best_of_kinds(studio.registry, KINDS)
         if not isinstance(models, list) or not all(isinstance(model, str) for model in models):
             raise gr.Error("models must be a list of model ids.", print_exception=False)
-        found: list[Any] = []
+        followed: list[Followed] = []
         try:
-            follow(studio.worker, prompt, models, steps, seed, found.append, cancelled=bool)
+            for news in batches(
+                lambda emit, cancelled: follow(studio.worker, prompt, models, steps, seed, emit, cancelled)
+            ):
+                followed += [each for each in news if isinstance(each, Followed)]
+                progress = [each for each in news if isinstance(each, Progress)]
+                if progress:
+                    yield None, asdict(progress[-1])
         except UserError as error:
             raise gr.Error(str(error), print_exception=False) from None
-        followed = [each for each in found if isinstance(each, Followed)]
         paths = [
             save_bytes_to_cache(each.strip, each.strip_name, strips.GRADIO_CACHE)
             for each in followed
             if each.result
         ]
-        return paths, {"summary": in_words(followed), "models": [each.as_json() for each in followed]}
+        yield paths, {"summary": in_words(followed), "models": [each.as_json() for each in followed]}
 
     gr.on(
         [],

@@ -8,6 +8,8 @@ Gradio's own `cancels` races with the event that starts the next run, and a run 
 
 from collections.abc import Callable
 
+LONG_WORK = {"concurrency_limit": 16, "concurrency_id": "long work"}  # all of it takes turns at the worker
+
 
 class Turn:
     """Beginning a run ends the one before; `stop` ends it without another."""
