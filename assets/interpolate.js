@@ -6,7 +6,7 @@ const [picture, pad, dot, range] = ["img", ".pad", ".dot", "input"].map(find);
 const [save, open, speed, problem] = [".save", ".send", ".speed", ".problem"].map(find);
 const PER_STRETCH = 120; // notches of the scrubber from one key frame to the next
 
-let adopted = ""; // the position that came with the settings, as JSON
+let adopted = ""; // the position that came with the settings and when, as JSON
 let position = [];
 let wanted = false;
 let busy = false;
@@ -15,7 +15,7 @@ let moments = []; // when the latest frames were shown, without a pause between 
 const square = () => position.length === 2;
 
 const adopt = () => {
-  const came = JSON.stringify(props.value.position);
+  const came = JSON.stringify([props.value.position, props.value.at]);
   if (came !== adopted) position = [...props.value.position];
   adopted = came;
   const count = props.value.key_frames.length;
@@ -39,11 +39,13 @@ const draw = async () => {
   while (wanted) {
     wanted = false;
     const place = position;
+    pad.classList.add("drawing");
     try {
       show(await server.frame({ ...props.value, position: place }), place);
     } catch {
       show({ problem: "The server does not answer. Is it still running?" });
     }
+    pad.classList.remove("drawing");
   }
   busy = false;
 };

@@ -16,7 +16,9 @@ from pathlib import Path
 import gradio as gr
 
 from rf_app.errors import UserError
-from rf_app.pipeline.requests import MAX_COUNT, MAX_GUIDANCE, MAX_STEPS, GenerateRequest
+from rf_app.pipeline.requests import MAX_COUNT, GenerateRequest
+from rf_app.ui.complaint import complain
+from rf_app.ui.model_settings import steps_and_guidance
 from rf_app.ui.seed_row import GO, RANDOM_SEED, seed_row
 from rf_app.ui.stage import message_stage, opening_stage, stage
 from rf_app.workflows.examples import Example
@@ -72,19 +74,7 @@ def build(studio: Studio, examples: list[Example], page: gr.Blocks) -> None:
                     studio.models(), value=model_id, label="Model", filterable=False, elem_id="model"
                 )
                 about = gr.HTML(_about(preset.about), elem_id="about")
-                with gr.Row(elem_classes="pair"):
-                    steps = gr.Slider(
-                        1, MAX_STEPS, preset.steps, step=1, label="Steps", buttons=[], elem_id="steps"
-                    )
-                    guidance = gr.Slider(
-                        0,
-                        MAX_GUIDANCE,
-                        preset.guidance,
-                        step=0.1,
-                        label="Guidance",
-                        buttons=[],
-                        elem_id="guidance",
-                    )
+                steps, guidance = steps_and_guidance(preset)
                 with gr.Row(elem_classes="pair"):
                     seed, dice, locked = seed_row(first.seed if first else 7)
                     count = gr.Slider(1, MAX_COUNT, 1, step=1, label="Pictures", buttons=[], elem_id="count")
@@ -187,11 +177,6 @@ def _about(text: str) -> str:
     return f"<p>{escape(text)}</p>"
 
 
-def _complain(error: UserError) -> None:
-    # A toast is HTML, and an error names what the user typed.
-    gr.Warning(escape(str(error)))
-
-
 def _render(studio: Studio) -> Callable:
     def render(cue, prompt, model, steps, guidance, seed, count, negative, solver, progress=gr.Progress()):  # noqa: B008
         typing = cue.startswith("live")
@@ -206,7 +191,7 @@ def _render(studio: Studio) -> Callable:
         try:
             return stage(studio.generate(request, typing, report))
         except UserError as error:
-            _complain(error)
+            complain(error)
             return gr.skip()
 
     return render
@@ -217,7 +202,7 @@ def _preset(studio: Studio) -> Callable:
         try:
             chosen = studio.preset(model)
         except UserError as error:
-            _complain(error)
+            complain(error)
             return (gr.skip(),) * 6
         cue = _cue("live", prompt) if chosen.live else gr.skip()
         solver = gr.Dropdown(chosen.solvers, value=chosen.solvers[0][1])
@@ -231,7 +216,7 @@ def _restore(studio: Studio, read: Callable[[str], Restored]) -> Callable:
         try:
             found = read(source)
         except UserError as error:
-            _complain(error)
+            complain(error)
             return (gr.skip(),) * 11
         if found.note:
             gr.Info(escape(found.note))

@@ -2,16 +2,21 @@
 
 from gradio_client import Client
 video = Client("http://127.0.0.1:7860").predict(["a lake", "a lake at night"], api_name="/interpolate")
+
+It is a generator, so that the work ends with the connection.
 """
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from rf_app.errors import UserError
 from rf_app.pipeline.interpolation import FrameRequest, KeyFrame
-from rf_app.ui.interpolate_tab import new_file
 from rf_app.ui.json_input import TEXTS, json_input
+from rf_app.ui.turn import LONG_WORK
+from rf_app.ui.video_file import make_video
 from rf_app.workflows.generate import Studio
 from rf_app.workflows.interpolate import Interpolator, VideoRequest
 
@@ -32,6 +37,8 @@ def build(studio: Studio) -> None:
         noise = gr.Textbox("slerp", label="slerp or lerp")
         text = gr.Textbox("lerp", label="lerp, or first: the first prompt throughout")
         back = gr.Checkbox(False, label="There and back")
+        negative_prompt = gr.Textbox("", label="Negative prompt")
+        solver = gr.Textbox("", label="Solver (the model's own if left out)")
         file = gr.File(label="Video")
 
     def interpolate(
@@ -45,7 +52,9 @@ def build(studio: Studio) -> None:
         noise: str = "slerp",
         text: str = "lerp",
         there_and_back: bool = False,
-    ) -> str:
+        negative_prompt: str = "",
+        solver: str = "",
+    ) -> Iterator[str | None]:
         """Make a video that changes smoothly from one picture to the next.
 
         Args:
@@ -59,6 +68,8 @@ def build(studio: Studio) -> None:
             noise: "slerp" mixes the noise on an arc, "lerp" on a straight line.
             text: "lerp" blends the descriptions, "first" keeps the first one throughout.
             there_and_back: Return to the first picture, so that the video repeats without a jump.
+            negative_prompt: What to keep out of the pictures; it acts with guidance above 1.
+            solver: dpm++, ddim or euler of diffusion models, euler or heun of others (default: the first).
 
         Returns:
             The video file.
@@ -72,22 +83,43 @@ def build(studio: Studio) -> None:
                 print_exception=False,
             )
         keys = tuple(KeyFrame(prompt, seed) for prompt, seed in zip(prompts, seeds, strict=True))
-        way = FrameRequest(keys, (0,), model or studio.first_model(), steps, guidance, noise, text)
+        way = FrameRequest(
+            keys,
+            (0,),
+            model or studio.first_model(),
+            steps,
+            guidance,
+            noise,
+            text,
+            negative_prompt or "",
+            solver or None,
+        )
         try:
             request = interpolator.checked(VideoRequest(way, frames, form, bool(there_and_back)))
-            path = new_file(file.GRADIO_CACHE, request)
-            interpolator.export(request, path)
+            for news in make_video(interpolator, request, file.GRADIO_CACHE):
+                yield str(news) if isinstance(news, Path) else None
         except UserError as error:
             raise gr.Error(str(error), print_exception=False) from None
-        return str(path)
 
     gr.on(
         [],
         interpolate,
-        [prompts, seeds, frames, form, model, steps, guidance, noise, text, back],
+        [
+            prompts,
+            seeds,
+            frames,
+            form,
+            model,
+            steps,
+            guidance,
+            noise,
+            text,
+            back,
+            negative_prompt,
+            solver,
+        ],
         file,
         api_name="interpolate",
         show_progress="hidden",
-        concurrency_limit=4,
-        concurrency_id="videos",
+        **LONG_WORK,
     )

@@ -5,11 +5,9 @@ the frame (see `rf_app.ui.scrubber`) and is what the video is made of. Nothing o
 """
 
 import json
-import secrets
-import shutil
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
-from html import escape
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +15,14 @@ import gradio as gr
 
 from rf_app.errors import Cancelled, UserError
 from rf_app.pipeline.interpolation import FrameRequest, KeyFrame
-from rf_app.pipeline.requests import MAX_GUIDANCE, MAX_STEPS, GenerateRequest
+from rf_app.pipeline.requests import GenerateRequest
+from rf_app.ui.complaint import complain
+from rf_app.ui.model_settings import recommended, steps_and_guidance
 from rf_app.ui.progress_bar import note, progress_bar
 from rf_app.ui.scrubber import NAMES, scrubber
-from rf_app.workflows.background import Clock, batches
+from rf_app.ui.turn import LONG_WORK, Turn
+from rf_app.ui.video_file import make_video
+from rf_app.workflows.background import Progress
 from rf_app.workflows.generate import Studio
 from rf_app.workflows.interpolate import (
     EXAMPLES,
@@ -33,17 +35,18 @@ from rf_app.workflows.interpolate import (
 from rf_app.workflows.video import FRAMES_PER_SECOND
 
 SHAPES = [("Two", "2"), ("Three", "3"), ("Four", "4"), ("Square", "square")]
-WAITING = 4  # videos at once; their frames take turns
 
-# The request from the fields. The position stays, unless a row became a square or the other way round.
-SETTINGS = """(before, shape, model, steps, guidance, noise, text, ...keys) => {
+# The request from the fields. The position stays, unless a row became a square or the other way round; with
+# another "at", one that was there before is news.
+SETTINGS = """(before, shape, model, steps, guidance, solver, negative_prompt, noise, text, ...keys) => {
     const square = shape === "square";
     const key_frames = [];
     for (let i = 0; i < (square ? 4 : +shape); i++)
         key_frames.push({ prompt: keys[2 * i], seed: keys[2 * i + 1] });
     const kept = (before.position.length === 2) === square;
     const position = kept ? before.position : square ? [0.5, 0.5] : [0];
-    return { key_frames, position, model, steps, guidance, noise, text };
+    const at = before.at;
+    return { key_frames, position, at, model, steps, guidance, solver, negative_prompt, noise, text };
 }"""
 # Shows the file as soon as there is one.
 PREVIEW = """(file) => !file ? "" : file.path.endsWith(".webp")
@@ -51,13 +54,14 @@ PREVIEW = """(file) => !file ? "" : file.path.endsWith(".webp")
     : `<video src="${file.url}" autoplay loop muted playsinline controls></video>`"""
 
 
-def build(studio: Studio, page: gr.Blocks) -> None:
-    """Lay the tab out and connect it, inside the Blocks at hand, which is (part of) `page`."""
+def build(studio: Studio, tab: gr.Tab) -> None:
+    """Lay the tab out and connect it, inside `tab`."""
     interpolator = Interpolator(studio.registry, studio.worker)
     model_id = studio.first_model()
     preset = studio.preset(model_id)
     square, key_frames = next(iter(EXAMPLES.values()))
-    start = FrameRequest(key_frames, (0.0,), model_id, preset.steps, preset.guidance)
+    own_solver = preset.solvers[0][1]
+    start = FrameRequest(key_frames, (0.0,), model_id, preset.steps, preset.guidance, solver=own_solver)
 
     with gr.Column(elem_id="interpolate"):
         with gr.Column(elem_id="between-side"):
@@ -113,18 +117,17 @@ def build(studio: Studio, page: gr.Blocks) -> None:
             model = gr.Dropdown(
                 studio.models(), value=model_id, label="Model", filterable=False, elem_id="between-model"
             )
-            with gr.Row(elem_classes="pair"):
-                steps = gr.Slider(
-                    1, MAX_STEPS, preset.steps, step=1, label="Steps", buttons=[], elem_id="between-steps"
+            steps, guidance = steps_and_guidance(preset, "between")
+            with gr.Accordion("Advanced", open=False, elem_classes="advanced"):
+                solver = gr.Dropdown(
+                    preset.solvers,
+                    value=own_solver,
+                    label="Solver",
+                    filterable=False,
+                    elem_id="between-solver",
                 )
-                guidance = gr.Slider(
-                    0,
-                    MAX_GUIDANCE,
-                    preset.guidance,
-                    step=0.1,
-                    label="Guidance",
-                    buttons=[],
-                    elem_id="between-guidance",
+                negative = gr.Textbox(
+                    "", label="Negative prompt", lines=1, max_lines=4, elem_id="between-negative"
                 )
             with gr.Column(elem_id="interpolate-restore-box", elem_classes="restore-box"):
                 restore = gr.UploadButton(
@@ -134,34 +137,38 @@ def build(studio: Studio, page: gr.Blocks) -> None:
                     elem_id="interpolate-restore",
                 )
     sent = gr.Textbox("", visible="hidden", elem_id="sent-interpolate")
+    turn = gr.State(Turn())
 
     # In the browser alone.
     page_only = {"fn": None, "trigger_mode": "multiple", "api_visibility": "private"}
-    fields = [shape, model, steps, guidance, noise, text, *keys]
-    gr.on(
-        [field.change for field in fields], js=SETTINGS, inputs=[live, *fields], outputs=[live], **page_only
-    )
+    fields = [shape, model, steps, guidance, solver, negative, noise, text, *keys]
+    again = {"js": SETTINGS, "inputs": [live, *fields], "outputs": [live], **page_only}
+    # Not the model: its own steps and solver have to come first.
+    gr.on([field.change for field in fields if field is not model], **again)
     for button, (square, key_frames) in zip(examples, EXAMPLES.values(), strict=True):
-        values = [_shape_of(square, len(key_frames)), *_key_values(key_frames)]
-        targets = [shape, *keys[: 2 * len(key_frames)]]
+        values = [_shape_of(square, len(key_frames)), start.noise, start.text, *_key_values(key_frames)]
+        targets = [shape, noise, text, *keys[: 2 * len(key_frames)]]
         button.click(js=f"() => {json.dumps(values)}", outputs=targets, **page_only)
     file.change(js=PREVIEW, inputs=[file], outputs=[preview], **page_only)
 
     # On the server.
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
-    model.input(_preset(studio), model, [steps, guidance], **quiet)
-    making = export.click(
+    model.input(recommended(studio), model, [steps, guidance, solver], **quiet).then(**again)
+    export.click(
         _export(interpolator, file.GRADIO_CACHE),
-        [live, form, frames, back],
+        [turn, live, form, frames, back],
         [progress, file],
-        concurrency_limit=WAITING,
-        concurrency_id="videos",
+        **LONG_WORK,
         **quiet,
     )
-    cancel.click(lambda: note("Stopped."), outputs=progress, cancels=[making], queue=False, **quiet)
-    restore.upload(_restore(interpolator), restore, [live, *fields], **quiet)
-    sent.change(_receive(interpolator), sent, [model, steps, guidance, *keys[:2]], **quiet)
-    page.load(lambda: gr.Dropdown(choices=studio.models()), outputs=model, **quiet)
+    cancel.click(lambda turn: turn.stop(), turn, **quiet)
+    for event, source, read in (
+        (restore.upload, restore, lambda path: interpolator.restore(Path(path))),
+        (sent.change, sent, interpolator.receive),
+    ):
+        event(_fill(studio, read), [source, live], [live, *fields], **quiet)
+    # Models may have come since the page was opened.
+    tab.select(lambda: gr.Dropdown(choices=studio.models()), outputs=model, **quiet)
 
 
 def _shape_of(square: bool, count: int) -> str:
@@ -176,100 +183,69 @@ def _key_values(key_frames: tuple[KeyFrame, ...]) -> list[Any]:
     return [value for key in key_frames for value in (key.prompt, key.seed)]
 
 
-def _complain(error: UserError) -> None:
-    # A toast is HTML, and an error names what the user typed.
-    gr.Warning(escape(str(error)))
-
-
-def _preset(studio: Studio) -> Callable:
-    def preset(model: str):
-        try:
-            chosen = studio.preset(model)
-        except UserError as error:
-            _complain(error)
-            return gr.skip(), gr.skip()
-        return chosen.steps, chosen.guidance
-
-    return preset
-
-
 def _export(interpolator: Interpolator, cache: str) -> Callable:
-    def export(wish: Any, form: str, frames: int, back: bool) -> Iterator[tuple[Any, Any]]:
+    def export(turn: Turn, wish: Any, form: str, frames: int, back: bool) -> Iterator[tuple[Any, Any]]:
+        ended = turn.begin()
         try:
             request = interpolator.checked(VideoRequest(read_request(wish), frames, form, bool(back)))
-        except UserError as error:
-            _complain(error)
-            yield note(""), gr.skip()
-            return
-        yield progress_bar(None), gr.DownloadButton(visible=False, value=None)
-        clock = Clock(request.frames)
-        path = new_file(cache, request)
-        try:
-            for news in batches(
-                lambda emit, cancelled: interpolator.export(
-                    request,
-                    path,
-                    lambda done, of: emit(clock.at(done, f"Frame {done} of {of}")),
-                    cancelled,
-                )
-            ):
-                yield progress_bar(news[-1]) if news else gr.skip(), gr.skip()
-            yield (
-                note(f"{request.frames} frames, {request.frames / FRAMES_PER_SECOND:.1f} seconds."),
-                gr.DownloadButton(value=path, visible=True),
-            )
+            yield progress_bar(None), gr.DownloadButton(visible=False, value=None)
+            for news in make_video(interpolator, request, cache, ended):
+                if isinstance(news, Path):
+                    yield (
+                        note(f"{request.frames} frames, {request.frames / FRAMES_PER_SECOND:.1f} seconds."),
+                        gr.DownloadButton(value=news, visible=True),
+                    )
+                else:
+                    yield progress_bar(news) if isinstance(news, Progress) else gr.skip(), gr.skip()
         except Cancelled:
             yield note("Stopped."), gr.skip()
         except UserError as error:
-            _complain(error)
+            complain(error)
             yield note(""), gr.skip()
-        finally:
-            if not path.exists():
-                shutil.rmtree(path.parent)
 
     return export
 
 
-def new_file(cache: str, request: VideoRequest) -> Path:
-    """Where a video goes: a folder of its own among the files that Gradio serves and clears away."""
-    folder = Path(cache) / secrets.token_hex(16)
-    folder.mkdir(parents=True)
-    return folder / f"instaflow-interpolation.{request.form}"
+def _fill(studio: Studio, read: Callable[[str], FrameRequest | GenerateRequest]) -> Callable:
+    """What `read` finds goes into the scrubber and all fields; a picture becomes the first key frame."""
 
-
-def _restore(interpolator: Interpolator) -> Callable:
-    def restore(path: str):
+    def fill(source: str, wish: Any) -> list[Any]:
         try:
-            found = interpolator.restore(Path(path))
-            if isinstance(found, FrameRequest) and len(found.key_frames) > len(NAMES):
-                raise UserError(f"This picture has {len(found.key_frames)} key frames; here is room for 4.")
+            found = read(source)
+            way = found if isinstance(found, FrameRequest) else _with_first(read_request(wish), found)
+            if len(way.key_frames) > len(NAMES):
+                raise UserError(f"This picture has {len(way.key_frames)} key frames; here is room for 4.")
+            solvers = studio.preset(way.model).solvers
         except UserError as error:
-            _complain(error)
-            return (gr.skip(),) * (7 + 2 * len(NAMES))
-        if isinstance(found, GenerateRequest):
-            return gr.skip(), gr.skip(), *_first(found)[:3], gr.skip(), gr.skip(), *_padded(_first(found)[3:])
-        options = (found.model, found.steps, found.guidance, found.noise, found.text)
-        return asdict(found), _shape(found), *options, *_padded(_key_values(found.key_frames))
+            complain(error)
+            return [gr.skip()] * (9 + 2 * len(NAMES))
+        keys = _key_values(way.key_frames)
+        return [
+            asdict(way) | {"at": time.time()},
+            _shape(way),
+            way.model,
+            way.steps,
+            way.guidance,
+            gr.Dropdown(solvers, value=way.solver),
+            way.negative_prompt,
+            way.noise,
+            way.text,
+            *keys,
+            *([gr.skip()] * (2 * len(NAMES) - len(keys))),
+        ]
 
-    return restore
-
-
-def _receive(interpolator: Interpolator) -> Callable:
-    def receive(text: str):
-        try:
-            return _first(interpolator.receive(text))
-        except UserError as error:
-            _complain(error)
-            return (gr.skip(),) * 5
-
-    return receive
-
-
-def _first(found: GenerateRequest) -> tuple[Any, ...]:
-    """A picture as the first key frame, with the model's settings that made it."""
-    return found.model, found.steps, found.guidance, found.prompt, found.seed
+    return fill
 
 
-def _padded(values: Any) -> list[Any]:
-    """The values of all key frames, those that are not told left as they are."""
-    return [*values, *([gr.skip()] * (2 * len(NAMES) - len(values)))]
+def _with_first(way: FrameRequest, picture: GenerateRequest) -> FrameRequest:
+    """The way from a picture on, with the settings that made it."""
+    return replace(
+        way,
+        key_frames=(KeyFrame(picture.prompt, picture.seed), *way.key_frames[1:]),
+        position=(0.0,) * len(way.position),
+        model=picture.model,
+        steps=picture.steps,
+        guidance=picture.guidance,
+        negative_prompt=picture.negative_prompt,
+        solver=picture.solver,
+    )

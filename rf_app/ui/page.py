@@ -39,8 +39,8 @@ def build(studio: Studio, examples_folder: Path) -> gr.Blocks:
                 generate_tab.build(studio, examples(examples_folder), page)
             with gr.Tab("Compare", elem_id="compare-tab") as tab:
                 compare_tab.build(studio, tab)
-            with gr.Tab("Interpolate", elem_id="interpolate-tab"):
-                interpolate_tab.build(studio, page)
+            with gr.Tab("Interpolate", elem_id="interpolate-tab") as tab:
+                interpolate_tab.build(studio, tab)
         api.build(studio)
         compare_api.build(studio)
         interpolate_api.build(studio)

@@ -1,6 +1,8 @@
 """The `/interpolate` endpoint through gradio's own client."""
 
 import json
+import threading
+import time
 from pathlib import Path
 
 import av
@@ -43,10 +45,29 @@ def test_everything_can_be_said(client):
         noise="lerp",
         text="first",
         there_and_back=True,
+        negative_prompt="a red tent",
+        solver="heun",
     )
     with Image.open(path) as image:
         assert image.is_animated
-        assert b"tiny-2rf" in image.info["xmp"]
+        assert all(word in image.info["xmp"] for word in (b"tiny-2rf", b"a red tent", b"heun"))
+
+
+def test_it_ends_with_the_one_who_asked(client):
+    """Minutes of work, left after the first news of it."""
+    before = set(threading.enumerate())
+    wish = {"prompts": ["a lake", "a tent"], "frames": 600, "model": "tiny-sd", "steps": 100}
+    job = client.submit(**wish, api_name="/interpolate")
+    for _ in range(600):
+        if job.outputs():
+            break
+        time.sleep(0.1)
+    work = [each for each in set(threading.enumerate()) - before if each.name.startswith("background")]
+    job.cancel()
+    assert work
+    for each in work:
+        each.join(60)
+        assert not each.is_alive()
 
 
 @pytest.mark.parametrize(
@@ -65,6 +86,7 @@ def test_everything_can_be_said(client):
         ({"noise": "bent"}, "noise is 'bent'"),
         ({"text": "last"}, "text is 'last'"),
         ({"model": "no-such"}, "no-such"),
+        ({"solver": "dpm++"}, "solver is 'dpm++'"),
     ],
 )
 def test_a_bad_wish_is_answered_with_its_message(client, values, message):

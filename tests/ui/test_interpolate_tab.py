@@ -145,6 +145,26 @@ def test_switches_and_typing_are_live(between, studio):
     shows(between, mixed(studio, keys, (0.5,), noise="lerp"))
     between.get_by_label("A’s throughout").check()
     shows(between, mixed(studio, keys, (0.5,), noise="lerp", text="first"))
+    between.get_by_role("button", name="Day to night").click()
+    expect(between.get_by_label("On an arc (slerp)")).to_be_checked()
+    expect(between.get_by_label("Blended")).to_be_checked()
+
+
+def test_a_model_of_many_steps_brings_its_settings_and_ends_where_the_handle_is(between, studio):
+    between.get_by_role("button", name="Red boat, blue boat").click()
+    between.locator("#between-model input").click()
+    between.get_by_role("option", name="Tiny Sd").click()
+    steps = between.locator("#between-steps input[type=number]")
+    expect(steps).to_have_value("4")
+    _, keys = EXAMPLES["Red boat, blue boat"]
+    shows(between, drawn(studio, keys[0].prompt, keys[0].seed, "tiny-sd"))
+    steps.fill("25")
+    steps.blur()
+    scrub(between, [i / 20 for i in range(21)])
+    at(between, 1)
+    wish = GenerateRequest(keys[1].prompt, "tiny-sd", 25, seed=keys[1].seed)
+    shows(between, np.asarray(studio.generate(wish).pictures[0].image))
+    expect(between.locator("#scrubber .problem")).to_be_empty()
 
 
 def test_a_key_frame_opens_in_generate_as_the_same_picture(between, studio):
@@ -203,10 +223,13 @@ def test_a_picture_sent_from_another_tab_is_the_first_key_frame(between, studio)
 
     send('{"prompt": ["<img src=x onerror=hacked=1>"], "model": "tiny-sd"}')
     expect(between.locator(".toast-body").first).to_contain_text("cannot be used")
-    send(json.dumps({"prompt": "a red tent", "seed": 5, "model": "tiny-2rf", "steps": 2, "guidance": 1}))
+    scrub(between, [0.2, 0.5])
+    request = GenerateRequest("a red tent", "tiny-2rf", 2, 3.0, 5, 1, "a lake", "heun")
+    picture = studio.generate(request).pictures[0]
+    send(json.dumps(picture.settings))
     expect(between.locator("#key-a textarea")).to_have_value("a red tent")
-    expected = studio.generate(GenerateRequest("a red tent", "tiny-2rf", 2, 1.0, 5)).pictures[0].image
-    shows(between, np.asarray(expected))
+    at(between, 0)
+    shows(between, np.asarray(picture.image))
     assert between.evaluate("typeof hacked") == "undefined"
 
 
@@ -232,6 +255,20 @@ def test_a_video_is_made_shown_and_saved(between, tmp_path, label, form):
         with Image.open(path) as image:
             assert image.size == (384, 384)
             assert image.is_animated
+
+
+def test_the_video_of_a_square_goes_round_it(between, tmp_path):
+    between.get_by_role("button", name="Four lands").click()
+    between.fill("#video-frames input", "8")
+    between.click("#video-make")
+    expect(between.locator("#video-progress")).to_contain_text("8 frames")
+    with between.expect_download() as download:
+        between.click("#video-save")
+    download.value.save_as(tmp_path / "way.mp4")
+    with av.open(str(tmp_path / "way.mp4")) as video:
+        assert len(json.loads(video.metadata["comment"])["interpolation"]["position"]) == 2
+        corners = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)][::2]
+    assert len({corner.tobytes() for corner in corners}) == 4
 
 
 def unfinished():

@@ -22,7 +22,13 @@ def ask(url, question):
 
 def test_every_tool_says_what_it_does_and_takes(url):
     tools = ask(url, lambda session: session.list_tools()).tools
-    assert {tool.name for tool in tools} >= {"generate", "compare_models", "draw_grid"}
+    assert {tool.name for tool in tools} >= {
+        "generate",
+        "compare_models",
+        "draw_grid",
+        "trajectory",
+        "interpolate",
+    }
     for tool in tools:
         assert tool.description
         Draft202012Validator.check_schema(tool.inputSchema)
@@ -39,6 +45,8 @@ def test_every_tool_says_what_it_does_and_takes(url):
         ("generate", {"prompt": "a lake"}),
         ("compare_models", {"prompt": "a lake", "models": ["tiny-2rf", {"model": "tiny-sd", "steps": 2}]}),
         ("draw_grid", {"prompt": "a lake", "rows": "seed", "row_values": "1-3"}),
+        ("trajectory", {"prompt": "a lake", "models": ["tiny-2rf"], "steps": 2}),
+        ("interpolate", {"prompts": ["a lake", "a red tent"], "frames": 2}),
     ],
 )
 def test_a_tool_does_its_work(url, tool, wish):

@@ -1,0 +1,12 @@
+"""How a person hears of what they can put right: a toast."""
+
+from html import escape
+
+import gradio as gr
+
+from rf_app.errors import UserError
+
+
+def complain(error: UserError) -> None:
+    """Show the message; a toast is HTML, and an error names what the user typed."""
+    gr.Warning(escape(str(error)))
