@@ -11,16 +11,17 @@ def build(studio: Studio, tab: gr.Tab) -> None:
     # Sent settings arrive here from other tabs, so it stands outside of the sub-tabs: those may not be drawn.
     sent = gr.Textbox("", visible="hidden", elem_id="sent-compare")
     with gr.Tabs(elem_id="compare-tabs", elem_classes="subtabs") as subtabs:
-        with gr.Tab("Side by side", id="side-by-side"):
+        with gr.Tab("Side by side", id="side-by-side") as sides:
             models = side_by_side_panel.build(studio, sent, tab, subtabs)
-        with gr.Tab("Grid", id="grid"):
+        with gr.Tab("Grid", id="grid") as grid:
             models += grid_panel.build(studio)
-        with gr.Tab("Trajectory", id="trajectory") as own:
-            trajectory_panel.build(studio, own)
-        with gr.Tab("Quality and cost", id="quality") as own:
-            quality_panel.build(studio, own)
+        with gr.Tab("Trajectory", id="trajectory") as trajectory:
+            models += trajectory_panel.build(studio, trajectory)
+        with gr.Tab("Quality and cost", id="quality") as quality:
+            models += quality_panel.build(studio, quality)
     # Models may have come since the page was opened.
-    tab.select(
+    gr.on(
+        [each.select for each in (tab, sides, grid, trajectory, quality)],
         lambda: [gr.Dropdown(choices=studio.models()) for _ in models],
         outputs=models,
         show_progress="hidden",

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from html import escape
 
 from rf_app.schedulers.solvers import TITLES
+from rf_app.ui.progress_bar import time_left
 from rf_app.ui.send import send_button
 from rf_app.ui.stage import SAVE, data_url, duration
 from rf_app.workflows.attempt import Attempt
-from rf_app.workflows.compare import SpeedUp
+from rf_app.workflows.compare import SideProgress, SpeedUp
 
 OPENING = '<div class="faster"><p>Same words, same noise: what does each model draw, and how soon?</p></div>'
 EVEN = 1.05  # a smaller factor is no difference
@@ -21,9 +22,10 @@ def waiting(text: str) -> str:
     return f'<figure class="side-picture"><div class="blank"><p>{escape(text)}</p></div></figure>'
 
 
-def working(done: int, of: int) -> str:
+def working(progress: SideProgress) -> str:
     """A frame being filled."""
-    text = f"{done} of {of}" if done else "Getting ready…"
+    done, of = progress.done, progress.of
+    text = f"{done} of {of}{time_left(progress.seconds_left)}" if done else "Getting ready…"
     bar = f'<div class="way"><div><i style="width:{done / of:.1%}"></i></div><p>{text}</p></div>'
     return f'<figure class="side-picture working"><div class="blank">{bar}</div></figure>'
 

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from html import escape
 from io import BytesIO
 
 import gradio as gr
@@ -15,10 +14,11 @@ from gradio.processing_utils import save_bytes_to_cache
 
 from rf_app.errors import Cancelled, UserError
 from rf_app.pipeline.requests import GenerateRequest
+from rf_app.ui.complaint import complain
 from rf_app.ui.grid_view import empty_grid, filled_cell
 from rf_app.ui.progress_bar import note, progress_bar
-from rf_app.ui.side_by_side_panel import EXAMPLES, LONG_WORK
-from rf_app.ui.turn import Turn
+from rf_app.ui.side_by_side_panel import EXAMPLES
+from rf_app.ui.turn import LONG_WORK, Turn
 from rf_app.workflows import grid
 from rf_app.workflows.background import Emit, IsCancelled, Progress, batches
 from rf_app.workflows.generate import Studio
@@ -201,8 +201,7 @@ def _draw(studio: Studio, cells: gr.HTML) -> Callable:
             request = GridRequest(base, *(_axis(axes[i : i + 3]) for i in (0, 3, 6)))
             plan = grid.plan(studio, request)
         except UserError as error:
-            # A toast is HTML, and an error names what the user typed.
-            gr.Warning(escape(str(error)))
+            complain(error)
             yield "", gr.skip(), gr.skip(), gr.skip()
             return
         html, done = empty_grid(plan), []

@@ -44,7 +44,8 @@ def filled_cell(plan: Plan, done: CellDone, file: str | None) -> str:
     return (
         f'<figure style="{_place(plan, cell)}" tabindex="0"><img src="{address}" alt="{says}" title="{says}">'
         f'<div class="links"><a class="save" href="{address}" download="{attempt.picture.name}">Save</a>'
-        f"{send_button('generate', settings)}{send_button('compare', settings)}</div></figure>"
+        + "".join(send_button(tab, settings) for tab in ("generate", "compare", "interpolate"))
+        + "</div></figure>"
     )
 
 

@@ -8,9 +8,9 @@ import gradio as gr
 from rf_app.errors import Cancelled, UserError
 from rf_app.pipeline.requests import MAX_STEPS
 from rf_app.ui.chart import Axis, Point, Series, chart
+from rf_app.ui.complaint import complain
 from rf_app.ui.progress_bar import note, progress_bar
-from rf_app.ui.side_by_side_panel import LONG_WORK
-from rf_app.ui.turn import Turn
+from rf_app.ui.turn import LONG_WORK, Turn
 from rf_app.workflows.background import Emit, IsCancelled, Progress, batches
 from rf_app.workflows.generate import Studio
 from rf_app.workflows.quality import Figures, Measured, duration, figures, in_words, measure
@@ -22,8 +22,8 @@ NOTHING = (
 )
 
 
-def build(studio: Studio, tab: gr.Tab) -> None:
-    """Lay the panel out and connect it, inside `tab`."""
+def build(studio: Studio, tab: gr.Tab) -> list[gr.Dropdown]:
+    """Lay the panel out and connect it, inside `tab`; returns its list of models."""
     first = studio.first_model()
     with gr.Column(elem_id="quality", elem_classes="study"):
         known = gr.HTML(_known(studio), elem_id="quality-known")
@@ -66,10 +66,9 @@ def build(studio: Studio, tab: gr.Tab) -> None:
     )
     stop.click(lambda turn: turn.stop(), turn, **private)
     model.input(_own_steps(studio), model, steps, **private)
-    # Trained or measured since the page was opened: what is on disk is what is shown.
-    tab.select(
-        lambda: (_known(studio), gr.Dropdown(choices=studio.models())), outputs=[known, model], **private
-    )
+    # Measured since the page was opened: what is on disk is what is shown.
+    tab.select(lambda: _known(studio), outputs=known, **private)
+    return [model]
 
 
 def _measure(studio: Studio) -> Callable:
@@ -92,8 +91,7 @@ def _measure(studio: Studio) -> Callable:
             yield note("Stopped."), gr.skip()
             return
         except UserError as error:
-            # A toast is HTML, and an error names what the user typed.
-            gr.Warning(escape(str(error)))
+            complain(error)
         yield "", gr.skip()
 
     return run
@@ -104,7 +102,7 @@ def _own_steps(studio: Studio) -> Callable:
         try:
             return studio.preset(model).steps
         except UserError as error:
-            gr.Warning(escape(str(error)))
+            complain(error)
             return gr.skip()
 
     return own_steps

@@ -12,10 +12,12 @@ from html import escape
 import gradio as gr
 
 from rf_app.errors import Cancelled, UserError
-from rf_app.pipeline.requests import MAX_GUIDANCE, MAX_STEPS, GenerateRequest
+from rf_app.pipeline.requests import GenerateRequest
 from rf_app.ui.comparison import OPENING, faster, outcome, over, waiting, working
+from rf_app.ui.complaint import complain
+from rf_app.ui.model_settings import recommended, steps_and_guidance
 from rf_app.ui.seed_row import GO, RANDOM_SEED, seed_row
-from rf_app.ui.turn import Turn
+from rf_app.ui.turn import LONG_WORK, Turn
 from rf_app.workflows.attempt import Attempt
 from rf_app.workflows.background import Emit, IsCancelled, batches
 from rf_app.workflows.compare import SideDone, SideProgress, compare, default_models, speed_up
@@ -29,7 +31,6 @@ EXAMPLES = (
     ("City lights", "a city skyline near a lake at night", 2),
 )
 OPEN = "(cue) => cue || `go:${performance.now()}`"
-LONG_WORK = {"concurrency_limit": 16, "concurrency_id": "long work"}  # all of it takes turns at the worker
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def build(studio: Studio, sent: gr.Textbox, tab: gr.Tab, subtabs: gr.Tabs) -> li
     stop.click(lambda turn: turn.stop(), turn, **private)
     for column in columns:
         column.model.input(
-            _preset(studio), column.model, [column.steps, column.guidance, column.solver], **private
+            recommended(studio), column.model, [column.steps, column.guidance, column.solver], **private
         )
     shape = [count, more, fewer, *(column.column for column in columns)]
     for button, change in ((more, 1), (fewer, -1)):
@@ -128,9 +129,7 @@ def _column(studio: Studio, i: int, model: str) -> Column:
     with gr.Column(visible=i < SHOWN, min_width=230, elem_classes="side", elem_id=f"side-{i + 1}") as column:
         picture = gr.HTML(waiting("Press Compare"), elem_classes="side-frame")
         chosen = gr.Dropdown(studio.models(), value=model, label=f"Model {i + 1}", filterable=False)
-        with gr.Row(elem_classes="pair"):
-            steps = gr.Slider(1, MAX_STEPS, preset.steps, step=1, label="Steps", buttons=[])
-            guidance = gr.Slider(0, MAX_GUIDANCE, preset.guidance, step=0.1, label="Guidance", buttons=[])
+        steps, guidance = steps_and_guidance(preset, f"side-{i + 1}")
         with gr.Accordion("Advanced", open=False, elem_classes="advanced"):
             solver = gr.Dropdown(preset.solvers, value=preset.solvers[0][1], label="Solver", filterable=False)
             negative = gr.Textbox("", label="Negative prompt", lines=1, max_lines=4)
@@ -162,7 +161,7 @@ def _compare(studio: Studio) -> Callable:
                 changed = {}
                 for each in news:
                     if isinstance(each, SideProgress):
-                        changed[each.index] = working(each.done, each.of)
+                        changed[each.index] = working(each)
                     elif isinstance(each, SideDone):
                         attempts[each.index] = each.attempt
                         changed[each.index] = outcome(each.attempt)
@@ -179,23 +178,10 @@ def _compare(studio: Studio) -> Callable:
                 frames = [gr.skip() if i in finished else waiting("Stopped") for i in range(count)]
                 yield gr.skip(), gr.skip(), *frames, *unseen
         except UserError as error:
-            # A toast is HTML, and an error names what the user typed.
-            gr.Warning(escape(str(error)))
+            complain(error)
             yield OPENING, "", *([waiting("Press Compare")] * count), *unseen
 
     return run
-
-
-def _preset(studio: Studio) -> Callable:
-    def preset(model: str) -> tuple:
-        try:
-            chosen = studio.preset(model)
-        except UserError as error:
-            gr.Warning(escape(str(error)))
-            return (gr.skip(),) * 3
-        return chosen.steps, chosen.guidance, gr.Dropdown(chosen.solvers, value=chosen.solvers[0][1])
-
-    return preset
 
 
 def _shape(count: int) -> tuple:
@@ -210,7 +196,7 @@ def _receive(studio: Studio) -> Callable:
         try:
             found = studio.restore_sent(text)
         except UserError as error:
-            gr.Warning(escape(str(error)))
+            complain(error)
             return (gr.skip(),) * 15
         if found.note:
             gr.Info(escape(found.note))

@@ -17,10 +17,10 @@ from rf_app.errors import Cancelled, UserError
 from rf_app.pipeline.requests import MAX_STEPS
 from rf_app.pipeline.trajectory import TrajectoryResult
 from rf_app.ui.chart import COLOURS, Axis, Point, Series, chart
+from rf_app.ui.complaint import complain
 from rf_app.ui.progress_bar import note, progress_bar
 from rf_app.ui.send import send_button
-from rf_app.ui.side_by_side_panel import LONG_WORK
-from rf_app.ui.turn import Turn
+from rf_app.ui.turn import LONG_WORK, Turn
 from rf_app.workflows.background import Emit, IsCancelled, Progress, batches
 from rf_app.workflows.compare import best_of_kinds
 from rf_app.workflows.generate import Studio
@@ -43,8 +43,11 @@ GO = "() => `go:${performance.now()}`"
 OPEN = "(cue) => cue || `go:${performance.now()}`"
 
 
-def build(studio: Studio, tab: gr.Tab) -> None:
-    """Lay the panel out and connect it, inside `tab`; opened for the first time, it shows its example."""
+def build(studio: Studio, tab: gr.Tab) -> list[gr.Dropdown]:
+    """Lay the panel out and connect it, inside `tab`; opened for the first time, it shows its example.
+
+    Returns its list of models.
+    """
     with gr.Column(elem_id="trajectory", elem_classes="study"):
         with gr.Row(elem_classes="wish"):
             prompt = gr.Textbox(
@@ -93,18 +96,12 @@ def build(studio: Studio, tab: gr.Tab) -> None:
     )
     page_only = {"fn": None, "trigger_mode": "multiple", "api_visibility": "private"}
     tab.select(js=OPEN, inputs=[cue], outputs=[cue], fn=None, api_visibility="private")
-    # Trained since the page was opened: what is on disk is what can be chosen.
-    tab.select(
-        lambda: gr.Dropdown(choices=studio.models()),
-        outputs=models,
-        show_progress="hidden",
-        api_visibility="private",
-    )
     gr.on([run.click, prompt.submit], js=GO, outputs=[cue], **page_only)
     for button, (_, text, number_) in zip(examples, EXAMPLES, strict=True):
         values = f"() => [{json.dumps(text)}, {number_}, `go:${{performance.now()}}`]"
         button.click(js=values, outputs=[prompt, seed, cue], **page_only)
     stop.click(lambda turn: turn.stop(), turn, show_progress="hidden", api_visibility="private")
+    return [models]
 
 
 def _follow(studio: Studio) -> Callable:
@@ -131,8 +128,7 @@ def _follow(studio: Studio) -> Callable:
                 yield note("Stopped."), gr.skip()
             return
         except UserError as error:
-            # A toast is HTML, and an error names what the user typed.
-            gr.Warning(escape(str(error)))
+            complain(error)
         yield "", gr.skip()
 
     return run
@@ -164,6 +160,7 @@ def _strip(each: Followed, colour: int) -> str:
     save = (
         f'<a class="save" href="{_data(each.strip)}" download="{escape(each.strip_name)}">Save strip</a>'
         + send_button("generate", each.settings)
+        + send_button("interpolate", each.settings)
     )
     strip = f'<div class="strip" tabindex="0"><div>{frames}</div></div>'
     return f"<section>{head}{about}{save}</h4>{strip}</section>"

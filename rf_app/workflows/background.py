@@ -43,8 +43,12 @@ class Clock:
 
     def at(self, done: int, text: str) -> Progress:
         """The progress now."""
+        return Progress(done, self.of, text, self.seconds_left(done / self.of))
+
+    def seconds_left(self, share: float) -> float | None:
+        """The time left after a share, 0..1, of the work; None before there is any."""
         taken = time.monotonic() - self._start
-        return Progress(done, self.of, text, taken / done * (self.of - done) if done else None)
+        return taken * (1 - share) / share if share else None
 
 
 def batches(job: Callable[[Emit[Any], IsCancelled], None]) -> Iterator[list[Any]]:

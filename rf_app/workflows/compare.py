@@ -12,7 +12,7 @@ from rf_app.pipeline.requests import GenerateRequest
 from rf_app.registry.card import ModelCard
 from rf_app.registry.folders import Registry
 from rf_app.workflows.attempt import Attempt, attempt
-from rf_app.workflows.background import Emit, IsCancelled
+from rf_app.workflows.background import Clock, Emit, IsCancelled
 from rf_app.workflows.generate import FAVOURITE, Studio
 
 MIN_SIDES, MAX_SIDES = 2, 8
@@ -20,11 +20,12 @@ MIN_SIDES, MAX_SIDES = 2, 8
 
 @dataclass(frozen=True)
 class SideProgress:
-    """Side `index` is being drawn: so many calls of the U-Net done, of so many."""
+    """Side `index` is being drawn: calls of the U-Net done, of so many, and the time it still takes."""
 
     index: int
     done: int
     of: int
+    seconds_left: float | None = None
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,12 @@ def compare(
             warm.add(key)
             attempts[i] = attempt(studio, replace(request, steps=1), cancelled=cancelled)
         if not attempts[i].error:
-            attempts[i] = attempt(
-                studio, request, lambda done, of, i=i: emit(SideProgress(i, done, of)), cancelled
-            )
+            clock = Clock(1)
+
+            def step(done: int, of: int, i: int = i, clock: Clock = clock) -> None:
+                emit(SideProgress(i, done, of, clock.seconds_left(done / of)))
+
+            attempts[i] = attempt(studio, request, step, cancelled)
         emit(SideDone(i, attempts[i]))
     return tuple(attempts)
 

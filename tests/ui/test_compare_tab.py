@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shutil
 import threading
 import zipfile
 
@@ -229,6 +230,10 @@ def test_axes_of_every_kind_and_a_cell_that_fails(page):
     page.locator(".cells figure").nth(1).hover()
     page.locator(".cells").get_by_role("button", name="Open in Generate").first.click()
     expect(page.locator("#stage img")).to_have_attribute("alt", "a lake")
+    page.get_by_role("tab", name="Compare").click()
+    page.locator(".cells figure").nth(1).hover()
+    page.locator(".cells").get_by_role("button", name="Interpolate").first.click()
+    expect(page.locator("#key-a textarea")).to_have_value("a lake")
 
 
 @pytest.mark.parametrize(
@@ -283,6 +288,39 @@ def test_closing_the_page_ends_its_work(page, held):
     for job in jobs:
         job.join(60)
         assert not job.is_alive()
+
+
+@pytest.fixture
+def newcomer(studio):
+    """Call it, and there is one more model; gone afterwards."""
+    folder = studio.registry.folder("tiny-instaflow")
+    new = folder.with_name("newcomer")
+
+    def publish():
+        hidden = folder.with_name(".newcomer")
+        shutil.copytree(folder, hidden)
+        card = (hidden / "README.md").read_text()
+        (hidden / "README.md").write_text(card.replace("Tiny Instaflow", "The Newcomer"))
+        hidden.rename(new)
+
+    yield publish
+    shutil.rmtree(new, ignore_errors=True)
+
+
+def test_a_model_made_while_the_page_is_open_can_be_chosen_everywhere(page, newcomer):
+    open_compare(page, "Trajectory")
+    newcomer()
+    page.get_by_role("tab", name="Interpolate").click()
+    page.locator("#between-model input").click()
+    expect(page.get_by_role("option", name="The Newcomer")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.get_by_role("tab", name="Compare").click()
+    page.locator("#trajectory-models input").click()
+    expect(page.get_by_role("option", name="The Newcomer")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.get_by_role("tab", name="Quality and cost").click()
+    page.locator("#quality-model input").click()
+    expect(page.get_by_role("option", name="The Newcomer")).to_be_visible()
 
 
 @pytest.mark.parametrize("width", [390, 1440])

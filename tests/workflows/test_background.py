@@ -51,3 +51,4 @@ def test_time_left_follows_from_time_taken():
     clock._start -= 8
     assert clock.at(4, "on the way").seconds_left == pytest.approx(12, rel=0.2)
     assert clock.at(10, "done").seconds_left == 0
+    assert clock.seconds_left(0.8) == pytest.approx(2, rel=0.2)
