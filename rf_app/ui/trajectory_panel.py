@@ -157,6 +157,8 @@ def _strip(each: Followed, colour: int) -> str:
         for image, tau in zip(result.images, result.image_taus, strict=True)
     )
     about = f"<small>{steps}, S = {number(result.straightness)}</small>"
+    if not each.repeatable:
+        about += "<small>On other tabs its own solver draws it, a little differently.</small>"
     save = (
         f'<a class="save" href="{_data(each.strip)}" download="{escape(each.strip_name)}">Save strip</a>'
         + send_button("generate", each.settings)

@@ -35,10 +35,11 @@ class Followed:
     title: str
     result: TrajectoryResult | None
     problem: str = ""
+    repeatable: bool = True  # `settings` make the strip's last picture again, but for rounding
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What makes the strip's last picture again; for a diffusion model with its own, better solver."""
+        """What makes the strip's last picture again; of a diffusion model nearly, with its own solver."""
         request = self.result.request
         return {
             "prompt": request.prompt,
@@ -112,7 +113,7 @@ def follow(
     for card, wish in wishes:
         try:
             result = worker.trajectory(wish, partial(report, card, before, _cost(wish)), cancelled)
-            emit(Followed(card.id, card.title, result))
+            emit(Followed(card.id, card.title, result, repeatable=card.kind != "diffusion"))
         except Cancelled:
             raise
         except UserError as error:

@@ -93,6 +93,15 @@ def test_a_strip_is_saved_with_its_settings(panel, tmp_path):
     assert (found["model"], found["steps"], found["seed"], found["guidance"]) == ("tiny-2rf", 25, 7, 1.5)
 
 
+def test_a_strips_picture_goes_to_another_tab(panel):
+    sections = panel.locator(STRIPS)
+    expect(sections.nth(0).locator("h4")).to_contain_text("its own solver draws it")
+    expect(sections.nth(1).locator("h4")).not_to_contain_text("its own solver")
+    sections.nth(1).get_by_role("button", name="Interpolate").click()
+    expect(panel.locator("#key-a input[type=number]")).to_have_value("7")
+    expect(panel.locator("#between-steps input[type=number]")).to_have_value("25")
+
+
 def test_stop_ends_it(panel, studio):
     """Held up before its turn, it is stopped, and what was there stays."""
     release = threading.Event()

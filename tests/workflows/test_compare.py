@@ -52,6 +52,10 @@ def test_the_quickest_is_drawn_first_and_progress_is_heard_of(studio):
     assert [each.index for each in news if isinstance(each, SideDone)] == [1, 0, 2]
     slowest = [(each.done, each.of) for each in news if isinstance(each, SideProgress) and each.index == 0]
     assert slowest == [(i, 4) for i in range(5)]
+    left = [each.seconds_left for each in news if isinstance(each, SideProgress) and each.index == 0]
+    assert left[0] is None
+    assert min(left[1:-1]) > 0
+    assert left[-1] == 0
 
 
 def test_each_side_has_settings_of_its_own(studio):
