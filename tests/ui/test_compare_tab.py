@@ -314,7 +314,7 @@ def test_a_model_made_while_the_page_is_open_can_be_chosen_everywhere(page, newc
     page.locator("#between-model input").click()
     expect(page.get_by_role("option", name="The Newcomer")).to_be_visible()
     page.keyboard.press("Escape")
-    page.get_by_role("tab", name="Compare").click()
+    open_compare(page, "Trajectory")
     page.locator("#trajectory-models input").click()
     expect(page.get_by_role("option", name="The Newcomer")).to_be_visible()
     page.keyboard.press("Escape")
