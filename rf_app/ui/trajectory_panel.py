@@ -119,6 +119,8 @@ def _follow(studio: Studio) -> Callable:
                 steps_done = [each for each in news if isinstance(each, Progress)]
                 arrived = [each for each in news if isinstance(each, Followed)]
                 found += arrived
+                if ended():
+                    continue
                 yield (
                     progress_bar(steps_done[-1]) if steps_done else gr.skip(),
                     page(found, colours) if arrived else gr.skip(),
@@ -129,7 +131,8 @@ def _follow(studio: Studio) -> Callable:
             return
         except UserError as error:
             complain(error)
-        yield "", gr.skip()
+        if turn.stopped or not ended():
+            yield "", gr.skip()
 
     return run
 
