@@ -8,7 +8,7 @@ Minimises E ||(x1 - x0) - v(X_tau, tau | text)||^2 on the straight path between 
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -156,10 +156,6 @@ def main(config: ReflowConfig) -> None:
     teacher = registry.card(config.teacher)
     check_free(registry, config.output, config.overwrite)
     run = config.run or default_run(f"reflow/{config.output}")
-    accelerator = Accelerator()
-    pipeline = load_frozen(registry, config.teacher)
-    pairs = Pairs(config.pairs, pipeline)
-    check_pairs(pairs.settings, pairs, config.batch)
     loop = LoopConfig(
         run,
         config.steps,
@@ -169,9 +165,13 @@ def main(config: ReflowConfig) -> None:
         seed=config.seed,
         checkpoint_every=config.checkpoint_every,
         batch=config.batch,
-        subject=subject(pipeline.unet, pairs)
-        | {"start": config.start, "loss": config.loss, "density": config.density},
     )
+    accelerator = Accelerator()
+    pipeline = load_frozen(registry, config.teacher)
+    pairs = Pairs(config.pairs, pipeline)
+    check_pairs(pairs.settings, pairs, config.batch)
+    settings = {"start": config.start, "loss": config.loss, "density": config.density}
+    loop = replace(loop, subject=subject(pipeline.unet, pairs) | settings)
     schedule = taken_up(pipeline, config.start == "matched")
     null = encode(pipeline, [""])
     order = Order(len(pairs), config.batch, config.seed, accelerator.process_index, accelerator.num_processes)

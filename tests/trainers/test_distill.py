@@ -7,10 +7,11 @@ import torch
 from safetensors.torch import load_file
 
 from rf_app.registry.folders import Registry
+from rf_app.schedulers.noise_schedule import schedule_of
 from tests.trainers.commands import finish, in_process, start, wait_until
 from trainers import distill
 from trainers.common import events
-from trainers.common.models import flow_scheduler, load_frozen, sample, schedule_of
+from trainers.common.models import flow_scheduler, load_frozen, sample
 from trainers.data.store import Pairs
 from trainers.distill import one_step
 
@@ -26,7 +27,7 @@ def test_the_trained_step_is_the_published_schedulers(at_home: Path, id: str) ->
     """x0 + v(x0, 0) is what one step of the scheduler published with the model does."""
     model = load_frozen(Registry.default(), id)
     batch = Pairs(at_home / "pairs", model).batch(torch.arange(3))
-    schedule = schedule_of(model)
+    schedule = schedule_of(model.scheduler)
     stepped = sample(
         model.unet, flow_scheduler(model, matched=True), batch.x0, batch.text, batch.text[:1], 1.0, 1
     )

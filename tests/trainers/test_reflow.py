@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from rf_app.flow.conversion import NoiseSchedule
 from rf_app.registry.folders import Registry
+from rf_app.schedulers.noise_schedule import schedule_of
 from tests.tiny import tiny_unet
 from tests.trainers.commands import finish, in_process, start, wait_until
 from trainers import reflow
 from trainers.common import events
-from trainers.common.models import load_frozen, schedule_of
+from trainers.common.models import load_frozen
 from trainers.data.store import Batch
 from trainers.reflow import draw_tau, drop_text, reflow_loss
 
@@ -58,7 +59,7 @@ def test_the_losses_at_a_constant_error() -> None:
 
 def test_a_matched_start_scores_the_diffusion_model_as_it_is(at_home: Path) -> None:
     """A network that predicts the pair's own noise is the true velocity, above the lowest tau."""
-    schedule: NoiseSchedule = schedule_of(load_frozen(Registry.default(), "tiny-sd"))
+    schedule: NoiseSchedule = schedule_of(load_frozen(Registry.default(), "tiny-sd").scheduler)
     pairs, tau = batch(), torch.linspace(0.1, 1, 6)
     assert reflow_loss(Constant(pairs.x0), pairs, tau, schedule) < 1e-9
 

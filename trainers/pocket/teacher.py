@@ -3,7 +3,7 @@
     python -m trainers.pocket.teacher
 
 Stock classes, Stable Diffusion 1.5's noise schedule and epsilon prediction, a tenth of the captions dropped.
-Stops cleanly on Ctrl-C; the same command resumes. Publishes `pocket-sd`, which loads in an unmodified
+Stops cleanly on Ctrl-C; the same command resumes. Publishes a model that loads in an unmodified
 `StableDiffusionPipeline`.
 """
 
@@ -52,7 +52,7 @@ class TeacherConfig:
     """Run folder: checkpoints, events, samples, latents."""
     autoencoder: Path = field(default_factory=partial(default_run, "pocket/autoencoder/vae"))
     """Folder of the autoencoder."""
-    output: str = "pocket-sd"
+    output: str = "my-pocket-sd"
     """Model id to publish."""
     models: Path | None = None
     """Models folder to publish into (default: the user's)."""

@@ -79,7 +79,7 @@ def stages(config: WeightsConfig) -> list[Stage]:
             "pocket-sd",
             "teacher",
             config.models / "pocket-sd",
-            *("--autoencoder", str(vae), *models, "--overwrite"),
+            *("--autoencoder", str(vae), "--output", "pocket-sd", *models, "--overwrite"),
             bfloat16=True,
         ),
         pairs("pocket-sd", sd_pairs, "--steps", "12"),

@@ -40,7 +40,7 @@ def runs(tmp_path_factory):
 
 
 def test_the_teacher_loads_in_an_unmodified_pipeline(runs):
-    pipe = StableDiffusionPipeline.from_pretrained(str(runs / "models/pocket-sd"))
+    pipe = StableDiffusionPipeline.from_pretrained(str(runs / "models/my-pocket-sd"))
     image = pipe("a red tent at night", num_inference_steps=2, guidance_scale=3.0).images[0]
     assert image.size == (96, 96)
     assert pipe.scheduler.config.prediction_type == "epsilon"
@@ -48,13 +48,13 @@ def test_the_teacher_loads_in_an_unmodified_pipeline(runs):
 
 
 def test_the_teacher_is_in_the_registry_with_its_card(runs):
-    card = Registry([runs / "models"]).card("pocket-sd")
+    card = Registry([runs / "models"]).card("my-pocket-sd")
     assert (card.kind, card.resolution, card.steps, card.settings["pictures"]) == ("diffusion", 96, 25, 64)
 
 
 def test_a_rerun_of_a_published_id_is_refused_before_the_training(runs):
     config = teacher.TeacherConfig(runs / "other", runs / "autoencoder/vae", models=runs / "models", steps=1)
-    with pytest.raises(ValueError, match="already a model 'pocket-sd'"):
+    with pytest.raises(ValueError, match="already a model 'my-pocket-sd'"):
         teacher.main(config)
     assert not (runs / "other").exists()
 
