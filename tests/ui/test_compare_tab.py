@@ -196,14 +196,14 @@ def test_the_n_step_figure_is_one_click_and_comes_as_sheet_and_zip(page):
 def test_a_grid_stopped_in_the_middle_keeps_what_is_done(page, studio):
     open_compare(page, "Grid")
     page.get_by_role("button", name="The N-step figure").click()
-    page.fill("#grid-columns-values textarea", "1, 100, 99, 98, 97, 96")
+    page.fill("#grid-columns-values textarea", "1, 51-100")
     page.click("#grid-go")
-    expect(page.locator(".cells .top").nth(1)).to_have_text("100 steps")
+    expect(page.locator(".cells .top").nth(1)).to_have_text("51 steps")
     expect(page.locator(".cells figure img")).not_to_have_count(0)
     page.click("#grid-stop")
-    expect(page.locator("#grid-way")).to_contain_text(re.compile(r"Stopped: \d+ of 12 pictures"))
+    expect(page.locator("#grid-way")).to_contain_text(re.compile(r"Stopped: \d+ of 102 pictures"))
     kept = int(re.search(r"\d+", page.locator("#grid-way").inner_text())[0])
-    assert 1 <= kept < 12
+    assert 1 <= kept < 102
     expect(page.locator(".cells figure img")).to_have_count(kept)
     expect(page.locator("#grid-stop")).to_be_hidden()
     with page.expect_download() as download:

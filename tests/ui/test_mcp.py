@@ -1,6 +1,7 @@
 """The same actions as MCP tools, through the protocol's own client."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -17,7 +18,9 @@ def ask(url, question):
             await session.initialize()
             return await question(session)
 
-    return asyncio.run(main())
+    # On a thread of its own: Playwright keeps a loop running on this one.
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, main()).result()
 
 
 def test_every_tool_says_what_it_does_and_takes(url):

@@ -55,7 +55,9 @@ def test_a_model_is_measured_on_the_spot(panel):
 def test_a_measurement_shows_its_progress_and_stops(panel):
     panel.locator("#quality-model input").click()
     panel.get_by_role("option", name="Tiny Sd").click()
-    expect(panel.locator("#quality-steps input[type=number]")).to_have_value("4")
+    steps = panel.locator("#quality-steps input[type=number]")
+    expect(steps).to_have_value("4")
+    steps.fill("100")
     panel.get_by_text("256", exact=True).click()
     panel.locator("#quality-run").click()
     expect(panel.locator(WAY)).to_contain_text("of 256 pictures, fidelity so far")
