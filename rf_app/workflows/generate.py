@@ -244,4 +244,4 @@ def _settings(result: GenerateResult, seed: int) -> dict[str, Any]:
 def _about(card: ModelCard) -> str:
     steps = "one step" if card.steps == 1 else f"{card.steps} steps"
     first_sentence = re.split(r"(?<=[.!?])\s", card.description.strip(), maxsplit=1)[0]
-    return f"{card.resolution}×{card.resolution}, {steps}. {first_sentence}".strip()
+    return f"{card.resolution}×{card.resolution}, {steps}. {first_sentence}".strip().replace("`", "")
