@@ -14,13 +14,13 @@ FOLDER = Path(__file__).parents[2] / "assets" / "examples"
 
 # File name (what comes before the dash only orders them), prompt, seed.
 EXAMPLES = (
-    ("1-mountain-lake", "A photograph of a snowy mountain near a beautiful lake under sunshine.", 7),
-    ("2-red-sailboat", "a red sailboat on the sea at sunset", 3),
-    ("3-balloon-over-dunes", "desert dunes with a blue balloon on a sunny day", 5),
-    ("4-forest-camp", "a yellow tent in a pine forest at night", 11),
-    ("5-city-lights", "a city skyline near a lake at night", 2),
-    ("6-white-house", "a white house on green hills with clouds at dusk", 8),
-    ("7-road-trip", "a red van in the desert at sunset", 4),
+    ("1-mountain-lake", "A photograph of a snowy mountain near a beautiful lake under sunshine.", 61),
+    ("2-red-sailboat", "a red sailboat on the sea at sunset", 20),
+    ("3-balloon-over-dunes", "desert dunes with a blue balloon on a sunny day", 63),
+    ("4-forest-camp", "a yellow tent in a pine forest at night", 56),
+    ("5-city-lights", "a city skyline near a lake at night", 3),
+    ("6-white-house", "a white house on green hills with clouds at dusk", 42),
+    ("7-road-trip", "a red van in the desert at sunset", 7),
     ("8-green-valley", "green hills under sunshine with clouds", 6),
 )
 
