@@ -298,7 +298,7 @@ def table(rows: Sequence[Row]) -> str:
         "|---|---|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| {r.model} | {r.steps} | {r.guidance:g} | {r.fid:.3f} | {r.fidelity['mean']:.2%} "
+        f"| {r.model} | {r.steps} | {r.guidance:g} | {r.fid:.2f} | {r.fidelity['mean']:.2%} "
         f"| {r.straightness:.1f} | {r.transport_cost:.0f} | {r.seconds_per_image:.4f} |"
         for r in rows
     ]
