@@ -215,11 +215,11 @@ def test_a_grid_stopped_in_the_middle_keeps_what_is_done(page, studio):
 def test_axes_of_every_kind_and_a_cell_that_fails(page):
     open_compare(page, "Grid")
     page.click("#grid-rows input")
-    page.get_by_role("option", name="Prompt").click()
+    page.locator("#grid-rows").get_by_role("option", name="Prompt").click()
     page.fill("#grid-rows-values textarea", "a lake\na red tent")
     page.fill("#grid-columns-values textarea", "1, 500")
     page.click("#grid-pages input")
-    page.get_by_role("option", name="Seed").click()
+    page.locator("#grid-pages").get_by_role("option", name="Seed").click()
     expect(page.locator("#grid-pages-values textarea")).to_have_value("1, 2, 3, 4")
     page.fill("#grid-pages-values textarea", "5-6")
     page.click("#grid-go")
