@@ -4,7 +4,6 @@ Every wish, from the button to an example, changes one hidden text, the cue, and
 cue's change asks the server.
 """
 
-import base64
 import io
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +19,7 @@ from rf_app.ui.chart import COLOURS, Axis, Point, Series, chart
 from rf_app.ui.complaint import complain
 from rf_app.ui.progress_bar import note, progress_bar
 from rf_app.ui.send import send_button
+from rf_app.ui.stage import data_url
 from rf_app.ui.turn import LONG_WORK, Turn
 from rf_app.workflows.background import Emit, IsCancelled, Progress, batches
 from rf_app.workflows.compare import best_of_kinds
@@ -155,7 +155,7 @@ def _strip(each: Followed, colour: int) -> str:
     steps = "1 step" if result.request.steps == 1 else f"{result.request.steps} steps"
     frames = "".join(
         f'<figure style="grid-column:{1 + round(tau * (COLUMNS - 1))}">'
-        f'<img src="{_data(_png(image))}" alt="{escape(each.title)}, foreseen at tau {tau:.2f}">'
+        f'<img src="{data_url(_png(image))}" alt="{escape(each.title)}, foreseen at tau {tau:.2f}">'
         f"<figcaption>τ = {tau:.2g}</figcaption></figure>"
         for image, tau in zip(result.images, result.image_taus, strict=True)
     )
@@ -163,7 +163,7 @@ def _strip(each: Followed, colour: int) -> str:
     if not each.repeatable:
         about += "<small>On other tabs its own solver draws it, a little differently.</small>"
     save = (
-        f'<a class="save" href="{_data(each.strip)}" download="{escape(each.strip_name)}">Save strip</a>'
+        f'<a class="save" href="{data_url(each.strip)}" download="{escape(each.strip_name)}">Save strip</a>'
         + send_button("generate", each.settings)
         + send_button("interpolate", each.settings)
     )
@@ -175,10 +175,6 @@ def _png(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, format="PNG", compress_level=1)
     return buffer.getvalue()
-
-
-def _data(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
 
 
 Shown = tuple[str, int, TrajectoryResult]  # title, colour, result
