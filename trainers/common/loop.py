@@ -140,7 +140,7 @@ def train(
 
 
 def _attention(accelerator: Accelerator) -> AbstractContextManager:
-    """Plain attention on a CPU in bfloat16: the backward of the fused one takes a third of a pocket U-Net's step."""
+    """Plain on a CPU in bfloat16: the fused one's backward takes a third of a pocket U-Net's step."""
     slow = accelerator.device.type == "cpu" and accelerator.mixed_precision == "bf16"
     return sdpa_kernel(SDPBackend.MATH) if slow else nullcontext()
 
