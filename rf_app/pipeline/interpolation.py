@@ -6,14 +6,15 @@ draws them as any other picture: so a frame depends on its request alone, and at
 that `generate` gives.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from PIL import Image
 from torch import Tensor
 
 from rf_app.errors import UserError
 from rf_app.flow.interpolation import Mix, lerp, over_square, slerp, through
-from rf_app.pipeline.requests import GenerateRequest, Timings
+from rf_app.pipeline.requests import GenerateRequest, Lora, Timings
 from rf_app.registry.card import ModelCard
 
 MAX_KEY_FRAMES = 16
@@ -42,6 +43,13 @@ class FrameRequest:
     text: str = "lerp"  # one of TEXT
     negative_prompt: str = ""  # of use only with guidance above 1
     solver: str | None = None  # None: the model's own; see rf_app.schedulers.solvers
+    loras: tuple[Lora, ...] = ()  # each once
+    session: str = ""  # whose uploads `loras` may name; a secret, so never part of `settings`
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The request as JSON, for a picture or the browser."""
+        return {name: value for name, value in asdict(self).items() if name != "session"}
 
     def checked(self, card: ModelCard) -> "FrameRequest":
         """The same with the card's defaults filled in; raises UserError naming the value out of range."""
@@ -72,6 +80,7 @@ class FrameRequest:
             guidance=pictures[0].guidance,
             negative_prompt=pictures[0].negative_prompt,
             solver=pictures[0].solver,
+            loras=pictures[0].loras,
         )
 
     def at_key_frame(self) -> GenerateRequest | None:
@@ -109,6 +118,8 @@ class FrameRequest:
             seed,
             negative_prompt=self.negative_prompt,
             solver=self.solver,
+            loras=self.loras,
+            session=self.session,
         )
 
 

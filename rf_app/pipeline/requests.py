@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from PIL import Image
 
 from rf_app.errors import UserError
-from rf_app.registry.card import ModelCard
+from rf_app.registry.card import ModelCard, check_id
 from rf_app.schedulers.solvers import solvers
 
 MAX_PROMPT = 2000
@@ -13,6 +13,16 @@ MAX_STEPS = 100
 MAX_GUIDANCE = 20.0
 MAX_SEED = 2**32 - 1
 MAX_COUNT = 16
+MAX_LORAS = 8
+MAX_STRENGTH = 2.0
+
+
+@dataclass(frozen=True)
+class Lora:
+    """A LoRA to draw with: an id of the LoRAs at hand, or of one that the session uploaded."""
+
+    id: str
+    strength: float = 1.0  # -2..2; 0 is the model without it
 
 
 @dataclass(frozen=True)
@@ -27,6 +37,8 @@ class GenerateRequest:
     count: int = 1
     negative_prompt: str = ""  # of use only with guidance above 1
     solver: str | None = None  # None: the model's own; see rf_app.schedulers.solvers
+    loras: tuple[Lora, ...] = ()  # each once
+    session: str = ""  # whose uploads `loras` may name; a secret, so never part of a picture's settings
 
     def checked(self, card: ModelCard) -> "GenerateRequest":
         """The same with the card's defaults filled in; raises UserError naming the value out of range."""
@@ -48,7 +60,22 @@ class GenerateRequest:
             seed=_whole("seed", self.seed, 0, MAX_SEED),
             count=_whole("count", self.count, 1, MAX_COUNT),
             solver=solver,
+            loras=checked_loras(self.loras),
         )
+
+
+def checked_loras(loras: tuple[Lora, ...]) -> tuple[Lora, ...]:
+    """The same with strengths as float; raises UserError for one out of range, too many, or one twice."""
+    if len(loras) > MAX_LORAS:
+        raise UserError(f"There are {len(loras)} LoRAs; at most {MAX_LORAS} are accepted at once.")
+    ids = [check_id(each.id, "LoRA") for each in loras]
+    for id in ids:
+        if ids.count(id) > 1:
+            raise UserError(f"LoRA {id!r} is there twice: give it once, with one strength.")
+    return tuple(
+        Lora(each.id, _number(f"LoRA {each.id}: strength", each.strength, -MAX_STRENGTH, MAX_STRENGTH))
+        for each in loras
+    )
 
 
 @dataclass(frozen=True)

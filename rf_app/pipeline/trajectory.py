@@ -17,7 +17,7 @@ from rf_app.flow.path import Tau, uniform_taus
 from rf_app.flow.projection import project
 from rf_app.flow.straightness import straightness_curve
 from rf_app.flow.velocity import Velocity
-from rf_app.pipeline.requests import GenerateRequest
+from rf_app.pipeline.requests import GenerateRequest, Lora
 from rf_app.registry.card import ModelCard
 
 MAX_FRAMES = 32
@@ -33,11 +33,15 @@ class TrajectoryRequest:
     guidance: float | None = None  # None: the card's; up to 1 means none
     seed: int = 0
     frames: int = 6  # evenly spaced in tau, 0 and 1 among them; never more than steps + 1
+    loras: tuple[Lora, ...] = ()  # each once
+    session: str = ""  # whose uploads `loras` may name; a secret, so never part of a picture's settings
 
     def checked(self, card: ModelCard) -> "TrajectoryRequest":
         """The same with the card's guidance filled in; raises UserError naming the value out of range."""
         # The noise, text and ranges are those of the picture itself.
-        same = GenerateRequest(self.prompt, self.model, self.steps, self.guidance, self.seed).checked(card)
+        same = GenerateRequest(
+            self.prompt, self.model, self.steps, self.guidance, self.seed, loras=self.loras
+        ).checked(card)
         if self.frames not in range(2, MAX_FRAMES + 1):
             raise UserError(f"frames is {self.frames!r:.40}; it must be a whole number in 2..{MAX_FRAMES}.")
         return replace(
@@ -47,6 +51,7 @@ class TrajectoryRequest:
             guidance=same.guidance,
             seed=same.seed,
             frames=int(self.frames),
+            loras=same.loras,
         )
 
 

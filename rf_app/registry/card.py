@@ -35,11 +35,11 @@ class ModelCard:
     settings: dict[str, Any] = field(default_factory=dict)  # how it was trained
 
 
-def check_id(id: str) -> str:
-    """The id itself, if it can be a folder's name; raises UserError otherwise."""
+def check_id(id: str, of: str = "Model") -> str:
+    """The id itself, if it can be a folder's name; raises UserError otherwise. of: what it is the id of."""
     if not isinstance(id, str) or not ID_PATTERN.fullmatch(id):
         raise UserError(
-            f"Model id {id!r:.80}: use 1 to 64 of a-z, 0-9, '.', '_', '-', starting with a letter or digit."
+            f"{of} id {id!r:.80}: use 1 to 64 of a-z, 0-9, '.', '_', '-', starting with a letter or digit."
         )
     return id
 
