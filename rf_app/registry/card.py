@@ -46,24 +46,28 @@ def check_id(id: str, of: str = "Model") -> str:
 
 def write_card(folder: Path, card: ModelCard) -> None:
     """Write README.md into a model folder in one step: readers see the old card or the new one."""
+    block = {
+        "kind": card.kind,
+        "title": card.title,
+        "resolution": card.resolution,
+        "steps": card.steps,
+        "guidance": card.guidance,
+        "lineage": list(card.lineage),
+        "settings": card.settings,
+        "measured": card.measured,
+    }
+    write_readme(folder, card, ["text-to-image", "instaflow", card.kind], block)
+
+
+def write_readme(folder: Path, card: Any, tags: list[str], block: dict[str, Any]) -> None:
+    """Write the README.md of any card with license, base_model, title, description and measured, in one step.
+
+    block: what stands under "instaflow:" in the front matter.
+    """
     front: dict[str, Any] = {"license": card.license}
     if card.base_model:
         front["base_model"] = card.base_model
-    front |= {
-        "library_name": "diffusers",
-        "pipeline_tag": "text-to-image",
-        "tags": ["text-to-image", "instaflow", card.kind],
-        "instaflow": {
-            "kind": card.kind,
-            "title": card.title,
-            "resolution": card.resolution,
-            "steps": card.steps,
-            "guidance": card.guidance,
-            "lineage": list(card.lineage),
-            "settings": card.settings,
-            "measured": card.measured,
-        },
-    }
+    front |= {"library_name": "diffusers", "pipeline_tag": "text-to-image", "tags": tags, "instaflow": block}
     lines = ["---", yaml.safe_dump(front, sort_keys=False, allow_unicode=True).rstrip(), "---", ""]
     lines += [f"# {card.title}", "", card.description.strip(), ""]
     rows = list(_rows(card.measured))
@@ -83,59 +87,80 @@ def _rows(figures: dict[str, Any], prefix: str = ""):
             yield f"{prefix}{name}", f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def read_card(folder: Path) -> ModelCard:
-    """The card of a model folder, whose name is the id; raises UserError naming the file and the fault."""
-    path = folder / "README.md"
+class Readme:
+    """The README.md of a folder: its front matter and body, and typed values of them."""
 
-    def broken(reason: str) -> UserError:
-        return UserError(f"{path}: {reason}")
+    def __init__(self, folder: Path):
+        """Raises UserError naming the file and the fault."""
+        self.path = folder / "README.md"
+        try:
+            if self.path.stat().st_size > MAX_CARD_BYTES:
+                raise self.broken(f"a card may have at most {MAX_CARD_BYTES} bytes.")
+            text = self.path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise self.broken(f"the model's card cannot be read ({error.strerror}).") from None
+        except UnicodeDecodeError:
+            raise self.broken("the card is not UTF-8 text.") from None
+        parts = re.match(r"---\r?\n(.*?)\n---\r?\n(.*)", text, re.DOTALL)
+        if not parts:
+            raise self.broken("the card has no front matter between two '---' lines.")
+        try:
+            if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(parts[1])):
+                raise self.broken(
+                    "the front matter uses YAML aliases, which can stand for gigabytes; write it out."
+                )
+            front = yaml.safe_load(parts[1])
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            if isinstance(error, UserError):
+                raise
+            raise self.broken(f"the front matter is not YAML ({str(error).splitlines()[0]}).") from None
+        block = front.get("instaflow") if isinstance(front, dict) else None
+        if not isinstance(block, dict):
+            raise self.broken("the front matter has no 'instaflow:' block.")
+        self.front, self.block = front, block
+        self.description = _description(parts[2])
 
-    try:
-        if path.stat().st_size > MAX_CARD_BYTES:
-            raise broken(f"a card may have at most {MAX_CARD_BYTES} bytes.")
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise broken(f"the model's card cannot be read ({error.strerror}).") from None
-    except UnicodeDecodeError:
-        raise broken("the card is not UTF-8 text.") from None
-    parts = re.match(r"---\r?\n(.*?)\n---\r?\n(.*)", text, re.DOTALL)
-    if not parts:
-        raise broken("the card has no front matter between two '---' lines.")
-    try:
-        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(parts[1])):
-            raise broken("the front matter uses YAML aliases, which can stand for gigabytes; write it out.")
-        front = yaml.safe_load(parts[1])
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise broken(f"the front matter is not YAML ({str(error).splitlines()[0]}).") from None
-    block = front.get("instaflow") if isinstance(front, dict) else None
-    if not isinstance(block, dict):
-        raise broken("the front matter has no 'instaflow:' block.")
+    def broken(self, reason: str) -> UserError:
+        """The error for a fault of this card."""
+        return UserError(f"{self.path}: {reason}")
 
-    def value(name: str, kind: type | tuple[type, ...], source: dict = block, default: Any = None) -> Any:
-        found = source.get(name, default)
+    def value(
+        self,
+        name: str,
+        kind: type | tuple[type, ...],
+        source: dict[str, Any] | None = None,
+        default: Any = None,
+    ) -> Any:
+        """A value of our block, or of `source`; raises UserError for one of another type."""
+        found = (self.block if source is None else source).get(name, default)
         if not isinstance(found, kind) or isinstance(found, bool):
             wanted = " or ".join(k.__name__ for k in (kind if isinstance(kind, tuple) else (kind,)))
-            raise broken(f"'{name}' is {found!r:.80}; expected {wanted.replace('NoneType', 'nothing')}.")
+            raise self.broken(f"'{name}' is {found!r:.80}; expected {wanted.replace('NoneType', 'nothing')}.")
         return found
 
+
+def read_card(folder: Path) -> ModelCard:
+    """The card of a model folder, whose name is the id; raises UserError naming the file and the fault."""
+    readme = Readme(folder)
+    value = readme.value
     card = ModelCard(
         id=check_id(folder.name),
         title=value("title", str),
         kind=value("kind", str),
-        description=_description(parts[2]),
+        description=readme.description,
         resolution=value("resolution", int),
         steps=value("steps", int),
         guidance=float(value("guidance", (int, float))),
-        license=value("license", str, front),
-        base_model=value("base_model", (str, type(None)), front),
+        license=value("license", str, readme.front),
+        base_model=value("base_model", (str, type(None)), readme.front),
         lineage=tuple(str(ancestor) for ancestor in value("lineage", list, default=[])),
         measured=value("measured", dict, default={}),
         settings=value("settings", dict, default={}),
     )
     if card.kind not in KINDS:
-        raise broken(f"'kind' is {card.kind!r:.80}; expected one of {', '.join(KINDS)}.")
+        raise readme.broken(f"'kind' is {card.kind!r:.80}; expected one of {', '.join(KINDS)}.")
     if not 8 <= card.resolution <= 4096 or not 1 <= card.steps <= 100 or not 0 <= card.guidance <= 20:
-        raise broken("resolution must be in 8..4096, steps in 1..100 and guidance in 0..20.")
+        raise readme.broken("resolution must be in 8..4096, steps in 1..100 and guidance in 0..20.")
     return card
 
 

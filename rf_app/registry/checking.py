@@ -11,6 +11,7 @@ OWN = ("unet", "scheduler")  # every model folder carries these
 BORROWED = ("vae", "text_encoder", "tokenizer")  # these may come from base_model
 CONFIGS = {
     "unet": "config.json",
+    "controlnet": "config.json",
     "scheduler": "scheduler_config.json",
     "vae": "config.json",
     "text_encoder": "config.json",
@@ -18,6 +19,7 @@ CONFIGS = {
 }
 WEIGHTS = {
     "unet": "diffusion_pytorch_model.safetensors",
+    "controlnet": "diffusion_pytorch_model.safetensors",
     "vae": "diffusion_pytorch_model.safetensors",
     "text_encoder": "model.safetensors",
 }
@@ -25,9 +27,12 @@ PICKLES = {".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth"}
 MAX_JSON_BYTES = 64 * 2**20
 
 
-def check_piece(folder: Path) -> None:
-    """Check a piece of a model, such as `pocket-sd/unet`; raises UserError naming the file and the fault."""
-    piece = folder.name
+def check_piece(folder: Path, piece: str | None = None) -> None:
+    """Check a piece of a model, such as `pocket-sd/unet`; raises UserError naming the file and the fault.
+
+    piece: what it is, one of CONFIGS, where the folder's name does not say it.
+    """
+    piece = piece or folder.name
     if not folder.is_dir():
         raise UserError(f"{folder}: this folder is missing.")
     for path in sorted(folder.iterdir()):

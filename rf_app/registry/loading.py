@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from diffusers import (
     AutoencoderKL,
+    ControlNetModel,
     DPMSolverMultistepScheduler,
     SchedulerMixin,
     StableDiffusionPipeline,
@@ -26,6 +27,8 @@ from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
 
 if TYPE_CHECKING:
     from rf_app.registry.folders import Registry
+
+CLASSES = {"unet": UNet2DConditionModel, "vae": AutoencoderKL, "controlnet": ControlNetModel}
 
 Stamp = tuple[Path, int, int]
 """A folder as it was at one moment: publishing anew changes it."""
@@ -66,7 +69,7 @@ def assemble(
         check_piece(pieces[name])
         key = stamp(pieces[name])
         if key not in shared:
-            shared[key] = modules[name] = _load_piece(pieces[name], dtype)
+            shared[key] = modules[name] = load_piece(pieces[name], dtype)
         modules[name] = shared[key]
     unet, vae, text = modules["unet"], modules["vae"], modules["text_encoder"]
     _same(pieces, "unet", "in_channels", unet.config.in_channels, "vae", vae.config.latent_channels)
@@ -100,20 +103,21 @@ def _load_scheduler(folder: Path, kind: str) -> SchedulerMixin:
         raise UserError(f"{folder / 'scheduler_config.json'}: {error}") from None
 
 
-def _load_piece(folder: Path, dtype: torch.dtype) -> Any:
-    if folder.name == "tokenizer":
+def load_piece(folder: Path, dtype: torch.dtype, piece: str | None = None) -> Any:
+    """A checked piece in evaluation mode, on the CPU; piece: as for `check_piece`."""
+    piece = piece or folder.name
+    if piece == "tokenizer":
         try:
             return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
         except Exception as error:  # the Rust tokenizer raises bare Exceptions
             raise UserError(f"{folder}: not a CLIP tokenizer ({_first_line(error)}).") from None
-    weights = folder / WEIGHTS[folder.name]
+    weights = folder / WEIGHTS[piece]
     options = {"local_files_only": True, "use_safetensors": True, "output_loading_info": True, "dtype": dtype}
     try:
-        if folder.name == "text_encoder":
+        if piece == "text_encoder":
             model, info = CLIPTextModel.from_pretrained(folder, ignore_mismatched_sizes=True, **options)
         else:
-            cls = UNet2DConditionModel if folder.name == "unet" else AutoencoderKL
-            model, info = cls.from_pretrained(folder, **options)
+            model, info = CLASSES[piece].from_pretrained(folder, **options)
     except (
         ValueError,
         TypeError,
