@@ -4,8 +4,10 @@ The front matter is the truth; the body is the same for people: title, descripti
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -59,15 +61,27 @@ def write_card(folder: Path, card: ModelCard) -> None:
     write_readme(folder, card, ["text-to-image", "instaflow", card.kind], block)
 
 
-def write_readme(folder: Path, card: Any, tags: list[str], block: dict[str, Any]) -> None:
+def write_readme(
+    folder: Path,
+    card: Any,
+    tags: list[str],
+    block: dict[str, Any],
+    more: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
     """Write the README.md of any card with license, base_model, title, description and measured, in one step.
 
-    block: what stands under "instaflow:" in the front matter.
+    block: what stands under "instaflow:" in the front matter; more: what stands beside it.
     """
     front: dict[str, Any] = {"license": card.license}
     if card.base_model:
         front["base_model"] = card.base_model
-    front |= {"library_name": "diffusers", "pipeline_tag": "text-to-image", "tags": tags, "instaflow": block}
+    front |= {
+        "library_name": "diffusers",
+        "pipeline_tag": "text-to-image",
+        "tags": tags,
+        **more,
+        "instaflow": block,
+    }
     lines = ["---", yaml.safe_dump(front, sort_keys=False, allow_unicode=True).rstrip(), "---", ""]
     lines += [f"# {card.title}", "", card.description.strip(), ""]
     rows = list(_rows(card.measured))

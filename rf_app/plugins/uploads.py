@@ -1,0 +1,163 @@
+"""Files that visitors upload: each visible to its own session alone, and gone with it.
+
+A session is known by a secret text, which is never part of a path. Files lie under their content's hash, in a
+folder of the running process, so that the next start finds and removes what a crash has left.
+"""
+
+import hashlib
+import re
+import shutil
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock, Timer
+
+import psutil
+
+from rf_app.errors import UserError
+from rf_app.registry.folders import Registry
+from rf_app.registry.loras import UPLOAD
+
+MAX_FILES = 16  # a session
+MAX_BYTES = 512 * 2**20  # a session
+MAX_TOTAL_BYTES = 4 * 2**30  # all of them
+GRACE = 600.0  # seconds: a connection that was lost may come back
+MAX_TITLE = 80
+
+
+@dataclass(frozen=True)
+class Upload:
+    """An uploaded LoRA; title: what its file was called, to be escaped on display."""
+
+    id: str  # "upload-" and 12 digits of the content's SHA-256
+    title: str
+    trigger: str
+    path: Path
+    size: int  # bytes
+
+
+@dataclass
+class Session:
+    """What a session has, and when it goes."""
+
+    folder: Path
+    files: dict[str, Upload] = field(default_factory=dict)
+    end: Timer | None = None
+
+
+class Uploads:
+    """Uploaded files by session; for any thread."""
+
+    def __init__(self, root: Path, grace: float = GRACE):
+        """root: holds a folder for each running process; those of processes that are gone are removed."""
+        self.root = Path(root)
+        self.grace = grace
+        self._sessions: dict[str, Session] = {}
+        self._lock = Lock()
+        self._own = self.root / _process(psutil.Process())
+        for left in self.root.iterdir() if self.root.is_dir() else ():
+            if not _alive(left.name):
+                shutil.rmtree(left, ignore_errors=True)
+
+    @classmethod
+    def beside(cls, registry: Registry) -> "Uploads":
+        """In `uploads/` beside the folder of the user's own models."""
+        return cls(registry.folders[-1].parent / "uploads")
+
+    def add(self, session: str, file: Path, title: str, trigger: str = "") -> Upload:
+        """Keep a copy of a file that has been checked; the same content again is the same upload.
+
+        Raises UserError where there is no session, or its files would be too many or too large.
+        """
+        if not session:
+            raise UserError("An upload belongs to a session: open the page, or use one client for all calls.")
+        digest, size = _digest(file), file.stat().st_size
+        id = f"{UPLOAD}{digest[:12]}"
+        with self._lock:
+            own = self._sessions.get(session)
+            if own and id in own.files:
+                return own.files[id]
+            held = list(own.files.values()) if own else []
+            if len(held) >= MAX_FILES:
+                raise UserError(f"{MAX_FILES} files are uploaded already: remove one first.")
+            if sum(each.size for each in held) + size > MAX_BYTES:
+                raise UserError(f"Uploads may take {MAX_BYTES // 2**20} MB together: remove one first.")
+            everything = sum(each.size for other in self._sessions.values() for each in other.files.values())
+            if everything + size > MAX_TOTAL_BYTES:
+                raise UserError("There is no room for uploads at the moment: please try again later.")
+            if own is None:
+                self._own.mkdir(parents=True, exist_ok=True)
+                own = self._sessions[session] = Session(Path(tempfile.mkdtemp(dir=self._own)))
+            path = own.folder / f"{digest}.safetensors"
+            shutil.copyfile(file, path)
+            own.files[id] = Upload(id, _title(title), trigger, path, size)
+            return own.files[id]
+
+    def of(self, session: str) -> list[Upload]:
+        """A session's uploads, oldest first."""
+        with self._lock:
+            return list(self._used(session).values())
+
+    def get(self, session: str, id: str) -> Upload:
+        """An upload of the session's own; raises UserError for any other id."""
+        with self._lock:
+            found = self._used(session).get(id)
+        if found is None:
+            raise UserError(f"{id!r:.40} is none of this session's uploads: upload the file again.")
+        return found
+
+    def remove(self, session: str, id: str) -> None:
+        """Delete an upload; one that is gone already is no error."""
+        with self._lock:
+            found = self._used(session).pop(id, None)
+            if found:
+                found.path.unlink(missing_ok=True)
+
+    def leave(self, session: str) -> None:
+        """The session's page was closed: delete its uploads, unless it is heard of again before long."""
+        with self._lock:
+            own = self._sessions.get(session)
+            if own and own.end is None:
+                own.end = Timer(self.grace, self._end, [session])
+                own.end.daemon = True
+                own.end.start()
+
+    def _used(self, session: str) -> dict[str, Upload]:
+        own = self._sessions.get(session)
+        if own is None:
+            return {}
+        if own.end:
+            own.end.cancel()
+            own.end = None
+        return own.files
+
+    def _end(self, session: str) -> None:
+        with self._lock:
+            own = self._sessions.get(session)
+            if own and own.end:  # not heard of meanwhile
+                del self._sessions[session]
+                shutil.rmtree(own.folder, ignore_errors=True)
+                with suppress(OSError):  # others are still there
+                    self._own.rmdir()
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _title(name: str) -> str:
+    """A file's name without its ending, in one line."""
+    return re.sub(r"\s+", " ", name.removesuffix(".safetensors")).strip()[:MAX_TITLE] or "LoRA"
+
+
+def _process(process: psutil.Process) -> str:
+    return f"{process.pid}-{int(process.create_time())}"
+
+
+def _alive(name: str) -> bool:
+    """Whether the process that a folder is named after still runs; another may have got its number."""
+    pid = name.partition("-")[0]
+    with suppress(psutil.Error, ValueError, OverflowError):
+        return _process(psutil.Process(int(pid))) == name
+    return False
