@@ -56,6 +56,7 @@ def test_figures_stand_in_a_table(folder):
         ("steps: 1\n", "steps: true\n", "'steps' is True"),
         ("guidance: 1.0", "guidance: .nan", "guidance in 0..20"),
         ("license: apache-2.0", "license: &a [x, x]\nmore: [*a, *a]", "YAML aliases"),
+        ("license: apache-2.0", "license: " + "[" * 100_000, "nested more than 32 deep"),
         ("license: apache-2.0", "license: !!python/object/apply:os.getcwd []", "not YAML"),
     ],
 )
