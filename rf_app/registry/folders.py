@@ -2,19 +2,24 @@
 
 import json
 import os
-import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 
 from rf_app.errors import UserError
 from rf_app.registry.card import ModelCard, check_id, read_card, write_card
 from rf_app.registry.checking import BORROWED, OWN, check_piece, read_json
-from rf_app.registry.loading import assemble
+from rf_app.registry.disk import disk_full_named, hidden_folder, put_in_place, sync, sync_tree, writable
+from rf_app.registry.loading import assemble, stamp
 
 BUNDLED = Path(__file__).parents[2] / "assets" / "models"
+
+FileStamp = tuple[str, int, int, int]  # name, size, inode, time of change in nanoseconds
+Found = TypeVar("Found")
 
 
 class Registry:
@@ -23,6 +28,8 @@ class Registry:
     def __init__(self, folders: Sequence[Path]):
         """folders: each holds one sub-folder a model, named by its id; they need not exist yet."""
         self.folders = tuple(Path(folder) for folder in folders)
+        # What reading a path gave, or the fault, and the files as they were.
+        self._memory: dict[Path, tuple[tuple[FileStamp, ...], Any, str]] = {}
 
     @classmethod
     def default(cls) -> "Registry":
@@ -38,6 +45,14 @@ class Registry:
         """What is wrong with each model folder that `cards` leaves out."""
         return self._scan()[1]
 
+    def state(self) -> int:
+        """A number that changes when a model appears, goes or is changed; costs one look at each folder."""
+        seen = []
+        for folder in self._folders():
+            with suppress(FileNotFoundError):  # it goes just now
+                seen.append(stamp(folder))
+        return hash(tuple(seen))
+
     def folder(self, id: str) -> Path:
         """A model's folder; raises UserError with the ids there are, if there is none of that id."""
         check_id(id)
@@ -49,7 +64,7 @@ class Registry:
 
     def card(self, id: str) -> ModelCard:
         """A model's card; raises UserError for an unknown model and for a broken card."""
-        return read_card(self.folder(id))
+        return self._card(self.folder(id))
 
     def pieces(self, id: str) -> dict[str, Path]:
         """The folders of unet, scheduler, vae, text_encoder and tokenizer, some of them of the base model."""
@@ -60,7 +75,7 @@ class Registry:
         for name in BORROWED:
             owners = [folder]
             while not (owners[-1] / name).is_dir():
-                base = read_card(owners[-1]).base_model
+                base = self._card(owners[-1]).base_model
                 if base is None:
                     raise UserError(
                         f"{owners[-1] / name}: missing, and the card names no base_model to take it from."
@@ -77,15 +92,35 @@ class Registry:
     def _scan(self) -> tuple[list[ModelCard], dict[str, str]]:
         cards: dict[str, ModelCard] = {}
         problems: dict[str, str] = {}
+        checked: set[Path] = set()
         for folder in self._folders():
             try:
-                card = read_card(folder)
-                for piece in self._pieces(folder).values():
-                    check_piece(piece)
+                card = self._card(folder)
+                pieces = set(self._pieces(folder).values())
+                for piece in pieces - checked:
+                    self._remembered(piece, check_piece)
+                checked |= pieces
                 cards[card.id] = card
             except UserError as error:
                 problems[folder.name] = str(error)
         return list(cards.values()), problems
+
+    def _card(self, folder: Path) -> ModelCard:
+        return self._remembered(folder / "README.md", lambda path: read_card(path.parent))
+
+    def _remembered(self, path: Path, read: Callable[[Path], Found]) -> Found:
+        """read(path), from memory as long as that file, or the files in that folder, are what they were."""
+        now = _files(path)
+        before = self._memory.get(path)
+        if before is None or before[0] != now:
+            try:
+                before = now, read(path), ""
+            except UserError as error:
+                before = now, None, str(error)
+            self._memory[path] = before
+        if before[2]:
+            raise UserError(before[2])
+        return before[1]
 
     def _folders(self) -> list[Path]:
         """The model folders, whole or not: one for each name, the earlier root's."""
@@ -102,34 +137,28 @@ class Registry:
         """Let `build` fill a hidden folder, check what it made, and move it into place in one step.
 
         Nothing is left behind if `build` or the check raises, and a model being replaced stays until the new
-        one is whole on disk; for the moment between two renames a reader finds neither. Raises UserError for
-        a taken or malformed id and a model that does not load.
+        one is whole on disk. Raises UserError for a taken or malformed id, a model that does not load and a
+        folder that cannot be written to, and `DiskFull`.
         """
         root = self.folders[-1]
         target = root / check_id(id)
         for other in self.folders[:-1]:
             if (other / id).exists():
                 raise UserError(f"{id!r} is the id of a bundled model: choose another id.")
+        taken = UserError(f"There is already a model {id!r} in {root}: choose another id, or overwrite it.")
         if target.exists() and not overwrite:
-            raise UserError(f"There is already a model {id!r} in {root}: choose another id, or overwrite it.")
-        root.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=root, prefix=f".{id}-") as hidden:
-            fresh, old = Path(hidden) / id, Path(hidden) / "old"
+            raise taken
+        with writable(root), disk_full_named(target), hidden_folder(root, id) as hidden:
+            fresh = hidden / id
             fresh.mkdir()
             build(fresh)
             _forget_paths(fresh)
             write_card(fresh, replace(card, id=id))
             self._check(fresh)
-            _sync(fresh)
-            if target.exists():
-                target.rename(old)
-            try:
-                fresh.rename(target)
-            except OSError:
-                if old.exists():
-                    old.rename(target)
-                raise
-            _sync_one(root)
+            sync_tree(fresh)
+            if not put_in_place(fresh, target, overwrite):
+                raise taken  # by another process, meanwhile
+            sync(root)
         return target
 
     def _check(self, folder: Path) -> None:
@@ -148,17 +177,14 @@ def _forget_paths(folder: Path) -> None:
         path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def _sync(folder: Path) -> None:
-    """Have every file and folder below on the disk before the rename makes them visible."""
-    for parent, _, files in os.walk(folder):
-        for name in files:
-            _sync_one(Path(parent) / name)
-        _sync_one(Path(parent))
-
-
-def _sync_one(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
+def _files(path: Path) -> tuple[FileStamp, ...]:
+    """What changes when a file, or a file in a folder, is written; nothing where there is nothing."""
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        if path.suffix:
+            status = path.stat()
+            return ((path.name, status.st_size, status.st_ino, status.st_mtime_ns),)
+        with os.scandir(path) as entries:
+            found = [(entry.name, entry.stat()) for entry in entries]
+    except OSError:
+        return ()
+    return tuple(sorted((name, s.st_size, s.st_ino, s.st_mtime_ns) for name, s in found))

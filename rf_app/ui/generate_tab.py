@@ -36,8 +36,11 @@ LIVE_TEXT = (
 )
 
 
-def build(studio: Studio, examples: list[Example], page: gr.Blocks) -> None:
-    """Lay the tab out and connect it, inside the Blocks at hand, which is (part of) `page`."""
+def build(studio: Studio, examples: list[Example], page: gr.Blocks) -> gr.Dropdown:
+    """Lay the tab out and connect it, inside the Blocks at hand, which is (part of) `page`.
+
+    Returns its list of models.
+    """
     model_id = studio.first_model()
     preset = studio.preset(model_id)
     first = examples[0] if examples else None
@@ -153,12 +156,13 @@ def build(studio: Studio, examples: list[Example], page: gr.Blocks) -> None:
             api_visibility="private",
         )
     page.load(
-        lambda prompt: (gr.Dropdown(choices=studio.models()), _cue("go", prompt)),
+        lambda prompt: _cue("go", prompt),
         inputs=prompt,
-        outputs=[model, cue],
+        outputs=cue,
         show_progress="hidden",
         api_visibility="private",
     )
+    return model
 
 
 def _examples(examples: list[Example]) -> list[gr.Button]:

@@ -54,8 +54,8 @@ PREVIEW = """(file) => !file ? "" : file.path.endsWith(".webp")
     : `<video src="${file.url}" autoplay loop muted playsinline controls></video>`"""
 
 
-def build(studio: Studio, tab: gr.Tab) -> None:
-    """Lay the tab out and connect it, inside `tab`."""
+def build(studio: Studio, tab: gr.Tab) -> gr.Dropdown:
+    """Lay the tab out and connect it, inside `tab`; returns its list of models."""
     interpolator = Interpolator(studio.registry, studio.worker)
     model_id = studio.first_model()
     preset = studio.preset(model_id)
@@ -167,8 +167,7 @@ def build(studio: Studio, tab: gr.Tab) -> None:
         (sent.change, sent, interpolator.receive),
     ):
         event(_fill(studio, read), [source, live], [live, *fields], **quiet)
-    # Models may have come since the page was opened.
-    tab.select(lambda: gr.Dropdown(choices=studio.models()), outputs=model, **quiet)
+    return model
 
 
 def _shape_of(square: bool, count: int) -> str:

@@ -14,6 +14,7 @@ from rf_app.ui import (
     interpolate_tab,
     trajectory_api,
 )
+from rf_app.ui.model_lists import keep_fresh
 from rf_app.ui.theme import theme
 from rf_app.workflows.examples import examples
 from rf_app.workflows.generate import Studio
@@ -36,11 +37,12 @@ def build(studio: Studio, examples_folder: Path) -> gr.Blocks:
         gr.HTML(HEADER, elem_id="masthead")
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
             with gr.Tab("Generate", elem_id="generate-tab"):
-                generate_tab.build(studio, examples(examples_folder), page)
+                models = [generate_tab.build(studio, examples(examples_folder), page)]
             with gr.Tab("Compare", elem_id="compare-tab") as tab:
-                compare_tab.build(studio, tab)
+                models += compare_tab.build(studio, tab)
             with gr.Tab("Interpolate", elem_id="interpolate-tab") as tab:
-                interpolate_tab.build(studio, tab)
+                models.append(interpolate_tab.build(studio, tab))
+        keep_fresh(studio, models, page)
         api.build(studio)
         compare_api.build(studio)
         interpolate_api.build(studio)

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import resource
 import shutil
 import signal
 from dataclasses import replace
@@ -11,18 +12,14 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 
+from benchmarks.listing import fill
 from rf_app.errors import UserError
+from rf_app.registry import folders
+from rf_app.registry.card import read_card, write_card
+from rf_app.registry.disk import DiskFull
 from rf_app.registry.folders import BUNDLED, Registry
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
-from tests.tiny import tiny_card, tiny_unet
-
-
-def flow(seed):
-    def build(folder: Path) -> None:
-        tiny_unet(seed).save_pretrained(folder / "unet")
-        RectifiedFlowScheduler().save_pretrained(folder / "scheduler")
-
-    return build
+from tests.tiny import tiny_card, tiny_flow, tiny_unet
 
 
 def card(id="mine", **changes):
@@ -97,7 +94,7 @@ def test_no_path_of_this_machine_is_published(tiny_registry):
 
 
 def test_publish(tiny_registry):
-    target = tiny_registry.publish("mine", flow(1), card(id="other", title="Mine"))
+    target = tiny_registry.publish("mine", tiny_flow(1), card(id="other", title="Mine"))
     assert target == tiny_registry.folders[0] / "mine"
     assert tiny_registry.card("mine").title == "Mine"
     assert sorted(path.name for path in target.iterdir()) == ["README.md", "scheduler", "unet"]
@@ -108,7 +105,7 @@ def test_a_build_that_raises_leaves_nothing(tiny_registry):
     before = content(tiny_registry.folders[0])
 
     def build(folder):
-        flow(1)(folder)
+        tiny_flow(1)(folder)
         raise OSError(28, "No space left on device")
 
     for id in ("mine", "tiny-2rf"):
@@ -128,7 +125,7 @@ def test_a_build_that_raises_leaves_nothing(tiny_registry):
 )
 def test_a_build_that_is_not_whole_is_refused(tiny_registry, spoil, message):
     def build(folder):
-        flow(1)(folder)
+        tiny_flow(1)(folder)
         spoil(folder)
 
     with pytest.raises(UserError, match=message):
@@ -149,12 +146,12 @@ def test_weights_that_diverged_are_refused(tiny_registry):
 
 
 def test_overwriting_needs_to_be_meant(tiny_registry):
-    tiny_registry.publish("mine", flow(1), card(title="First"))
+    tiny_registry.publish("mine", tiny_flow(1), card(title="First"))
     with pytest.raises(UserError, match="already a model 'mine'"):
-        tiny_registry.publish("mine", flow(2), card(title="Second"))
+        tiny_registry.publish("mine", tiny_flow(2), card(title="Second"))
     assert tiny_registry.card("mine").title == "First"
     before = content(tiny_registry.folder("mine") / "unet")
-    tiny_registry.publish("mine", flow(2), card(title="Second"), overwrite=True)
+    tiny_registry.publish("mine", tiny_flow(2), card(title="Second"), overwrite=True)
     assert tiny_registry.card("mine").title == "Second"
     assert content(tiny_registry.folder("mine") / "unet") != before
     assert not list(tiny_registry.folders[0].glob(".*"))
@@ -163,15 +160,15 @@ def test_overwriting_needs_to_be_meant(tiny_registry):
 def test_bundled_models_are_not_replaced_by_the_user_s(tiny_registry, tmp_path):
     both = Registry([tiny_registry.folders[0], tmp_path / "user"])
     with pytest.raises(UserError, match="bundled model"):
-        both.publish("tiny-sd", flow(1), card("tiny-sd"), overwrite=True)
-    both.publish("mine", flow(1), card())
+        both.publish("tiny-sd", tiny_flow(1), card("tiny-sd"), overwrite=True)
+    both.publish("mine", tiny_flow(1), card())
     assert both.folder("mine") == tmp_path / "user" / "mine"
     assert len(both.cards()) == 4
 
 
 def _publish_and_die(root: Path) -> None:
     def build(folder: Path) -> None:
-        flow(1)(folder)
+        tiny_flow(1)(folder)
         os.kill(os.getpid(), signal.SIGKILL)
 
     Registry([root]).publish("tiny-2rf", build, card("tiny-2rf", title="Never seen"), overwrite=True)
@@ -187,3 +184,104 @@ def test_a_killed_publisher_leaves_the_old_model(tiny_registry):
     assert content(root / "tiny-2rf") == before
     assert [card.id for card in tiny_registry.cards()] == ["tiny-2rf", "tiny-instaflow", "tiny-sd"]
     assert tiny_registry.problems() == {}
+
+
+def _publish_again_and_again(root: Path, times: int) -> None:
+    registry = Registry([root])
+    for i in range(times):
+        registry.publish("tiny-2rf", tiny_flow(i), card("tiny-2rf", title=str(i)), overwrite=True)
+
+
+def test_readers_find_a_model_that_two_processes_replace(tiny_registry):
+    """Always there, always whole, whoever of the two was last."""
+    root = tiny_registry.folders[0]
+    spawn = multiprocessing.get_context("spawn")
+    publishers = [spawn.Process(target=_publish_again_and_again, args=(root, 10)) for _ in range(2)]
+    for each in publishers:
+        each.start()
+    looks = 0
+    while any(each.is_alive() for each in publishers):
+        assert {"tiny-sd", "tiny-2rf", "tiny-instaflow"} <= {each.name for each in root.iterdir()}
+        assert {path.name for path in (root / "tiny-2rf").iterdir()} == {"README.md", "scheduler", "unet"}
+        looks += 1
+    assert looks
+    assert [each.exitcode for each in publishers] == [0, 0]
+    assert tiny_registry.problems() == {}
+    assert tiny_registry.card("tiny-2rf").title == "9"
+    assert not list(root.glob(".*"))
+
+
+def test_of_two_who_want_the_same_id_the_second_hears_so(tiny_registry):
+    def build(folder: Path) -> None:
+        tiny_registry.publish("mine", tiny_flow(1), card(title="First"))
+        tiny_flow(2)(folder)
+
+    with pytest.raises(UserError, match="already a model 'mine'"):
+        tiny_registry.publish("mine", build, card(title="Second"))
+    assert tiny_registry.card("mine").title == "First"
+
+
+def _publish_on_a_small_disk(root: Path) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        Registry([root]).publish("tiny-2rf", tiny_flow(1), card("tiny-2rf"), overwrite=True)
+    except DiskFull as error:
+        raise SystemExit("The disk is full: cannot write" in str(error) and 7) from None
+
+
+def test_a_full_disk_leaves_the_old_model(tiny_registry):
+    root = tiny_registry.folders[0]
+    before = content(root)
+    process = multiprocessing.get_context("spawn").Process(target=_publish_on_a_small_disk, args=(root,))
+    process.start()
+    process.join()
+    assert process.exitcode == 7
+    assert content(root) == before
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written_to_is_named(tiny_registry):
+    root = tiny_registry.folders[0]
+    root.chmod(0o555)
+    try:
+        with pytest.raises(UserError, match=r"models: cannot be written to \(Permission denied\)"):
+            tiny_registry.publish("mine", tiny_flow(1), card())
+    finally:
+        root.chmod(0o755)
+
+
+def test_a_folder_below_a_file_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"file.models: cannot be written to"):
+        Registry([tmp_path / "file" / "models"]).publish("mine", tiny_flow(1), card())
+
+
+def test_what_changes_on_disk_is_read_anew(tiny_registry):
+    folder = tiny_registry.folders[0] / "tiny-2rf"
+    assert len(tiny_registry.cards()) == 3
+    before = tiny_registry.state()
+    write_card(folder, replace(tiny_registry.card("tiny-2rf"), title="Another title"))
+    assert tiny_registry.state() != before
+    assert "Another title" in [card.title for card in tiny_registry.cards()]
+    weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1])
+    assert list(tiny_registry.problems()) == ["tiny-2rf"]
+    weights.write_bytes(whole)
+    assert tiny_registry.problems() == {}
+
+
+def test_a_thousand_models_are_listed_without_reading_them_again(tmp_path, monkeypatch):
+    """Counted, not timed: `python -m benchmarks.listing` says how long it takes."""
+    fill(tmp_path, 1000)
+    registry = Registry([BUNDLED, tmp_path])
+    ids = [card.id for card in registry.cards()]
+    assert sum(id.startswith("model-") for id in ids) == 1000
+    opened = []
+    monkeypatch.setattr(folders, "read_card", lambda folder: opened.append(folder) or read_card(folder))
+    assert [card.id for card in registry.cards()] == ids
+    assert opened == []
+    write_card(tmp_path / "model-0500", replace(registry.card("model-0500"), title="Another title"))
+    assert "Another title" in [card.title for card in registry.cards()]
+    assert opened == [tmp_path / "model-0500"]

@@ -1,0 +1,167 @@
+"""Files and folders that are whole or absent, whatever happens, and one clear error when the disk is full."""
+
+import ctypes
+import errno
+import fcntl
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from safetensors import SafetensorError
+
+from rf_app.errors import UserError
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
+TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
+AT_FDCWD, RENAME_EXCHANGE = -100, 2  # Linux: <fcntl.h>, <linux/fs.h>
+RENAME_SWAP = 2  # macOS: <sys/stdio.h>
+ABANDONED = 60.0  # seconds; a younger hidden folder may be about to be locked
+
+
+class DiskFull(OSError):
+    """The file system took no more bytes; what was being written has been removed."""
+
+
+@contextmanager
+def disk_full_named(path: Path) -> Iterator[None]:
+    """Turn "no space left", from Python or from safetensors' Rust, into `DiskFull` naming `path`."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        if getattr(error, "errno", None) in FULL or any(f"(os error {code})" in str(error) for code in FULL):
+            free = shutil.disk_usage(existing_parent(path)).free / 2**20
+            message = (
+                f"The disk is full: cannot write {path} ({free:.0f} MiB free). Make room and run it again."
+            )
+            raise DiskFull(message) from error
+        raise
+
+
+@contextmanager
+def writable(folder: Path) -> Iterator[None]:
+    """Turn a refusal to write, for want of permission or on a read-only disk, into a UserError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in REFUSED:
+            raise
+        raise UserError(
+            f"{folder}: cannot be written to ({error.strerror}): give write permission, or another folder."
+        ) from error
+
+
+def existing_parent(path: Path) -> Path:
+    """The nearest folder above (or at) `path` that exists."""
+    return next(folder for folder in (path, *path.absolute().parents) if folder.is_dir())
+
+
+def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write(temporary)` make the file, sync it to the disk and rename it to `path`.
+
+    A reader sees the old file or the whole new one, whatever happens. Raises `DiskFull`.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with disk_full_named(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write(temporary)
+            sync(temporary)
+            temporary.replace(path)
+            sync(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Have a file's content, or a folder's names, survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_tree(folder: Path) -> None:
+    """Have every file and folder below survive a power cut."""
+    for parent, _, files in os.walk(folder):
+        for name in files:
+            sync(Path(parent) / name)
+        sync(Path(parent))
+
+
+@contextmanager
+def hidden_folder(root: Path, prefix: str) -> Iterator[Path]:
+    """A fresh folder ".{prefix}-…" in `root`, locked while it is in use, removed afterwards.
+
+    Those of killed processes, whom no lock holds any more, are removed on the way.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(root)
+    with tempfile.TemporaryDirectory(dir=root, prefix=f".{prefix}-") as name, _locked(Path(name)):
+        yield Path(name)
+
+
+def _remove_abandoned(root: Path) -> None:
+    for folder in root.glob(".*-*/"):
+        with suppress(OSError):
+            if time.time() - folder.stat().st_mtime > ABANDONED:
+                with _locked(folder):
+                    shutil.rmtree(folder)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock; raises BlockingIOError where another process does."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def put_in_place(fresh: Path, target: Path, overwrite: bool) -> bool:
+    """Move the folder `fresh` to `target`, or let the two change places, in one step for every reader.
+
+    Afterwards `fresh` is gone, or it is the old folder. False, and nothing done, where there is a target and
+    `overwrite` is not meant. Where the file system cannot exchange two folders (some network drives), there
+    are two renames, and a reader in between finds neither.
+    """
+    while True:
+        try:
+            fresh.rename(target)
+        except OSError as error:
+            if error.errno not in TAKEN:
+                raise
+        else:
+            return True
+        if not overwrite:
+            return False
+        with suppress(FileNotFoundError):  # it has gone meanwhile
+            if not _exchanged(fresh, target):
+                old = fresh.with_name(f"{fresh.name}.old")
+                target.rename(old)
+                fresh.rename(target)
+                old.rename(fresh)
+            return True
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Exchange two names; False where the system or the file system cannot. Raises FileNotFoundError."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    names = os.fsencode(one), os.fsencode(other)
+    if sys.platform == "darwin":
+        failed = libc.renamex_np(*names, RENAME_SWAP)
+    elif hasattr(libc, "renameat2"):
+        failed = libc.renameat2(AT_FDCWD, names[0], AT_FDCWD, names[1], RENAME_EXCHANGE)
+    else:
+        return False
+    if failed and ctypes.get_errno() == errno.ENOENT:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(other))
+    return not failed
