@@ -1,0 +1,29 @@
+"""Whether visitors may change what is on this machine: import and delete models, train.
+
+On one's own computer they may. A public Space sets SPACE_ID, and its visitors are strangers: there only if
+its owner says so. Endpoints ask here themselves; that a button is not shown stops nobody.
+"""
+
+import os
+from dataclasses import dataclass
+
+from rf_app.errors import UserError
+
+
+@dataclass(frozen=True)
+class Permission:
+    """allowed: the owner's word, `--allow-training`."""
+
+    allowed: bool = False
+
+    def __bool__(self) -> bool:
+        """Whether changes are allowed here."""
+        return self.allowed or "SPACE_ID" not in os.environ
+
+    def check(self, what: str) -> None:
+        """Raise UserError unless changes are allowed; what: "Importing", "Deleting a model", …."""
+        if not self:
+            raise UserError(
+                f"{what} is off on this public page. Run your own copy, or, as its owner, start it with "
+                "--allow-training."
+            )
