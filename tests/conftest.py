@@ -27,4 +27,5 @@ def tiny_models(tmp_path_factory):
 def tiny_registry(tiny_models, tmp_path):
     """A registry with the tiny models in a folder of the test's own, to break and to publish into."""
     shutil.copytree(tiny_models, tmp_path / "models")
+    shutil.copytree(tiny_models.parent / "controlnets", tmp_path / "controlnets")
     return Registry([tmp_path / "models"])

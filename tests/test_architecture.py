@@ -25,8 +25,8 @@ FLOORS = (  # from the ground up
     {"ui"},
 )
 HEIGHT = {part: height for height, parts in enumerate(FLOORS) for part in parts}
-# Loading a model needs its scheduler's class and a plugin needs the model's card.
-SIDEWAYS = {("registry", "schedulers"), ("plugins", "registry")}
+# Loading needs a scheduler's class, a plugin the model's card, and a condition map shows the edges measured.
+SIDEWAYS = {("registry", "schedulers"), ("plugins", "registry"), ("plugins", "metrics")}
 FOR_TRAINERS = {"errors", "flow", "schedulers", "registry", "metrics"}
 FLOW_LIBRARIES = {"numpy", "scipy", "torch"}
 INPUT_OUTPUT = {"io", "json", "os", "pathlib", "shutil", "socket", "subprocess", "tempfile"}

@@ -2,7 +2,7 @@
 
 tiny-sd (diffusion, complete), tiny-2rf (rectified-flow, `unet/` and `scheduler/` only, the rest from
 tiny-sd), tiny-instaflow (one-step, likewise, from tiny-2rf). 96x96 pictures, latents [8, 12, 12], prompts of
-32 tokens.
+32 tokens. Beside them the ControlNets tiny-canny and tiny-depth, for all three.
 """
 
 import json
@@ -10,11 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL, DPMSolverMultistepScheduler, UNet2DConditionModel
+from diffusers import AutoencoderKL, ControlNetModel, DPMSolverMultistepScheduler, UNet2DConditionModel
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from rf_app.registry.card import ModelCard
+from rf_app.registry.controlnets import ControlNetCard, write_controlnet_card
 from rf_app.registry.folders import Registry
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
 
@@ -105,8 +106,33 @@ def tiny_flow(seed: int) -> Callable[[Path], None]:
     return build
 
 
+def tiny_controlnet(seed: int) -> ControlNetModel:
+    """A ControlNet for the tiny models that a map of 96x96 moves visibly, where a fresh one does nothing."""
+    net = ControlNetModel.from_unet(tiny_unet(3), conditioning_embedding_out_channels=(8, 8, 8, 8))
+    torch.manual_seed(seed)
+    for layer in [
+        *net.controlnet_down_blocks,
+        net.controlnet_mid_block,
+        net.controlnet_cond_embedding.conv_out,
+    ]:
+        torch.nn.init.normal_(layer.weight, std=0.2)
+    return net
+
+
+def build_tiny_controlnets(folder: Path) -> None:
+    """Save the two tiny ControlNets into `folder`."""
+    for seed, preprocessor in enumerate(("canny", "depth")):
+        id = f"tiny-{preprocessor}"
+        tiny_controlnet(seed).save_pretrained(folder / id)
+        card = ControlNetCard(
+            id, f"Tiny {preprocessor}", preprocessor, "Random weights.", base_model="tiny-sd"
+        )
+        write_controlnet_card(folder / id, card)
+
+
 def build_tiny(folder: Path) -> Registry:
-    """Publish the three tiny models into `folder` and return its registry."""
+    """Publish the three tiny models into `folder`, ControlNets beside it, and return its registry."""
+    build_tiny_controlnets(folder.parent / "controlnets")
     registry = Registry([folder])
     tokenizer = tiny_tokenizer()
 

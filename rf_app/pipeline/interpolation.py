@@ -14,7 +14,7 @@ from torch import Tensor
 
 from rf_app.errors import UserError
 from rf_app.flow.interpolation import Mix, lerp, over_square, slerp, through
-from rf_app.pipeline.requests import GenerateRequest, Lora, Timings
+from rf_app.pipeline.requests import Control, GenerateRequest, Lora, Timings
 from rf_app.registry.card import ModelCard
 
 MAX_KEY_FRAMES = 16
@@ -44,6 +44,7 @@ class FrameRequest:
     negative_prompt: str = ""  # of use only with guidance above 1
     solver: str | None = None  # None: the model's own; see rf_app.schedulers.solvers
     loras: tuple[Lora, ...] = ()  # each once
+    control: tuple[Control, ...] = ()  # at most two, the same for every frame
     session: str = ""  # whose uploads `loras` may name; a secret, so never part of `settings`
 
     @property
@@ -81,6 +82,7 @@ class FrameRequest:
             negative_prompt=pictures[0].negative_prompt,
             solver=pictures[0].solver,
             loras=pictures[0].loras,
+            control=pictures[0].control,
         )
 
     def at_key_frame(self) -> GenerateRequest | None:
@@ -119,6 +121,7 @@ class FrameRequest:
             negative_prompt=self.negative_prompt,
             solver=self.solver,
             loras=self.loras,
+            control=self.control,
             session=self.session,
         )
 

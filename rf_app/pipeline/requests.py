@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from PIL import Image
 
 from rf_app.errors import UserError
+from rf_app.plugins.picture import decode_map
 from rf_app.registry.card import ModelCard, check_id
 from rf_app.schedulers.solvers import solvers
 
@@ -14,6 +15,7 @@ MAX_GUIDANCE = 20.0
 MAX_SEED = 2**32 - 1
 MAX_COUNT = 16
 MAX_LORAS = 8
+MAX_CONTROLS = 2
 MAX_STRENGTH = 2.0
 
 
@@ -23,6 +25,17 @@ class Lora:
 
     id: str
     strength: float = 1.0  # -2..2; 0 is the model without it
+
+
+@dataclass(frozen=True)
+class Control:
+    """What the picture should follow: a condition map, and the ControlNet that reads it."""
+
+    model: str  # an id of the ControlNets
+    image: str  # the map, as `rf_app.plugins.picture.encode_map` has it
+    strength: float = 1.0  # 0..2; 0 is the picture without it
+    start: float = 0.0  # it acts from this share of the steps on
+    end: float = 1.0  # and until this one: a step acts if the whole of it lies between the two
 
 
 @dataclass(frozen=True)
@@ -38,6 +51,7 @@ class GenerateRequest:
     negative_prompt: str = ""  # of use only with guidance above 1
     solver: str | None = None  # None: the model's own; see rf_app.schedulers.solvers
     loras: tuple[Lora, ...] = ()  # each once
+    control: tuple[Control, ...] = ()  # at most two
     session: str = ""  # whose uploads `loras` may name; a secret, so never part of a picture's settings
 
     def checked(self, card: ModelCard) -> "GenerateRequest":
@@ -61,6 +75,7 @@ class GenerateRequest:
             count=_whole("count", self.count, 1, MAX_COUNT),
             solver=solver,
             loras=checked_loras(self.loras),
+            control=checked_control(self.control),
         )
 
 
@@ -76,6 +91,22 @@ def checked_loras(loras: tuple[Lora, ...]) -> tuple[Lora, ...]:
         Lora(each.id, _number(f"LoRA {each.id}: strength", each.strength, -MAX_STRENGTH, MAX_STRENGTH))
         for each in loras
     )
+
+
+def checked_control(control: tuple[Control, ...]) -> tuple[Control, ...]:
+    """The same with numbers as float; raises UserError for one out of range, too many, or what is no map."""
+    if len(control) > MAX_CONTROLS:
+        raise UserError(f"There are {len(control)} controls; at most {MAX_CONTROLS} are accepted at once.")
+    checked = []
+    for each in control:
+        name = f"ControlNet {check_id(each.model, 'ControlNet')}"
+        start, end = (_number(f"{name}: {at}", getattr(each, at), 0, 1) for at in ("start", "end"))
+        if start >= end:
+            raise UserError(f"{name}: start is {start:g} and end is {end:g}; start must be the smaller.")
+        decode_map(each.image)
+        strength = _number(f"{name}: strength", each.strength, 0, MAX_STRENGTH)
+        checked.append(Control(each.model, each.image, strength, start, end))
+    return tuple(checked)
 
 
 @dataclass(frozen=True)

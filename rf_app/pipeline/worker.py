@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -26,9 +27,17 @@ from rf_app.flow.velocity import velocity_field
 from rf_app.pipeline.interpolation import FrameRequest, FrameResult
 from rf_app.pipeline.requests import MAX_SEED, GenerateRequest, GenerateResult, Timings
 from rf_app.pipeline.trajectory import TrajectoryRequest, TrajectoryResult, solve
+from rf_app.plugins.controlnet import ControlNetPlugin
+from rf_app.plugins.lora import LoraFile
+from rf_app.plugins.merging import Merger, signature
+from rf_app.plugins.plugging import LoraPlugs, Plugged
+from rf_app.plugins.preprocessors import DETECTORS, condition_map
+from rf_app.plugins.uploads import Uploads
 from rf_app.registry.card import ModelCard
+from rf_app.registry.controlnets import ControlNets
 from rf_app.registry.folders import Registry
 from rf_app.registry.loading import Stamp, load, stamp
+from rf_app.registry.loras import Loras
 from rf_app.registry.vocabulary import Vocabulary, vocabulary
 from rf_app.schedulers.noise_schedule import schedule_of
 from rf_app.schedulers.solvers import fresh
@@ -73,7 +82,11 @@ class Worker:
         self._size = resident
         self._models: OrderedDict[str, Resident] = OrderedDict()
         self._pieces: WeakValueDictionary[Stamp, Any] = WeakValueDictionary()
-        self._texts: OrderedDict[tuple[Stamp, str], Tensor] = OrderedDict()
+        self._texts: OrderedDict[tuple[Any, ...], Tensor] = OrderedDict()
+        self.loras, self.uploads = Loras.beside(registry), Uploads.beside(registry)
+        self._plugs = LoraPlugs(self.loras, self.uploads, self.device, self.dtype)
+        self._merger = Merger()
+        self._controlnets = ControlNetPlugin(ControlNets.beside(registry), self.device, self.dtype)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pipeline")
 
     def generate(
@@ -102,6 +115,21 @@ class Worker:
         """The picture between key frames, in turn with all other requests; as `generate`."""
         return self._thread.submit(self._frame, request, cancelled).result()
 
+    def condition_map(
+        self, picture: Image.Image, preprocessor: str, size: int, **thresholds: float
+    ) -> Image.Image:
+        """As `rf_app.plugins.preprocessors.condition_map`; what loads a model takes its turn."""
+        if preprocessor not in DETECTORS:
+            return condition_map(picture, preprocessor, size, **thresholds)
+        return self._thread.submit(condition_map, picture, preprocessor, size).result()
+
+    def inspect_lora(self, file: Path, model: str) -> LoraFile:
+        """Read a LoRA's file that may come from anyone, and see that it fits a model; in turn as `generate`.
+
+        Raises UserError with the reason where it is no LoRA or does not fit.
+        """
+        return self._thread.submit(lambda: self._plugs.inspect(self._model(model).pipeline, file)).result()
+
     def close(self) -> None:
         """Finish the request at hand, drop those that wait, end the thread."""
         self._thread.shutdown(cancel_futures=True)
@@ -116,6 +144,7 @@ class Worker:
         request = request.checked(model.card)
         scheduler = fresh(model.pipeline.scheduler, model.card.kind, request.solver)
         scheduler.set_timesteps(request.steps)
+        pipeline, control = self._controlnets.attach(model.pipeline, request.control)
         total_steps, done = len(scheduler.timesteps) * request.count, 0
 
         def after_step(pipeline: StableDiffusionPipeline, step: int, timestep: Tensor, tensors: dict) -> dict:
@@ -127,18 +156,20 @@ class Worker:
                 raise Cancelled("Stopped.")
             return tensors
 
+        plugged = self._plugged(model, request)
         start = self._now()
         guided = request.guidance > 1
-        embeds = self._embed(model, request.prompt)
-        null_embeds = self._embed(model, request.negative_prompt) if guided else None
+        embeds = self._embed(model, request.prompt, plugged)
+        null_embeds = self._embed(model, request.negative_prompt, plugged) if guided else None
         text_done = self._now()
-        unet = decode = 0.0
+        self._merger.give(model.pipeline.unet, plugged.unet)
+        unet, decode = self._now() - text_done, 0.0
         images = []
         seeds = tuple((request.seed + i) % (MAX_SEED + 1) for i in range(request.count))
         for seed in seeds:
             begun = self._now()
             latents = _sample(
-                model.pipeline,
+                pipeline,
                 scheduler,
                 self._noise(model, seed),
                 embeds,
@@ -146,6 +177,7 @@ class Worker:
                 request.steps,
                 request.guidance,
                 after_step,
+                **control,
             )
             sampled = self._now()
             images.append(_decode(model.pipeline, latents))
@@ -164,11 +196,13 @@ class Worker:
             raise Cancelled("Stopped.")
         model = self._model(request.model)
         request = request.checked(model.card)
+        plugged = self._plugged(model, request)
         unet = model.pipeline.unet
+        self._merger.give(unet, plugged.unet)
         field = velocity_field(
             unet,
-            self._embed(model, request.prompt),
-            self._embed(model, "") if request.guidance > 1 else None,
+            self._embed(model, request.prompt, plugged),
+            self._embed(model, "", plugged) if request.guidance > 1 else None,
             request.guidance,
             schedule_of(model.pipeline.scheduler),
         )
@@ -203,13 +237,16 @@ class Worker:
         model = self._model(request.model)
         request = request.checked(model.card)
         scheduler = fresh(model.pipeline.scheduler, model.card.kind, request.solver)
+        pipeline, control = self._controlnets.attach(model.pipeline, request.control)
+        plugged = self._plugged(model, request)
         start = self._now()
-        embeds = request.embedding([self._embed(model, key.prompt) for key in request.key_frames])
-        null_embeds = self._embed(model, request.negative_prompt) if request.guidance > 1 else None
+        embeds = request.embedding([self._embed(model, key.prompt, plugged) for key in request.key_frames])
+        null_embeds = self._embed(model, request.negative_prompt, plugged) if request.guidance > 1 else None
         noise = request.noise_of([self._noise(model, key.seed) for key in request.key_frames])
         text_done = self._now()
+        self._merger.give(model.pipeline.unet, plugged.unet)
         latents = _sample(
-            model.pipeline,
+            pipeline,
             scheduler,
             noise,
             embeds,
@@ -217,6 +254,7 @@ class Worker:
             request.steps,
             request.guidance,
             stop_if_cancelled,
+            **control,
         )
         sampled = self._now()
         image = _decode(model.pipeline, latents)
@@ -252,12 +290,20 @@ class Worker:
         self._models[id] = model
         return model
 
-    def _embed(self, model: Resident, text: str) -> Tensor:
-        """The text's embedding [1, L, D], from memory if it was asked for lately."""
-        key = model.text_stamp, text
+    def _plugged(
+        self, model: Resident, request: GenerateRequest | FrameRequest | TrajectoryRequest
+    ) -> Plugged:
+        """What the request's LoRAs give to the parts of the model."""
+        wishes = [(lora.id, lora.strength) for lora in request.loras]
+        return self._plugs.plugged(model.pipeline, wishes, request.session)
+
+    def _embed(self, model: Resident, text: str, plugged: Plugged) -> Tensor:
+        """The text's embedding [1, L, D], from memory if it was asked for lately with the same LoRAs."""
+        key = model.text_stamp, signature(plugged.text_encoder), text
         if key in self._texts:
             self._texts.move_to_end(key)
             return self._texts[key]
+        self._merger.give(model.pipeline.text_encoder, plugged.text_encoder)
         embeds, _ = model.pipeline.encode_prompt(text, self.device, 1, do_classifier_free_guidance=False)
         self._texts[key] = embeds
         if len(self._texts) > CACHED_TEXTS:
@@ -289,8 +335,12 @@ def _sample(
     steps: int,
     guidance: float,
     after_step: Callable[..., dict],
+    **control: Any,
 ) -> Tensor:
-    """Latents [1, C, h, w] from noise of that shape, by the stock pipeline with a scheduler lent to it."""
+    """Latents [1, C, h, w] from noise of that shape, by the stock pipeline with a scheduler lent to it.
+
+    control: what a ControlNet's pipeline takes more.
+    """
     own = pipeline.scheduler
     pipeline.scheduler = scheduler
     try:
@@ -302,6 +352,7 @@ def _sample(
             latents=noise,
             output_type="latent",
             callback_on_step_end=after_step,
+            **control,
         ).images
     finally:
         pipeline.scheduler = own

@@ -1,0 +1,87 @@
+"""ControlNets plugged into a resident model: the stock ControlNet pipeline around the modules that are there.
+
+Nothing of the model is changed, so without a control the next picture is the plain one again.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+from diffusers import ControlNetModel, StableDiffusionControlNetPipeline, StableDiffusionPipeline
+
+from rf_app.plugins.picture import decode_map
+from rf_app.registry.controlnets import ControlNets, check_fit
+from rf_app.registry.loading import Stamp, stamp
+
+RESIDENT = 3  # ControlNets kept in memory
+
+
+class Control(Protocol):
+    """What is needed of a `rf_app.pipeline.requests.Control`."""
+
+    model: str
+    image: str
+    strength: float
+    start: float
+    end: float
+
+
+class ResidentControlNetPipeline(StableDiffusionControlNetPipeline):
+    """The stock pipeline without the search for offloading hooks, which takes milliseconds a call."""
+
+    @property
+    def _execution_device(self) -> torch.device:
+        return self.unet.conv_in.weight.device
+
+
+class ControlNetPlugin:
+    """ControlNets in memory; for the thread that loads models."""
+
+    def __init__(self, controlnets: ControlNets, device: torch.device, dtype: torch.dtype):
+        """device, dtype: those of the models."""
+        self.controlnets = controlnets
+        self.device = device
+        self.dtype = dtype
+        self._nets: OrderedDict[Stamp, ControlNetModel] = OrderedDict()
+
+    def attach(
+        self, pipeline: StableDiffusionPipeline, controls: Sequence[Control]
+    ) -> tuple[StableDiffusionPipeline, dict[str, Any]]:
+        """A pipeline around the modules of `pipeline` that follows the controls, and more for its call.
+
+        Without a control of any strength it is `pipeline` itself, with nothing more. Raises UserError for a
+        ControlNet that is not there, broken, or made for other models.
+        """
+        acting = [control for control in controls if control.strength > 0]
+        if not acting:
+            return pipeline, {}
+        controlled = ResidentControlNetPipeline(
+            **pipeline.components,
+            controlnet=[self._net(control.model, pipeline) for control in acting],
+            requires_safety_checker=False,
+        )
+        controlled.set_progress_bar_config(disable=True)
+        side = pipeline.unet.config.sample_size * pipeline.vae_scale_factor
+        return controlled, {
+            "image": [decode_map(control.image) for control in acting],
+            "height": side,
+            "width": side,
+            "controlnet_conditioning_scale": [control.strength for control in acting],
+            "control_guidance_start": [control.start for control in acting],
+            "control_guidance_end": [control.end for control in acting],
+        }
+
+    def _net(self, id: str, pipeline: StableDiffusionPipeline) -> ControlNetModel:
+        """The ControlNet, from memory if its folder is still what it was."""
+        unet, vae = pipeline.unet.config, pipeline.vae.config
+        key = stamp(self.controlnets.folder(id))
+        if key in self._nets:
+            self._nets.move_to_end(key)
+            check_fit(id, self._nets[key].config, unet, vae)
+            return self._nets[key]
+        net = self.controlnets.load(id, self.dtype, unet, vae).to(self.device)
+        self._nets[key] = net.to(memory_format=torch.channels_last)
+        while len(self._nets) > RESIDENT:
+            self._nets.popitem(last=False)
+        return net

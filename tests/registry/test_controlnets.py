@@ -1,0 +1,109 @@
+"""ControlNets on disk: what is listed, what is refused and why."""
+
+import json
+import shutil
+
+import pytest
+import torch
+
+from rf_app.errors import UserError
+from rf_app.registry.controlnets import ControlNetCard, ControlNets, write_controlnet_card
+from rf_app.registry.loading import load
+from tests.tiny import tiny_unet, tiny_vae
+
+UNET, VAE = tiny_unet(3).config, tiny_vae().config
+WEIGHTS = "diffusion_pytorch_model.safetensors"
+
+
+@pytest.fixture
+def nets(tiny_registry):
+    return ControlNets.beside(tiny_registry)
+
+
+def change_config(nets, **values):
+    path = nets.folder("tiny-canny") / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def test_cards_are_listed_and_read_back(nets):
+    assert [(card.id, card.title, card.preprocessor) for card in nets.cards()] == [
+        ("tiny-canny", "Tiny canny", "canny"),
+        ("tiny-depth", "Tiny depth", "depth"),
+    ]
+    assert nets.problems() == {}
+    card = ControlNetCard(
+        "tiny-canny", "A title", "scribble", "Words.", "mit", "tiny-sd", {"f1": 0.5}, {"steps": 3}
+    )
+    write_controlnet_card(nets.folder("tiny-canny"), card)
+    assert nets.cards()[0] == card
+
+
+def test_a_folder_of_the_hub_is_known_by_its_name(nets):
+    """No card of ours, or another's."""
+    folder = nets.folder("tiny-canny")
+    for name in ("control_v11p_sd15_openpose", "qr-monster"):
+        shutil.copytree(folder, folder.parent / name)
+        (folder.parent / name / "README.md").write_text("---\nlicense: openrail\n---\n# Of the Hub\n")
+    (folder.parent / "qr-monster" / "README.md").unlink()
+    found = {card.id: card.preprocessor for card in nets.cards()}
+    assert found["control_v11p_sd15_openpose"] == "openpose"
+    assert found["qr-monster"] == "none"
+
+
+def test_it_loads_for_a_model_that_it_fits(nets, tiny_registry):
+    model = load(tiny_registry, "tiny-2rf")
+    net = nets.load("tiny-canny", torch.float16, model.unet.config, model.vae.config)
+    assert net.dtype == torch.float16
+    assert not net.training
+    assert not any(weight.requires_grad for weight in net.parameters())
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"cross_attention_dim": 2048}, "was made for SDXL, cross-attention width 2048; this model has 32"),
+        ({"cross_attention_dim": 768}, "was made for SD 1.5, cross-attention width 768; this model has 32"),
+        ({"cross_attention_dim": "wide"}, "cross-attention width 'wide'"),
+        ({"addition_embed_type": "text_time"}, "additional embeddings, as SDXL has"),
+        ({"conditioning_channels": 1}, "maps of 1 channels"),
+        ({"in_channels": 4}, "latent channels 4; this model has 8"),
+        ({"block_out_channels": [320, 640]}, r"widths \[320, 640\]; this model has \[16, 32\]"),
+        ({"layers_per_block": 2}, "layers a block 2"),
+        ({"conditioning_embedding_out_channels": [8, 8]}, "latents 2 times smaller than the map"),
+    ],
+)
+def test_one_for_another_base_is_refused_with_the_reason(nets, config, message):
+    change_config(nets, **config)
+    with pytest.raises(UserError, match=message):
+        nets.load("tiny-canny", torch.float32, UNET, VAE)
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (lambda f: (f / WEIGHTS).unlink(), f"{WEIGHTS}: this file is missing"),
+        (lambda f: (f / WEIGHTS).write_bytes(b"x" * 99), "not a complete safetensors"),
+        (lambda f: (f / "config.json").write_text("{"), "not valid JSON"),
+        (lambda f: (f / "model.bin").write_bytes(b""), "a pickle can run any code"),
+    ],
+)
+def test_a_broken_one_is_named_and_the_others_stay(nets, fault, message):
+    fault(nets.folder("tiny-canny"))
+    assert [card.id for card in nets.cards()] == ["tiny-depth"]
+    with pytest.raises(UserError, match=message):
+        nets.load("tiny-canny", torch.float32, UNET, VAE)
+    assert message.split(":")[-1].strip() in nets.problems()["tiny-canny"]
+
+
+def test_a_strange_preprocessor_is_a_problem(nets):
+    path = nets.folder("tiny-canny") / "README.md"
+    path.write_text(path.read_text().replace("preprocessor: canny", "preprocessor: <b>"))
+    assert "'preprocessor' is '<b>'; expected one of canny" in nets.problems()["tiny-canny"]
+
+
+@pytest.mark.parametrize(
+    ("id", "message"), [("nothing", "at hand: tiny-canny, tiny-depth"), ("../x", "use 1 to")]
+)
+def test_an_unknown_id_is_answered_with_those_there_are(nets, id, message):
+    with pytest.raises(UserError, match=message):
+        nets.folder(id)
