@@ -1,0 +1,180 @@
+"""Training jobs without the page, on the same database.
+
+    python -m rf_app.jobs start instaflow --teacher pocket-sd --output my-model --preset quick
+    python -m rf_app.jobs list
+    python -m rf_app.jobs show 3          # progress, figures, the end of its log
+    python -m rf_app.jobs stop 3          # saves first; resume goes on from there
+    python -m rf_app.jobs resume 3
+    python -m rf_app.jobs move 3 up
+    python -m rf_app.jobs delete 3 --yes  # its folder, not the model it made
+
+`start --wait` and `show --follow` stay until the job has ended. A job needs neither: it goes on by itself.
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from rf_app.errors import UserError
+from rf_app.jobs import queue
+from rf_app.jobs.database import Database, Job
+from rf_app.jobs.log import log_path, tail
+from rf_app.jobs.plan import Wish
+from rf_app.jobs.progress import progress
+from rf_app.jobs.recipes import PRESETS, recipes
+from rf_app.jobs.words import duration, needs_in_words, state_in_words
+
+EVERY = 2.0  # seconds between two looks
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(
+        "python -m rf_app.jobs", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = top.add_subparsers(dest="command", required=True)
+    new = commands.add_parser("start", help="queue a job")
+    new.add_argument("recipe", help=f"what to make: {', '.join(recipes())}")
+    new.add_argument("--teacher", required=True, help="id of the model to begin with")
+    new.add_argument("--output", required=True, help="id of what is made")
+    new.add_argument("--title", default="", help="its name in the lists")
+    new.add_argument("--preset", default="quick", choices=list(PRESETS))
+    new.add_argument("--prompts", type=Path, help="text file with a prompt a line")
+    new.add_argument("--style", default="", help="id of a LoRA that goes into the teacher first")
+    new.add_argument("--images", default="", help="folder of captioned pictures")
+    new.add_argument("--pairs", default="", help="folder of pairs made before")
+    new.add_argument("--set", nargs="*", default=[], metavar="TRAINER.OPTION=VALUE", help="other settings")
+    new.add_argument("--models", type=Path, help="folder of models to publish into (default: the user's)")
+    new.add_argument("--estimate", action="store_true", help="say what it would take, and start nothing")
+    new.add_argument("--wait", action="store_true", help="stay until it has ended")
+    commands.add_parser("list", help="all jobs")
+    for name, help in (
+        ("show", "one job"),
+        ("stop", "save and stop"),
+        ("resume", "go on"),
+        ("delete", "forget"),
+    ):
+        each = commands.add_parser(name, help=help)
+        each.add_argument("job", type=int)
+        if name == "show":
+            each.add_argument("--follow", action="store_true", help="stay until it has ended")
+        if name == "delete":
+            each.add_argument("--yes", action="store_true", help="do not ask")
+    mover = commands.add_parser("move", help="change the queue's order")
+    mover.add_argument("job", type=int)
+    mover.add_argument("where", choices=["up", "down"])
+    return top
+
+
+def main() -> None:
+    """Do what the command line says; errors as one line and exit code 2."""
+    chosen = parser().parse_args()
+    database = Database()
+    try:
+        if chosen.command == "start":
+            _start(database, chosen)
+        elif chosen.command == "list":
+            jobs = queue.look(database)
+            print("\n".join(_line(database, job) for job in jobs) or "There are no jobs yet.")
+        elif chosen.command == "show":
+            queue.look(database)
+            _follow(database, chosen.job) if chosen.follow else _show(database, database.job(chosen.job))
+        elif chosen.command == "stop":
+            queue.stop(database, chosen.job)
+        elif chosen.command == "resume":
+            queue.resume(database, chosen.job)
+        elif chosen.command == "move":
+            queue.move(database, chosen.job, chosen.where == "up")
+        else:
+            _delete(database, chosen.job, chosen.yes)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def _start(database: Database, chosen: argparse.Namespace) -> None:
+    from rf_app.registry.folders import Registry  # imports PyTorch, which the other commands do without
+
+    registry = Registry.default()
+    if chosen.models:
+        registry = Registry([*registry.folders, chosen.models])
+    try:
+        prompts = chosen.prompts.read_text(encoding="utf-8") if chosen.prompts else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"--prompts {chosen.prompts} cannot be read as UTF-8 text ({error}).") from None
+    wish = Wish(
+        recipe=chosen.recipe,
+        teacher=chosen.teacher,
+        output=chosen.output,
+        title=chosen.title,
+        preset=chosen.preset,
+        prompts=prompts,
+        style=chosen.style,
+        images=chosen.images and str(Path(chosen.images).absolute()),
+        pairs=chosen.pairs and str(Path(chosen.pairs).absolute()),
+        settings=dict(_setting(text) for text in chosen.set),
+    )
+    if chosen.estimate:
+        print(needs_in_words(queue.needs(database, wish, registry)))
+        return
+    job = queue.start(database, wish, registry)
+    print(f"job {job.id}: about {duration(job.seconds)}; `python -m rf_app.jobs show {job.id}`")
+    if chosen.wait:
+        _follow(database, job.id)
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise UserError(f"--set {text!r:.60}; it must look like reflow.steps=500.")
+    return name, value
+
+
+def _line(database: Database, job: Job) -> str:
+    way = progress(database, job)
+    return (
+        f"{job.id:>4}  {way.share:>4.0%}  {state_in_words(job):<12} {job.wish.recipe:<11} {job.wish.output}"
+    )
+
+
+def _show(database: Database, job: Job) -> None:
+    way = progress(database, job)
+    left = f", {duration(way.seconds_left)} left" if way.seconds_left is not None else ""
+    print(f"job {job.id}: {job.wish.output} ({job.wish.recipe} of {job.wish.teacher}), {state_in_words(job)}")
+    print(f"{way.share:.0%}, {way.text}{left}")
+    for curve in way.curves:
+        print(f"  {curve.name} {curve.points[0][1]:.4g} -> {curve.points[-1][1]:.4g}  ({curve.stage})")
+    for line in [job.said] if job.said else tail(database.job_folder(job.id)):
+        print(f"  {line}")
+    print(f"  log: {log_path(database.job_folder(job.id))}")
+
+
+def _follow(database: Database, id: int) -> None:
+    """Say where a job stands until it has ended; exit code 1 where it did not end well."""
+    said = ""
+    while True:
+        job = next((job for job in queue.look(database) if job.id == id), None) or database.job(id)
+        way = progress(database, job)
+        if way.text != said:
+            said = way.text
+            print(f"{way.share:>4.0%}  {said}", flush=True)
+        if not job.under_way:
+            print(state_in_words(job) + (f": {job.said}" if job.said else ""))
+            raise SystemExit(0 if job.state == "done" else 1)
+        time.sleep(EVERY)
+
+
+def _delete(database: Database, id: int, sure: bool) -> None:
+    job = database.job(id)
+    folder = database.job_folder(id)
+    if not sure:
+        if not sys.stdin.isatty():
+            raise UserError(f"This removes {folder}; say --yes.")
+        if input(f"Delete job {id} ({job.wish.output}) and {folder}? [y/N] ").strip().lower() != "y":
+            return
+    queue.delete(database, id)
+
+
+if __name__ == "__main__":
+    main()

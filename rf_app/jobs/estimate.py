@@ -1,0 +1,108 @@
+"""How long a job will take, and how much disk and memory: as measured here, else a guess that says so.
+
+Every stage that runs leaves its rate, in seconds a sample, and the memory it took, with the model's size.
+For another size they are scaled, as the work and memory of convolutions roughly are.
+"""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rf_app.errors import UserError
+from rf_app.jobs.database import Database
+from rf_app.jobs.plan import Stage
+from rf_app.registry.checking import WEIGHTS, read_json
+
+POCKET = 11e6 * 12 * 12  # size of a pocket model, for which recipes state their guesses
+START = 12.0  # seconds to import PyTorch, load the models and publish: the guess
+START_KEY = "start"
+SPARE = 200e6  # bytes that stay free on the disk
+LIBRARIES = 0.7  # GB of a trainer's memory that do not grow with the model
+SURE = ("measured", "scaled", "guessed")  # from the best to the worst
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a job takes; disk, memory: bytes. sure: the worst of `SURE` among what the seconds come from."""
+
+    seconds: float
+    disk: float
+    memory: float
+    sure: str
+
+
+@dataclass(frozen=True)
+class ModelSize:
+    """Of a model: bytes of its U-Net's file in float16, and numbers in a latent [C, H, W]."""
+
+    weights: float
+    latent: int
+    side: int
+
+    @property
+    def work(self) -> float:
+        """What a sample costs, up to a factor: every weight at every place of the latent."""
+        return self.weights * self.side * self.side
+
+
+def size_of(unet: Path) -> ModelSize:
+    """The size of a model by its `unet/` folder, without loading a weight."""
+    config = read_json(unet / "config.json")
+    side = int(config["sample_size"])
+    return ModelSize((unet / WEIGHTS["unet"]).stat().st_size, int(config["in_channels"]) * side * side, side)
+
+
+def rate(database: Database, key: str, size: float, guess: float, pocket: float) -> tuple[float, str]:
+    """What was measured with a model of `size`, or the nearest or the guess, scaled; and how sure that is."""
+    measured = database.rates(key)
+    if size in measured:
+        return measured[size], "measured"
+    if measured:
+        near = min(measured, key=lambda each: max(each / size, size / each))
+        return measured[near] * size / near, "measured" if 0.8 < size / near < 1.25 else "scaled"
+    return guess * size / pocket, "guessed"
+
+
+def estimate(database: Database, stages: Sequence[Stage], size: ModelSize) -> Needs:
+    """What these stages take with a model of that size."""
+    found = [_stage(database, stage, size) for stage in stages]
+    return Needs(
+        seconds=sum(each.seconds for each in found),
+        disk=sum(each.disk for each in found),
+        memory=max(each.memory for each in found),
+        sure=max((each.sure for each in found), key=SURE.index),
+    )
+
+
+def _stage(database: Database, stage: Stage, size: ModelSize) -> Needs:
+    start = database.rates(START_KEY).get(0.0, START)
+    parts = [rate(database, loop.key, size.work, loop.seconds, POCKET) for loop in stage.loops]
+    seconds = start + sum(loop.samples * each for loop, (each, _) in zip(stage.loops, parts, strict=True))
+    guess = LIBRARIES + (stage.memory - LIBRARIES) * size.weights / (POCKET / 144)
+    held = database.rates(f"memory {stage.module}").get(size.work)
+    return Needs(
+        seconds,
+        _disk(stage, size),
+        held or guess * 1e9,
+        max((sure for _, sure in parts), key=SURE.index, default="measured"),
+    )
+
+
+def _disk(stage: Stage, size: ModelSize) -> float:
+    """Pairs: noise and latent, float16. A training: two checkpoints, four float32 a weight, and the model."""
+    if stage.module == "trainers.pairs":
+        count = stage.arguments[stage.arguments.index("--count") + 1]
+        return int(count) * (4 * size.latent + 200)
+    return size.weights * (1 + 2 * 4 * 2) if stage.loops else size.weights
+
+
+def check_disk(folder: Path, needed: float) -> None:
+    """Raises UserError where the disk of a folder has no room for so many bytes."""
+    parent = next(each for each in (folder, *folder.absolute().parents) if each.is_dir())
+    free = shutil.disk_usage(parent).free
+    if needed + SPARE > free:
+        raise UserError(
+            f"The disk is too full: this needs about {needed / 1e6:,.0f} MB in {folder}, and "
+            f"{free / 1e6:,.0f} MB are free. Make room, or take fewer pictures to learn from."
+        )

@@ -1,0 +1,172 @@
+"""From what somebody wishes to the commands that make it: checked before anything is written."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from string import Formatter
+from typing import Any
+
+from rf_app.errors import UserError
+from rf_app.jobs.options import command_line, options
+from rf_app.jobs.recipes import PRESETS, Recipe, Step, recipe
+from rf_app.registry.card import ModelCard, check_id
+
+MAX_PROMPTS = 100_000
+MAX_PROMPT = 1_000  # characters
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What somebody wants trained; `plan` checks it."""
+
+    recipe: str
+    teacher: str
+    output: str
+    title: str = ""
+    preset: str = "quick"
+    prompts: str = ""  # a prompt a line, instead of the pocket world's captions
+    style: str = ""  # id of a LoRA that is merged into the teacher first
+    images: str = ""  # a folder of captioned pictures
+    pairs: str = ""  # a folder of pairs made before
+    settings: Mapping[str, Any] = field(default_factory=dict)  # TRAINER.OPTION, where not the preset's
+
+    def as_json(self) -> dict[str, Any]:
+        """For the database."""
+        return asdict(self) | {"settings": dict(self.settings)}
+
+
+@dataclass(frozen=True)
+class LoopWork:
+    """A measured part of a stage. run: the folder of its events; key: what its rate is stored under."""
+
+    key: str
+    run: str
+    samples: int
+    seconds: float  # a sample: the guess
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One command, `python -m MODULE ARGUMENTS`. product: a path that exists when it has finished."""
+
+    title: str
+    module: str
+    arguments: tuple[str, ...]
+    product: str
+    loops: tuple[LoopWork, ...]
+    memory: float
+    bfloat16: bool
+
+    @classmethod
+    def from_json(cls, text: dict[str, Any]) -> "Stage":
+        """As `asdict` and JSON leave it."""
+        loops = tuple(LoopWork(**loop) for loop in text["loops"])
+        return cls(**text | {"loops": loops, "arguments": tuple(text["arguments"])})
+
+
+def settings(found: Recipe, wish: Wish) -> dict[str, Any]:
+    """The options TRAINER.OPTION of a wish, its preset's and its own; raises UserError naming a bad one."""
+    if wish.preset not in PRESETS:
+        raise UserError(f"The preset is {wish.preset!r:.40}; it must be one of {', '.join(PRESETS)}.")
+    known = found.options()
+    values = dict(found.presets[wish.preset])
+    for key, value in wish.settings.items():
+        if key not in known:
+            raise UserError(f"{found.title} has no setting {key!r:.60}; it has {', '.join(known)}.")
+        if value is not None and value != "":
+            values[key] = known[key].read(value)
+    for each in found.shown:
+        if each.key in values and values[each.key] < each.minimum:
+            raise UserError(f"{each.title} is {values[each.key]}; it must be at least {each.minimum:g}.")
+    return values
+
+
+def stages(wish: Wish, teacher: ModelCard, folder: Path, models: Path) -> tuple[Stage, ...]:
+    """The commands for a wish that works in `folder` and publishes into `models`.
+
+    Raises UserError for an unknown recipe, a teacher it cannot begin with, a bad setting, id or prompt.
+    """
+    found = recipe(wish.recipe)
+    values = settings(found, wish)
+    if teacher.kind not in found.teachers:
+        raise UserError(
+            f"“{found.title}” begins with a {' or '.join(found.teachers)} model; "
+            f"{teacher.id} is a {teacher.kind} one."
+        )
+    if found.makes:
+        check_id(wish.output)
+        check_id(f"{wish.output}-teacher")  # the longest id that a recipe makes of it
+    check_prompts(wish.prompts)
+    given = {name for name in ("prompts", "style", "images", "pairs") if getattr(wish, name)}
+    for name in sorted(given - set(found.asks)):
+        raise UserError(f"{found.title} takes no {name}; leave that out.")
+    words = {
+        "teacher": wish.teacher,
+        "start": f"{wish.output}-teacher" if wish.style else wish.teacher,
+        "output": wish.output,
+        "title": wish.title or wish.output,
+        "style": wish.style,
+        "images": wish.images,
+        "prompts": str(folder / "prompts.txt") if wish.prompts else "",
+        "pairs": wish.pairs or str(folder / "pairs"),
+        "folder": str(folder),
+        "models": str(models),
+        "home": str(models.parent),
+    }
+    chosen = (
+        step
+        for step in found.steps
+        if not (step.unless and getattr(wish, step.unless)) and (not step.when or getattr(wish, step.when))
+    )
+    return tuple(_stage(step, values, words, teacher) for step in chosen)
+
+
+def _stage(step: Step, values: Mapping[str, Any], words: Mapping[str, str], teacher: ModelCard) -> Stage:
+    own = {key.split(".", 1)[1]: v for key, v in values.items() if key.split(".")[0] == step.trainer}
+    filled = {name: _fill(value, words) for name, value in step.options.items()}
+    defaults = {name: option.default for name, option in options(step.trainer).items()}
+    chosen = defaults | own | {name: value for name, value in filled.items() if value != ""}
+    for name in ("steps", "guidance"):
+        if name in chosen and chosen[name] is None:  # what the teacher's card recommends
+            chosen[name] = getattr(teacher, name)
+    guided = " guided" if chosen.get("guidance", 1) != 1 else ""
+    return Stage(
+        title=step.title,
+        module=f"trainers.{step.trainer}",
+        arguments=tuple(command_line(own | filled)),
+        product=_fill(step.product, words),
+        loops=tuple(
+            LoopWork(
+                key=f"{step.trainer} {loop.steps}{guided}",
+                run=_fill(loop.run, words),
+                samples=int(chosen[loop.steps] or 0) * int(chosen.get(loop.batch) or 1),
+                seconds=loop.seconds,
+            )
+            for loop in step.loops
+            if chosen[loop.steps]
+        ),
+        memory=step.memory,
+        bfloat16=step.bfloat16,
+    )
+
+
+def _fill(value: Any, words: Mapping[str, str]) -> Any:
+    if not isinstance(value, str):
+        return value
+    unknown = {name for _, name, _, _ in Formatter().parse(value) if name} - words.keys()
+    if unknown:
+        raise UserError(f"A recipe says {{{unknown.pop()}}}; it can say {', '.join(words)}.")
+    return value.format(**words)
+
+
+def check_prompts(text: str) -> list[str]:
+    """The prompts, one a line; raises UserError where one is too long or there are too many."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if len(lines) > MAX_PROMPTS:
+        raise UserError(f"There are {len(lines):,} prompts; at most {MAX_PROMPTS:,} are accepted.")
+    for number, line in enumerate(lines, 1):
+        if len(line) > MAX_PROMPT:
+            raise UserError(
+                f"Prompt {number} has {len(line):,} characters; at most {MAX_PROMPT:,} are accepted."
+            )
+    return lines

@@ -1,0 +1,77 @@
+"""Processes of jobs: known by pid and birth, since a pid is used again, and ended with all their children."""
+
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).parents[2]
+SAME = 1.0  # seconds two readings of one birth may differ
+
+
+def find(pid: int | None, created: float | None) -> psutil.Process | None:
+    """The living process of that pid, if it is the one born then and not another that has its pid now."""
+    if pid is None or created is None:
+        return None
+    with suppress(psutil.Error):
+        process = psutil.Process(pid)
+        if abs(process.create_time() - created) < SAME and process.status() != psutil.STATUS_ZOMBIE:
+            return process
+    return None
+
+
+def end_tree(process: psutil.Process) -> None:
+    """Kill a process and everything it started, and wait until they are gone."""
+    tree = [process]
+    with suppress(psutil.Error):
+        tree += process.children(recursive=True)
+    for each in tree:
+        with suppress(psutil.Error):
+            each.kill()
+    psutil.wait_procs(tree, timeout=10)
+
+
+def memory(process: psutil.Process) -> float:
+    """Bytes that a process and its children hold."""
+    held = 0.0
+    with suppress(psutil.Error):
+        for each in (process, *process.children(recursive=True)):
+            held += each.memory_info().rss
+    return held
+
+
+def threads() -> int:
+    """How many a trainer may use: all cores of two, one less of more, so that the page is served at once."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores if cores <= 2 else cores - 1
+
+
+def quick_in_bfloat16() -> bool:
+    """Whether the processor multiplies matrices of bfloat16 in hardware (AMX), as far as Linux says."""
+    with suppress(OSError):
+        return "amx_bf16" in Path("/proc/cpuinfo").read_text()
+    return False
+
+
+def trainer_environment(bfloat16: bool) -> dict[str, str]:
+    """What a trainer's process needs to know."""
+    count = str(threads())
+    own = {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count}
+    if bfloat16 and quick_in_bfloat16():
+        own["ACCELERATE_MIXED_PRECISION"] = "bf16"
+    return os.environ | own
+
+
+def wait_in(seconds: float, process: psutil.Process) -> bool:
+    """Wait for a process's end, for so long at most; whether it has ended. A zombie of nobody's has."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(0.05)
+    return False

@@ -1,0 +1,91 @@
+"""How far a job is, what it still takes, and its curves: read from the events its processes leave."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rf_app.jobs import events
+from rf_app.jobs.database import Database, Job
+from rf_app.jobs.estimate import POCKET, START, START_KEY, rate
+
+POINTS = 120  # of a curve; more are averaged
+NOT_FIGURES = {"step", "of", "loss", "lr", "seconds_left", "samples_per_second"}
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A figure over the steps of a loop. points: (step, value), at most `POINTS`."""
+
+    stage: str
+    name: str  # "loss", or what the trainer calls it
+    of: int  # steps in all
+    points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """share: 0..1 of the whole job; seconds_left: None before anything can be told."""
+
+    share: float
+    seconds_left: float | None
+    text: str
+    samples_per_second: float | None
+    curves: tuple[Curve, ...]  # the latest loop's first
+    sheets: tuple[Path, ...]  # of the latest loop that has any, oldest first
+
+
+def progress(database: Database, job: Job) -> Progress:
+    """Where a job stands now."""
+    start = database.rates(START_KEY).get(0.0, START)
+    done = left = 0.0
+    latest: dict[str, Any] = {}
+    curves: list[Curve] = []
+    sheets: tuple[Path, ...] = ()
+    for number, stage in enumerate(job.stages):
+        begun = number < job.stage or (number == job.stage and job.pid is not None)
+        done, left = (done + start, left) if begun else (done, left + start)
+        for loop in stage.loops:
+            run = Path(loop.run)
+            found = events.read(run) if begun else []
+            share = 1.0 if number < job.stage else found[-1]["step"] / found[-1]["of"] if found else 0.0
+            whole = events.whole(run) if found else None
+            if whole is None:
+                whole = loop.samples * rate(database, loop.key, job.size, loop.seconds, POCKET)[0]
+            done, left = done + whole * share, left + whole * (1 - share)
+            if found:
+                latest = found[-1] if number == job.stage else {}
+                curves = _curves(stage.title, found) + curves
+                sheets = tuple(events.sheets(run)) or sheets
+    return Progress(
+        share=1.0 if job.state == "done" else done / (done + left),
+        seconds_left=left if job.state in ("running", "queued") else None,
+        text=_text(job, latest),
+        samples_per_second=latest.get("samples_per_second"),
+        curves=tuple(curves),
+        sheets=sheets,
+    )
+
+
+def _text(job: Job, latest: dict[str, Any]) -> str:
+    if job.stage >= len(job.stages):
+        return "Finished"
+    title = job.stages[job.stage].title
+    many = f" ({job.stage + 1} of {len(job.stages)})" if len(job.stages) > 1 else ""
+    steps = f", {latest['step']:,} of {latest['of']:,}" if latest else ""
+    return f"{title}{many}{steps}"
+
+
+def _curves(stage: str, found: list[dict[str, Any]]) -> list[Curve]:
+    names = ["loss"] if any("loss" in event for event in found) else []
+    names += sorted({name for event in found for name in event} - NOT_FIGURES)
+    return [
+        Curve(stage, name, found[-1]["of"], _points([(e["step"], e[name]) for e in found if name in e]))
+        for name in names
+    ]
+
+
+def _points(points: list[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+    """At most `POINTS` of them, each the mean of its neighbours; the last stays where it is."""
+    width = -(-len(points) // POINTS)
+    groups = [points[max(0, end - width) : end] for end in range(len(points), 0, -width)][::-1]
+    return tuple((group[-1][0], sum(y for _, y in group) / len(group)) for group in groups)

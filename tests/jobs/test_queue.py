@@ -1,0 +1,259 @@
+"""The queue with real processes: kills on each side, reused pids, stop and resume, order, two pages."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from rf_app.errors import UserError
+from rf_app.jobs import events, queue
+from rf_app.jobs.database import Database
+from rf_app.jobs.plan import LoopWork, Stage, Wish
+from rf_app.jobs.processes import ROOT, find
+from rf_app.jobs.progress import progress
+from rf_app.jobs.runner import work_off
+
+FOREVER = ("--steps", "100000", "--slow", "0.05")
+
+
+@pytest.fixture
+def database(tmp_path: Path):
+    """A database of the test's own; nothing of it runs on afterwards."""
+    made = Database(tmp_path / "jobs")
+    yield made
+    for job in made.jobs():
+        made.change(job.id, ("queued",), state="stopped")
+    for process in psutil.process_iter(["cmdline"]):
+        if str(tmp_path) in " ".join(process.info["cmdline"] or ()):
+            process.kill()
+
+
+def add(database: Database, *stages: tuple[str, ...], output: str = "x") -> int:
+    """A job whose stages are `tests.jobs.worker`s with these options."""
+
+    def prepare(folder: Path) -> tuple:
+        made = []
+        for number, options in enumerate(stages or ((),)):
+            run, product = folder / f"run-{number}", folder / f"product-{number}"
+            steps = int(options[options.index("--steps") + 1]) if "--steps" in options else 4
+            made.append(
+                Stage(
+                    title=f"Stage {number + 1}",
+                    module="tests.jobs.worker",
+                    arguments=("--run", str(run), "--product", str(product), *options),
+                    product=str(product),
+                    loops=(LoopWork("worker steps", str(run), steps, 1.0),),
+                    memory=0.1,
+                    bfloat16=False,
+                )
+            )
+        return tuple(made), 10.0
+
+    return database.add(Wish("reflow", "tiny-sd", output), 1.0, prepare)
+
+
+def until(happened, what: str = "it") -> None:
+    """Wait for something of another process."""
+    for _ in range(4_000):
+        if happened():
+            return
+        time.sleep(0.03)
+    pytest.fail(f"{what} did not happen")
+
+
+def running(database: Database, id: int) -> psutil.Process | None:
+    """The job's process, when it has written its first event."""
+    job = database.job(id)
+    loops = job.stages[min(job.stage, len(job.stages) - 1)].loops
+    return find(job.pid, job.pid_created) if events.read(Path(loops[0].run)) else None
+
+
+def runner_of(database: Database) -> psutil.Process:
+    """The one process that works the queue off."""
+    (found,) = [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if {"rf_app.jobs.runner", str(database.folder)} <= set(process.info["cmdline"] or ())
+    ]
+    return found
+
+
+def end_runner(database: Database) -> None:
+    runner = runner_of(database)
+    runner.kill()
+    until(lambda: find(runner.pid, runner.create_time()) is None if psutil.pid_exists(runner.pid) else True)
+
+
+def test_a_job_runs_its_stages_and_is_done(database: Database) -> None:
+    id = add(database, (), ("--steps", "2"))
+    queue.look(database)
+    until(lambda: database.job(id).state == "done")
+    job = database.job(id)
+    assert (job.stage, job.pid, job.said) == (2, None, "")
+    assert all(Path(stage.product).exists() for stage in job.stages)
+    assert progress(database, job).share == 1
+    assert database.rates("worker steps") == {1.0: 0.5}  # half a second a sample, as the events have it
+
+
+def test_a_job_outlives_the_page_that_started_it(database: Database) -> None:
+    id = add(database, FOREVER)
+    code = (
+        "import sys, time; from pathlib import Path; from rf_app.jobs import queue\n"
+        "from rf_app.jobs.database import Database\n"
+        "queue.look(Database(Path(sys.argv[1]))); print('started', flush=True); time.sleep(600)"
+    )
+    page = subprocess.Popen(
+        [sys.executable, "-c", code, str(database.folder)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert page.stdout.readline() == "started\n"
+    until(lambda: running(database, id), "the start")
+    page.kill()
+    page.wait()
+    process = running(database, id)
+    before = len(events.read(Path(database.job(id).stages[0].loops[0].run)))
+    until(lambda: len(events.read(Path(database.job(id).stages[0].loops[0].run))) > before)
+    assert [job.state for job in queue.look(database)] == ["running"]
+    assert running(database, id) == process
+    queue.stop(database, id)
+    until(lambda: database.job(id).state == "stopped")
+    assert not process.is_running()
+
+
+def test_a_killed_trainer_is_interrupted_with_its_last_words_and_resumes(database: Database) -> None:
+    id = add(database, ("--steps", "40", "--slow", "0.05"))
+    queue.look(database)
+    until(lambda: running(database, id), "the start")
+    running(database, id).kill()
+    until(lambda: database.job(id).state == "interrupted")
+    assert "signal 9" in database.job(id).said
+    assert "from step 0" in database.job(id).said
+    queue.resume(database, id)
+    until(lambda: database.job(id).state == "done")
+    steps = [event["step"] for event in events.read(Path(database.job(id).stages[0].loops[0].run))]
+    assert steps == list(range(1, 41))
+
+
+def test_a_killed_runner_leaves_no_orphan_the_next_one_takes_its_process_over(database: Database) -> None:
+    id = add(database, FOREVER)
+    queue.look(database)
+    until(lambda: running(database, id), "the start")
+    process = running(database, id)
+    end_runner(database)
+    assert [job.state for job in queue.look(database)] == ["running"]  # and so it is
+    assert process.is_running()
+    queue.stop(database, id)
+    until(lambda: database.job(id).state == "stopped")
+    assert not running(database, id)
+
+
+def test_both_killed_is_interrupted_at_the_first_look(database: Database) -> None:
+    id = add(database, FOREVER)
+    queue.look(database)
+    until(lambda: running(database, id), "the start")
+    process = running(database, id)
+    end_runner(database)
+    process.kill()
+    until(lambda: find(process.pid, database.job(id).pid_created) is None)
+    (job,) = queue.look(database)
+    assert job.state == "interrupted"
+    assert "from step 0" in job.said
+
+
+def test_a_reused_pid_is_not_taken_for_the_job(database: Database) -> None:
+    """Our own process has the pid, but was born at another time: it is neither the job nor ended."""
+    id = add(database)
+    database.change(id, state="running", pid=os.getpid(), pid_created=psutil.Process().create_time() - 3600)
+    (job,) = queue.look(database)
+    assert job.state == "interrupted"
+
+
+def test_stop_ends_what_does_not_listen_with_its_children(database: Database) -> None:
+    id = add(database, (*FOREVER, "--deaf"))
+    thread = threading.Thread(target=work_off, args=(database, 0.3))
+    thread.start()
+    until(lambda: running(database, id), "the start")
+    process = running(database, id)
+    database.change(id, stop=1)
+    thread.join(60)
+    assert database.job(id).state == "stopped"
+    assert not process.is_running()
+
+
+def test_somebody_elses_sigterm_is_a_stop_not_the_end(database: Database) -> None:
+    id = add(database, FOREVER, ())
+    queue.look(database)
+    until(lambda: running(database, id), "the start")
+    running(database, id).send_signal(signal.SIGTERM)
+    until(lambda: database.job(id).state == "stopped")
+    assert database.job(id).stage == 0
+
+
+def test_an_error_is_the_jobs_last_word_and_the_queue_goes_on(database: Database) -> None:
+    message = "The disk is full: cannot write x (0 MiB free). Make room and run it again."
+    failing, next_one = add(database, ("--fail", message)), add(database)
+    queue.look(database)
+    until(lambda: database.job(next_one).state == "done")
+    assert (database.job(failing).state, database.job(failing).said) == ("failed", message)
+    queue.resume(database, failing)
+    until(lambda: database.job(failing).state == "failed")
+
+
+def test_one_at_a_time_in_an_order_that_can_be_changed(database: Database) -> None:
+    first, second, third = add(database, FOREVER), add(database), add(database)
+    queue.look(database)
+    until(lambda: running(database, first), "the start")
+    queue.move(database, third, up=True)
+    assert [job.id for job in queue.look(database)] == [first, third, second]
+    queue.move(database, third, up=True)  # it is the first that waits already
+    queue.stop(database, first)
+    until(lambda: database.job(second).state == "done")
+    assert database.job(third).began < database.job(second).began
+    with pytest.raises(UserError, match="only a queued one can be moved"):
+        queue.move(database, third, up=True)
+
+
+def test_two_pages_start_one_runner_and_one_process(database: Database) -> None:
+    id = add(database, FOREVER)
+    pages = [threading.Thread(target=queue.look, args=(Database(database.folder),)) for _ in range(4)]
+    for page in pages:
+        page.start()
+    for page in pages:
+        page.join()
+    until(lambda: running(database, id), "the start")
+    runner_of(database)  # there is exactly one
+    assert len(runner_of(database).children()) == 1
+
+
+def test_a_waiting_job_can_be_taken_out_and_put_back(database: Database) -> None:
+    first, second = add(database, FOREVER), add(database)
+    queue.look(database)
+    queue.stop(database, second)
+    assert database.job(second).state == "stopped"
+    queue.resume(database, second)
+    assert database.job(second).state == "queued"
+    until(lambda: running(database, first), "the start")
+    with pytest.raises(UserError, match="stop it first"):
+        queue.delete(database, first)
+
+
+def test_deleting_removes_the_jobs_folder_and_nothing_else(database: Database) -> None:
+    kept, gone = add(database), add(database)
+    queue.look(database)
+    until(lambda: database.job(gone).state == "done")
+    queue.delete(database, gone)
+    assert not database.job_folder(gone).exists()
+    assert database.job_folder(kept).exists()
+    with pytest.raises(UserError, match=f"no job {gone}. Jobs: {kept}"):
+        queue.delete(database, gone)
+
+
+def test_a_database_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "jobs.sqlite3").write_bytes(b"this is no database" * 100)
+    with pytest.raises(UserError, match="cannot be used: file is not a database"):
+        Database(tmp_path).jobs()
