@@ -9,6 +9,7 @@ resumes.
 
 import hashlib
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,10 @@ from tqdm import tqdm
 
 from rf_app.errors import UserError
 from trainers.common import command
+from trainers.common.disk import write_atomically
+from trainers.common.events import Events
 from trainers.common.models import (
+    decode,
     encode,
     fingerprint,
     latent_shape,
@@ -29,9 +33,12 @@ from trainers.common.models import (
     registry_into,
     sample,
 )
+from trainers.common.sheets import write_sheet
 from trainers.common.stopping import Stopping
 from trainers.data.shards import PairSettings, inspect, shard_path, write_shard
 from trainers.pocket.world import HELD_OUT, describe
+
+SHOWN = 8  # pictures of a shard, for a person to look at
 
 
 @dataclass(frozen=True)
@@ -175,14 +182,30 @@ def main(config: PairsConfig) -> None:
         shape=latent_shape(pipeline),
     )
     missing = missing_shards(config, settings)
+    if missing and accelerator.is_main_process:
+        (config.output / "complete.json").unlink(missing_ok=True)
     accelerator.wait_for_everyone()
     mine = missing[accelerator.process_index :: accelerator.num_processes]
     maker = Maker(accelerator, pipeline, settings, prompt, config.batch)
+    here = config.count - sum(map(len, missing))
+    events = Events(config.output, here) if accelerator.is_main_process else None
     bar = tqdm(total=sum(map(len, mine)), unit="pair", disable=not accelerator.is_main_process, mininterval=2)
+    began = time.perf_counter()
     with Stopping() as stopping, bar:
 
         def tick(made: int) -> bool:
             bar.update(made)
+            if events:
+                speed = bar.n / (time.perf_counter() - began)  # of this process, whose share is bar.total
+                done = here + bar.n * accelerator.num_processes
+                events.write(
+                    {
+                        "step": min(done, config.count),
+                        "of": config.count,
+                        "seconds_left": (bar.total - bar.n) / speed,
+                        "samples_per_second": speed * accelerator.num_processes,
+                    }
+                )
             return stopping.requested
 
         for rows in mine:
@@ -194,8 +217,16 @@ def main(config: PairsConfig) -> None:
             prompts, noise, latents = made
             path = shard_path(config.output, rows.start // config.shard)
             write_shard(path, settings, prompts, list(seeds), noise.numpy(), latents.numpy())
+            if events:
+                shown = latents[:SHOWN].to(pipeline.device, pipeline.vae.dtype)
+                with torch.no_grad():
+                    sheet = decode(pipeline, shown)
+                write_sheet(config.output / "samples" / f"pair-{rows.start:06d}.png", [sheet])
     accelerator.wait_for_everyone()
-    accelerator.print(json.dumps({"pairs": config.count, "folder": str(config.output)}), flush=True)
+    done = json.dumps({"pairs": config.count, "folder": str(config.output)})
+    if accelerator.is_main_process:
+        write_atomically(config.output / "complete.json", lambda temporary: temporary.write_text(done))
+    accelerator.print(done, flush=True)
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ HUBER = 1e-3  # Rectified Diffusion, arXiv 2410.07303
 SHARPNESS = 4.0  # of the U-shaped density
 DROP_TEXT = 0.05  # keeps the empty text meaningful, so that guidance still works
 SHOWN = 8
+PEAK = 2.0  # pictures lie in -1..1
 
 
 @dataclass(frozen=True)
@@ -126,13 +127,19 @@ def flow_samples(
     schedule: NoiseSchedule | None,
     run: Path,
     steps: tuple[int, ...],
-) -> Callable[[nn.Module, int], None]:
-    """Writes a sheet: the pairs' own pictures, then the model's in each of `steps`, from the same noise."""
+) -> Callable[[nn.Module, int], dict[str, float]]:
+    """Writes a sheet: the pairs' own pictures, then the model's in each of `steps`, from the same noise.
 
-    def samples(model: nn.Module, step: int) -> None:
+    Returns how near the pictures in `steps[0]` steps are to the pairs' own: PSNR in dB, higher is nearer.
+    """
+
+    def samples(model: nn.Module, step: int) -> dict[str, float]:
         velocity = velocity_field(model, shown.text, schedule=schedule)
         latents = [shown.x1, *(euler(velocity, shown.x0, uniform_taus(n)).x for n in steps)]
-        write_sheet(run / "samples" / f"step-{step:06d}.png", [decode(pipeline, x) for x in latents])
+        images = [decode(pipeline, x).clamp(-1, 1) for x in latents]
+        write_sheet(run / "samples" / f"step-{step:06d}.png", images)
+        error = (images[1] - images[0]).square().mean().item()
+        return {"psnr": 10 * math.log10(PEAK**2 / max(error, 1e-10))}
 
     return samples
 

@@ -28,10 +28,12 @@ from trainers.common.events import Events
 from trainers.common.stopping import Stopping
 
 LOG_EVERY = 10
+SHEETS = 8  # a run, where nobody says otherwise
 DIVERGED_AT = 100.0  # times the first loss
 SCHEDULES = ("cosine", "constant")
 
 Loss = Callable[[nn.Module, int, torch.Generator], Tensor | tuple[Tensor, dict[str, float]]]
+Samples = Callable[[nn.Module, int], dict[str, float] | None]
 
 
 class Diverged(RuntimeError):
@@ -62,8 +64,8 @@ class LoopConfig:
     """Seed of every draw."""
     checkpoint_every: int = 500
     """Steps between checkpoints."""
-    sample_every: int = 1000
-    """Steps between samples."""
+    sample_every: int | None = None
+    """Steps between samples (default: an eighth of the run)."""
     batch: int = 1
     """Samples a step and process that the loss draws (for the samples a second in the events)."""
     subject: dict[str, object] = field(default_factory=dict)
@@ -72,8 +74,9 @@ class LoopConfig:
     def __post_init__(self) -> None:
         """Raises UserError for a value out of its range."""
         for name in ("steps", "checkpoint_every", "sample_every", "batch"):
-            if getattr(self, name) < 1:
-                raise UserError(f"{name} must be at least 1, not {getattr(self, name)}.")
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UserError(f"{name} must be at least 1, not {value}.")
         if self.schedule not in SCHEDULES:
             raise UserError(f"schedule must be one of {', '.join(SCHEDULES)}, not {self.schedule!r}.")
         if not 0 < self.learning_rate < 1:
@@ -96,13 +99,14 @@ def train(
     config: LoopConfig,
     model: nn.Module,
     loss: Loss,
-    samples: Callable[[nn.Module, int], None] | None = None,
+    samples: Samples | None = None,
 ) -> nn.Module:
     """Train `model` in place and return it with its moving-average weights, in eval mode.
 
     `loss(model, step, generator)` draws its own batch with the CPU `generator`, seeded by (seed, step, rank),
     and returns a scalar, or that and further figures for the events. `samples(model, step)` is called on the
-    first process with the averaged weights, in eval mode and without gradients.
+    first process with the averaged weights, in eval mode and without gradients; figures it returns go into
+    the events, too.
 
     SIGINT and SIGTERM finish the step, save, and leave through `SystemExit(0)`. Raises `DiskFull`,
     `Diverged`, and UserError for a run folder of another model or subject.
@@ -120,18 +124,19 @@ def train(
     notes = checkpoints.load_newest(config.run, training) or {"step": 0}
     _check_resumed(accelerator, config, notes)
     run = _Run(config, accelerator, optimizer, training, notes)
+    sample_every = config.sample_every or max(1, config.steps // SHEETS)
     with Stopping() as stopping, run.progress_bar() as bar, _attention(accelerator):
         for step in range(notes["step"], config.steps):
             run.one_step(wrapped, loss, step)
             done = step + 1
             stop = stopping.anywhere(accelerator)
             last = done == config.steps
-            if done % LOG_EVERY == 0 or last or stop or done % config.checkpoint_every == 0:
-                run.report(bar, done)
+            sampled = samples and not stop and (done % sample_every == 0 or last)
+            shown = run.sample(samples, done) if sampled else {}
+            if done % LOG_EVERY == 0 or last or stop or sampled or done % config.checkpoint_every == 0:
+                run.report(bar, done, shown)
             if done % config.checkpoint_every == 0 or last or stop:
                 run.save(done)
-            if samples and not stop and (done % config.sample_every == 0 or last):
-                run.sample(samples, done)
             if stop and not last:
                 accelerator.print(f"\nstopped at step {done}; the same command resumes", flush=True)
                 raise SystemExit(0)
@@ -195,7 +200,7 @@ class _Run:
         self.losses.append(value.detach())
         self.figures.append(figures)
 
-    def report(self, bar: tqdm, done: int) -> None:
+    def report(self, bar: tqdm, done: int, shown: dict[str, float]) -> None:
         """One event for the steps since the last; raises `Diverged` before a bad state could be saved."""
         loss = self.accelerator.reduce(torch.stack(self.losses).mean(), "mean").item()
         self.first_loss = loss if self.first_loss is None else self.first_loss
@@ -219,6 +224,7 @@ class _Run:
                     "seconds_left": (self.config.steps - done) / speed,
                     "samples_per_second": speed * self.config.batch * self.accelerator.num_processes,
                     **figures,
+                    **shown,
                 }
             )
         self.losses, self.figures = [], []
@@ -236,16 +242,18 @@ class _Run:
             checkpoints.save(self.config.run, self.training, done, notes)
         self.accelerator.wait_for_everyone()
 
-    def sample(self, samples: Callable[[nn.Module, int], None], done: int) -> None:
+    def sample(self, samples: Samples, done: int) -> dict[str, float]:
+        figures = None
         if self.accelerator.is_main_process:
             model, ema = self.training.model, self.training.ema
             ema.store(self.parameters)
             ema.copy_to(self.parameters)
             with torch.no_grad():
-                samples(model.eval(), done)
+                figures = samples(model.eval(), done)
             ema.restore(self.parameters)
             model.train()
         self.accelerator.wait_for_everyone()
+        return figures or {}
 
 
 def _check_resumed(accelerator: Accelerator, config: LoopConfig, notes: dict) -> None:

@@ -6,15 +6,21 @@ from pathlib import Path
 import torch
 from diffusers.utils import make_image_grid
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from trainers.common.disk import write_atomically
 
 
 def write_sheet(path: Path, rows: Sequence[Tensor]) -> None:
-    """Write rows of images, each [N, 3, H, W] in about -1..1, under one another as a PNG."""
+    """Write rows of images, each [N, 3, H, W] in about -1..1, under one another as a PNG.
+
+    Its text "grid" tells rows and columns, such as "3 8", so that a reader can take it apart.
+    """
     pixels = ((torch.cat(list(rows)).float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1)
     sheet = make_image_grid(
         [Image.fromarray(array) for array in pixels.cpu().numpy()], len(rows), len(rows[0])
     )
-    write_atomically(path, lambda temporary: sheet.save(temporary, format="PNG"))
+    grid = PngInfo()
+    grid.add_text("grid", f"{len(rows)} {len(rows[0])}")
+    write_atomically(path, lambda temporary: sheet.save(temporary, format="PNG", pnginfo=grid))

@@ -1,0 +1,74 @@
+"""Merge a LoRA into a model: a teacher whose style is your own, to reflow and to distil.
+
+    python -m trainers.merge --teacher pocket-sd --lora woodcut --output my-teacher
+
+What is published is the teacher with other weights, so everything that begins with a model can begin with it.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+from rf_app.errors import UserError
+from rf_app.registry.loading import load
+from rf_app.registry.loras import Loras
+from trainers.common import command
+from trainers.common.models import check_free, publish_unet, registry_into
+
+
+@dataclass(frozen=True)
+class MergeConfig:
+    """What is merged into what."""
+
+    teacher: str
+    """Model id that is given the style."""
+    lora: str
+    """Id of the LoRA."""
+    output: str
+    """Id of the model to publish."""
+    title: str = ""
+    """Its name in the model list (default: what it is)."""
+    strength: float = 1.0
+    """How strongly the LoRA acts, -2 to 2."""
+    models: Path | None = None
+    """Folder of models to publish into (default: the user's)."""
+    overwrite: bool = False
+    """Replace a model of that id."""
+
+    def __post_init__(self) -> None:
+        """Raises UserError for a value out of its range."""
+        if not -2 <= self.strength <= 2:
+            raise UserError(f"--strength must be -2 to 2, not {self.strength}.")
+
+
+def main(config: MergeConfig) -> None:
+    """Merge and publish."""
+    registry = registry_into(config.models)
+    teacher = registry.card(config.teacher)
+    loras = Loras.beside(registry)
+    style = loras.card(config.lora)
+    check_free(registry, config.output, config.overwrite)
+    pipeline = load(registry, config.teacher, "cpu", torch.float32)
+    try:
+        pipeline.load_lora_weights(load_file(loras.file(config.lora)), adapter_name="style")
+        pipeline.fuse_lora(lora_scale=config.strength, components=["unet"])
+    except (ValueError, RuntimeError) as error:
+        raise UserError(f"The LoRA {config.lora!r} does not fit {config.teacher}: {error}") from None
+    pipeline.unload_lora_weights()
+    card = replace(
+        teacher,
+        id=config.output,
+        title=config.title or f"{teacher.title} with {style.title}",
+        description=f"`{config.teacher}` with the LoRA `{config.lora}` merged in at {config.strength:g}.",
+        base_model=teacher.base_model or teacher.id,
+        lineage=(*teacher.lineage, teacher.id),
+        measured={},
+        settings={"teacher": config.teacher, "lora": config.lora, "strength": config.strength},
+    )
+    publish_unet(registry, pipeline.unet, pipeline.scheduler, card, config.overwrite)
+
+
+if __name__ == "__main__":
+    command.run(main, MergeConfig)
