@@ -7,7 +7,7 @@ from typing import Any
 TITLES = {"generate": "Open in Generate", "compare": "Compare", "interpolate": "Interpolate"}
 
 
-def send_button(tab: str, settings: dict[str, Any]) -> str:
+def send_button(tab: str, settings: dict[str, Any], title: str = "") -> str:
     """A button that selects `tab` and puts the settings, as JSON, into its hidden text box "sent-{tab}"."""
     text = escape(json.dumps(settings, ensure_ascii=False))
-    return f'<button class="send" data-send="{tab}" data-settings="{text}">{TITLES[tab]}</button>'
+    return f'<button class="send" data-send="{tab}" data-settings="{text}">{title or TITLES[tab]}</button>'

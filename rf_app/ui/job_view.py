@@ -1,0 +1,160 @@
+"""Jobs as HTML: the list, and one of them with its progress, curves, samples and log.
+
+Buttons carry what they do in data-job and data-act; assets/page.js brings it to the tab. Each text that came
+from a user or a process is escaped.
+"""
+
+import json
+from collections.abc import Sequence
+from html import escape
+
+from rf_app.jobs.database import Job
+from rf_app.jobs.progress import Curve, Progress
+from rf_app.jobs.recipes import recipes
+from rf_app.jobs.words import duration, size, state_in_words
+from rf_app.ui.chart import Axis, Point, Series, chart
+from rf_app.ui.send import send_button
+
+FIGURES = {  # what trainers call them: title, and what the axis says
+    "loss": ("Loss", "lower is better"),
+    "psnr": ("Nearness to the teacher’s pictures", "PSNR in dB, higher is nearer"),
+    "lpips": ("What the eye sees", "LPIPS, lower is nearer"),
+    "l2": ("Error of the latents", "lower is better"),
+}
+SEED = 7  # of the picture a new model is shown with
+EMPTY = """<div class="job-empty"><svg viewBox="0 0 420 96" aria-hidden="true">
+<g fill="none" stroke-width="2.5" stroke-linecap="round">
+<path class="c2" d="M24 76C40 6 84 6 96 22" /><path class="c0" d="M164 76 236 22" />
+<path class="c0" d="M304 76 376 22" /></g>
+<g class="c2"><circle cx="24" cy="76" r="4"/><circle cx="31" cy="51" r="3"/><circle cx="42" cy="30" r="3"/>
+<circle cx="56" cy="17" r="3"/><circle cx="76" cy="14" r="3"/><circle cx="96" cy="22" r="4"/></g>
+<g class="c0"><circle cx="164" cy="76" r="4"/><circle cx="188" cy="58" r="3"/><circle cx="212" cy="40" r="3"/>
+<circle cx="236" cy="22" r="4"/><circle cx="304" cy="76" r="4"/><circle cx="376" cy="22" r="4"/></g></svg>
+<ol><li><b>The teacher draws</b>many small steps along bent paths, from noise to picture</li>
+<li><b>Reflow</b>learns the same pictures along straight paths</li>
+<li><b>Distillation</b>learns to go the whole way in one step</li></ol>
+<p>Choose what to make and press Start. You may close the page: training goes on, and is found again.</p>
+</div>"""
+
+
+def job_list(jobs: Sequence[tuple[Job, Progress]], selected: int | None) -> str:
+    """All jobs; `selected` is the one that is shown below."""
+    if not jobs:
+        return EMPTY
+    known = recipes()
+    line = [job.id for job, _ in jobs if job.state == "queued"]
+    rows = "".join(_row(job, way, job.id == selected, line, known) for job, way in jobs)
+    return f'<ul class="jobs">{rows}</ul>'
+
+
+def _row(job: Job, way: Progress, chosen: bool, line: list[int], known: dict) -> str:
+    makes = known[job.wish.recipe].title if job.wish.recipe in known else job.wish.recipe
+    state = state_in_words(job)
+    left = f", {duration(way.seconds_left)} left" if way.seconds_left is not None and not job.stop else ""
+    said = f"{way.share:.0%}{left}" if state == "running" else state
+    movers = ""
+    if job.state == "queued":
+        place = line.index(job.id)
+        said = f"{'next' if place == 0 else f'{place + 1}. in line'}, {duration(job.seconds)}"
+        movers = _act(job, "up", "↑", "Earlier", off=place == 0)
+        movers += _act(job, "down", "↓", "Later", off=place == len(line) - 1)
+    return (
+        f'<li class="{job.state}" {"aria-current=true" if chosen else ""}>'
+        f'<button class="pick" data-act="show" data-job="{job.id}"><b>{escape(_name(job))}</b>'
+        f"<small>{escape(makes)} from {escape(job.wish.teacher)}</small></button>"
+        f'<span class="state">{escape(said)}</span>{movers}'
+        f'<i style="width:{way.share:.1%}"></i></li>'
+    )
+
+
+def _name(job: Job) -> str:
+    return job.wish.title or job.wish.output
+
+
+def _act(job: Job, act: str, text: str, title: str = "", off: bool = False) -> str:
+    disabled = " disabled" if off else ""
+    hint = f' title="{title}" aria-label="{title}"' if title else ""
+    return f'<button class="act" data-act="{act}" data-job="{job.id}"{hint}{disabled}>{text}</button>'
+
+
+def job_head(job: Job, way: Progress, slower: str) -> str:
+    """One job: its name, how far and how quick it is. slower: what it costs who draws meanwhile."""
+    left = f"{duration(way.seconds_left)} left" if way.seconds_left is not None else ""
+    pace = f"{way.samples_per_second:,.3g} samples a second" if way.samples_per_second else ""
+    took = f"{duration(job.busy)} of training" if job.state == "done" else ""
+    notes = " · ".join(filter(None, (pace, took, slower)))
+    bar = f'<div><i style="width:{way.share:.1%}"></i></div><p>{escape(way.text)}<span>{left}</span></p>'
+    head = f'<h3>{escape(_name(job))}</h3><div class="way" role="status">{bar}</div>'
+    return head + (f'<p class="pace">{escape(notes)}</p>' if notes else "") + _why(job)
+
+
+def _why(job: Job) -> str:
+    """What a person should know of a job that does not run."""
+    said = f"<pre>{escape(job.said)}</pre>" if job.said and job.state != "done" else ""
+    words = {
+        "stopped": "Stopped. Resume goes on where it was.",
+        "interrupted": "Its process was ended from outside. Resume goes on from the last checkpoint.",
+        "failed": "It ended with an error. When that is put right, try again: it goes on where it was.",
+    }.get(job.state)
+    return f'<div class="why">{words}{said}</div>' if words else ""
+
+
+def job_actions(job: Job, folder_bytes: float, found: bool, prompt: str) -> str:
+    """The buttons of a job. found: its model is in the registry; prompt: what to show it with."""
+    buttons = []
+    if job.state == "done" and found:
+        settings = {"prompt": prompt, "model": job.wish.output, "seed": SEED}
+        against = settings | {"against": job.wish.teacher}
+        buttons.append(send_button("generate", settings))
+        buttons.append(send_button("compare", against, "Compare with the teacher"))
+    if job.state in ("running", "queued"):
+        words = "Stopping…" if job.stop else "Stop" if job.state == "running" else "Take out"
+        buttons.append(_act(job, "stop", words, off=job.stop))
+    if job.state in ("stopped", "interrupted", "failed"):
+        buttons.append(_act(job, "resume", "Try again" if job.state == "failed" else "Resume"))
+    buttons.append(_act(job, "copy", "Duplicate…", "Put its settings into the form, to change them"))
+    if job.state != "running":
+        buttons.append(
+            f'<details class="sure"><summary>Delete…</summary><p>Delete this job with its log, pairs and '
+            f"checkpoints ({size(folder_bytes)})? What it has made stays in the lists. "
+            f"{_act(job, 'delete', 'Delete')}</p></details>"
+        )
+    return f'<div class="acts">{"".join(buttons)}</div>'
+
+
+def job_charts(way: Progress) -> str:
+    """The curves, the latest stage's first."""
+    shown = [curve for curve in way.curves if len(curve.points) > 1]
+    return f'<div class="charts">{"".join(map(_chart, shown))}</div>' if shown else ""
+
+
+def _chart(curve: Curve) -> str:
+    title, axis = FIGURES.get(curve.name, (curve.name, ""))
+    values = [value for _, value in curve.points]
+    low, high = min(values), max(values)
+    scale = "log" if curve.name == "loss" and low > 0 and high > 4 * low else "linear"
+    pad = (high - low) * 0.06 or abs(high) * 0.1 or 1.0
+    edges = (
+        (low / 1.1, high * 1.1)
+        if scale == "log"
+        else (max(0.0, low - pad) if low >= 0 else low - pad, high + pad)
+    )
+    points = tuple(Point(step, value, f"step {step:,.0f}: {value:.4g}") for step, value in curve.points)
+    # The room for the steps to come is there from the start: the curve is seen to grow into it.
+    return chart(
+        f"{title}: {curve.stage}",
+        [Series(title, 0, points)],
+        Axis("steps", 0, curve.of),
+        Axis(axis, *edges, scale=scale),
+        height=170,
+    )
+
+
+def job_log(lines: Sequence[str]) -> str:
+    """The end of the log."""
+    return f"<pre>{escape(chr(10).join(lines))}</pre>" if lines else "<p>Nothing was said yet.</p>"
+
+
+def settings_json(job: Job) -> str:
+    """What a job was made from, for the form."""
+    return json.dumps(job.wish.as_json())

@@ -1,0 +1,73 @@
+"""The sheets of samples a training has left, as one picture: from left to right it gets better."""
+
+from functools import lru_cache
+from html import escape
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image
+
+from rf_app.ui.stage import data_url
+
+ROWS, COLUMNS = 3, 7  # prompts, and moments in time
+GAP = 6  # pixels
+
+
+def sample_strip(sheets: tuple[Path, ...]) -> str:
+    """The strip as HTML; "" where there are no sheets yet.
+
+    A sheet of several rows has the wanted pictures in its first row and the model's in the second; one of a
+    single row is a page of finished pictures, of which the latest is shown.
+    """
+    if not sheets:
+        return ""
+    try:
+        found = _strip(_spread(sheets))
+    except (OSError, ValueError):  # a sheet that goes just now, because its job is deleted
+        return ""
+    png, labels = found
+    names = "".join(f"<span>{escape(label)}</span>" for label in labels)
+    return (
+        f'<figure class="progress-strip" style="--columns:{max(1, len(labels))}">'
+        f'<img src="{data_url(png)}" alt="Samples from fixed noise, from the first to the latest">'
+        f"<figcaption>{names}</figcaption></figure>"
+    )
+
+
+def _spread(sheets: tuple[Path, ...]) -> tuple[Path, ...]:
+    """At most `COLUMNS` of them, evenly, with the last."""
+    if len(sheets) <= COLUMNS:
+        return sheets
+    return tuple(sheets[round(i * (len(sheets) - 1) / (COLUMNS - 1))] for i in range(COLUMNS))
+
+
+@lru_cache(maxsize=16)
+def _strip(sheets: tuple[Path, ...]) -> tuple[bytes, tuple[str, ...]]:
+    with Image.open(sheets[-1]) as last:
+        rows, columns = (int(number) for number in last.text["grid"].split())
+        newest = last.convert("RGB")
+    if rows == 1:
+        return _png(newest), ("The latest",)
+    side = newest.width // columns
+    count = min(ROWS, columns)
+    wide = Image.new("RGBA", (len(sheets) * (side + GAP) + side, count * (side + GAP) - GAP))
+    for i, path in enumerate(sheets):
+        with Image.open(path) as sheet:
+            picture = sheet.convert("RGB")
+        _column(wide, picture, 1, i * (side + GAP), side, count)
+    _column(wide, newest, 0, len(sheets) * (side + GAP), side, count)
+    steps = [int(path.stem.rpartition("-")[2]) for path in sheets]
+    return _png(wide), (*(f"step {step:,}" for step in steps), "wanted")
+
+
+def _column(wide: Image.Image, sheet: Image.Image, row: int, x: int, side: int, count: int) -> None:
+    """Let the first pictures of a sheet's row stand under one another."""
+    for i in range(count):
+        cell = sheet.crop((i * side, row * side, (i + 1) * side, (row + 1) * side))
+        wide.paste(cell, (x, i * (side + GAP)))
+
+
+def _png(image: Image.Image) -> bytes:
+    buffer = BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()

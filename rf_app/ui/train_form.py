@@ -1,0 +1,315 @@
+"""The form of the Train tab: what to make, from what, how thoroughly; and what that will take.
+
+Its fields are those of all recipes together; choosing a recipe shows the ones it has. So a recipe that is
+added in `trainers/recipes` needs nothing here.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from rf_app.errors import UserError
+from rf_app.jobs import queue
+from rf_app.jobs.database import Database
+from rf_app.jobs.options import Option
+from rf_app.jobs.plan import Wish
+from rf_app.jobs.recipes import PRESETS, Recipe, recipes
+from rf_app.jobs.words import duration, needs_in_words
+from rf_app.registry.loras import Loras
+from rf_app.ui.complaint import complain
+from rf_app.workflows.generate import Studio
+
+MAX_PROMPT_FILE = 4_000_000  # bytes
+NO_STYLE = ("None", "")
+PLACEHOLDER = "a red sailboat on the sea at sunset\na yellow tent in a pine forest at night"
+
+
+@dataclass(frozen=True)
+class Form:
+    """The parts, and what they are for the recipes."""
+
+    recipe: gr.Radio
+    about: gr.HTML
+    teacher: gr.Dropdown
+    preset: gr.Radio
+    name: gr.Textbox
+    prompts_box: gr.Column
+    prompts: gr.Textbox
+    prompt_file: gr.UploadButton
+    style: gr.Dropdown
+    settings: dict[str, gr.Number]  # those that matter, TRAINER.OPTION
+    advanced: dict[str, gr.components.Component]
+    estimate: gr.HTML
+    start: gr.Button
+
+    @property
+    def fields(self) -> list[gr.components.Component]:
+        """What a wish is made of, in the order of `read`."""
+        fixed = [self.recipe, self.teacher, self.preset, self.name, self.prompts, self.style]
+        return [*fixed, *self.settings.values(), *self.advanced.values()]
+
+    @property
+    def shaped(self) -> list[gr.components.Component]:
+        """What the choice of a recipe changes, in the order of `shape`."""
+        own = [self.about, self.teacher, self.preset, self.prompts_box, self.style]
+        return [*own, *self.settings.values(), *self.advanced.values(), self.estimate]
+
+    def read(self, values: tuple) -> Wish:
+        """The wish that the fields say; `queue` checks it."""
+        name, teacher, preset, title, prompts, style, *rest = values
+        found = recipes()[name]
+        keys = [*self.settings, *self.advanced]
+        own = {key: value for key, value in zip(keys, rest, strict=True) if value not in (None, "")}
+        allowed = found.options()
+        return Wish(
+            recipe=name,
+            teacher=teacher or "",
+            output=as_id(title),
+            title=title.strip(),
+            preset=preset,
+            prompts=prompts if "prompts" in found.asks else "",
+            style=(style or "") if "style" in found.asks else "",
+            settings={key: value for key, value in own.items() if key in allowed},
+        )
+
+
+def as_id(title: str) -> str:
+    """A model's id from its name: "My Model" as "my-model"."""
+    return re.sub(r"[^a-z0-9._-]+", "-", title.lower()).strip("-._")[:55]
+
+
+def build(studio: Studio, database: Database) -> Form:
+    """Lay the form out, for the first recipe."""
+    known = recipes()
+    first = next(iter(known.values()))
+    shown = {each.key: each for each in reversed([s for found in known.values() for s in found.shown])}
+    options: dict[str, Option] = {}
+    for found in known.values():
+        options |= found.advanced()
+    with gr.Column(elem_id="train-form"):
+        recipe = gr.Radio(
+            [(found.title, name) for name, found in known.items()],
+            value=first.name,
+            label="Make",
+            elem_id="train-recipe",
+        )
+        about = gr.HTML(_about(first), elem_id="train-about")
+        teacher = gr.Dropdown(
+            teachers(studio, first),
+            value=first_teacher(studio, first),
+            label="From",
+            filterable=False,
+            elem_id="train-teacher",
+        )
+        preset = gr.Radio(
+            [(title, name) for name, title in PRESETS.items()],
+            value="quick",
+            label="How thoroughly",
+            elem_id="train-preset",
+        )
+        name = gr.Textbox(
+            "My one-step model",
+            label="Name",
+            max_length=60,
+            max_lines=1,
+            elem_id="train-name",
+            info="It will stand in every list under this name.",
+        )
+        with gr.Column(elem_id="train-own", visible="prompts" in first.asks) as prompts_box:
+            prompts = gr.Textbox(
+                "",
+                label="Own prompts, one a line",
+                placeholder=PLACEHOLDER,
+                lines=2,
+                max_lines=8,
+                info="What it will be best at. Without any it learns all of the pocket world.",
+                elem_id="train-prompts",
+            )
+            prompt_file = gr.UploadButton(
+                "Take them from a text file", file_types=[".txt"], size="sm", elem_id="train-prompt-file"
+            )
+        style = gr.Dropdown(
+            styles(studio),
+            value="",
+            label="Style",
+            info="A LoRA that goes into the teacher first.",
+            filterable=False,
+            visible="style" in first.asks,
+            elem_id="train-style",
+        )
+        with gr.Row(elem_id="train-settings"):
+            settings = {
+                key: gr.Number(
+                    first.presets["quick"].get(key),
+                    label=each.title,
+                    info=each.about,
+                    precision=0,
+                    minimum=each.minimum,
+                    visible=each in first.shown,
+                    min_width=120,
+                    elem_id=f"train-{key.replace('.', '-')}",
+                )
+                for key, each in shown.items()
+            }
+        with gr.Accordion("Advanced", open=False, elem_id="train-advanced", elem_classes="advanced"):
+            advanced = {key: _field(key, option, first) for key, option in options.items()}
+        estimate = gr.HTML("", elem_id="train-estimate")
+        start = gr.Button("Start", variant="primary", elem_id="train-start")
+    return Form(
+        recipe, about, teacher, preset, name, prompts_box, prompts, prompt_file, style, settings, advanced,
+        estimate, start,
+    )  # fmt: skip
+
+
+def _field(key: str, option: Option, first: Recipe) -> gr.components.Component:
+    """A field that is empty while nobody changes it: the preset's value holds, or the trainer's own."""
+    trainer, name = key.split(".", 1)
+    common = {
+        "label": f"{name.replace('_', ' ').capitalize()} ({trainer})",
+        "info": option.about,
+        "visible": key in first.advanced(),
+        "elem_id": f"train-{trainer}-{name}",
+    }
+    own = "the model’s own" if option.default is None else str(option.default)
+    if option.choices or option.type == "bool":
+        choices = option.choices or ("true", "false")
+        return gr.Dropdown(
+            [(f"As it is ({own.lower()})", ""), *choices], value="", filterable=False, **common
+        )
+    if option.type in ("int", "float"):
+        return gr.Number(
+            None,
+            placeholder=_placeholder(key, own, first),
+            step=1 if option.type == "int" else None,
+            **common,
+        )
+    return gr.Textbox("", placeholder=own, max_lines=1, **common)
+
+
+def _placeholder(key: str, own: str, found: Recipe, preset: str = "quick") -> str:
+    return f"{found.presets[preset].get(key, own)}"
+
+
+def _about(found: Recipe) -> str:
+    return f"<p>{escape(found.about)}</p>"
+
+
+def teachers(studio: Studio, found: Recipe) -> list[tuple[str, str]]:
+    """The models a recipe can begin with."""
+    kinds = {card.id: card.kind for card in studio.registry.cards()}
+    return [(title, id) for title, id in studio.models() if kinds.get(id) in found.teachers]
+
+
+def first_teacher(studio: Studio, found: Recipe) -> str | None:
+    """The model a recipe begins with where nobody chooses: of its first kind, the bundled before others."""
+    cards = studio.registry.cards()
+    for kind in found.teachers:
+        for card in cards:
+            if card.kind == kind:
+                return card.id
+    return None
+
+
+def styles(studio: Studio) -> list[tuple[str, str]]:
+    """The LoRAs at hand."""
+    return [NO_STYLE, *((card.title, card.id) for card in Loras.beside(studio.registry).cards())]
+
+
+def shape(studio: Studio, database: Database, form: Form) -> Callable:
+    """For the choice of a recipe: its fields, with the preset's values."""
+
+    def change(name: str, preset: str, teacher: str, own_name: str, *rest: Any) -> list[Any]:
+        found = recipes()[name]
+        values = found.presets[preset]
+        offered = teachers(studio, found)
+        chosen = teacher if teacher in [id for _, id in offered] else first_teacher(studio, found)
+        titles = {each.key: each for each in found.shown}
+        usable = found.advanced()
+        wish = Wish(name, chosen or "", as_id(own_name) or "new", preset=preset)
+        return [
+            _about(found),
+            gr.Dropdown(choices=offered, value=chosen),
+            _presets(studio, database, wish),
+            gr.Column(visible="prompts" in found.asks),
+            gr.Dropdown(visible="style" in found.asks),
+            *(
+                gr.Number(
+                    values.get(key),
+                    visible=key in titles,
+                    **({"label": titles[key].title, "info": titles[key].about} if key in titles else {}),
+                )
+                for key in form.settings
+            ),
+            *(type(field)(visible=key in usable) for key, field in form.advanced.items()),
+            said(studio, database, wish),
+        ]
+
+    return change
+
+
+def preset_values(form: Form) -> Callable:
+    """For the choice of a preset: the values of the settings that matter."""
+
+    def change(name: str, preset: str) -> list[Any]:
+        values = recipes()[name].presets[preset]
+        return [values.get(key) for key in form.settings]
+
+    return change
+
+
+def _presets(studio: Studio, database: Database, wish: Wish) -> gr.Radio:
+    """The presets, with the time each takes here."""
+    choices = []
+    for name, title in PRESETS.items():
+        try:
+            each = Wish(wish.recipe, wish.teacher, wish.output, preset=name)
+            needs = queue.needs(database, each, studio.registry)
+            title = f"{title} · {duration(needs.seconds)}"
+        except UserError:
+            pass
+        choices.append((title, name))
+    return gr.Radio(choices=choices)
+
+
+def said(studio: Studio, database: Database, wish: Wish) -> str:
+    """The estimate for a wish, or what is wrong with it."""
+    try:
+        queue.check_free(database, wish, studio.registry)
+        return f"<p>{escape(needs_in_words(queue.needs(database, wish, studio.registry)))}</p>"
+    except UserError as error:
+        return f'<p class="problem">{escape(str(error))}</p>'
+
+
+def prompts_of(path: str) -> str:
+    """What an uploaded text file holds."""
+    file = Path(path)
+    try:
+        if file.stat().st_size > MAX_PROMPT_FILE:
+            raise UserError(f"The text file is larger than the {MAX_PROMPT_FILE // 1_000_000} MB accepted.")
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        complain(UserError("The file is not UTF-8 text: it needs a prompt a line."))
+    except UserError as error:
+        complain(error)
+    return ""
+
+
+def filled(form: Form, studio: Studio, wish: Mapping[str, Any], free: str) -> list[Any]:
+    """The values of `fields` that a job was made from; free: a name that is not taken."""
+    found = recipes()[wish["recipe"]]
+    values = found.presets[wish["preset"]] | wish["settings"]
+    return [
+        wish["recipe"],
+        gr.Dropdown(choices=teachers(studio, found), value=wish["teacher"]),
+        wish["preset"],
+        free,
+        wish["prompts"],
+        wish["style"],
+        *(values.get(key) for key in form.settings),
+        *(wish["settings"].get(key) for key in form.advanced),
+    ]

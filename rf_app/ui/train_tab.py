@@ -1,0 +1,184 @@
+"""The Train tab: a form on one side; on the other the queue, and how the chosen job gets on.
+
+Jobs live in processes and a database of their own (`rf_app.jobs`). What is shown here is read from there each
+second while something is under way, so a page opened anew, or another one, shows the same.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from rf_app.errors import UserError
+from rf_app.jobs import queue
+from rf_app.jobs.database import Database, Job
+from rf_app.jobs.log import tail
+from rf_app.jobs.progress import progress
+from rf_app.registry.permission import Permission
+from rf_app.ui import job_view, train_form
+from rf_app.ui.complaint import complain
+from rf_app.ui.pace import Pace
+from rf_app.ui.sample_strip import sample_strip
+from rf_app.workflows.generate import Studio
+
+EVERY = 1.0  # seconds
+CLOSED = """<div class="lead"><p>Training is off on this public page. Run your own copy to train: everything
+it needs comes with it. The owner of this page can turn it on with <code>--allow-training</code>.</p></div>"""
+PARTS = ("list", "head", "actions", "charts", "strip", "log")
+PROMPT = "a snowy mountain near a lake at sunset"
+
+
+def build(studio: Studio, tab: gr.Tab, page: gr.Blocks, permission: Permission) -> None:
+    """Lay the tab out and connect it, inside `tab` of `page`."""
+    if not permission:
+        gr.HTML(CLOSED, elem_id="train-closed")
+        return
+    database = Database()
+    pace = Pace(studio, database)
+    with gr.Column(elem_id="train"):
+        form = train_form.build(studio, database)
+        with gr.Column(elem_id="train-side"):
+            jobs = gr.HTML("", elem_id="train-jobs")
+            with gr.Column(elem_id="train-job"):
+                head = gr.HTML("", elem_id="train-head")
+                actions = gr.HTML("", elem_id="train-actions")
+                strip = gr.HTML("", elem_id="train-strip")
+                charts = gr.HTML("", elem_id="train-charts")
+                with gr.Accordion("Log", open=False, elem_id="train-log-box", elem_classes="advanced"):
+                    log = gr.HTML("", elem_id="train-log")
+    act = gr.Textbox("", visible="hidden", elem_id="sent-train")
+    selected, before = gr.State(None), gr.State({})
+    timer = gr.Timer(EVERY, active=False)
+    view = [before, selected, timer, jobs, head, actions, charts, strip, log]
+    private = {"show_progress": "hidden", "api_visibility": "private"}
+    show = _show(studio, database, pace)
+
+    gr.on([timer.tick, page.load, tab.select], show, [before, selected], view, queue=False, **private)
+    form.start.click(
+        _start(studio, database, permission, form), form.fields, [selected, timer], **private
+    ).then(show, [before, selected], view, **private)
+    act.change(
+        _act(studio, database, permission, form), [act, selected], [selected, timer, *form.fields], **private
+    ).then(show, [before, selected], view, **private)
+
+    reshaped = [form.recipe, form.preset, form.teacher, form.name]
+    gr.on(
+        [form.recipe.change, page.load],
+        train_form.shape(studio, database, form),
+        reshaped,
+        form.shaped,
+        **private,
+    )
+    form.preset.input(
+        train_form.preset_values(form), [form.recipe, form.preset], list(form.settings.values()), **private
+    )
+    form.prompt_file.upload(train_form.prompts_of, form.prompt_file, form.prompts, **private)
+    changes = [form.teacher.change, form.preset.change, form.name.change, form.style.change]
+    changes += [field.change for field in (*form.settings.values(), *form.advanced.values())]
+    gr.on(
+        changes,
+        lambda *values: train_form.said(studio, database, form.read(values)),
+        form.fields,
+        form.estimate,
+        trigger_mode="always_last",
+        **private,
+    )
+    tab.select(lambda: gr.Dropdown(choices=train_form.styles(studio)), outputs=form.style, **private)
+
+
+def _start(studio: Studio, database: Database, permission: Permission, form: train_form.Form) -> Callable:
+    def start(*values: Any) -> tuple:
+        try:
+            permission.check("Training")
+            job = queue.start(database, form.read(values), studio.registry)
+        except UserError as error:
+            complain(error)
+            return gr.skip(), gr.skip()
+        return job.id, gr.Timer(active=True)
+
+    return start
+
+
+def _act(studio: Studio, database: Database, permission: Permission, form: train_form.Form) -> Callable:
+    """What a button of a job says: {"act": "stop", "job": 3}."""
+    acts: dict[str, Callable[[int], None]] = {
+        "show": lambda id: None,
+        "stop": lambda id: queue.stop(database, id),
+        "resume": lambda id: queue.resume(database, id),
+        "up": lambda id: queue.move(database, id, up=True),
+        "down": lambda id: queue.move(database, id, up=False),
+        "delete": lambda id: queue.delete(database, id),
+        "copy": lambda id: None,
+    }
+
+    def do(text: str, selected: int | None) -> list[Any]:
+        nothing = [gr.skip()] * len(form.fields)
+        try:
+            permission.check("Training")
+            said = json.loads(text)
+            name, id = said["act"], int(said["job"])
+            job = database.job(id)
+            acts[name](id)
+        except UserError as error:
+            complain(error)
+            return [gr.skip(), gr.skip(), *nothing]
+        except (ValueError, KeyError, TypeError):  # nothing that a button of ours says
+            return [gr.skip(), gr.skip(), *nothing]
+        fields = nothing
+        if name == "copy":
+            wish = job.wish.as_json()
+            fields = train_form.filled(form, studio, wish, _free_name(studio, job))
+        chosen = {"show": id, "copy": id, "resume": id, "delete": None}.get(name, selected)
+        return [chosen, gr.Timer(active=True), *fields]
+
+    return do
+
+
+def _free_name(studio: Studio, job: Job) -> str:
+    """The job's name, with a number that makes it another one."""
+    base = job.wish.title or job.wish.output
+    ids = {card.id for card in studio.registry.cards()}
+    number = 2
+    while train_form.as_id(f"{base} {number}") in ids:
+        number += 1
+    return f"{base} {number}"
+
+
+def _show(studio: Studio, database: Database, pace: Pace) -> Callable:
+    def show(before: dict[str, str], selected: int | None) -> tuple:
+        try:
+            found = queue.look(database)
+        except UserError as error:
+            complain(error)
+            return (gr.skip(),) * (3 + len(PARTS))
+        running = any(job.state == "running" for job in found)
+        pace.look(running)
+        chosen = next((job for job in found if job.id == selected), found[0] if found else None)
+        ways = [(job, progress(database, job)) for job in found]
+        parts = dict.fromkeys(PARTS, "")
+        parts["list"] = job_view.job_list(ways, chosen and chosen.id)
+        if chosen:
+            way = next(way for job, way in ways if job.id == chosen.id)
+            folder = database.job_folder(chosen.id)
+            made = any(card.id == chosen.wish.output for card in studio.registry.cards())
+            prompt = next(iter(chosen.wish.prompts.splitlines()), PROMPT)
+            parts["head"] = job_view.job_head(
+                chosen, way, pace.in_words() if chosen.state == "running" else ""
+            )
+            parts["actions"] = job_view.job_actions(chosen, _bytes(folder), made, prompt)
+            parts["charts"] = job_view.job_charts(way)
+            parts["strip"] = sample_strip(way.sheets)
+            parts["log"] = job_view.job_log(tail(folder))
+        changed = [gr.skip() if before.get(name) == hash(parts[name]) else parts[name] for name in PARTS]
+        active = any(job.under_way for job in found)
+        now = {name: hash(text) for name, text in parts.items()} | {"active": active}
+        pulse = gr.skip() if before.get("active") == active else gr.Timer(active=active)
+        return now, chosen and chosen.id, pulse, *changed
+
+    return show
+
+
+def _bytes(folder: Path) -> float:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else 0
