@@ -10,7 +10,7 @@ import torch
 from diffusers import StableDiffusionPipeline, UNet2DConditionModel
 
 from rf_app.errors import UserError
-from rf_app.plugins.lora import Fitted, fit, read_lora
+from rf_app.plugins.lora import Fitted, LoraFile, fit, read_lora
 from rf_app.plugins.merging import Part
 from rf_app.plugins.uploads import Uploads
 from rf_app.registry.loading import Stamp, stamp
@@ -52,6 +52,12 @@ class LoraPlugs:
             tuple(Part(key, fitted.unet, strength) for key, fitted, strength in found),
             tuple(Part(key, fitted.text_encoder, strength) for key, fitted, strength in found),
         )
+
+    def inspect(self, pipeline: StableDiffusionPipeline, file: Path) -> LoraFile:
+        """What is in a file that may come from anyone; raises UserError where it is no LoRA for the model."""
+        lora = read_lora(file)
+        fit(lora, pipeline.unet, pipeline.text_encoder)
+        return lora
 
     def _fit(self, pipeline: StableDiffusionPipeline, id: str, session: str) -> tuple[Stamp, Fitted]:
         if id.startswith(UPLOAD):

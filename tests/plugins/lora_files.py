@@ -56,5 +56,5 @@ def as_peft(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 def write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> Path:
     """The file, in a folder that need not exist."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, metadata)
+    save_file({name: tensor.clone().contiguous() for name, tensor in tensors.items()}, path, metadata)
     return path

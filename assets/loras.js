@@ -1,0 +1,57 @@
+// The rows of a LoRA panel: what gr.HTML runs with `element`, `props`, `trigger` and `watch`. props.value is a
+// list of { id, title, trigger, strength, on, uploaded }; titles and trigger words are anyone's, so they only
+// ever become text. What a person changes is "input" to the page; rows the server sends are drawn silently.
+const list = element.querySelector(".loras");
+const LIMIT = 2;
+
+const make = (tag, values = {}, ...children) => {
+  const made = Object.assign(document.createElement(tag), values);
+  made.append(...children);
+  return made;
+};
+
+const change = (id, values) => {
+  props.value = props.value.map((row) => (row.id === id ? { ...row, ...values } : row));
+  trigger("input");
+};
+
+const words = (row) => {
+  if (!row.trigger) return [];
+  const chip = make("button", { className: "chip", textContent: row.trigger, title: "Add to the prompt" });
+  chip.dataset.add = row.trigger;
+  return [make("p", { className: "trigger" }, "Trigger words: ", chip)];
+};
+
+const draw = () => {
+  const rows = props.value || [];
+  list.replaceChildren(
+    ...rows.map((row) => {
+      const on = make("input", { type: "checkbox", checked: row.on });
+      on.setAttribute("aria-label", `Use ${row.title}`);
+      on.addEventListener("change", () => change(row.id, { on: on.checked }));
+      const range = make("input", { type: "range", min: -LIMIT, max: LIMIT, step: 0.05, value: row.strength });
+      range.setAttribute("aria-label", `Strength of ${row.title}`);
+      const number = make("output", { textContent: row.strength.toFixed(2) });
+      range.addEventListener("input", () => {
+        number.textContent = (+range.value).toFixed(2);
+        change(row.id, { strength: +range.value });
+      });
+      const remove = make("button", { className: "remove", textContent: "×", title: "Remove" });
+      remove.setAttribute("aria-label", `Remove ${row.title}`);
+      remove.addEventListener("click", () => {
+        props.value = props.value.filter((each) => each.id !== row.id);
+        draw();
+        trigger("input");
+        if (row.uploaded) trigger("removed", { id: row.id });
+      });
+      const keep = make("button", { className: "keep", textContent: "Keep", title: "Save to the list for good" });
+      keep.addEventListener("click", () => trigger("keep", { id: row.id }));
+      const head = make("label", {}, on, make("span", { textContent: row.title, title: row.title }));
+      const parts = [head, range, number, ...(row.uploaded ? [keep] : []), remove];
+      return make("div", { className: "lora" }, ...parts, ...words(row));
+    }),
+  );
+};
+
+watch("value", draw);
+draw();
