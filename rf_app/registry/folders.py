@@ -32,10 +32,16 @@ class Registry:
         self._memory: dict[Path, tuple[tuple[FileStamp, ...], Any, str]] = {}
 
     @classmethod
-    def default(cls) -> "Registry":
-        """The bundled models and the user's own, in $INSTAFLOW_HOME/models (~/.instaflow/models if unset)."""
+    def default(cls, models: Path | None = None) -> "Registry":
+        """The bundled models and the user's own; new ones go into `models`, if given.
+
+        The user's are in $INSTAFLOW_HOME/models (~/.instaflow/models if unset).
+        """
         home = Path(os.environ.get("INSTAFLOW_HOME") or Path.home() / ".instaflow")
-        return cls([BUNDLED, home / "models"])
+        folders = [BUNDLED, home / "models"]
+        if models is not None:
+            folders = [*(each for each in folders if each.absolute() != models.absolute()), models]
+        return cls(folders)
 
     def cards(self) -> list[ModelCard]:
         """The cards of all whole models, sorted by folder and id; broken ones are in `problems`."""

@@ -109,7 +109,7 @@ def test_a_build_that_raises_leaves_nothing(tiny_registry):
         raise OSError(28, "No space left on device")
 
     for id in ("mine", "tiny-2rf"):
-        with pytest.raises(OSError, match="No space"):
+        with pytest.raises(DiskFull, match="The disk is full: cannot write"):
             tiny_registry.publish(id, build, card(id), overwrite=True)
     assert content(tiny_registry.folders[0]) == before
     assert not list(tiny_registry.folders[0].glob(".*"))

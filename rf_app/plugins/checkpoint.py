@@ -1,0 +1,153 @@
+"""All weights of a model by piece and name, read one tensor at a time: of a folder, or of a single file.
+
+A single file, as Stable Diffusion 1.5's own code and most fine-tunes have it, holds all pieces under names of
+its own. Diffusers knows them: its converters get stand-ins here, which have a shape and no values, and what
+they return says where each tensor comes from.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers.loaders.single_file_utils import (
+    convert_ldm_clip_checkpoint,
+    convert_ldm_unet_checkpoint,
+    convert_ldm_vae_checkpoint,
+)
+from safetensors import safe_open
+from torch import Tensor
+
+from rf_app.errors import UserError
+from rf_app.plugins.checking import ITEM_BYTES, read_header
+from rf_app.registry.checking import CONFIGS, PICKLES, WEIGHTS, read_json
+
+PIECES = ("unet", "vae", "text_encoder")  # those with weights
+DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64}
+OTHERS = {  # by how tensors of theirs begin
+    "conditioner.embedders.1.": "an SDXL model",
+    "conditioner.embedders.0.": "an SDXL refiner",
+    "cond_stage_model.model.": "a Stable Diffusion 2 model",
+    "model.diffusion_model.joint_blocks.": "a Stable Diffusion 3 model",
+    "model.diffusion_model.double_blocks.": "a Flux model",
+}
+UNET = "model.diffusion_model.input_blocks.0.0.weight"
+BUFFER = "position_ids"  # old text encoders store it; it is no weight
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a tensor lies, and its shape once it is read."""
+
+    file: Path
+    name: str
+    dtype: str  # one of DTYPES
+    shape: tuple[int, ...]
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return len(self.shape)
+
+    def __getitem__(self, index: tuple[Any, ...]) -> "Place":
+        """A convolution of one pixel as the matrix it is, which is all that diffusers' converters ask for."""
+        return replace(self, shape=self.shape[:2])
+
+    def read(self) -> Tensor:
+        """The tensor, the file closed again: nothing else of it stays in memory."""
+        with safe_open(self.file, framework="pt") as opened:
+            return opened.get_tensor(self.name).reshape(self.shape).clone()
+
+
+Weights = dict[str, dict[str, Place]]
+"""Places by piece and by the tensor's name in diffusers."""
+
+
+def of_folders(pieces: Mapping[str, Path]) -> Weights:
+    """The weights of a model's piece folders; raises UserError for a file that is missing or not sound."""
+    return {name: _named(name, places(find_weights(pieces[name]))) for name in PIECES if name in pieces}
+
+
+def of_single_file(path: Path, configs: Mapping[str, Mapping[str, Any]]) -> Weights:
+    """The weights of a single file; pieces that it does not have are left out.
+
+    configs: of the unet and the vae of a model of the same shape. Raises UserError for a file that is not
+    sound or of another family.
+    """
+    found = places(path)
+    for beginning, family in OTHERS.items():
+        if any(name.startswith(beginning) for name in found):
+            raise UserError(f"{path.name}: this is {family}; only Stable Diffusion 1.5 is accepted.")
+    if UNET not in found:
+        raise UserError(f"{path.name}: holds no Stable Diffusion U-Net (there is no tensor {UNET}).")
+    try:
+        converted = {
+            "unet": convert_ldm_unet_checkpoint(found, configs["unet"]),
+            "vae": convert_ldm_vae_checkpoint(
+                {name: place for name, place in found.items() if name.startswith("first_stage_model.")},
+                configs["vae"],
+            ),
+            "text_encoder": convert_ldm_clip_checkpoint(found),
+        }
+    except (KeyError, IndexError, AttributeError) as error:
+        raise UserError(f"{path.name}: its tensors are not those of a whole model ({error}).") from None
+    return {name: _named(name, piece) for name, piece in converted.items() if piece}
+
+
+def places(path: Path) -> dict[str, Place]:
+    """The tensors of a safetensors file that may come from anyone; raises UserError where it is not sound."""
+    try:
+        with path.open("rb") as file:
+            header = read_header(file, path.stat().st_size)
+    except UserError as error:
+        raise UserError(f"{path.name}: {error}") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}).") from None
+    return {name: Place(path, name, info.dtype, info.shape) for name, info in header.tensors.items()}
+
+
+def find_weights(folder: Path) -> Path:
+    """A piece's weights, of half size where there are two; raises UserError where none are safetensors."""
+    name = WEIGHTS[folder.name]
+    half = folder / name.replace(".safetensors", ".fp16.safetensors")
+    for path in (half, folder / name):
+        if path.is_file():
+            return path
+    if folder.is_dir() and any(path.suffix.lower() in PICKLES for path in folder.iterdir()):
+        raise UserError(
+            f"{folder}: has its weights as a pickle only, which can run any code when it is read."
+        )
+    raise UserError(f"{folder / name}: this file is missing.")
+
+
+def configs_of(pieces: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
+    """The configs of a model's pieces that have weights."""
+    return {name: read_json(pieces[name] / CONFIGS[name]) for name in PIECES}
+
+
+def write_tensors(path: Path, like: Mapping[str, Place], read: Callable[[str], Tensor]) -> None:
+    """Write a safetensors file of tensors with the names, shapes and types of `like`, one at a time.
+
+    read: gives a tensor by its name, of any type. Nothing but that tensor is held in memory.
+    """
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    end = 0
+    for name, place in like.items():
+        begin, end = end, end + ITEM_BYTES[place.dtype] * torch.Size(place.shape).numel()
+        header[name] = {"dtype": place.dtype, "shape": place.shape, "data_offsets": (begin, end)}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for name, place in like.items():
+            tensor = read(name).to(DTYPES[place.dtype]).contiguous()
+            file.write(tensor.reshape(-1).view(torch.uint8).numpy().data)
+
+
+def _named(piece: str, found: Mapping[str, Place]) -> dict[str, Place]:
+    """By the names of today: `text_model.` is a level that transformers 5 no longer has."""
+    if piece != "text_encoder":
+        return dict(found)
+    return {name.removeprefix("text_model."): place for name, place in found.items() if BUFFER not in name}

@@ -1,0 +1,142 @@
+"""A model as one folder that a stock StableDiffusionPipeline loads, without this program.
+
+    python -m rf_app.registry.export pocket-instaflow --to exported
+
+The folder has every piece, also those that the model borrows; and for a rectified flow the scheduler's code,
+as diffusers looks for it: `scheduler/MODULE.py`, where model_index.json names MODULE. Code that comes with a
+model runs only where the user says `trust_remote_code=True`.
+"""
+
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import diffusers
+import tyro
+
+from rf_app.errors import UserError
+from rf_app.registry.card import ModelCard, write_card
+from rf_app.registry.disk import disk_full_named, hidden_folder, put_in_place, sync_tree, writable
+from rf_app.registry.folders import Registry
+
+ROOT = Path(__file__).parents[2]
+# The scheduler and what it imports. Diffusers copies what the first one imports, and looks no further.
+SCHEDULER_CODE = (
+    "rf_app/schedulers/rectified_flow.py",
+    "rf_app/flow/conversion.py",
+    "rf_app/flow/path.py",
+    "rf_app/errors.py",
+)
+PREFIX = "instaflow_"  # diffusers puts the code of all models into one folder
+CLASSES = {
+    "unet": ["diffusers", "UNet2DConditionModel"],
+    "vae": ["diffusers", "AutoencoderKL"],
+    "text_encoder": ["transformers", "CLIPTextModel"],
+    "tokenizer": ["transformers", "CLIPTokenizer"],
+}
+ABSENT = ("safety_checker", "feature_extractor", "image_encoder")
+USE = """## Use
+
+```python
+from diffusers import StableDiffusionPipeline
+
+pipeline = StableDiffusionPipeline.from_pretrained(
+    "path/to/{id}"{trust}, safety_checker=None
+)
+image = pipeline(
+    "{prompt}", num_inference_steps={steps}, guidance_scale={guidance:g}
+).images[0]
+```
+"""
+TRUST = ", trust_remote_code=True"
+CODE_NOTE = "`scheduler/` holds the sampler's code, which is read with `trust_remote_code=True` only.\n"
+PROMPT = "a snowy mountain near a lake at sunset"
+
+
+def export(registry: Registry, id: str, target: Path) -> Path:
+    """Write the model into the folder `target`, which must not exist; whole or not at all.
+
+    Raises UserError for an unknown model, a folder that exists or cannot be written to, and `DiskFull`.
+    """
+    card, pieces = registry.card(id), registry.pieces(id)
+    taken = UserError(f"{target} exists already: choose another folder, or remove it.")
+    if target.exists():
+        raise taken
+    with (
+        writable(target.parent),
+        disk_full_named(target),
+        hidden_folder(target.parent, "export") as hidden,
+    ):
+        fresh = hidden / id
+        for name, source in pieces.items():
+            shutil.copytree(source, fresh / name)
+        for extra in (
+            pieces["text_encoder"].parent / "vocabulary.json",
+            registry.folder(id) / "vocabulary.json",
+        ):
+            if extra.is_file():
+                shutil.copyfile(extra, fresh / extra.name)
+        flow = card.kind != "diffusion"
+        if flow:
+            _write_code(fresh / "scheduler")
+        (fresh / "model_index.json").write_text(json.dumps(_index(fresh, flow), indent=2) + "\n")
+        write_card(fresh, card)
+        with (fresh / "README.md").open("a", encoding="utf-8") as readme:
+            readme.write("\n" + _usage(card, flow))
+        sync_tree(fresh)
+        if not put_in_place(fresh, target, overwrite=False):
+            raise taken
+    return target
+
+
+def _write_code(folder: Path) -> None:
+    for name in SCHEDULER_CODE:
+        source = (ROOT / name).read_text(encoding="utf-8")
+        flat = re.sub(
+            r"^from rf_app\.(?:\w+\.)*(\w+) import", rf"from .{PREFIX}\1 import", source, flags=re.M
+        )
+        (folder / f"{PREFIX}{Path(name).name}").write_text(flat, encoding="utf-8")
+
+
+def _index(folder: Path, flow: bool) -> dict:
+    scheduler = json.loads((folder / "scheduler" / "scheduler_config.json").read_bytes())
+    own = [PREFIX + "rectified_flow", "RectifiedFlowScheduler"]
+    return {
+        "_class_name": "StableDiffusionPipeline",
+        "_diffusers_version": diffusers.__version__,
+        **CLASSES,
+        "scheduler": own if flow else ["diffusers", scheduler["_class_name"]],
+        **{name: [None, None] for name in ABSENT},
+        "requires_safety_checker": False,
+    }
+
+
+def _usage(card: ModelCard, flow: bool) -> str:
+    use = USE.format(
+        id=card.id, trust=TRUST if flow else "", prompt=PROMPT, steps=card.steps, guidance=card.guidance
+    )
+    return f"{use}\n{CODE_NOTE}" if flow else use
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to export."""
+
+    model: tyro.conf.Positional[str]
+    """Id of the model."""
+    to: Path
+    """A folder; the model's own, named by its id, is made in it."""
+
+
+def main(options: Options) -> None:
+    """Export and say where to."""
+    try:
+        print(export(Registry.default(), options.model, options.to / options.model))
+    except (UserError, OSError) as error:
+        raise SystemExit(f"error: {error}") from None
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options, description=__doc__))
