@@ -1,6 +1,7 @@
 """Drawings as arrays: many seeds drawn at once on all cores, kept in a folder that the trainers share."""
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -61,3 +62,27 @@ def _mask_chunk(seeds: list[int]) -> np.ndarray:
         bare = draw(replace(scene, object="none"), details(seed))
         masks.append(np.any(draw(scene, details(seed)) != bare, axis=-1))
     return np.stack(masks).astype(np.uint8)
+
+
+class Drawings:
+    """The first drawings of the world with their captions, as `trainers.data.images.ImageFolder` has them."""
+
+    def __init__(self, count: int, cache: Path) -> None:
+        """Draw ``count`` pictures, or read them from ``cache``."""
+        self.drawn = pictures(count, cache=cache)
+
+    def __len__(self) -> int:
+        """The number of pictures."""
+        return len(self.drawn)
+
+    def pixels(self, indices: Sequence[int]) -> np.ndarray:
+        """The pictures, uint8 [B, 96, 96, 3]."""
+        return self.drawn[list(indices)]
+
+    def caption(self, index: int) -> str:
+        """The caption of a picture."""
+        return describe(index)[1].text
+
+    def digest(self) -> str:
+        """What tells these pictures from others."""
+        return f"{len(self)} drawings of the pocket world"

@@ -1,0 +1,84 @@
+"""Pictures that models make of held-out prompts of the pocket world, from the same noise for all of them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from diffusers import StableDiffusionPipeline
+from torch import Tensor
+from tqdm import tqdm
+
+from rf_app.errors import UserError
+from rf_app.registry.card import ModelCard
+from rf_app.registry.folders import Registry
+from trainers.common.models import decode, encode, latent_shape, noise_of, sample
+from trainers.pairs import check_sampling
+from trainers.pocket.world import HELD_OUT, describe
+
+BATCH = 50
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A model and the number of steps it is measured at."""
+
+    card: ModelCard
+    steps: int
+
+    @property
+    def name(self) -> str:
+        """As the tables and cards have it."""
+        return f"{self.card.id} {self.steps} step{'s' * (self.steps > 1)}"
+
+
+def sampled(registry: Registry, models: Sequence[str]) -> list[Sampled]:
+    """The models of a command line, each "id" or "id:steps". Raises UserError for what is neither."""
+    found = []
+    for each in models:
+        id, _, steps = each.partition(":")
+        if steps and not steps.isdigit():
+            raise UserError(f"--model {each!r}: expected a model's id, or id:steps, as in pocket-sd:25.")
+        card = registry.card(id)
+        found.append(Sampled(card, int(steps) if steps else card.steps))
+        check_sampling(found[-1].steps, None)
+    return found
+
+
+class HeldOutPrompts:
+    """Prompts number `first` to `first + count` of those no training has seen."""
+
+    def __init__(self, count: int, first: int = 0) -> None:
+        """Raises UserError for a count outside 2..100000 or a negative first."""
+        if not 2 <= count <= 100_000 or first < 0:
+            raise UserError(
+                f"--prompts must be 2 to 100000 and --seed not negative, not {count} and {first}."
+            )
+        self.seeds = range(HELD_OUT + first, HELD_OUT + first + count)
+        described = [describe(seed) for seed in self.seeds]
+        self.captions = [caption.text for _, caption in described]
+        self.stated = [
+            {name: getattr(scene, name) for name in caption.stated} for scene, caption in described
+        ]
+
+    @torch.no_grad()
+    def pictures(
+        self,
+        pipeline: StableDiffusionPipeline,
+        which: Sampled,
+        prompts: Sequence[str],
+        name: str,
+        unet_for: Callable[[range], Callable] | None = None,
+    ) -> Tensor:
+        """The picture of each prompt, float [N, 3, H, W] in -1..1, on the CPU.
+
+        unet_for: the U-Net to call for the prompts of some numbers (default: the pipeline's).
+        """
+        null, shape, made = encode(pipeline, [""]), latent_shape(pipeline), []
+        for start in tqdm(range(0, len(prompts), BATCH), desc=f"{which.name}, {name}", mininterval=2):
+            numbers = range(start, min(start + BATCH, len(prompts)))
+            unet = unet_for(numbers) if unet_for else pipeline.unet
+            text = encode(pipeline, [prompts[i] for i in numbers])
+            noise = noise_of([self.seeds[i] for i in numbers], shape).to(text.device)
+            latents = sample(unet, pipeline.scheduler, noise, text, null, which.card.guidance, which.steps)
+            made.append(decode(pipeline, latents).float().clamp(-1, 1).cpu())
+        return torch.cat(made)

@@ -1,0 +1,235 @@
+"""Train a ControlNet that draws along canny edges, for a diffusion model of the registry.
+
+    python -m trainers.controlnet --base pocket-sd --output my-canny --images pictures/
+
+A stock diffusers `ControlNetModel`, from the base model's own encoder; without --images it learns from
+drawings of the pocket world. Ctrl-C stops; the same command resumes and gives the same weights.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from accelerate import Accelerator
+from diffusers import ControlNetModel, StableDiffusionPipeline, UNet2DConditionModel
+from torch import Tensor, nn
+
+from rf_app.errors import UserError
+from rf_app.metrics.edges import HIGH, LOW, canny
+from rf_app.registry.card import ModelCard
+from rf_app.registry.controlnets import ControlNetCard, write_controlnet_card
+from rf_app.schedulers.noise_schedule import schedule_of
+from trainers.common import LoopConfig, command, train
+from trainers.common.models import (
+    decode,
+    encode,
+    fingerprint,
+    latent_shape,
+    load_frozen,
+    noise_of,
+    registry_into,
+    sample,
+)
+from trainers.common.plugins import check_free, plugin_folder, publish
+from trainers.common.runs import default_run
+from trainers.common.sheets import write_sheet
+from trainers.common.times import draw_tau
+from trainers.data.images import ImageFolder, latents_of
+from trainers.data.store import Batch, Order
+from trainers.pocket.pictures import Drawings
+from trainers.reflow import drop_text, reflow_loss
+
+EMBEDDING = (16, 32, 96, 256)  # of Stable Diffusion's ControlNets
+SKETCHED = 0.25  # share of the maps that become sketches
+SHOWN = 8
+
+
+@dataclass(frozen=True)
+class ControlNetConfig:
+    """Settings of a ControlNet's training; the defaults suit the pocket models."""
+
+    output: str
+    """Id of the ControlNet to publish."""
+    base: str = "pocket-sd"
+    """Model id that it is for: one that predicts epsilon."""
+    images: Path | None = None
+    """Folder of captioned pictures (default: drawings of the pocket world)."""
+    drawings: int = 24_000
+    """Number of drawings, where there is no folder of pictures."""
+    title: str = ""
+    """Its name in the list (default: the id)."""
+    run: Path | None = None
+    """Run folder for checkpoints, events and samples (default: controlnet/OUTPUT under the user's runs)."""
+    controlnets: Path | None = None
+    """Folder to publish into (default: the user's)."""
+    models: Path | None = None
+    """Folder of models to look in besides the bundled ones (default: the user's)."""
+    overwrite: bool = False
+    """Replace a ControlNet of that id."""
+    steps: int = 3_000
+    """Optimizer steps."""
+    batch: int = 48
+    """Pictures in a step of each process."""
+    learning_rate: float = 1e-3
+    """Peak learning rate (1e-5 is usual for SD 1.5)."""
+    ema: float = 0.998
+    """Decay of the moving average."""
+    checkpoint_every: int = 500
+    """Steps between checkpoints."""
+    seed: int = 0
+    """Seed of every draw."""
+
+
+def controlnet_of(unet: UNet2DConditionModel) -> ControlNetModel:
+    """The untrained ControlNet: the U-Net's encoder again, and no layer wider than it before the latents."""
+    widths = tuple(min(width, unet.config.block_out_channels[0]) for width in EMBEDDING)
+    return ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=widths)
+
+
+def controlled(controlnet: nn.Module, unet: nn.Module, maps: Tensor, strength: float = 1.0) -> Callable:
+    """`unet` as a function of (z, t, text) that follows `maps` [B, 3, H, W] in 0..1, as diffusers does it."""
+
+    def call(z: Tensor, t: Tensor, encoder_hidden_states: Tensor, return_dict: bool = False):
+        drawn = maps.repeat(len(z) // len(maps), 1, 1, 1)  # twice under guidance
+        down, middle = controlnet(
+            z,
+            t,
+            encoder_hidden_states=encoder_hidden_states,
+            controlnet_cond=drawn,
+            conditioning_scale=strength,
+            return_dict=False,
+        )
+        return unet(
+            z,
+            t,
+            encoder_hidden_states=encoder_hidden_states,
+            down_block_additional_residuals=down,
+            mid_block_additional_residual=middle,
+            return_dict=return_dict,
+        )
+
+    return call
+
+
+def as_maps(edges: Sequence[np.ndarray]) -> Tensor:
+    """Edges (bool [H, W] each) as the stock pipelines give them to a ControlNet: [B, 3, H, W], 0 or 1."""
+    return torch.from_numpy(np.stack(edges)).float()[:, None].expand(-1, 3, -1, -1)
+
+
+def rough_edges(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Edges of a picture as people give them: other thresholds, and sometimes a sketch of a few strokes."""
+    low = rng.uniform(0.5, 1.5) * LOW
+    edges = canny(picture, low, low * HIGH / LOW)
+    if rng.random() < SKETCHED:
+        count, strokes = cv2.connectedComponents(edges.astype(np.uint8), connectivity=8)
+        edges &= (rng.random(count) < rng.random())[strokes]
+        if rng.random() < 0.5:
+            edges = cv2.dilate(edges.astype(np.uint8), np.ones((2, 2), np.uint8)) > 0
+    return edges
+
+
+def main(config: ControlNetConfig) -> None:
+    """Train and publish."""
+    registry = registry_into(config.models)
+    base = registry.card(config.base)
+    root = plugin_folder("controlnets", config.controlnets)
+    check_free(root, config.output, config.overwrite)
+    run = config.run or default_run(f"controlnet/{config.output}")
+    accelerator = Accelerator()
+    pipeline = load_frozen(registry, config.base)
+    with accelerator.main_process_first():
+        if config.images:
+            images = ImageFolder(config.images, base.resolution)
+        else:
+            images = Drawings(config.drawings, cache=run.parent / "drawings")
+        path = run / f"latents-{len(images)}.safetensors"
+        latents = latents_of(pipeline.vae, images.pixels, len(images), path)
+    if len(images) < config.batch:
+        raise UserError(f"{len(images)} pictures are fewer than a batch of {config.batch}.")
+    if latents.shape[1:] != latent_shape(pipeline):
+        raise UserError(f"{path} holds latents {tuple(latents.shape[1:])}, not {config.base}'s; remove it.")
+    unet, schedule = pipeline.unet, schedule_of(pipeline.scheduler)
+    controlnet = controlnet_of(unet).to(memory_format=torch.channels_last).requires_grad_(True)
+    null = encode(pipeline, [""])
+    order = Order(
+        len(images), config.batch, config.seed, accelerator.process_index, accelerator.num_processes
+    )
+
+    def loss(model: nn.Module, step: int, generator: torch.Generator) -> Tensor:
+        picks = order.at(step)
+        rng = np.random.Generator(np.random.PCG64(int(torch.randint(2**62, (), generator=generator))))
+        maps = as_maps([rough_edges(picture, rng) for picture in images.pixels(picks.tolist())])
+        text = drop_text(encode(pipeline, [images.caption(i) for i in picks.tolist()]), null, generator)
+        x0 = torch.randn(len(picks), *latents.shape[1:], generator=generator)
+        tau = draw_tau(len(picks), generator)
+        device = accelerator.device
+        batch = Batch(x0.to(device), latents[picks].to(device), text)
+        with accelerator.autocast():
+            return reflow_loss(controlled(model, unet, maps.to(device)), batch, tau.to(device), schedule)
+
+    shown = list(range(SHOWN))
+    edges = as_maps([canny(picture) for picture in images.pixels(shown)]).to(accelerator.device)
+    samples = control_samples(pipeline, base.guidance, edges, [images.caption(i) for i in shown], run)
+    loop = LoopConfig(
+        run,
+        config.steps,
+        config.learning_rate,
+        warmup=min(100, config.steps // 10),
+        ema=config.ema,
+        seed=config.seed,
+        checkpoint_every=config.checkpoint_every,
+        batch=config.batch,
+        subject={"base": config.base, "base weights": fingerprint(unet), "pictures": images.digest()},
+    )
+    controlnet = train(loop, controlnet, loss, samples)
+    if accelerator.is_main_process:
+        card = controlnet_card(config, base, len(images))
+        publish(root, config.output, lambda folder: save(controlnet, card, folder), config.overwrite)
+
+
+def control_samples(
+    pipeline: StableDiffusionPipeline, guidance: float, maps: Tensor, captions: Sequence[str], run: Path
+) -> Callable[[nn.Module, int], None]:
+    """Writes a sheet: the maps, then pictures without and with the ControlNet, from the same noise."""
+    text, null = encode(pipeline, captions), encode(pipeline, [""])
+    noise = noise_of(range(len(captions)), latent_shape(pipeline)).to(text.device)
+
+    def samples(model: nn.Module, step: int) -> None:
+        rows = [maps * 2 - 1]
+        for unet in (pipeline.unet, controlled(model, pipeline.unet, maps)):
+            rows.append(decode(pipeline, sample(unet, pipeline.scheduler, noise, text, null, guidance, 12)))
+        write_sheet(run / "samples" / f"step-{step:06d}.png", rows)
+
+    return samples
+
+
+def save(controlnet: ControlNetModel, card: ControlNetCard, folder: Path) -> None:
+    """Write the ControlNet in float16, as diffusers does, and the card."""
+    controlnet.half().to(memory_format=torch.contiguous_format).save_pretrained(folder)
+    config = folder / "config.json"
+    settings = {k: v for k, v in json.loads(config.read_text()).items() if k != "_name_or_path"}
+    config.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n")  # without this machine's path
+    write_controlnet_card(folder, card)
+
+
+def controlnet_card(config: ControlNetConfig, base: ModelCard, count: int) -> ControlNetCard:
+    """The card of the ControlNet that was trained on `count` pictures."""
+    names = ("steps", "batch", "learning_rate", "ema", "seed")
+    return ControlNetCard(
+        id=config.output,
+        title=config.title or config.output,
+        preprocessor="canny",
+        description=f"A ControlNet for `{config.base}` and the models made from it, trained on the canny "
+        f"edges of {count:,} pictures: what it draws follows the edges of the map.",
+        license=base.license,
+        base_model=base.id,
+        settings={name: getattr(config, name) for name in names} | {"pictures": count},
+    )
+
+
+if __name__ == "__main__":
+    command.run(main, ControlNetConfig)

@@ -1,0 +1,177 @@
+"""Measure a style LoRA of the pocket world on held-out prompts: style shift and prompt fidelity.
+
+    python -m trainers.evaluate_lora --lora pocket-woodcut --style woodcut --write-card
+
+Every model makes the same prompts, trigger words included, from the same noise, without the LoRA and with it.
+Style shift is how far its pictures moved along the way from drawings to drawings in that style, in statistics
+of the judge's feature maps: 1 is all the way. Fidelity is the share of a prompt's attributes that the judge,
+which has only seen plain drawings, still finds.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from rf_app.metrics.fidelity import fidelity
+from rf_app.metrics.judge import BUNDLED, Judge
+from rf_app.metrics.style import StyleAxis, style_statistics
+from rf_app.registry.loras import Loras, write_lora_card
+from trainers.common import command
+from trainers.common.disk import disk_full_named, write_atomically
+from trainers.common.held_out import HeldOutPrompts, Sampled, sampled
+from trainers.common.models import load_frozen, registry_into
+from trainers.common.sheets import write_sheet
+from trainers.lora import asked
+from trainers.pocket.autoencoder import to_tensor
+from trainers.pocket.styles import STYLES
+from trainers.pocket.world import picture
+
+STAGES = 3  # of the judge: strides 2, 4 and 8
+SHOWN = 8
+
+
+@dataclass(frozen=True)
+class EvaluateLoraConfig:
+    """What to measure, and on how much."""
+
+    lora: str
+    """Id of the LoRA."""
+    style: Literal["woodcut", "neon"]
+    """The style it was trained on."""
+    model: tuple[str, ...] = ("pocket-sd:25", "pocket-2rf:4", "pocket-instaflow:1")
+    """Models, each id:steps; the first is the one that the others are compared with."""
+    strength: tuple[float, ...] = (0.5, 1.0)
+    """Strengths of the LoRA."""
+    prompts: int = 200
+    """Number of held-out prompts."""
+    seed: int = 0
+    """Number of the first held-out prompt."""
+    json: Path | None = None
+    """File for the figures."""
+    sheet: Path | None = None
+    """PNG file for pictures: a row for each model and strength."""
+    write_card: bool = False
+    """Put the figures into the LoRA's card."""
+    models: Path | None = None
+    """Folder of models besides the bundled ones, with loras/ beside it (default: the user's)."""
+    judge: Path = BUNDLED
+    """Folder of the judge."""
+
+
+@dataclass(frozen=True)
+class LoraRow:
+    """The figures of one model at one strength; 0 is without the LoRA."""
+
+    model: str
+    strength: float
+    style_shift: float
+    fidelity: float
+
+
+class Eye:
+    """The judge, as it sees style and content."""
+
+    def __init__(self, folder: Path) -> None:
+        """folder: the judge's."""
+        self.judge = Judge.load(folder)
+
+    @torch.no_grad()
+    def style(self, images: Tensor) -> Tensor:
+        """Style statistics [N, D] of images [N, 3, 96, 96] in -1..1."""
+        return torch.cat([style_statistics(self.judge.maps(part)[:STAGES]) for part in images.split(50)])
+
+    @torch.no_grad()
+    def fidelity(self, images: Tensor, stated: Sequence[dict[str, str]]) -> float:
+        """Share of the stated attributes that the images show."""
+        logits = [self.judge.attributes(part) for part in images.split(50)]
+        return fidelity({name: torch.cat([each[name] for each in logits]) for name in logits[0]}, stated).mean
+
+
+def style_axis(eye: Eye, style: str, seeds: Sequence[int]) -> StyleAxis:
+    """The way from drawings of held-out scenes to the same drawings in the style."""
+    drawn = [picture(seed) for seed in seeds]
+    styled = [STYLES[style](each) for each in drawn]
+    return StyleAxis(*(eye.style(to_tensor(np.stack(each))) for each in (drawn, styled)))
+
+
+def main(config: EvaluateLoraConfig) -> None:
+    """Measure, print a table, write what was asked for."""
+    registry = registry_into(config.models)
+    loras = Loras.beside(registry)
+    file, card = loras.file(config.lora), loras.card(config.lora)
+    models = sampled(registry, config.model)
+    held_out, eye = HeldOutPrompts(config.prompts, config.seed), Eye(config.judge)
+    axis = style_axis(eye, config.style, held_out.seeds)
+    prompts = [asked(caption, card.trigger) for caption in held_out.captions]
+    rows: list[LoraRow] = []
+    shown: list[Tensor] = []
+    for which in models:
+        made = pictures_with(load_frozen(registry, which.card.id), which, held_out, prompts, file, config)
+        plain = eye.style(made[0.0])
+        for strength, images in made.items():
+            shift = axis.shift(plain, eye.style(images))
+            rows.append(LoraRow(which.name, strength, shift, eye.fidelity(images, held_out.stated)))
+            shown.append(images[:SHOWN])
+    print(table(rows))
+    if config.sheet:
+        write_sheet(config.sheet, shown)
+    if config.json:
+        text = json.dumps([asdict(row) for row in rows], indent=2) + "\n"
+        write_atomically(config.json, lambda temporary: temporary.write_text(text))
+    if config.write_card:
+        with disk_full_named(file):
+            write_lora_card(file.parent, replace(card, measured=measured(rows, config)))
+
+
+def pictures_with(
+    pipeline,
+    which: Sampled,
+    held_out: HeldOutPrompts,
+    prompts: list[str],
+    file: Path,
+    config: EvaluateLoraConfig,
+) -> dict[float, Tensor]:
+    """The model's pictures by strength, 0 first."""
+    made = {0.0: held_out.pictures(pipeline, which, prompts, "without")}
+    pipeline.load_lora_weights(load_file(file), adapter_name="style")
+    for strength in config.strength:
+        pipeline.set_adapters("style", strength)
+        made[strength] = held_out.pictures(pipeline, which, prompts, f"strength {strength:g}")
+    return made
+
+
+def measured(rows: Sequence[LoraRow], config: EvaluateLoraConfig) -> dict[str, object]:
+    """The rows for the card."""
+    result: dict[str, object] = {
+        f"{row.model}, strength {row.strength:g}": {
+            "style_shift": round(row.style_shift, 4),
+            "fidelity": round(row.fidelity, 4),
+        }
+        for row in rows
+    }
+    return result | {
+        "measured_on": {"prompts": config.prompts, "first_prompt": config.seed, "style": config.style}
+    }
+
+
+def table(rows: Sequence[LoraRow]) -> str:
+    """The rows as a Markdown table; shares are of the first model's shift at the same strength."""
+    first = {row.strength: row.style_shift for row in rows if row.model == rows[0].model}
+    lines = ["| model | strength | style shift | of the first | fidelity |", "|---|---|---|---|---|"]
+    for row in rows:
+        share = f"{row.style_shift / first[row.strength]:.0%}" if row.strength else ""
+        lines.append(
+            f"| {row.model} | {row.strength:g} | {row.style_shift:.3f} | {share} | {row.fidelity:.1%} |"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    command.run(main, EvaluateLoraConfig)

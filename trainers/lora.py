@@ -1,0 +1,249 @@
+"""Train a LoRA on a folder of captioned pictures, for a diffusion model of the registry.
+
+    python -m trainers.lora --base pocket-sd --images pictures/ --trigger "my style" --output my-style
+
+A Hugging Face imagefolder (metadata.jsonl with `file_name` and `text`), or a .txt beside each picture. PEFT's
+LoRA of the U-Net, published in diffusers' keys and in kohya's. Ctrl-C stops; the same command resumes and
+gives the same weights.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from accelerate import Accelerator
+from diffusers import StableDiffusionPipeline, UNet2DConditionModel
+from diffusers.utils import convert_state_dict_to_diffusers, convert_state_dict_to_kohya
+from peft import LoraConfig as PeftConfig
+from peft.utils import get_peft_model_state_dict
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from rf_app.errors import UserError
+from rf_app.registry.card import ModelCard
+from rf_app.registry.loras import WEIGHTS, LoraCard, write_lora_card
+from rf_app.schedulers.noise_schedule import schedule_of
+from trainers.common import LoopConfig, command, train
+from trainers.common.models import (
+    decode,
+    encode,
+    fingerprint,
+    latent_shape,
+    load_frozen,
+    noise_of,
+    registry_into,
+    sample,
+)
+from trainers.common.plugins import check_free, plugin_folder, publish
+from trainers.common.runs import default_run
+from trainers.common.sheets import write_sheet
+from trainers.common.times import draw_tau
+from trainers.data.images import ImageFolder, latents_of
+from trainers.data.store import Batch, Order
+from trainers.reflow import drop_text, reflow_loss
+
+Layers = Literal["attention", "feed-forward", "convolutions"]
+
+MODULES: dict[str, tuple[str, ...]] = {
+    "attention": ("to_q", "to_k", "to_v", "to_out.0"),
+    "feed-forward": ("ff.net.0.proj", "ff.net.2"),
+    "convolutions": ("conv_in", "conv1", "conv2", "conv_shortcut", "conv", "conv_out"),
+}
+KOHYA = "kohya.safetensors"
+SHOWN = 8
+
+
+@dataclass(frozen=True)
+class LoraConfig:
+    """Settings of a LoRA's training; the defaults suit the pocket models."""
+
+    images: Path
+    """Folder of captioned pictures."""
+    output: str
+    """Id of the LoRA to publish."""
+    base: str = "pocket-sd"
+    """Model id that it is for: one that predicts epsilon."""
+    trigger: str = ""
+    """Words that call the style, put at the end of every caption that has them nowhere."""
+    title: str = ""
+    """Its name in the list (default: the id)."""
+    run: Path | None = None
+    """Run folder for checkpoints, events and samples (default: lora/OUTPUT under the user's runs)."""
+    loras: Path | None = None
+    """Folder to publish into (default: the user's)."""
+    models: Path | None = None
+    """Folder of models to look in besides the bundled ones (default: the user's)."""
+    overwrite: bool = False
+    """Replace a LoRA of that id."""
+    layers: tuple[Layers, ...] = ("attention", "feed-forward", "convolutions")
+    """What is changed in the U-Net (attention alone is usual for SD 1.5; the pocket models have little)."""
+    rank: int = 6
+    """Rank of every change, 1 to 256; alpha is the same, so strength 1 is what was trained."""
+    steps: int = 1_000
+    """Optimizer steps."""
+    batch: int = 32
+    """Pictures in a step of each process."""
+    learning_rate: float = 1.5e-3
+    """Peak learning rate (1e-4 is usual for SD 1.5)."""
+    ema: float = 0.995
+    """Decay of the moving average."""
+    checkpoint_every: int = 250
+    """Steps between checkpoints."""
+    seed: int = 0
+    """Seed of every draw."""
+
+    def __post_init__(self) -> None:
+        """Raises UserError for a value out of its range."""
+        if not 1 <= self.rank <= 256:
+            raise UserError(f"--rank must be 1 to 256, not {self.rank}.")
+        if not self.layers:
+            raise UserError(f"--layers must name at least one of {', '.join(MODULES)}.")
+
+
+class Adapter(nn.Module):
+    """The LoRA of a U-Net by itself: its weights are the module's, the frozen U-Net is only called."""
+
+    def __init__(self, unet: UNet2DConditionModel) -> None:
+        """unet: with a PEFT adapter."""
+        super().__init__()
+        own = {n.replace(".", "/"): p for n, p in unet.named_parameters() if p.requires_grad}
+        self.weights = nn.ParameterDict(own)
+        self._call = unet.forward  # no submodule: neither checkpoints nor averages hold the base
+
+    def forward(self, *args: object, **kwargs: object) -> tuple[Tensor, ...]:
+        """The U-Net's own arguments and result."""
+        return self._call(*args, **kwargs)
+
+
+def add_lora(unet: UNet2DConditionModel, layers: Sequence[Layers], rank: int, seed: int) -> None:
+    """Give the U-Net an adapter that changes nothing yet, in float32, with gradients."""
+    modules = [name for kind in layers for name in MODULES[kind]]
+    torch.manual_seed(seed)
+    unet.add_adapter(
+        PeftConfig(r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=modules)
+    )
+
+
+def asked(caption: str, trigger: str) -> str:
+    """The caption that asks for the style: "a red tent, woodcut"."""
+    if not trigger or trigger in caption:
+        return caption
+    return f"{caption.rstrip('. ')}, {trigger}" if caption else trigger
+
+
+def main(config: LoraConfig) -> None:
+    """Train and publish."""
+    registry = registry_into(config.models)
+    base = registry.card(config.base)
+    root = plugin_folder("loras", config.loras)
+    check_free(root, config.output, config.overwrite)
+    run = config.run or default_run(f"lora/{config.output}")
+    accelerator = Accelerator()
+    pipeline = load_frozen(registry, config.base)
+    images = ImageFolder(config.images, base.resolution)
+    if len(images) < config.batch:
+        raise UserError(f"{len(images)} pictures are fewer than a batch of {config.batch}.")
+    digest = images.digest()
+    with accelerator.main_process_first():
+        path = run / f"latents-{digest}.safetensors"
+        latents = latents_of(pipeline.vae, images.pixels, len(images), path)
+    captions = [asked(caption, config.trigger) for caption in images.captions]
+    unet, schedule = pipeline.unet, schedule_of(pipeline.scheduler)
+    subject = {
+        "base": config.base,
+        "base weights": fingerprint(unet),
+        "pictures": digest,
+        "trigger": config.trigger,
+        "layers": list(config.layers),
+        "rank": config.rank,
+    }
+    add_lora(unet, config.layers, config.rank, config.seed)
+    null = encode(pipeline, [""])
+    order = Order(
+        len(images), config.batch, config.seed, accelerator.process_index, accelerator.num_processes
+    )
+
+    def loss(model: nn.Module, step: int, generator: torch.Generator) -> Tensor:
+        picks, device = order.at(step), accelerator.device
+        text = drop_text(encode(pipeline, [captions[i] for i in picks.tolist()]), null, generator)
+        x0 = torch.randn(len(picks), *latents.shape[1:], generator=generator).to(device)
+        tau = draw_tau(len(picks), generator).to(device)
+        return reflow_loss(model, Batch(x0, latents[picks].to(device), text), tau, schedule)
+
+    loop = LoopConfig(
+        run,
+        config.steps,
+        config.learning_rate,
+        warmup=min(50, config.steps // 10),
+        weight_decay=0.0,
+        ema=config.ema,
+        seed=config.seed,
+        checkpoint_every=config.checkpoint_every,
+        sample_every=config.checkpoint_every,
+        batch=config.batch,
+        subject=subject,
+    )
+    samples = lora_samples(pipeline, base.guidance, captions[:SHOWN], run)
+    train(loop, Adapter(unet), loss, samples)
+    if accelerator.is_main_process:
+        card = lora_card(config, base, len(images))
+        publish(root, config.output, lambda folder: save(unet, card, folder), config.overwrite)
+
+
+def lora_samples(
+    pipeline: StableDiffusionPipeline, guidance: float, captions: Sequence[str], run: Path
+) -> Callable[[nn.Module, int], None]:
+    """Writes a sheet: pictures without and with the LoRA, from the same noise."""
+    text, null = encode(pipeline, captions), encode(pipeline, [""])
+    noise = noise_of(range(len(captions)), latent_shape(pipeline)).to(text.device)
+
+    def row() -> Tensor:
+        latents = sample(pipeline.unet, pipeline.scheduler, noise, text, null, guidance, 12)
+        return decode(pipeline, latents)
+
+    def samples(model: nn.Module, step: int) -> None:
+        pipeline.unet.disable_adapters()
+        plain = row()
+        pipeline.unet.enable_adapters()
+        write_sheet(run / "samples" / f"step-{step:06d}.png", [plain, row()])
+
+    return samples
+
+
+def save(unet: UNet2DConditionModel, card: LoraCard, folder: Path) -> None:
+    """Write the adapter of `unet` in float16 under both kinds of names, and the card."""
+    own = {f"unet.{name}": weight for name, weight in get_peft_model_state_dict(unet).items()}
+    said = {"format": "pt", "modelspec.trigger_phrase": card.trigger}
+    for file, convert in ((WEIGHTS, convert_state_dict_to_diffusers), (KOHYA, convert_state_dict_to_kohya)):
+        weights = {name: weight.half().contiguous() for name, weight in convert(own).items()}
+        save_file(weights, folder / file, metadata=said)
+    write_lora_card(folder, card)
+
+
+def lora_card(config: LoraConfig, base: ModelCard, count: int) -> LoraCard:
+    """The card of the LoRA that was trained on `count` pictures."""
+    title = config.title or config.output
+    call = f" Say “{config.trigger}” in the prompt." if config.trigger else ""
+    return LoraCard(
+        id=config.output,
+        title=title,
+        description=f"A LoRA for `{config.base}` and the models made from it, trained on {count:,} pictures."
+        f"{call}",
+        trigger=config.trigger,
+        license=base.license,
+        base_model=base.id,
+        settings={
+            "layers": list(config.layers),
+            **{
+                name: getattr(config, name)
+                for name in ("rank", "steps", "batch", "learning_rate", "ema", "seed")
+            },
+            "pictures": count,
+        },
+    )
+
+
+if __name__ == "__main__":
+    command.run(main, LoraConfig)
