@@ -75,6 +75,7 @@ class Database:
         """folder: of the database and of the jobs' own folders (default: jobs/ in the user's)."""
         self.folder = folder or home() / "jobs"
         self.path = self.folder / "jobs.sqlite3"
+        self.pictures = self.folder / "pictures"  # uploaded ones, a folder for each set
 
     def job_folder(self, id: int) -> Path:
         """Where a job keeps its log, pairs, checkpoints and samples."""

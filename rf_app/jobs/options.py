@@ -21,7 +21,7 @@ class Option:
     """One option. default: None where the trainer chooses for itself."""
 
     name: str
-    type: str  # a key of TYPES
+    type: str  # a key of TYPES, or "" where a page has no field for it
     default: Any
     about: str
     choices: tuple[str, ...] = ()
@@ -74,7 +74,8 @@ def _option(node: ast.AnnAssign, text: ast.stmt | None, choices: dict[str, tuple
     about = ""
     if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
         about = " ".join(str(text.value.value).split())
-    return Option(node.target.id, kind if kind in TYPES else "str", default, about, choices.get(kind, ()))
+    type = kind if kind in TYPES else "str" if kind in choices else ""
+    return Option(node.target.id, type, default, about, choices.get(kind, ()))
 
 
 @cache
@@ -95,6 +96,8 @@ def command_line(values: dict[str, Any]) -> list[str]:
         flag = name.replace("_", "-")
         if isinstance(value, bool):
             words.append(f"--{flag}" if value else f"--no-{flag}")
+        elif str(value).startswith("-"):  # and no option
+            words.append(f"--{flag}={value}")
         elif value is not None and value != "":
             words += [f"--{flag}", str(value)]
     return words

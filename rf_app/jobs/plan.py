@@ -76,7 +76,7 @@ def settings(found: Recipe, wish: Wish) -> dict[str, Any]:
         if value is not None and value != "":
             values[key] = known[key].read(value)
     for each in found.shown:
-        if each.key in values and values[each.key] < each.minimum:
+        if each.minimum is not None and values.get(each.key, each.minimum) < each.minimum:
             raise UserError(f"{each.title} is {values[each.key]}; it must be at least {each.minimum:g}.")
     return values
 
@@ -97,6 +97,8 @@ def stages(wish: Wish, teacher: ModelCard, folder: Path, models: Path) -> tuple[
         check_id(wish.output)
         check_id(f"{wish.output}-teacher")  # the longest id that a recipe makes of it
     check_prompts(wish.prompts)
+    if found.needs and not getattr(wish, found.needs):
+        raise UserError(f"“{found.title}” needs {found.needs}.")
     given = {name for name in ("prompts", "style", "images", "pairs") if getattr(wish, name)}
     for name in sorted(given - set(found.asks)):
         raise UserError(f"{found.title} takes no {name}; leave that out.")

@@ -156,3 +156,8 @@ def delete(database: Database, id: int) -> None:
     if not database.remove(id, unless=("running",)):
         raise UserError(f"Job {id} is {job.state}: stop it first.")
     shutil.rmtree(database.job_folder(id), ignore_errors=True)
+    pictures = Path(job.wish.images)
+    if pictures.parent == database.pictures and job.wish.images not in {
+        each.wish.images for each in database.jobs()
+    }:
+        shutil.rmtree(pictures, ignore_errors=True)

@@ -4,6 +4,7 @@ title: A one-step model
 about: What it is for, in a sentence.
 makes: models                   # loras, controlnets, or nothing to publish
 asks: [prompts, style]          # what else may be given; see `plan.Wish`
+needs: images                   # the one of these that must be given
 teachers: [diffusion]           # kinds of models it can begin with
 shown:                          # the few settings that matter, TRAINER.OPTION
   reflow.steps: {title: Steps, about: "More is better.", minimum: 10}
@@ -28,7 +29,7 @@ import yaml
 from rf_app.errors import UserError
 from rf_app.jobs.options import TRAINERS, Option, options
 
-PRESETS = {"quick": "Quick", "medium": "Ten minutes", "good": "Good"}
+PRESETS = {"quick": "Quick", "medium": "Medium", "good": "Good"}
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Shown:
     key: str  # trainer.option
     title: str
     about: str
-    minimum: float
+    minimum: float | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ class Recipe:
     presets: dict[str, dict[str, Any]]
     steps: tuple[Step, ...]
     order: int = 100
+    needs: str = ""  # the one of `asks` that must be given
 
     def options(self) -> dict[str, Option]:
         """Every option a wish may set, TRAINER.OPTION: those the recipe does not fill itself."""
@@ -87,7 +89,8 @@ class Recipe:
             f"{step.trainer}.{name}": option
             for step in self.steps
             for name, option in options(step.trainer).items()
-            if not all(name in each.options for each in self.steps if each.trainer == step.trainer)
+            if option.type
+            and not all(name in each.options for each in self.steps if each.trainer == step.trainer)
         }
 
     def advanced(self) -> dict[str, Option]:
@@ -132,6 +135,7 @@ def _parse(path: Path, stamp: int) -> Recipe:
                 for each in text["stages"]
             ),
             order=text.get("order", 100),
+            needs=text.get("needs", ""),
         )
     except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is not a recipe ({error!r:.200}).") from None

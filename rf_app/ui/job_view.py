@@ -100,13 +100,10 @@ def _why(job: Job) -> str:
 
 
 def job_actions(job: Job, folder_bytes: float, found: bool, prompt: str) -> str:
-    """The buttons of a job. found: its model is in the registry; prompt: what to show it with."""
+    """The buttons of a job. found: what it made is there; prompt: what to show it with."""
     buttons = []
     if job.state == "done" and found:
-        settings = {"prompt": prompt, "model": job.wish.output, "seed": SEED}
-        against = settings | {"against": job.wish.teacher}
-        buttons.append(send_button("generate", settings))
-        buttons.append(send_button("compare", against, "Compare with the teacher"))
+        buttons += _open(job, prompt)
     if job.state in ("running", "queued"):
         words = "Stopping…" if job.stop else "Stop" if job.state == "running" else "Take out"
         buttons.append(_act(job, "stop", words, off=job.stop))
@@ -120,6 +117,25 @@ def job_actions(job: Job, folder_bytes: float, found: bool, prompt: str) -> str:
             f"{_act(job, 'delete', 'Delete')}</p></details>"
         )
     return f'<div class="acts">{"".join(buttons)}</div>'
+
+
+def _open(job: Job, prompt: str) -> list[str]:
+    """Buttons that show what a job has made."""
+    makes, wish = recipes()[job.wish.recipe].makes, job.wish
+    if makes == "models":
+        settings = {"prompt": prompt, "model": wish.output, "seed": SEED}
+        against = settings | {"against": wish.teacher}
+        return [
+            send_button("generate", settings),
+            send_button("compare", against, "Compare with the teacher"),
+        ]
+    if makes == "loras":
+        called = ", ".join(filter(None, (prompt, str(wish.settings.get("lora.trigger") or ""))))
+        style = {"id": wish.output, "strength": 1.0}
+        return [
+            send_button("generate", {"prompt": called, "model": wish.teacher, "seed": SEED, "loras": [style]})
+        ]
+    return []
 
 
 def job_charts(way: Progress) -> str:

@@ -4,7 +4,9 @@ Its fields are those of all recipes together; choosing a recipe shows the ones i
 added in `trainers/recipes` needs nothing here.
 """
 
+import hashlib
 import re
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html import escape
@@ -18,13 +20,14 @@ from rf_app.jobs import queue
 from rf_app.jobs.database import Database
 from rf_app.jobs.options import Option
 from rf_app.jobs.plan import Wish
-from rf_app.jobs.recipes import PRESETS, Recipe, recipes
+from rf_app.jobs.recipes import PRESETS, Recipe, Shown, recipes
 from rf_app.jobs.words import duration, needs_in_words
 from rf_app.registry.loras import Loras
 from rf_app.ui.complaint import complain
 from rf_app.workflows.generate import Studio
 
 MAX_PROMPT_FILE = 4_000_000  # bytes
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 NO_STYLE = ("None", "")
 PLACEHOLDER = "a red sailboat on the sea at sunset\na yellow tent in a pine forest at night"
 
@@ -42,7 +45,9 @@ class Form:
     prompts: gr.Textbox
     prompt_file: gr.UploadButton
     style: gr.Dropdown
-    settings: dict[str, gr.Number]  # those that matter, TRAINER.OPTION
+    pictures: gr.File
+    images: gr.State  # the folder that the uploaded pictures are in
+    settings: dict[str, gr.components.Component]  # those that matter, TRAINER.OPTION
     advanced: dict[str, gr.components.Component]
     estimate: gr.HTML
     start: gr.Button
@@ -50,18 +55,18 @@ class Form:
     @property
     def fields(self) -> list[gr.components.Component]:
         """What a wish is made of, in the order of `read`."""
-        fixed = [self.recipe, self.teacher, self.preset, self.name, self.prompts, self.style]
+        fixed = [self.recipe, self.teacher, self.preset, self.name, self.prompts, self.style, self.images]
         return [*fixed, *self.settings.values(), *self.advanced.values()]
 
     @property
     def shaped(self) -> list[gr.components.Component]:
         """What the choice of a recipe changes, in the order of `shape`."""
-        own = [self.about, self.teacher, self.preset, self.prompts_box, self.style]
+        own = [self.about, self.teacher, self.preset, self.prompts_box, self.style, self.pictures]
         return [*own, *self.settings.values(), *self.advanced.values(), self.estimate]
 
     def read(self, values: tuple) -> Wish:
         """The wish that the fields say; `queue` checks it."""
-        name, teacher, preset, title, prompts, style, *rest = values
+        name, teacher, preset, title, prompts, style, images, *rest = values
         found = recipes()[name]
         keys = [*self.settings, *self.advanced]
         own = {key: value for key, value in zip(keys, rest, strict=True) if value not in (None, "")}
@@ -74,6 +79,7 @@ class Form:
             preset=preset,
             prompts=prompts if "prompts" in found.asks else "",
             style=(style or "") if "style" in found.asks else "",
+            images=images if "images" in found.asks else "",
             settings={key: value for key, value in own.items() if key in allowed},
         )
 
@@ -87,7 +93,9 @@ def build(studio: Studio, database: Database) -> Form:
     """Lay the form out, for the first recipe."""
     known = recipes()
     first = next(iter(known.values()))
-    shown = {each.key: each for each in reversed([s for found in known.values() for s in found.shown])}
+    shown: dict[str, Shown] = {}
+    for each in (each for found in known.values() for each in found.shown):
+        shown.setdefault(each.key, each)
     options: dict[str, Option] = {}
     for found in known.values():
         options |= found.advanced()
@@ -142,28 +150,41 @@ def build(studio: Studio, database: Database) -> Form:
             visible="style" in first.asks,
             elem_id="train-style",
         )
+        pictures = gr.File(
+            label="Pictures",
+            file_count="multiple",
+            file_types=[*SUFFIXES, ".txt"],
+            height=150,
+            visible="images" in first.asks,
+            elem_id="train-pictures",
+        )
+        images = gr.State("")
         with gr.Row(elem_id="train-settings"):
-            settings = {
-                key: gr.Number(
-                    first.presets["quick"].get(key),
-                    label=each.title,
-                    info=each.about,
-                    precision=0,
-                    minimum=each.minimum,
-                    visible=each in first.shown,
-                    min_width=120,
-                    elem_id=f"train-{key.replace('.', '-')}",
-                )
-                for key, each in shown.items()
-            }
+            settings = {key: _shown(each, first) for key, each in shown.items()}
         with gr.Accordion("Advanced", open=False, elem_id="train-advanced", elem_classes="advanced"):
             advanced = {key: _field(key, option, first) for key, option in options.items()}
-        estimate = gr.HTML("", elem_id="train-estimate")
-        start = gr.Button("Start", variant="primary", elem_id="train-start")
+        with gr.Column(elem_id="train-go"):
+            estimate = gr.HTML("", elem_id="train-estimate")
+            start = gr.Button("Start", variant="primary", elem_id="train-start")
     return Form(
-        recipe, about, teacher, preset, name, prompts_box, prompts, prompt_file, style, settings, advanced,
-        estimate, start,
+        recipe, about, teacher, preset, name, prompts_box, prompts, prompt_file, style, pictures, images,
+        settings, advanced, estimate, start,
     )  # fmt: skip
+
+
+def _shown(each: Shown, first: Recipe) -> gr.components.Component:
+    """A field that has the preset's value while nobody changes it; one without minimum is a text."""
+    common = {
+        "label": each.title,
+        "info": each.about,
+        "visible": each in first.shown,
+        "min_width": 120,
+        "elem_id": f"train-{each.key.replace('.', '-')}",
+    }
+    value = first.presets["quick"].get(each.key)
+    if each.minimum is None:
+        return gr.Textbox(value or "", max_lines=1, **common)
+    return gr.Number(value, precision=0, minimum=each.minimum, **common)
 
 
 def _field(key: str, option: Option, first: Recipe) -> gr.components.Component:
@@ -220,6 +241,15 @@ def styles(studio: Studio) -> list[tuple[str, str]]:
     return [NO_STYLE, *((card.title, card.id) for card in Loras.beside(studio.registry).cards())]
 
 
+def lists(studio: Studio) -> Callable:
+    """For the opening of the tab: the models and LoRAs there are now."""
+
+    def fill(name: str) -> tuple[gr.Dropdown, gr.Dropdown]:
+        return gr.Dropdown(choices=teachers(studio, recipes()[name])), gr.Dropdown(choices=styles(studio))
+
+    return fill
+
+
 def shape(studio: Studio, database: Database, form: Form) -> Callable:
     """For the choice of a recipe: its fields, with the preset's values."""
 
@@ -237,13 +267,14 @@ def shape(studio: Studio, database: Database, form: Form) -> Callable:
             _presets(studio, database, wish),
             gr.Column(visible="prompts" in found.asks),
             gr.Dropdown(visible="style" in found.asks),
+            gr.File(visible="images" in found.asks),
             *(
-                gr.Number(
+                type(field)(
                     values.get(key),
                     visible=key in titles,
                     **({"label": titles[key].title, "info": titles[key].about} if key in titles else {}),
                 )
-                for key in form.settings
+                for key, field in form.settings.items()
             ),
             *(type(field)(visible=key in usable) for key, field in form.advanced.items()),
             said(studio, database, wish),
@@ -299,6 +330,33 @@ def prompts_of(path: str) -> str:
     return ""
 
 
+def keep_pictures(database: Database) -> Callable:
+    """For uploaded pictures: they go into a folder of their own, under names of our own, with their captions.
+
+    A picture's caption is the text in the .txt of its name or, without one, its name.
+    """
+
+    def keep(paths: list[str] | None) -> str:
+        files = [Path(path) for path in paths or ()]
+        texts = {file.stem: file for file in files if file.suffix.lower() == ".txt"}
+        images = sorted(file for file in files if file.suffix.lower() in SUFFIXES)
+        if not images:
+            return ""
+        digest = hashlib.sha256()
+        for file in sorted(files):
+            digest.update(file.name.encode() + file.read_bytes())
+        folder = database.pictures / digest.hexdigest()[:16]
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, file in enumerate(images):
+            own = folder / f"{number:05d}{file.suffix.lower()}"
+            shutil.copyfile(file, own)
+            said = texts[file.stem].read_text("utf-8", "replace") if file.stem in texts else file.stem
+            own.with_suffix(".txt").write_text(re.sub(r"[\s_-]+", " ", said).strip(), encoding="utf-8")
+        return str(folder)
+
+    return keep
+
+
 def filled(form: Form, studio: Studio, wish: Mapping[str, Any], free: str) -> list[Any]:
     """The values of `fields` that a job was made from; free: a name that is not taken."""
     found = recipes()[wish["recipe"]]
@@ -310,6 +368,7 @@ def filled(form: Form, studio: Studio, wish: Mapping[str, Any], free: str) -> li
         free,
         wish["prompts"],
         wish["style"],
+        wish["images"],
         *(values.get(key) for key in form.settings),
         *(wish["settings"].get(key) for key in form.advanced),
     ]

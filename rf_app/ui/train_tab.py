@@ -41,7 +41,7 @@ def build(studio: Studio, tab: gr.Tab, page: gr.Blocks, permission: Permission) 
         form = train_form.build(studio, database)
         with gr.Column(elem_id="train-side"):
             jobs = gr.HTML("", elem_id="train-jobs")
-            with gr.Column(elem_id="train-job"):
+            with gr.Column(elem_id="train-job", visible=False) as details:
                 head = gr.HTML("", elem_id="train-head")
                 actions = gr.HTML("", elem_id="train-actions")
                 strip = gr.HTML("", elem_id="train-strip")
@@ -51,7 +51,7 @@ def build(studio: Studio, tab: gr.Tab, page: gr.Blocks, permission: Permission) 
     act = gr.Textbox("", visible="hidden", elem_id="sent-train")
     selected, before = gr.State(None), gr.State({})
     timer = gr.Timer(EVERY, active=False)
-    view = [before, selected, timer, jobs, head, actions, charts, strip, log]
+    view = [before, selected, timer, details, jobs, head, actions, charts, strip, log]
     private = {"show_progress": "hidden", "api_visibility": "private"}
     show = _show(studio, database, pace)
 
@@ -75,7 +75,14 @@ def build(studio: Studio, tab: gr.Tab, page: gr.Blocks, permission: Permission) 
         train_form.preset_values(form), [form.recipe, form.preset], list(form.settings.values()), **private
     )
     form.prompt_file.upload(train_form.prompts_of, form.prompt_file, form.prompts, **private)
-    changes = [form.teacher.change, form.preset.change, form.name.change, form.style.change]
+    form.pictures.change(train_form.keep_pictures(database), form.pictures, form.images, **private)
+    changes = [
+        form.images.change,
+        form.teacher.change,
+        form.preset.change,
+        form.name.change,
+        form.style.change,
+    ]
     changes += [field.change for field in (*form.settings.values(), *form.advanced.values())]
     gr.on(
         changes,
@@ -85,7 +92,8 @@ def build(studio: Studio, tab: gr.Tab, page: gr.Blocks, permission: Permission) 
         trigger_mode="always_last",
         **private,
     )
-    tab.select(lambda: gr.Dropdown(choices=train_form.styles(studio)), outputs=form.style, **private)
+    # Models and LoRAs may have come since the page was opened.
+    tab.select(train_form.lists(studio), form.recipe, [form.teacher, form.style], **private)
 
 
 def _start(studio: Studio, database: Database, permission: Permission, form: train_form.Form) -> Callable:
@@ -152,7 +160,7 @@ def _show(studio: Studio, database: Database, pace: Pace) -> Callable:
             found = queue.look(database)
         except UserError as error:
             complain(error)
-            return (gr.skip(),) * (3 + len(PARTS))
+            return (gr.skip(),) * (4 + len(PARTS))
         running = any(job.state == "running" for job in found)
         pace.look(running)
         chosen = next((job for job in found if job.id == selected), found[0] if found else None)
@@ -162,7 +170,7 @@ def _show(studio: Studio, database: Database, pace: Pace) -> Callable:
         if chosen:
             way = next(way for job, way in ways if job.id == chosen.id)
             folder = database.job_folder(chosen.id)
-            made = any(card.id == chosen.wish.output for card in studio.registry.cards())
+            made = Path(chosen.stages[-1].product).exists()
             prompt = next(iter(chosen.wish.prompts.splitlines()), PROMPT)
             parts["head"] = job_view.job_head(
                 chosen, way, pace.in_words() if chosen.state == "running" else ""
@@ -175,7 +183,7 @@ def _show(studio: Studio, database: Database, pace: Pace) -> Callable:
         active = any(job.under_way for job in found)
         now = {name: hash(text) for name, text in parts.items()} | {"active": active}
         pulse = gr.skip() if before.get("active") == active else gr.Timer(active=active)
-        return now, chosen and chosen.id, pulse, *changed
+        return now, chosen and chosen.id, pulse, gr.Column(visible=bool(found)), *changed
 
     return show
 

@@ -1,0 +1,109 @@
+"""The newcomer's path, timed and pictured: from pocket-sd to a one-step model of one's own, on the page.
+
+    python -m benchmarks.own_model                 # assets/train.png and assets/own-model.png
+    python -m benchmarks.own_model --preset quick --folder /tmp/shots
+
+Opens the Train tab in headless Chromium (requirements-dev.txt), gives it prompts and a style, presses Start
+and takes two pictures: while it trains, and of the comparison with the teacher. It works in a folder that goes
+afterwards, and says how long each stage took.
+"""
+
+import os
+import re
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from rf_app.jobs.database import Database
+from rf_app.jobs.words import duration
+from rf_app.pipeline.worker import Worker
+from rf_app.registry.folders import Registry
+from rf_app.ui.page import ASSETS, build, launch_options
+from rf_app.workflows.examples import FOLDER
+from rf_app.workflows.generate import Studio
+from tests.browser import executable
+
+PROMPTS = """a red sailboat on the sea at sunset
+a yellow sailboat on a lake at night
+a white sailboat near a snowy mountain at sunset
+a blue sailboat on the sea under sunshine"""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to make, and where the pictures go."""
+
+    preset: str = "medium"
+    style: str = "woodcut"
+    name: str = "My sailboats"
+    folder: Path = ASSETS
+
+
+def main(options: Options) -> None:
+    """Walk the path."""
+    from playwright.sync_api import sync_playwright
+
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["INSTAFLOW_HOME"] = home
+        registry, database = Registry.default(), Database()
+        worker = Worker(registry)
+        page = build(Studio(registry, worker), FOLDER)
+        _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, **launch_options())
+        with sync_playwright() as playwright:
+            flags = ["--no-sandbox", "--disable-gpu"]
+            chromium = playwright.chromium.launch(executable_path=executable(), args=flags)
+            visitor = chromium.new_page(viewport={"width": 1440, "height": 900})
+            visitor.set_default_timeout(600_000)
+            visitor.goto(address)
+            visitor.get_by_role("tab", name="Train").click()
+            visitor.fill("#train-name input", options.name)
+            visitor.fill("#train-prompts textarea", PROMPTS)
+            if options.style:
+                visitor.click("#train-style input")
+                visitor.get_by_role("option", name=re.compile(options.style, re.IGNORECASE)).click()
+            title = {"quick": "Quick", "medium": "Medium", "good": "Good"}[options.preset]
+            visitor.get_by_role("radio", name=title).check(force=True)
+            visitor.wait_for_timeout(2_000)
+            visitor.click("#train-start")
+            began = time.monotonic()
+            _watch(database, visitor, options.folder / "train.png")
+            print(f"in all: {duration(time.monotonic() - began)}")
+            visitor.get_by_role("button", name="Compare with the teacher").click()
+            visitor.wait_for_selector("#before-after img")
+            visitor.wait_for_timeout(1_000)
+            visitor.screenshot(path=options.folder / "own-model.png")
+            chromium.close()
+        page.close(verbose=False)
+        worker.close()
+
+
+def _watch(database: Database, visitor, picture: Path) -> None:
+    """Stay until the job is done: print each stage's time, and take the picture in its last one."""
+    stage, since, taken = 0, time.monotonic(), False
+    while True:
+        jobs = database.jobs()
+        job = jobs[0] if jobs else None
+        if job and job.stage > stage:
+            print(f"{job.stages[stage].title}: {duration(time.monotonic() - since)}", flush=True)
+            stage, since = job.stage, time.monotonic()
+        if job and not job.under_way:
+            assert job.state == "done", job.said
+            return
+        if (
+            not taken
+            and job
+            and job.stage == len(job.stages) - 1
+            and visitor.locator(".progress-strip").count()
+        ):
+            steps = re.search(r"([\d,]+) of", visitor.locator("#train-head .way p").inner_text())
+            taken = bool(steps) and time.monotonic() - since > 30
+            if taken:
+                visitor.screenshot(path=picture)
+        visitor.wait_for_timeout(500)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options, description=__doc__))

@@ -1,0 +1,69 @@
+"""The command line, on the same database as the page."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rf_app.jobs.database import Database
+from rf_app.jobs.processes import ROOT
+from tests.jobs.test_queue import add, database, running, until  # noqa: F401
+
+
+def jobs(home: Path, *words: object) -> tuple[int, str]:
+    """`python -m rf_app.jobs WORDS`: exit code and what it said."""
+    done = subprocess.run(
+        [sys.executable, "-m", "rf_app.jobs", *map(str, words)],
+        cwd=ROOT,
+        env=os.environ | {"INSTAFLOW_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_list_show_stop_resume_delete(database: Database, tmp_path: Path) -> None:  # noqa: F811
+    assert jobs(tmp_path, "list") == (0, "There are no jobs yet.\n")
+    id = add(database, ("--steps", "60", "--slow", "0.05"))
+    assert "0%" in jobs(tmp_path, "list")[1]  # and this look starts it
+    until(lambda: running(database, id), "the start")
+    process = running(database, id)
+    process.suspend()
+    code, said = jobs(tmp_path, "show", id)
+    assert code == 0
+    assert "Stage 1" in said
+    assert "loss 1 ->" in said
+    assert jobs(tmp_path, "stop", id) == (0, "")
+    assert "stopping" in jobs(tmp_path, "list")[1]
+    process.resume()
+    until(lambda: database.job(id).state == "stopped")
+    assert jobs(tmp_path, "resume", id) == (0, "")
+    assert "done" in jobs(tmp_path, "show", id, "--follow")[1]
+    code, said = jobs(tmp_path, "delete", id)
+    assert (code, "say --yes" in said) == (2, True)
+    assert jobs(tmp_path, "delete", id, "--yes") == (0, "")
+    assert database.jobs() == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("show", 7), "error: There is no job 7. Jobs: none yet."),
+        (
+            ("start", "reflow", "--teacher", "a", "--output", "b", "--set", "x"),
+            "must look like reflow.steps=500",
+        ),
+        (
+            ("start", "reflow", "--teacher", "a", "--output", "b", "--prompts", "/none"),
+            "cannot be read as UTF-8",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(tmp_path: Path, words: tuple, said: str) -> None:
+    code, text = jobs(tmp_path, *words)
+    assert code == 2
+    assert said in text
+    assert "Traceback" not in text

@@ -1,0 +1,180 @@
+"""Recipes, the options read from the trainers' sources, the commands a wish becomes, and what it takes."""
+
+import dataclasses
+import importlib
+import shutil
+from pathlib import Path
+from typing import get_args, get_type_hints
+
+import pytest
+
+from rf_app.errors import UserError
+from rf_app.jobs import estimate, options, queue, recipes
+from rf_app.jobs.database import Database
+from rf_app.jobs.plan import MAX_PROMPT, Wish, check_prompts, stages
+from rf_app.registry.folders import Registry
+from tests.tiny import tiny_card
+
+TEACHER = tiny_card("tiny-sd", "diffusion", 4, 3.0)
+
+
+def planned(recipe: str = "instaflow", **more) -> tuple:
+    wish = Wish(recipe, "tiny-sd", "mine", **more)
+    return stages(wish, TEACHER, Path("/j/1"), Path("/m/models"))
+
+
+@pytest.mark.parametrize("trainer", sorted({s.trainer for r in recipes.recipes().values() for s in r.steps}))
+def test_what_is_read_from_a_trainers_source_is_what_its_command_has(trainer: str) -> None:
+    module = importlib.import_module(f"trainers.{trainer}")
+    config = next(
+        value
+        for name, value in vars(module).items()
+        if name.endswith("Config") and value.__module__ == module.__name__
+    )
+    read = options.options(trainer)
+    fields = {field.name: field for field in dataclasses.fields(config)}
+    assert read.keys() == fields.keys()
+    hints = get_type_hints(config)
+    for name, option in read.items():
+        assert option.about
+        default = fields[name].default
+        if isinstance(default, (int, float, str)):
+            assert option.default == default
+        literal = [arg for arg in get_args(hints[name]) if isinstance(arg, str)]
+        assert list(option.choices) == literal
+
+
+@pytest.mark.parametrize("name", recipes.recipes())
+@pytest.mark.parametrize("preset", recipes.PRESETS)
+def test_every_preset_of_every_recipe_is_a_command_line_its_trainers_take(
+    name: str, preset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tyro
+
+    found = recipes.recipe(name)
+    teacher = tiny_card("tiny-sd", found.teachers[0], 4, 3.0)
+    asked = dict.fromkeys(found.asks, "x")
+    for stage in stages(
+        Wish(name, "tiny-sd", "mine", preset=preset, **asked), teacher, Path("/j"), Path("/m")
+    ):
+        module = importlib.import_module(stage.module)
+        config = next(
+            v
+            for k, v in vars(module).items()
+            if k.endswith("Config") and getattr(v, "__module__", "") == module.__name__
+        )
+        read = tyro.cli(config, args=list(stage.arguments))
+        assert stage.product
+        for loop in stage.loops:
+            assert loop.samples > 0
+        assert "{" not in " ".join(stage.arguments)
+        assert read is not None
+
+
+def test_the_whole_chain_has_its_stages_in_order() -> None:
+    assert [stage.module for stage in planned()] == [
+        f"trainers.{name}" for name in ("pairs", "reflow", "pairs", "distill")
+    ]
+    assert planned()[-1].product == "/m/models/mine"
+    with_style = planned(style="woodcut")
+    assert with_style[0].module == "trainers.merge"
+    teacher = with_style[1].arguments[with_style[1].arguments.index("--teacher") + 1]
+    assert teacher == "mine-teacher"
+
+
+def test_pairs_made_before_are_used_again() -> None:
+    (only,) = planned("reflow", pairs="/old/pairs")
+    assert only.arguments[only.arguments.index("--pairs") + 1] == "/old/pairs"
+
+
+def test_own_settings_go_before_the_presets() -> None:
+    stage = planned("reflow", preset="quick", settings={"reflow.steps": "77", "reflow.start": "raw"})[-1]
+    assert stage.arguments[stage.arguments.index("--steps") + 1] == "77"
+    assert stage.loops[0].samples == 77 * 24
+    assert "raw" in stage.arguments
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"recipe": "dreambooth"}, "no recipe 'dreambooth'; there are instaflow, reflow"),
+        ({"preset": "best"}, "'best'; it must be one of quick, medium, good"),
+        ({"settings": {"reflow.step": 3}}, "no setting 'reflow.step'"),
+        ({"settings": {"reflow.output": "x"}}, "no setting 'reflow.output'"),
+        ({"settings": {"reflow.steps": "many"}}, "steps is 'many'; it must be a whole number"),
+        ({"settings": {"reflow.steps": 2.5}}, "steps is 2.5; it must be a whole number"),
+        ({"settings": {"reflow.start": "cold"}}, "one of matched, raw"),
+        ({"settings": {"pairs.count": 3}}, "Pictures to learn from is 3; it must be at least 48"),
+        ({"output": "../x"}, "Model id '../x'"),
+        ({"prompts": "a" * (MAX_PROMPT + 1)}, "Prompt 1 has 1,001 characters"),
+        ({"images": "/pictures"}, "takes no images"),
+    ],
+)
+def test_bad_wishes_are_named(more: dict, said: str) -> None:
+    wish = Wish(**({"recipe": "instaflow", "teacher": "tiny-sd", "output": "mine"} | more))
+    with pytest.raises(UserError, match=said.replace(".", r"\.")):
+        stages(wish, TEACHER, Path("/j"), Path("/m"))
+
+
+def test_a_recipe_says_which_models_it_begins_with() -> None:
+    flow = tiny_card("tiny-2rf", "rectified-flow", 4, 1.0)
+    with pytest.raises(UserError, match="begins with a diffusion model; tiny-2rf is a rectified-flow one"):
+        stages(Wish("instaflow", "tiny-2rf", "mine"), flow, Path("/j"), Path("/m"))
+
+
+def test_empty_lines_are_no_prompts() -> None:
+    assert check_prompts("\n a lake \n\n\na tent\n") == ["a lake", "a tent"]
+
+
+def test_a_trainer_added_later_appears_by_itself(tmp_path: Path) -> None:
+    shutil.copytree(options.TRAINERS / "recipes", tmp_path / "recipes")
+    text = (tmp_path / "recipes" / "reflow.yaml").read_text()
+    (tmp_path / "recipes" / "new.yaml").write_text(text.replace("A straighter model", "Something new"))
+    assert recipes.recipes(tmp_path / "recipes")["new"].title == "Something new"
+
+
+def test_a_broken_recipe_is_named(tmp_path: Path) -> None:
+    (tmp_path / "broken.yaml").write_text("title: [")
+    with pytest.raises(UserError, match=r"broken\.yaml is not a recipe"):
+        recipes.recipes(tmp_path)
+
+
+def test_an_estimate_is_a_guess_until_measured_and_says_so(tmp_path: Path) -> None:
+    database, size = Database(tmp_path), estimate.ModelSize(11e6, 1152, 12)
+    guess = estimate.estimate(database, planned(), size)
+    assert guess.sure == "guessed"
+    for stage in planned():
+        for loop in stage.loops:
+            database.measured(loop.key, size.work, 2 * loop.seconds)
+    database.measured(estimate.START_KEY, 0.0, 0.0)
+    measured = estimate.estimate(database, planned(), size)
+    work = sum(loop.samples * loop.seconds for stage in planned() for loop in stage.loops)
+    assert measured.sure == "measured"
+    assert measured.seconds == pytest.approx(2 * work)
+    larger = estimate.estimate(database, planned(), estimate.ModelSize(110e6, 1152, 12))
+    assert larger.sure == "scaled"
+    assert larger.seconds == pytest.approx(20 * work)
+
+
+def test_the_disk_an_estimate_names_is_what_pairs_take(tmp_path: Path) -> None:
+    (stage,) = planned("pairs", settings={"pairs.count": 1000})
+    needs = estimate.estimate(Database(tmp_path), [stage], estimate.ModelSize(11e6, 1152, 12))
+    assert needs.disk == pytest.approx(1000 * 2 * 2 * 1152, rel=0.1)
+
+
+def test_a_disk_without_room_is_named_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="The disk is too full: this needs about"):
+        estimate.check_disk(tmp_path / "jobs", 1e18)
+
+
+def test_what_cannot_begin_leaves_no_job(tiny_registry: Registry, tmp_path: Path) -> None:
+    database = Database(tmp_path / "jobs")
+    for wish, said in (
+        (Wish("reflow", "nobody", "mine"), "no model 'nobody'"),
+        (Wish("reflow", "tiny-sd", "tiny-2rf"), "already 'tiny-2rf'"),
+        (Wish("reflow", "tiny-sd", "mine", settings={"pairs.count": 10**12}), "disk is too full"),
+    ):
+        with pytest.raises(UserError, match=said):
+            queue.start(database, wish, tiny_registry)
+    assert database.jobs() == []
+    assert not any(path.is_dir() for path in (tmp_path / "jobs").iterdir())

@@ -1,0 +1,197 @@
+"""The Train tab as a person uses it, in headless Chromium, on a server that is killed and started again."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+from playwright.sync_api import Page, expect
+
+from rf_app.jobs import events
+from rf_app.jobs.database import Database
+from rf_app.jobs.processes import ROOT, find
+from rf_app.registry.folders import Registry
+from rf_app.registry.permission import Permission
+from rf_app.ui.page import build
+from rf_app.workflows.generate import Studio
+
+
+class Server:
+    """`app.py` in a process of its own, at one address, with a home folder of its own."""
+
+    def __init__(self, home: Path, models: Path | None) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.home, self.url = home, f"http://127.0.0.1:{self.port}"
+        self.command = [sys.executable, "app.py", "--port", str(self.port)]
+        self.command += ["--models", str(models)] if models else []
+        self.environment = os.environ | {"INSTAFLOW_HOME": str(home)}
+        self.jobs = Database(home / "jobs")
+        self.start()
+
+    def start(self) -> None:
+        with (self.home / "server.log").open("a") as log:
+            self.process = subprocess.Popen(
+                self.command, cwd=ROOT, env=self.environment, stdout=log, stderr=log
+            )
+        while True:
+            assert self.process.poll() is None, (self.home / "server.log").read_text()
+            with suppress(OSError):
+                urllib.request.urlopen(self.url).close()
+                return
+            time.sleep(0.2)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def trainer(self) -> psutil.Process:
+        """The process of the job under way, when it trains: not yet in its first stage, which makes pairs."""
+        for _ in range(6_000):
+            job = self.jobs.jobs()[0]
+            assert job.under_way, job.said
+            if job.stage == len(job.stages) - 1 and any(
+                events.read(Path(loop.run)) for loop in job.stages[-1].loops
+            ):
+                return find(job.pid, job.pid_created)
+            time.sleep(0.05)
+        pytest.fail("the training did not begin")
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator:
+    """Starts servers; what they started ends with the test."""
+    servers: list[Server] = []
+
+    def start(models: Path | None) -> Server:
+        servers.append(Server(tmp_path, models))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.kill()
+    for process in psutil.process_iter(["cmdline"]):
+        if str(tmp_path) in " ".join(process.info["cmdline"] or ()):
+            process.kill()
+
+
+@pytest.fixture
+def visit(browser) -> Iterator:
+    """Opens the Train tab of a server for a new visitor."""
+    contexts = []
+
+    def go(server: Server) -> Page:
+        context = browser.new_context(viewport={"width": 1440, "height": 900})
+        context.set_default_timeout(120_000)
+        expect.set_options(timeout=120_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.goto(server.url)
+        page.get_by_role("tab", name="Train").click()
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
+
+
+def journey(page: Page, server: Server, visit, numbers: dict[str, int]) -> None:
+    """Start, see the curve, kill the server, see it go on, stop, resume, finish, draw with the new model."""
+    page.get_by_role("radio", name="One step, at once").check(force=True)
+    expect(page.locator("#train-distill-l2_steps")).to_be_visible()
+    page.fill("#train-name input", "Mine <b>")
+    for field, value in numbers.items():
+        page.fill(f"#train-{field} input", str(value))
+        page.locator(f"#train-{field} input").blur()
+    expect(page.locator("#train-estimate")).to_contain_text("a guess, until a first job was measured")
+    page.click("#train-start")
+    expect(page.locator(".jobs li.running")).to_contain_text("Mine <b>")
+
+    trainer = server.trainer()
+    expect(page.locator("#train-charts polyline").first).to_be_visible()
+    trainer.suspend()  # so that it cannot finish while the server starts anew, however long that takes
+    server.kill()
+    assert trainer.is_running()
+    server.start()
+    page = visit(server)
+    expect(page.locator(".jobs li.running")).to_contain_text("Mine <b>")
+    before = page.locator("#train-head .way p").inner_text()
+    trainer.resume()
+    expect(page.locator("#train-head .way p")).not_to_have_text(before)
+    trainer.suspend()
+
+    page.locator("[data-act=stop]").click()
+    expect(page.locator("[data-act=stop]")).to_have_text("Stopping…")
+    trainer.resume()
+    expect(page.locator(".jobs li.stopped")).to_be_visible()
+    assert not trainer.is_running()
+    page.locator("[data-act=resume]").click()
+    expect(page.locator(".jobs li.done")).to_be_visible()
+    expect(page.locator(".progress-strip img")).to_be_visible()
+
+    page.get_by_role("button", name="Open in Generate").click()
+    expect(page.locator("#model input")).to_have_value("Mine <b>")
+    expect(page.locator("#stage .total")).to_be_visible()
+
+
+def test_a_training_outlives_the_server_is_stopped_resumed_and_draws(
+    serve, visit, tiny_registry: Registry
+) -> None:
+    server = serve(tiny_registry.folders[0])
+    page = visit(server)
+    page.fill("#train-name input", "tiny 2rf")
+    expect(page.locator("#train-estimate .problem")).to_contain_text("There is already 'tiny-2rf'")
+    page.click("#train-start")
+    expect(page.get_by_text("choose another name").last).to_be_visible()
+    assert server.jobs.jobs() == []
+    journey(page, server, visit, {"pairs-count": 48, "distill-l2_steps": 400, "distill-lpips_steps": 0})
+    card = Registry([tiny_registry.folders[0]]).card("mine-b")
+    assert (card.title, card.kind, card.lineage[-1]) == ("Mine <b>", "one-step", "tiny-2rf")
+
+    # Compare with the teacher: one click.
+    page = visit(server)
+    page.get_by_role("button", name="Compare with the teacher").click()
+    expect(page.locator("#side-1 input").first).to_have_value("Tiny 2Rf")
+    expect(page.locator("#side-2 input").first).to_have_value("Mine <b>")
+
+    # Its settings into the form, and away with it.
+    page.get_by_role("tab", name="Train").click()
+    page.locator("[data-act=copy]").click()
+    expect(page.locator("#train-name input")).to_have_value("Mine <b> 2")
+    expect(page.locator("#train-distill-l2_steps input")).to_have_value("400")
+    page.get_by_text("Delete…").click()
+    page.locator("[data-act=delete]").click()
+    expect(page.locator(".job-empty")).to_be_visible()
+    assert not server.jobs.job_folder(1).exists()
+    assert "mine-b" in [card.id for card in Registry([tiny_registry.folders[0]]).cards()]
+
+
+@pytest.mark.slow
+def test_a_two_minute_pocket_distillation(serve, visit) -> None:
+    server = serve(None)
+    journey(visit(server), server, visit, {})
+
+
+def test_a_public_space_does_not_train_until_its_owner_says_so(
+    studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither its buttons are there nor the endpoints behind them."""
+    monkeypatch.setenv("SPACE_ID", "somebody/studio")
+
+    def ids(permission: Permission) -> set[str]:
+        return {
+            part["props"].get("elem_id") for part in build(studio, tmp_path, permission).config["components"]
+        }
+
+    closed, opened = ids(Permission()), ids(Permission(allowed=True))
+    assert "train-closed" in closed
+    assert not closed & {"train-start", "sent-train"}
+    assert opened >= {"train-start", "sent-train"}
