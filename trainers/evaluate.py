@@ -30,10 +30,10 @@ from rf_app.metrics import frechet
 from rf_app.metrics.fidelity import Fidelity, fidelity
 from rf_app.metrics.judge import BUNDLED, Judge
 from rf_app.registry.card import ModelCard, write_card
+from rf_app.registry.disk import disk_full_named, write_atomically
 from rf_app.registry.folders import Registry
 from rf_app.schedulers.noise_schedule import schedule_of
 from trainers.common import command
-from trainers.common.disk import disk_full_named, write_atomically
 from trainers.common.models import (
     decode,
     encode,

@@ -20,8 +20,8 @@ from rf_app.metrics.edges import HIGH, LOW, REACH, canny, edge_f1
 from rf_app.metrics.fidelity import fidelity
 from rf_app.metrics.judge import BUNDLED, Judge
 from rf_app.registry.controlnets import ControlNets, write_controlnet_card
+from rf_app.registry.disk import disk_full_named, write_atomically
 from trainers.common import command
-from trainers.common.disk import disk_full_named, write_atomically
 from trainers.common.held_out import HeldOutPrompts, sampled
 from trainers.common.models import load_frozen, registry_into
 from trainers.common.sheets import write_sheet

@@ -22,9 +22,9 @@ from torch import Tensor
 from rf_app.metrics.fidelity import fidelity
 from rf_app.metrics.judge import BUNDLED, Judge
 from rf_app.metrics.style import StyleAxis, style_statistics
+from rf_app.registry.disk import disk_full_named, write_atomically
 from rf_app.registry.loras import Loras, write_lora_card
 from trainers.common import command
-from trainers.common.disk import disk_full_named, write_atomically
 from trainers.common.held_out import HeldOutPrompts, Sampled, sampled
 from trainers.common.models import load_frozen, registry_into
 from trainers.common.sheets import write_sheet

@@ -20,8 +20,8 @@ from diffusers import StableDiffusionPipeline
 from tqdm import tqdm
 
 from rf_app.errors import UserError
+from rf_app.registry.disk import write_atomically
 from trainers.common import command
-from trainers.common.disk import write_atomically
 from trainers.common.events import Events
 from trainers.common.models import (
     decode,

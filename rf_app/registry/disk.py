@@ -103,7 +103,7 @@ def hidden_folder(root: Path, prefix: str) -> Iterator[Path]:
     """
     root.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(root)
-    with tempfile.TemporaryDirectory(dir=root, prefix=f".{prefix}-") as name, _locked(Path(name)):
+    with tempfile.TemporaryDirectory(dir=root, prefix=f".{prefix}-") as name, locked(Path(name)):
         yield Path(name)
 
 
@@ -111,16 +111,24 @@ def _remove_abandoned(root: Path) -> None:
     for folder in root.glob(".*-*/"):
         with suppress(OSError):
             if time.time() - folder.stat().st_mtime > ABANDONED:
-                with _locked(folder):
+                with locked(folder):
                     shutil.rmtree(folder)
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock; raises BlockingIOError where another process does."""
+def locked(folder: Path, patience: float = 0.0) -> Iterator[None]:
+    """Hold the folder's lock; raises BlockingIOError where another does, for more than `patience` seconds."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(0.02)
         yield
     finally:
         os.close(descriptor)

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from rf_app.errors import UserError
-from trainers.common.disk import write_atomically
+from rf_app.registry.disk import write_atomically
 
 KEEP = 2
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 import tyro
 
 from rf_app.errors import UserError
-from trainers.common.disk import DiskFull
+from rf_app.registry.disk import DiskFull
 from trainers.common.loop import Diverged
 
 Config = TypeVar("Config")

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from trainers.common.disk import disk_full_named, write_atomically
+from rf_app.registry.disk import disk_full_named, write_atomically
 
 
 class Events:

@@ -12,19 +12,16 @@ from torch import Tensor, nn
 from rf_app.errors import UserError
 from rf_app.flow.conversion import NoiseSchedule
 from rf_app.registry.card import ModelCard, check_id
+from rf_app.registry.disk import disk_full_named
 from rf_app.registry.folders import Registry
 from rf_app.registry.loading import load
 from rf_app.schedulers.noise_schedule import schedule_of
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
-from trainers.common.disk import disk_full_named
 
 
 def registry_into(models: Path | None) -> Registry:
     """The models at hand; new ones go into `models`, or into the user's folder where it is None."""
-    default = Registry.default()
-    if models is None:
-        return default
-    return Registry([*(f for f in default.folders if f.absolute() != models.absolute()), models])
+    return Registry.default(models)
 
 
 def check_free(registry: Registry, id: str, overwrite: bool) -> None:

@@ -1,15 +1,13 @@
 """Publishing what is plugged into a model, a LoRA or a ControlNet: a folder with a card, whole or absent."""
 
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 from rf_app.errors import UserError
 from rf_app.registry.card import check_id
+from rf_app.registry.disk import disk_full_named, hidden_folder, put_in_place, sync, sync_tree
 from rf_app.registry.folders import Registry
-from trainers.common.disk import disk_full_named, sync_folder
 
 Kind = Literal["loras", "controlnets"]
 
@@ -35,18 +33,13 @@ def publish(root: Path, id: str, build: Callable[[Path], None], overwrite: bool)
     Raises UserError for a taken or malformed id, and `DiskFull`; nothing is left behind then.
     """
     check_free(root, id, overwrite)
-    with disk_full_named(root / id):
-        root.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=root, prefix=f".{id}-") as hidden:
-            fresh, target = Path(hidden) / id, root / id
-            fresh.mkdir()
-            build(fresh)
-            for path in fresh.iterdir():
-                with path.open("rb+") as file:
-                    os.fsync(file.fileno())
-            sync_folder(fresh)
-            if target.exists():
-                target.rename(Path(hidden) / "old")
-            fresh.rename(target)
-            sync_folder(root)
+    target = root / id
+    with disk_full_named(target), hidden_folder(root, id) as hidden:
+        fresh = hidden / id
+        fresh.mkdir()
+        build(fresh)
+        sync_tree(fresh)
+        if not put_in_place(fresh, target, overwrite):
+            raise UserError(f"There is already {id!r} in {root}: choose another --output.")
+        sync(root)
     print(f"published {id} in {target}", flush=True)

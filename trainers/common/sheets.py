@@ -9,7 +9,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from trainers.common.disk import write_atomically
+from rf_app.registry.disk import write_atomically
 
 
 def write_sheet(path: Path, rows: Sequence[Tensor]) -> None:

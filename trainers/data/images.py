@@ -18,7 +18,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from rf_app.errors import UserError
-from trainers.common.disk import write_atomically
+from rf_app.registry.disk import write_atomically
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 ENCODE_BATCH = 32

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rf_app.errors import UserError
-from trainers.common.disk import write_atomically
+from rf_app.registry.disk import write_atomically
 
 KEY = b"instaflow"
 

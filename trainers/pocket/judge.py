@@ -21,8 +21,8 @@ from torch.nn import functional
 
 from rf_app.metrics.attributes import ATTRIBUTES
 from rf_app.metrics.judge import BUNDLED, Judge
+from rf_app.registry.disk import write_atomically
 from trainers.common import LoopConfig, command, train
-from trainers.common.disk import write_atomically
 from trainers.common.runs import default_run
 from trainers.pocket.autoencoder import to_pixels, to_tensor
 from trainers.pocket.pictures import pictures

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from trainers.common.disk import write_atomically
+from rf_app.registry.disk import write_atomically
 from trainers.pocket.drawing import SIZE, draw
 from trainers.pocket.world import describe, details
 

@@ -19,8 +19,8 @@ from scipy.ndimage import gaussian_filter, sobel
 from tqdm import tqdm
 
 from rf_app.errors import UserError
+from rf_app.registry.disk import disk_full_named
 from trainers.common import command
-from trainers.common.disk import disk_full_named
 from trainers.pocket.drawing import SIZE
 from trainers.pocket.world import HELD_OUT, describe, picture
 

@@ -29,8 +29,8 @@ from tqdm import tqdm
 from transformers import CLIPTextModel
 
 from rf_app.registry.card import ModelCard
+from rf_app.registry.disk import disk_full_named, write_atomically
 from trainers.common import LoopConfig, command, train
-from trainers.common.disk import disk_full_named, write_atomically
 from trainers.common.models import check_free, decode, encode, noise_of, registry_into, sample
 from trainers.common.runs import default_run
 from trainers.common.sheets import write_sheet
