@@ -9,7 +9,8 @@ from html import escape
 from rf_app.schedulers.solvers import TITLES
 from rf_app.ui.progress_bar import time_left
 from rf_app.ui.send import send_button
-from rf_app.ui.stage import SAVE, data_url, duration
+from rf_app.ui.stage import SAVE, data_url
+from rf_app.workflows import words
 from rf_app.workflows.attempt import Attempt
 from rf_app.workflows.compare import SideProgress, SpeedUp
 
@@ -41,8 +42,8 @@ def outcome(attempt: Attempt) -> str:
     return (
         f'<figure class="side-picture done"><img src="{data_url(picture.png)}" alt="{prompt}" '
         f'data-seed="{request.seed}" decoding="sync">'
-        f'<figcaption><b data-seconds="{seconds:.6f}">{duration(seconds)}</b>'
-        f"<span>{_steps(request.steps)}, {TITLES[request.solver]}</span></figcaption>"
+        f'<figcaption><b data-seconds="{seconds:.6f}">{words.duration(seconds)}</b>'
+        f"<span>{words.steps(request.steps)}, {TITLES[request.solver]}</span></figcaption>"
         f'<div class="links"><a class="save" href="#" onclick="{SAVE}" download="{name}">Save PNG</a>'
         f"{send_button('generate', picture.settings)}{send_button('interpolate', picture.settings)}</div>"
         "</figure>"
@@ -72,7 +73,7 @@ def over(left: Attempt, right: Attempt, titles: dict[str, str]) -> str:
         f'<img src="{data_url(each.picture.png)}" alt="{_title(each, titles)}">' for each in (right, left)
     )
     names = "".join(
-        f"<span>{_title(each, titles)}, {_steps(each.request.steps)}</span>" for each in (left, right)
+        f"<span>{_title(each, titles)}, {words.steps(each.request.steps)}</span>" for each in (left, right)
     )
     return (
         f'<div class="over" style="--at:50%">{images}<i></i>'
@@ -83,13 +84,9 @@ def over(left: Attempt, right: Attempt, titles: dict[str, str]) -> str:
 
 
 def _took(attempt: Attempt, titles: dict[str, str]) -> str:
-    seconds = duration(attempt.timings.total)
-    return f"{_title(attempt, titles)} takes {seconds} for {_steps(attempt.request.steps)}"
+    seconds = words.duration(attempt.timings.total)
+    return f"{_title(attempt, titles)} takes {seconds} for {words.steps(attempt.request.steps)}"
 
 
 def _title(attempt: Attempt, titles: dict[str, str]) -> str:
     return escape(titles.get(attempt.request.model, attempt.request.model))
-
-
-def _steps(steps: int) -> str:
-    return "1 step" if steps == 1 else f"{steps} steps"

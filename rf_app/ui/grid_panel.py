@@ -15,6 +15,7 @@ from gradio.processing_utils import save_bytes_to_cache
 from rf_app.errors import Cancelled, UserError
 from rf_app.pipeline.requests import GenerateRequest
 from rf_app.ui.complaint import complain
+from rf_app.ui.cue import GO
 from rf_app.ui.grid_view import empty_grid, filled_cell
 from rf_app.ui.progress_bar import note, progress_bar
 from rf_app.ui.side_by_side_panel import EXAMPLES
@@ -30,7 +31,6 @@ OPENING = (
     "Press a figure to draw it.</p></div>"
 )
 CHOICES = [("–", ""), *((name.capitalize(), name) for name in grid.AXES)]
-GO = "() => `go:${performance.now()}`"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from html import escape
 from urllib.parse import quote
 
 from rf_app.ui.send import send_button
-from rf_app.ui.stage import duration
+from rf_app.workflows import words
 from rf_app.workflows.grid import Cell, CellDone, Plan
 
 
@@ -38,8 +38,8 @@ def filled_cell(plan: Plan, done: CellDone, file: str | None) -> str:
     settings, seconds = attempt.picture.settings, attempt.timings.total
     address = escape("gradio_api/file=" + quote(file))
     says = escape(
-        f"{settings['prompt']}\n{plan.titles[settings['model']]}, {settings['steps']} steps, "
-        f"guidance {settings['guidance']:g}, seed {settings['seed']}: {duration(seconds)}"
+        f"{settings['prompt']}\n{plan.titles[settings['model']]}, {words.steps(settings['steps'])}, "
+        f"guidance {settings['guidance']:g}, seed {settings['seed']}: {words.duration(seconds)}"
     )
     return (
         f'<figure style="{_place(plan, cell)}" tabindex="0"><img src="{address}" alt="{says}" title="{says}">'

@@ -10,13 +10,16 @@ from rf_app.ui.complaint import complain
 from rf_app.workflows.generate import Preset, Studio
 
 
+def steps_slider(value: int, id: str) -> gr.Slider:
+    """The number of steps."""
+    return gr.Slider(1, MAX_STEPS, value, step=1, label="Steps", buttons=[], min_width=140, elem_id=id)
+
+
 def steps_and_guidance(preset: Preset, prefix: str = "") -> tuple[gr.Slider, gr.Slider]:
     """Two sliders side by side; prefix: sets the ids apart."""
     prefix = f"{prefix}-" if prefix else ""
     with gr.Row(elem_classes="pair"):
-        steps = gr.Slider(
-            1, MAX_STEPS, preset.steps, step=1, label="Steps", buttons=[], elem_id=f"{prefix}steps"
-        )
+        steps = steps_slider(preset.steps, f"{prefix}steps")
         guidance = gr.Slider(
             0,
             MAX_GUIDANCE,

@@ -5,15 +5,15 @@ from html import escape
 
 import gradio as gr
 
-from rf_app.errors import Cancelled, UserError
-from rf_app.pipeline.requests import MAX_STEPS
+from rf_app.errors import UserError
 from rf_app.ui.chart import Axis, Point, Series, chart
 from rf_app.ui.complaint import complain
-from rf_app.ui.progress_bar import note, progress_bar
+from rf_app.ui.long_work import long_work
+from rf_app.ui.model_settings import steps_slider
 from rf_app.ui.turn import LONG_WORK, Turn
-from rf_app.workflows.background import Emit, IsCancelled, Progress, batches
+from rf_app.workflows import words
 from rf_app.workflows.generate import Studio
-from rf_app.workflows.quality import Figures, Measured, duration, figures, in_words, measure
+from rf_app.workflows.quality import Figures, Measured, figures, in_words, measure
 
 SIZES = (32, 64, 128, 256)
 NOTHING = (
@@ -36,16 +36,7 @@ def build(studio: Studio, tab: gr.Tab) -> list[gr.Dropdown]:
                 scale=2,
                 elem_id="quality-model",
             )
-            steps = gr.Slider(
-                1,
-                MAX_STEPS,
-                studio.preset(first).steps,
-                step=1,
-                label="Steps",
-                buttons=[],
-                min_width=140,
-                elem_id="quality-steps",
-            )
+            steps = steps_slider(studio.preset(first).steps, "quality-steps")
             prompts = gr.Radio(
                 list(SIZES), value=SIZES[1], label="Pictures", scale=2, elem_id="quality-prompts"
             )
@@ -73,26 +64,11 @@ def build(studio: Studio, tab: gr.Tab) -> list[gr.Dropdown]:
 
 def _measure(studio: Studio) -> Callable:
     def run(turn: Turn, model: str, steps: int, prompts: int) -> Iterator[tuple]:
-        ended = turn.begin()
-
-        def work(emit: Emit, left: IsCancelled) -> None:
-            measure(studio.worker, model, prompts, steps, emit, lambda: left() or ended())
-
-        yield progress_bar(None), gr.skip()
-        try:
-            for news in batches(work):
-                done = [each for each in news if isinstance(each, Progress)]
-                results = [each for each in news if isinstance(each, Measured)]
-                yield (
-                    progress_bar(done[-1]) if done else gr.skip(),
-                    _result(results[0]) if results else gr.skip(),
-                )
-        except Cancelled:
-            yield note("Stopped."), gr.skip()
-            return
-        except UserError as error:
-            complain(error)
-        yield "", gr.skip()
+        yield from long_work(
+            turn,
+            lambda emit, ended: measure(studio.worker, model, prompts, steps, emit, ended),
+            lambda found: _result(found[0]),
+        )
 
     return run
 
@@ -159,8 +135,8 @@ def _series(
                 Point(
                     against(row),
                     of(row),
-                    f"{title}, {_steps(row.steps)}: fidelity {row.fidelity:.1%}, FID {row.fid:.1f}, "
-                    f"{duration(row.seconds)}",
+                    f"{title}, {words.steps(row.steps)}: fidelity {row.fidelity:.1%}, FID {row.fid:.1f}, "
+                    f"{words.duration(row.seconds)}",
                 )
                 for row in rows
                 if row.model == model
@@ -170,10 +146,6 @@ def _series(
     ]
 
 
-def _steps(steps: int) -> str:
-    return "1 step" if steps == 1 else f"{steps} steps"
-
-
 def _table(rows: Sequence[Figures]) -> str:
     head = "".join(
         f"<th>{name}</th>"
@@ -181,7 +153,7 @@ def _table(rows: Sequence[Figures]) -> str:
     )
     body = "".join(
         f"<tr><td>{escape(row.title)}</td><td>{row.steps}</td><td>{row.guidance:g}</td>"
-        f"<td>{row.fidelity:.1%}</td><td>{row.fid:.1f}</td><td>{duration(row.seconds)}</td>"
+        f"<td>{row.fidelity:.1%}</td><td>{row.fid:.1f}</td><td>{words.duration(row.seconds)}</td>"
         f"<td>{row.prompts:,} prompts</td></tr>"
         for row in rows
     )
@@ -194,10 +166,10 @@ def _result(found: Measured) -> str:
         for name, share in found.fidelity.attributes.items()
     )
     return (
-        f'<section class="measured"><h4>{escape(found.title)}<small>{_steps(found.steps)}, guidance '
+        f'<section class="measured"><h4>{escape(found.title)}<small>{words.steps(found.steps)}, guidance '
         f"{found.guidance:g}, {found.prompts} pictures</small></h4>"
         f'<div class="figures"><p><b>{found.fidelity.mean:.1%}</b>fidelity: the judge sees what the prompts '
-        f"state</p><p><b>{duration(found.seconds)}</b>one picture</p>"
+        f"state</p><p><b>{words.duration(found.seconds)}</b>one picture</p>"
         f"<p><b>{found.fid:.0f}</b>FID; {found.prompts} real drawings get {found.drawings_fid:.0f}</p></div>"
         f"<ul>{bars}</ul><small>An FID of {found.prompts} pictures can be compared with others of "
         f"{found.prompts} only: fewer pictures give a larger one.</small></section>"

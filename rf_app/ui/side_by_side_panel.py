@@ -8,29 +8,34 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import gradio as gr
 
 from rf_app.errors import Cancelled, UserError
-from rf_app.pipeline.requests import GenerateRequest
+from rf_app.pipeline.requests import GenerateRequest, Lora
 from rf_app.ui.comparison import OPENING, faster, outcome, over, waiting, working
 from rf_app.ui.complaint import complain
+from rf_app.ui.cue import OPEN, go_with
+from rf_app.ui.lora_panel import lora_rows, session_of, with_loras
 from rf_app.ui.model_settings import recommended, steps_and_guidance
 from rf_app.ui.seed_row import GO, RANDOM_SEED, seed_row
 from rf_app.ui.turn import LONG_WORK, Turn
+from rf_app.workflows import examples
 from rf_app.workflows.attempt import Attempt
 from rf_app.workflows.background import Emit, IsCancelled, batches
 from rf_app.workflows.compare import SideDone, SideProgress, compare, default_models, speed_up
 from rf_app.workflows.generate import Studio
+from rf_app.workflows.loras import read_loras
 
 SHOWN, MOST = 2, 4  # columns
-EXAMPLES = (
-    ("Mountain lake", "A photograph of a snowy mountain near a beautiful lake under sunshine.", 7),
-    ("Red sailboat", "a red sailboat on the sea at sunset", 3),
-    ("Yellow tent", "a yellow tent in a pine forest at night", 11),
-    ("City lights", "a city skyline near a lake at night", 2),
-)
-OPEN = "(cue) => cue || `go:${performance.now()}`"
+TITLES = {
+    "1-mountain-lake": "Mountain lake",
+    "2-red-sailboat": "Red sailboat",
+    "4-forest-camp": "Yellow tent",
+    "5-city-lights": "City lights",
+}
+EXAMPLES = tuple((TITLES[name], prompt, seed) for name, prompt, seed in examples.EXAMPLES if name in TITLES)
 
 
 @dataclass(frozen=True)
@@ -72,9 +77,10 @@ def build(studio: Studio, sent: gr.Textbox, tab: gr.Tab, subtabs: gr.Tabs) -> li
         with gr.Row(elem_classes="acts"):
             go = gr.Button("Compare", variant="primary", min_width=150, elem_id="compare-go")
             stop = gr.Button("Stop", min_width=80, elem_id="compare-stop")
-            examples = [
+            chips = [
                 gr.Button(title, size="sm", min_width=110, elem_classes="chip") for title, _, _ in EXAMPLES
             ]
+        loras = lora_rows("compare")
         headline = gr.HTML(OPENING, elem_id="compare-headline")
         models = default_models(studio.registry, MOST)
         with gr.Row(elem_id="sides"):
@@ -90,7 +96,7 @@ def build(studio: Studio, sent: gr.Textbox, tab: gr.Tab, subtabs: gr.Tabs) -> li
 
     cue.change(
         _compare(studio),
-        [turn, prompt, seed, count, *(field for column in columns for field in column.fields)],
+        [turn, prompt, seed, count, loras, *(field for column in columns for field in column.fields)],
         [headline, laid_over, *pictures],
         trigger_mode="multiple",
         **LONG_WORK,
@@ -105,9 +111,8 @@ def build(studio: Studio, sent: gr.Textbox, tab: gr.Tab, subtabs: gr.Tabs) -> li
         **page_only,
     )
     dice.click(js=f"() => {RANDOM_SEED}", outputs=[seed], **page_only)
-    for button, (_, text, number) in zip(examples, EXAMPLES, strict=True):
-        values = f"() => [{json.dumps(text)}, {number}, `go:${{performance.now()}}`]"
-        button.click(js=values, outputs=[prompt, seed, cue], **page_only)
+    for button, (_, *values) in zip(chips, EXAMPLES, strict=True):
+        button.click(js=go_with(*values), outputs=[prompt, seed, cue], **page_only)
     stop.click(lambda turn: turn.stop(), turn, **private)
     for column in columns:
         column.model.input(
@@ -117,7 +122,7 @@ def build(studio: Studio, sent: gr.Textbox, tab: gr.Tab, subtabs: gr.Tabs) -> li
     for button, change in ((more, 1), (fewer, -1)):
         button.click(lambda count, change=change: _shape(count + change), count, shape, **private)
     tab.select(js=OPEN, inputs=[cue], outputs=[cue], **page_only)
-    received = [prompt, seed, locked, cue, subtabs]
+    received = [prompt, seed, locked, loras, cue, subtabs]
     for column in columns[:2]:
         received += column.fields
     sent.change(_receive(studio), sent, received, **private)
@@ -136,15 +141,19 @@ def _column(studio: Studio, i: int, model: str) -> Column:
     return Column(column, picture, chosen, steps, guidance, solver, negative)
 
 
-def _request(prompt: str, seed: int, fields: tuple) -> GenerateRequest:
+def _request(prompt: str, seed: int, loras: tuple[Lora, ...], session: str, fields: tuple) -> GenerateRequest:
     model, steps, guidance, solver, negative = fields
-    return GenerateRequest(prompt, model or "", steps, guidance, seed, 1, negative, solver)
+    settings = (steps, guidance, seed, 1, negative, solver, loras)
+    return GenerateRequest(prompt, model or "", *settings, session=session)
 
 
 def _compare(studio: Studio) -> Callable:
-    def run(turn: Turn, prompt: str, seed: int, count: int, *fields) -> Iterator[tuple]:
+    def run(
+        turn: Turn, prompt: str, seed: int, count: int, rows: Any, asked_by: gr.Request, *fields
+    ) -> Iterator[tuple]:
         ended = turn.begin()
-        requests = [_request(prompt, seed, fields[5 * i : 5 * i + 5]) for i in range(count)]
+        loras, session = read_loras(rows), session_of(asked_by)
+        requests = [_request(prompt, seed, loras, session, fields[5 * i : 5 * i + 5]) for i in range(count)]
         titles = {id: title for title, id in studio.models()}
         attempts = [Attempt(request) for request in requests]
         unseen = (gr.skip(),) * (MOST - count)
@@ -190,21 +199,31 @@ def _shape(count: int) -> tuple:
 
 
 def _receive(studio: Studio) -> Callable:
-    """Settings of another tab: a many-step model's become the first column, a quick one's the second."""
+    """Settings of another tab: a many-step model's become the first column, a quick one's the second.
 
-    def receive(text: str) -> tuple:
+    Where they name a model to compare with ("against"), that one is the first.
+    """
+
+    def receive(text: str, asked_by: gr.Request) -> tuple:
         try:
-            found = studio.restore_sent(text)
+            found = studio.restore_sent(text, session_of(asked_by))
+            loras = with_loras(studio, found.loras, asked_by)
         except UserError as error:
             complain(error)
-            return (gr.skip(),) * 15
+            return (gr.skip(),) * 16
         if found.note:
             gr.Info(escape(found.note))
         solver = gr.Dropdown(studio.preset(found.model).solvers, value=found.solver)
         fields = (found.model, found.steps, found.guidance, solver, found.negative_prompt)
-        other = (gr.skip(),) * 5
-        first = studio.registry.card(found.model).kind == "diffusion"
+        against = json.loads(text).get("against")
+        if against in (id for _, id in studio.models()):
+            preset = studio.preset(against)
+            solvers = gr.Dropdown(preset.solvers, value=preset.solvers[0][1])
+            other, first = (against, preset.steps, preset.guidance, solvers, ""), False
+        else:
+            other = (gr.skip(),) * 5
+            first = studio.registry.card(found.model).kind == "diffusion"
         sides = (*fields, *other) if first else (*other, *fields)
-        return found.prompt, found.seed, True, f"go:{text}", gr.Tabs(selected="side-by-side"), *sides
+        return found.prompt, found.seed, True, loras, f"go:{text}", gr.Tabs(selected="side-by-side"), *sides
 
     return receive

@@ -5,23 +5,22 @@ cue's change asks the server.
 """
 
 import io
-import json
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
 
 import gradio as gr
 from PIL import Image
 
-from rf_app.errors import Cancelled, UserError
-from rf_app.pipeline.requests import MAX_STEPS
 from rf_app.pipeline.trajectory import TrajectoryResult
 from rf_app.ui.chart import COLOURS, Axis, Point, Series, chart
-from rf_app.ui.complaint import complain
-from rf_app.ui.progress_bar import note, progress_bar
+from rf_app.ui.cue import GO, OPEN, go_with
+from rf_app.ui.long_work import long_work
+from rf_app.ui.model_settings import steps_slider
 from rf_app.ui.send import send_button
+from rf_app.ui.side_by_side_panel import EXAMPLES
 from rf_app.ui.stage import data_url
 from rf_app.ui.turn import LONG_WORK, Turn
-from rf_app.workflows.background import Emit, IsCancelled, Progress, batches
+from rf_app.workflows import words
 from rf_app.workflows.compare import best_of_kinds
 from rf_app.workflows.generate import Studio
 from rf_app.workflows.trajectory import Followed, follow, in_words, number
@@ -29,18 +28,11 @@ from rf_app.workflows.trajectory import Followed, follow, in_words, number
 KINDS = ("diffusion", "rectified-flow", "one-step")  # in the order of the story
 STEPS = 25
 COLUMNS = 6  # frames of a strip
-EXAMPLES = (
-    ("Mountain lake", "A photograph of a snowy mountain near a beautiful lake under sunshine.", 7),
-    ("Red sailboat", "a red sailboat on the sea at sunset", 3),
-    ("Yellow tent", "a yellow tent in a pine forest at night", 11),
-)
 OPENING = (
     '<div class="lead"><p>Every model starts from the same noise, and at each moment it already has an idea '
     "of the picture where it will end. On a straight path that idea is right from the start, and one step is "
     "enough; on a curved path it keeps changing.</p></div>"
 )
-GO = "() => `go:${performance.now()}`"
-OPEN = "(cue) => cue || `go:${performance.now()}`"
 
 
 def build(studio: Studio, tab: gr.Tab) -> list[gr.Dropdown]:
@@ -56,16 +48,7 @@ def build(studio: Studio, tab: gr.Tab) -> list[gr.Dropdown]:
             seed = gr.Number(
                 EXAMPLES[0][2], label="Seed", precision=0, min_width=100, elem_id="trajectory-seed"
             )
-            steps = gr.Slider(
-                1,
-                MAX_STEPS,
-                STEPS,
-                step=1,
-                label="Steps",
-                buttons=[],
-                min_width=140,
-                elem_id="trajectory-steps",
-            )
+            steps = steps_slider(STEPS, "trajectory-steps")
         models = gr.Dropdown(
             studio.models(),
             value=best_of_kinds(studio.registry, KINDS),
@@ -97,42 +80,20 @@ def build(studio: Studio, tab: gr.Tab) -> list[gr.Dropdown]:
     page_only = {"fn": None, "trigger_mode": "multiple", "api_visibility": "private"}
     tab.select(js=OPEN, inputs=[cue], outputs=[cue], fn=None, api_visibility="private")
     gr.on([run.click, prompt.submit], js=GO, outputs=[cue], **page_only)
-    for button, (_, text, number_) in zip(examples, EXAMPLES, strict=True):
-        values = f"() => [{json.dumps(text)}, {number_}, `go:${{performance.now()}}`]"
-        button.click(js=values, outputs=[prompt, seed, cue], **page_only)
+    for button, (_, *values) in zip(examples, EXAMPLES, strict=True):
+        button.click(js=go_with(*values), outputs=[prompt, seed, cue], **page_only)
     stop.click(lambda turn: turn.stop(), turn, show_progress="hidden", api_visibility="private")
     return [models]
 
 
 def _follow(studio: Studio) -> Callable:
     def run(turn: Turn, prompt: str, models: list[str], steps: int, seed: int) -> Iterator[tuple]:
-        ended = turn.begin()
-        found: list[Followed] = []
         colours = {id: i for i, (_, id) in enumerate(studio.models())}
-
-        def work(emit: Emit, left: IsCancelled) -> None:
-            follow(studio.worker, prompt, models, steps, seed, emit, lambda: left() or ended())
-
-        yield progress_bar(None), gr.skip()
-        try:
-            for news in batches(work):
-                steps_done = [each for each in news if isinstance(each, Progress)]
-                arrived = [each for each in news if isinstance(each, Followed)]
-                found += arrived
-                if ended():
-                    continue
-                yield (
-                    progress_bar(steps_done[-1]) if steps_done else gr.skip(),
-                    page(found, colours) if arrived else gr.skip(),
-                )
-        except Cancelled:
-            if turn.stopped:
-                yield note("Stopped."), gr.skip()
-            return
-        except UserError as error:
-            complain(error)
-        if turn.stopped or not ended():
-            yield "", gr.skip()
+        yield from long_work(
+            turn,
+            lambda emit, ended: follow(studio.worker, prompt, models, steps, seed, emit, ended),
+            lambda found: page(found, colours),
+        )
 
     return run
 
@@ -152,23 +113,22 @@ def _strip(each: Followed, colour: int) -> str:
     if each.result is None:
         return f'<section>{head}</h4><p class="problem">{escape(each.problem)}</p></section>'
     result = each.result
-    steps = "1 step" if result.request.steps == 1 else f"{result.request.steps} steps"
     frames = "".join(
         f'<figure style="grid-column:{1 + round(tau * (COLUMNS - 1))}">'
         f'<img src="{data_url(_png(image))}" alt="{escape(each.title)}, foreseen at tau {tau:.2f}">'
         f"<figcaption>τ = {tau:.2g}</figcaption></figure>"
         for image, tau in zip(result.images, result.image_taus, strict=True)
     )
-    about = f"<small>{steps}, S = {number(result.straightness)}</small>"
+    about = f"<small>{words.steps(result.request.steps)}, S = {number(result.straightness)}</small>"
     if not each.repeatable:
         about += "<small>On other tabs its own solver draws it, a little differently.</small>"
-    save = (
-        f'<a class="save" href="{data_url(each.strip)}" download="{escape(each.strip_name)}">Save strip</a>'
-        + send_button("generate", each.settings)
-        + send_button("interpolate", each.settings)
+    address, name = data_url(each.strip), escape(each.strip_name)
+    links = (
+        f'<span class="links"><a class="save" href="{address}" download="{name}">Save strip</a>'
+        f"{send_button('generate', each.settings)}{send_button('interpolate', each.settings)}</span>"
     )
     strip = f'<div class="strip" tabindex="0"><div>{frames}</div></div>'
-    return f"<section>{head}{about}{save}</h4>{strip}</section>"
+    return f"<section>{head}{about}{links}</h4>{strip}</section>"
 
 
 def _png(image: Image.Image) -> bytes:
@@ -200,7 +160,7 @@ def _curves(results: Sequence[Shown]) -> str:
         "Where the path bends",
         series,
         Axis("τ, from noise (0) to picture (1)", 0, 1),
-        Axis("‖velocity − chord‖², straight is 0; the axis is a square root’s", 0, top, scale="sqrt"),
+        Axis("‖velocity − chord‖², on a square-root axis; straight is 0", 0, top, scale="sqrt"),
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from rf_app.errors import UserError
 from rf_app.pipeline.requests import GenerateRequest
 from rf_app.registry.folders import Registry
+from rf_app.workflows import words
 from rf_app.workflows.attempt import Attempt, attempt
 from rf_app.workflows.background import Clock, Emit, IsCancelled
 from rf_app.workflows.compare import best_of_kinds, calls
@@ -80,7 +81,7 @@ class Plan:
         if name == "model":
             return self.titles.get(value, value)
         if name == "steps":
-            return f"{value} step" if value == 1 else f"{value} steps"
+            return words.steps(value)
         return f"{name} {value:g}" if name == "guidance" else f"{name} {value}"
 
 

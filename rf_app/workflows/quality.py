@@ -25,6 +25,7 @@ from rf_app.pipeline.requests import GenerateRequest
 from rf_app.pipeline.worker import Worker
 from rf_app.registry.card import ModelCard
 from rf_app.workflows.background import Clock, Emit, IsCancelled, Progress
+from rf_app.workflows.words import duration
 
 POCKET_RESOLUTION = 96  # pixels a side of what the judge has learned
 
@@ -174,8 +175,3 @@ def in_words(rows: Sequence[Figures]) -> str:
 
 def _count(steps: int) -> str:
     return "one step" if steps == 1 else f"{steps} steps"
-
-
-def duration(seconds: float) -> str:
-    """For people: 38 ms, 1.2 s."""
-    return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"

@@ -11,6 +11,9 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 from PIL import Image
 
+from rf_app.pipeline.interpolation import FrameRequest, KeyFrame
+from rf_app.pipeline.png import read_json
+
 
 @pytest.fixture(scope="module")
 def client(url, tmp_path_factory):
@@ -53,6 +56,25 @@ def test_everything_can_be_said(client):
         assert all(word in image.info["xmp"] for word in (b"tiny-2rf", b"a red tent", b"heun"))
 
 
+def test_a_square_is_gone_round(client):
+    path = ask(client, prompts=["a lake", "a tent", "a mountain", "sunset"], frames=4, square=True)
+    with av.open(str(path)) as video:
+        way = json.loads(video.metadata["comment"])["interpolation"]
+    assert (len(way["key_frames"]), len(way["position"])) == (4, 2)
+
+
+@pytest.mark.parametrize(("count", "position"), [(2, 0.25), (3, 1), (4, [0.5, 0.75])])
+def test_a_picture_in_between_is_that_of_the_page(client, studio, count, position):
+    prompts = ["a lake", "a tent", "a mountain", "sunset"][:count]
+    path = ask(client, prompts=prompts, seeds=list(range(count)), position=position)
+    keys = tuple(KeyFrame(prompt, seed) for seed, prompt in enumerate(prompts))
+    place = tuple(position) if isinstance(position, list) else (position,)
+    with Image.open(path) as image:
+        expected = studio.worker.frame(FrameRequest(keys, place, "tiny-instaflow")).image
+        assert image.tobytes() == expected.tobytes()
+    assert read_json(path)["interpolation"]["position"] == list(place)
+
+
 def test_it_ends_with_the_one_who_asked(client):
     """Minutes of work, left after the first news of it."""
     before = set(threading.enumerate())
@@ -87,6 +109,11 @@ def test_it_ends_with_the_one_who_asked(client):
         ({"text": "last"}, "text is 'last'"),
         ({"model": "no-such"}, "no-such"),
         ({"solver": "dpm++"}, "solver is 'dpm++'"),
+        ({"square": True}, "A square has 4 key frames"),
+        ({"position": [0.5, 0.5]}, "A square has 4 key frames"),
+        ({"position": 2}, "position is (2,)"),
+        ({"position": []}, "position is ()"),
+        ({"position": {"u": 0.5}}, "position is ({'u': 0.5},)"),
     ],
 )
 def test_a_bad_wish_is_answered_with_its_message(client, values, message):

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+import threading
 import time
 from pathlib import Path
 
@@ -294,6 +295,27 @@ def test_a_video_stops_when_told_or_left_and_leaves_nothing(between, how):
             break
         time.sleep(0.1)
     assert unfinished() == before
+
+
+def test_a_picture_under_way_ends_with_the_page(between, studio, monkeypatch):
+    begun, left = threading.Event(), threading.Event()
+    frame = studio.worker._frame
+
+    def slowly(request, cancelled):
+        begun.set()
+        for _ in range(600):
+            if cancelled():
+                left.set()
+                break
+            time.sleep(0.1)
+        return frame(request, cancelled)
+
+    monkeypatch.setattr(studio.worker, "_frame", slowly)
+    between.locator("#scrubber .stop:visible").last.click()
+    assert begun.wait(60)
+    assert not left.is_set()
+    between.close()
+    assert left.wait(60)
 
 
 @pytest.mark.parametrize("count", ["0", "10000"])

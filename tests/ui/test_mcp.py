@@ -1,6 +1,7 @@
 """The same actions as MCP tools, through the protocol's own client."""
 
 import asyncio
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -64,3 +65,31 @@ def test_a_bad_wish_is_answered_with_its_message(url):
     answer = ask(url, lambda session: session.call_tool("compare_models", {"prompt": ""}))
     assert answer.isError
     assert "prompt is empty" in answer.content[0].text
+
+
+@pytest.mark.parametrize("reported", [False, True])
+def test_a_tool_stops_when_the_one_who_asked_is_gone(url, reported):
+    """Minutes of work, left as soon as it is under way."""
+    before = set(threading.enumerate())
+    wish = {"prompts": ["a lake", "a tent"], "frames": 600, "model": "tiny-sd", "steps": 100}
+
+    def work():
+        return [each for each in set(threading.enumerate()) - before if each.name.startswith("background")]
+
+    async def leave(session):
+        async def report(*_):
+            pass
+
+        asking = asyncio.create_task(
+            session.call_tool("interpolate", wish, progress_callback=report if reported else None)
+        )
+        while not work():
+            await asyncio.sleep(0.1)
+        begun.extend(work())
+        asking.cancel()
+
+    begun = []
+    ask(url, leave)
+    for each in begun:
+        each.join(60)
+        assert not each.is_alive()
