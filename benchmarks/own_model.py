@@ -3,9 +3,9 @@
     python -m benchmarks.own_model                 # assets/train.png and assets/own-model.png
     python -m benchmarks.own_model --preset quick --folder /tmp/shots
 
-Opens the Train tab in headless Chromium (requirements-dev.txt), gives it prompts and a style, presses Start
-and takes two pictures: while it trains, and of the comparison with the teacher. It works in a folder that goes
-afterwards, and says how long each stage took.
+Opens the Train tab in headless Chromium (requirements-dev.txt), gives it prompts and a style and starts.
+Takes a picture while it trains and one of the comparison with the teacher, and says how long each stage took.
+It works in a folder that goes afterwards.
 """
 
 import os

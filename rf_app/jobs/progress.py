@@ -1,8 +1,8 @@
 """How far a job is, what it still takes, and its curves: read from the events its processes leave."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rf_app.jobs import events
 from rf_app.jobs.database import Database, Job
@@ -38,17 +38,18 @@ def progress(database: Database, job: Job) -> Progress:
     """Where a job stands now."""
     start = database.rates(START_KEY).get(0.0, START)
     done = left = 0.0
-    latest: dict[str, Any] = {}
+    latest: events.Event = {}
     curves: list[Curve] = []
     sheets: tuple[Path, ...] = ()
     for number, stage in enumerate(job.stages):
         begun = number < job.stage or (number == job.stage and job.pid is not None)
-        done, left = (done + start, left) if begun else (done, left + start)
-        for loop in stage.loops:
+        heard = [events.read(Path(loop.run)) if begun else [] for loop in stage.loops]
+        loaded = number < job.stage or any(heard)
+        done, left = (done + start, left) if loaded else (done, left + start)
+        for loop, found in zip(stage.loops, heard, strict=True):
             run = Path(loop.run)
-            found = events.read(run) if begun else []
             share = 1.0 if number < job.stage else found[-1]["step"] / found[-1]["of"] if found else 0.0
-            whole = events.whole(run) if found else None
+            whole = events.whole(found)
             if whole is None:
                 whole = loop.samples * rate(database, loop.key, job.size, loop.seconds, POCKET)[0]
             done, left = done + whole * share, left + whole * (1 - share)
@@ -66,7 +67,7 @@ def progress(database: Database, job: Job) -> Progress:
     )
 
 
-def _text(job: Job, latest: dict[str, Any]) -> str:
+def _text(job: Job, latest: events.Event) -> str:
     if job.stage >= len(job.stages):
         return "Finished"
     title = job.stages[job.stage].title
@@ -75,7 +76,7 @@ def _text(job: Job, latest: dict[str, Any]) -> str:
     return f"{title}{many}{steps}"
 
 
-def _curves(stage: str, found: list[dict[str, Any]]) -> list[Curve]:
+def _curves(stage: str, found: Sequence[events.Event]) -> list[Curve]:
     names = ["loss"] if any("loss" in event for event in found) else []
     names += sorted({name for event in found for name in event} - NOT_FIGURES)
     return [

@@ -121,7 +121,7 @@ def _measured(database: Database, job: Job, stage: Stage, taken: float, peak: fl
     """Remember what the stage took, for the next estimate."""
     loops = 0.0
     for loop in stage.loops:
-        seconds = events.whole(Path(loop.run))
+        seconds = events.whole(events.read(Path(loop.run)))
         if seconds is not None:
             loops += seconds
             database.measured(loop.key, job.size, seconds / loop.samples)

@@ -4,13 +4,10 @@ Its fields are those of all recipes together; choosing a recipe shows the ones i
 added in `trainers/recipes` needs nothing here.
 """
 
-import hashlib
 import re
-import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -23,11 +20,10 @@ from rf_app.jobs.plan import Wish
 from rf_app.jobs.recipes import PRESETS, Recipe, Shown, recipes
 from rf_app.jobs.words import duration, needs_in_words
 from rf_app.registry.loras import Loras
-from rf_app.ui.complaint import complain
+from rf_app.ui.train_fields import advanced_field, advanced_update, shown_field
+from rf_app.ui.train_uploads import SUFFIXES
 from rf_app.workflows.generate import Studio
 
-MAX_PROMPT_FILE = 4_000_000  # bytes
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 NO_STYLE = ("None", "")
 PLACEHOLDER = "a red sailboat on the sea at sunset\na yellow tent in a pine forest at night"
 
@@ -61,7 +57,7 @@ class Form:
     @property
     def shaped(self) -> list[gr.components.Component]:
         """What the choice of a recipe changes, in the order of `shape`."""
-        own = [self.about, self.teacher, self.preset, self.prompts_box, self.style, self.pictures]
+        own = [self.about, self.teacher, self.preset, self.name, self.prompts_box, self.style, self.pictures]
         return [*own, *self.settings.values(), *self.advanced.values(), self.estimate]
 
     def read(self, values: tuple) -> Wish:
@@ -87,6 +83,21 @@ class Form:
 def as_id(title: str) -> str:
     """A model's id from its name: "My Model" as "my-model"."""
     return re.sub(r"[^a-z0-9._-]+", "-", title.lower()).strip("-._")[:55]
+
+
+def own_title(found: Recipe) -> str:
+    """What is proposed as a name: "My one-step model"."""
+    return re.sub(r"^(An?|One) ", "My ", found.title.partition(",")[0])
+
+
+def free_name(studio: Studio, database: Database, title: str) -> str:
+    """The name, with a number where it is taken or about to be."""
+    taken = {card.id for card in studio.registry.cards()}
+    taken |= {job.wish.output for job in database.jobs() if job.state != "done"}
+    base, number = re.sub(r" \d+$", "", title), 2
+    while as_id(title) in taken:
+        title, number = f"{base} {number}", number + 1
+    return title
 
 
 def build(studio: Studio, database: Database) -> Form:
@@ -121,7 +132,7 @@ def build(studio: Studio, database: Database) -> Form:
             elem_id="train-preset",
         )
         name = gr.Textbox(
-            "My one-step model",
+            free_name(studio, database, own_title(first)),
             label="Name",
             max_length=60,
             max_lines=1,
@@ -160,9 +171,9 @@ def build(studio: Studio, database: Database) -> Form:
         )
         images = gr.State("")
         with gr.Row(elem_id="train-settings"):
-            settings = {key: _shown(each, first) for key, each in shown.items()}
+            settings = {key: shown_field(each, first) for key, each in shown.items()}
         with gr.Accordion("Advanced", open=False, elem_id="train-advanced", elem_classes="advanced"):
-            advanced = {key: _field(key, option, first) for key, option in options.items()}
+            advanced = {key: advanced_field(key, option, first) for key, option in options.items()}
         with gr.Column(elem_id="train-go"):
             estimate = gr.HTML("", elem_id="train-estimate")
             start = gr.Button("Start", variant="primary", elem_id="train-start")
@@ -170,50 +181,6 @@ def build(studio: Studio, database: Database) -> Form:
         recipe, about, teacher, preset, name, prompts_box, prompts, prompt_file, style, pictures, images,
         settings, advanced, estimate, start,
     )  # fmt: skip
-
-
-def _shown(each: Shown, first: Recipe) -> gr.components.Component:
-    """A field that has the preset's value while nobody changes it; one without minimum is a text."""
-    common = {
-        "label": each.title,
-        "info": each.about,
-        "visible": each in first.shown,
-        "min_width": 120,
-        "elem_id": f"train-{each.key.replace('.', '-')}",
-    }
-    value = first.presets["quick"].get(each.key)
-    if each.minimum is None:
-        return gr.Textbox(value or "", max_lines=1, **common)
-    return gr.Number(value, precision=0, minimum=each.minimum, **common)
-
-
-def _field(key: str, option: Option, first: Recipe) -> gr.components.Component:
-    """A field that is empty while nobody changes it: the preset's value holds, or the trainer's own."""
-    trainer, name = key.split(".", 1)
-    common = {
-        "label": f"{name.replace('_', ' ').capitalize()} ({trainer})",
-        "info": option.about,
-        "visible": key in first.advanced(),
-        "elem_id": f"train-{trainer}-{name}",
-    }
-    own = "the model’s own" if option.default is None else str(option.default)
-    if option.choices or option.type == "bool":
-        choices = option.choices or ("true", "false")
-        return gr.Dropdown(
-            [(f"As it is ({own.lower()})", ""), *choices], value="", filterable=False, **common
-        )
-    if option.type in ("int", "float"):
-        return gr.Number(
-            None,
-            placeholder=_placeholder(key, own, first),
-            step=1 if option.type == "int" else None,
-            **common,
-        )
-    return gr.Textbox("", placeholder=own, max_lines=1, **common)
-
-
-def _placeholder(key: str, own: str, found: Recipe, preset: str = "quick") -> str:
-    return f"{found.presets[preset].get(key, own)}"
 
 
 def _about(found: Recipe) -> str:
@@ -253,48 +220,59 @@ def lists(studio: Studio) -> Callable:
 def shape(studio: Studio, database: Database, form: Form) -> Callable:
     """For the choice of a recipe: its fields, with the preset's values."""
 
-    def change(name: str, preset: str, teacher: str, own_name: str, *rest: Any) -> list[Any]:
+    def change(name: str, preset: str, teacher: str, own_name: str) -> list[Any]:
         found = recipes()[name]
-        values = found.presets[preset]
-        offered = teachers(studio, found)
-        chosen = teacher if teacher in [id for _, id in offered] else first_teacher(studio, found)
-        titles = {each.key: each for each in found.shown}
-        usable = found.advanced()
-        wish = Wish(name, chosen or "", as_id(own_name) or "new", preset=preset)
-        return [
-            _about(found),
-            gr.Dropdown(choices=offered, value=chosen),
-            _presets(studio, database, wish),
-            gr.Column(visible="prompts" in found.asks),
-            gr.Dropdown(visible="style" in found.asks),
-            gr.File(visible="images" in found.asks),
-            *(
-                type(field)(
-                    values.get(key),
-                    visible=key in titles,
-                    **({"label": titles[key].title, "info": titles[key].about} if key in titles else {}),
-                )
-                for key, field in form.settings.items()
-            ),
-            *(type(field)(visible=key in usable) for key, field in form.advanced.items()),
-            said(studio, database, wish),
-        ]
+        # A name of one's own stays; the one that was proposed goes with what is made.
+        proposed = re.sub(r" \d+$", "", own_name) in map(own_title, recipes().values())
+        title = free_name(studio, database, own_title(found)) if proposed else own_name
+        chosen = teacher if teacher in [id for _, id in teachers(studio, found)] else None
+        wish = Wish(name, chosen or first_teacher(studio, found) or "", as_id(title), title, preset)
+        return fill(studio, database, form, wish)
 
     return change
 
 
+def fill(studio: Studio, database: Database, form: Form, wish: Wish) -> list[Any]:
+    """The fields of `shaped` as they are for a wish."""
+    found = recipes()[wish.recipe]
+    values = found.presets[wish.preset] | dict(wish.settings)
+    titles = {each.key: each for each in found.shown}
+    return [
+        _about(found),
+        gr.Dropdown(choices=teachers(studio, found), value=wish.teacher),
+        _presets(studio, database, wish),
+        wish.title,
+        gr.Column(visible="prompts" in found.asks),
+        gr.Dropdown(value=wish.style, visible="style" in found.asks),
+        gr.File(visible="images" in found.asks),
+        *(
+            type(field)(
+                values.get(key),
+                visible=key in titles,
+                **({"label": titles[key].title, "info": titles[key].about} if key in titles else {}),
+            )
+            for key, field in form.settings.items()
+        ),
+        *(advanced_update(key, field, found, wish) for key, field in form.advanced.items()),
+        said(studio, database, wish),
+    ]
+
+
 def preset_values(form: Form) -> Callable:
-    """For the choice of a preset: the values of the settings that matter."""
+    """For the choice of a preset: its values."""
 
     def change(name: str, preset: str) -> list[Any]:
-        values = recipes()[name].presets[preset]
-        return [values.get(key) for key in form.settings]
+        found = recipes()[name]
+        values = found.presets[preset]
+        wish = Wish(name, "", "", preset=preset)
+        hints = (advanced_update(key, field, found, wish) for key, field in form.advanced.items())
+        return [*(values.get(key) for key in form.settings), *hints]
 
     return change
 
 
 def _presets(studio: Studio, database: Database, wish: Wish) -> gr.Radio:
-    """The presets, with the time each takes here."""
+    """The presets, with the time each takes here; the wish's is chosen."""
     choices = []
     for name, title in PRESETS.items():
         try:
@@ -304,7 +282,7 @@ def _presets(studio: Studio, database: Database, wish: Wish) -> gr.Radio:
         except UserError:
             pass
         choices.append((title, name))
-    return gr.Radio(choices=choices)
+    return gr.Radio(choices=choices, value=wish.preset)
 
 
 def said(studio: Studio, database: Database, wish: Wish) -> str:
@@ -314,61 +292,3 @@ def said(studio: Studio, database: Database, wish: Wish) -> str:
         return f"<p>{escape(needs_in_words(queue.needs(database, wish, studio.registry)))}</p>"
     except UserError as error:
         return f'<p class="problem">{escape(str(error))}</p>'
-
-
-def prompts_of(path: str) -> str:
-    """What an uploaded text file holds."""
-    file = Path(path)
-    try:
-        if file.stat().st_size > MAX_PROMPT_FILE:
-            raise UserError(f"The text file is larger than the {MAX_PROMPT_FILE // 1_000_000} MB accepted.")
-        return file.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        complain(UserError("The file is not UTF-8 text: it needs a prompt a line."))
-    except UserError as error:
-        complain(error)
-    return ""
-
-
-def keep_pictures(database: Database) -> Callable:
-    """For uploaded pictures: they go into a folder of their own, under names of our own, with their captions.
-
-    A picture's caption is the text in the .txt of its name or, without one, its name.
-    """
-
-    def keep(paths: list[str] | None) -> str:
-        files = [Path(path) for path in paths or ()]
-        texts = {file.stem: file for file in files if file.suffix.lower() == ".txt"}
-        images = sorted(file for file in files if file.suffix.lower() in SUFFIXES)
-        if not images:
-            return ""
-        digest = hashlib.sha256()
-        for file in sorted(files):
-            digest.update(file.name.encode() + file.read_bytes())
-        folder = database.pictures / digest.hexdigest()[:16]
-        folder.mkdir(parents=True, exist_ok=True)
-        for number, file in enumerate(images):
-            own = folder / f"{number:05d}{file.suffix.lower()}"
-            shutil.copyfile(file, own)
-            said = texts[file.stem].read_text("utf-8", "replace") if file.stem in texts else file.stem
-            own.with_suffix(".txt").write_text(re.sub(r"[\s_-]+", " ", said).strip(), encoding="utf-8")
-        return str(folder)
-
-    return keep
-
-
-def filled(form: Form, studio: Studio, wish: Mapping[str, Any], free: str) -> list[Any]:
-    """The values of `fields` that a job was made from; free: a name that is not taken."""
-    found = recipes()[wish["recipe"]]
-    values = found.presets[wish["preset"]] | wish["settings"]
-    return [
-        wish["recipe"],
-        gr.Dropdown(choices=teachers(studio, found), value=wish["teacher"]),
-        wish["preset"],
-        free,
-        wish["prompts"],
-        wish["style"],
-        wish["images"],
-        *(values.get(key) for key in form.settings),
-        *(wish["settings"].get(key) for key in form.advanced),
-    ]

@@ -6,6 +6,7 @@ second while something is under way, so a page opened anew, or another one, show
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import gradio as gr
 
 from rf_app.errors import UserError
 from rf_app.jobs import queue
-from rf_app.jobs.database import Database, Job
+from rf_app.jobs.database import Database
 from rf_app.jobs.log import tail
 from rf_app.jobs.progress import progress
 from rf_app.registry.permission import Permission
@@ -21,6 +22,7 @@ from rf_app.ui import job_view, train_form
 from rf_app.ui.complaint import complain
 from rf_app.ui.pace import Pace
 from rf_app.ui.sample_strip import sample_strip
+from rf_app.ui.train_uploads import keep_pictures, prompts_of
 from rf_app.workflows.generate import Studio
 
 EVERY = 1.0  # seconds
@@ -57,25 +59,30 @@ def build(studio: Studio, tab: gr.Tab, page: gr.Blocks, permission: Permission) 
 
     gr.on([timer.tick, page.load, tab.select], show, [before, selected], view, queue=False, **private)
     form.start.click(
-        _start(studio, database, permission, form), form.fields, [selected, timer], **private
+        _start(studio, database, permission, form), form.fields, [selected, form.name], **private
     ).then(show, [before, selected], view, **private)
     act.change(
-        _act(studio, database, permission, form), [act, selected], [selected, timer, *form.fields], **private
+        _act(studio, database, permission, form),
+        [act, selected],
+        [selected, form.recipe, form.prompts, form.images, *form.shaped],
+        **private,
     ).then(show, [before, selected], view, **private)
 
-    reshaped = [form.recipe, form.preset, form.teacher, form.name]
     gr.on(
-        [form.recipe.change, page.load],
+        [form.recipe.input, page.load],
         train_form.shape(studio, database, form),
-        reshaped,
+        [form.recipe, form.preset, form.teacher, form.name],
         form.shaped,
         **private,
     )
     form.preset.input(
-        train_form.preset_values(form), [form.recipe, form.preset], list(form.settings.values()), **private
+        train_form.preset_values(form),
+        [form.recipe, form.preset],
+        [*form.settings.values(), *form.advanced.values()],
+        **private,
     )
-    form.prompt_file.upload(train_form.prompts_of, form.prompt_file, form.prompts, **private)
-    form.pictures.change(train_form.keep_pictures(database), form.pictures, form.images, **private)
+    form.prompt_file.upload(prompts_of, form.prompt_file, form.prompts, **private)
+    form.pictures.change(keep_pictures(database), form.pictures, form.images, **private)
     changes = [
         form.images.change,
         form.teacher.change,
@@ -104,7 +111,7 @@ def _start(studio: Studio, database: Database, permission: Permission, form: tra
         except UserError as error:
             complain(error)
             return gr.skip(), gr.skip()
-        return job.id, gr.Timer(active=True)
+        return job.id, train_form.free_name(studio, database, job.wish.title)
 
     return start
 
@@ -122,36 +129,27 @@ def _act(studio: Studio, database: Database, permission: Permission, form: train
     }
 
     def do(text: str, selected: int | None) -> list[Any]:
-        nothing = [gr.skip()] * len(form.fields)
+        form_as_it_is = [gr.skip()] * (3 + len(form.shaped))
         try:
             permission.check("Training")
             said = json.loads(text)
             name, id = said["act"], int(said["job"])
-            job = database.job(id)
+            wish = database.job(id).wish
             acts[name](id)
         except UserError as error:
             complain(error)
-            return [gr.skip(), gr.skip(), *nothing]
+            return [gr.skip(), *form_as_it_is]
         except (ValueError, KeyError, TypeError):  # nothing that a button of ours says
-            return [gr.skip(), gr.skip(), *nothing]
-        fields = nothing
-        if name == "copy":
-            wish = job.wish.as_json()
-            fields = train_form.filled(form, studio, wish, _free_name(studio, job))
+            return [gr.skip(), *form_as_it_is]
         chosen = {"show": id, "copy": id, "resume": id, "delete": None}.get(name, selected)
-        return [chosen, gr.Timer(active=True), *fields]
+        if name != "copy":
+            return [chosen, *form_as_it_is]
+        title = train_form.free_name(studio, database, wish.title or wish.output)
+        wish = replace(wish, title=title, output=train_form.as_id(title))
+        fields = train_form.fill(studio, database, form, wish)
+        return [chosen, wish.recipe, wish.prompts, wish.images, *fields]
 
     return do
-
-
-def _free_name(studio: Studio, job: Job) -> str:
-    """The job's name, with a number that makes it another one."""
-    base = job.wish.title or job.wish.output
-    ids = {card.id for card in studio.registry.cards()}
-    number = 2
-    while train_form.as_id(f"{base} {number}") in ids:
-        number += 1
-    return f"{base} {number}"
 
 
 def _show(studio: Studio, database: Database, pace: Pace) -> Callable:
@@ -181,9 +179,10 @@ def _show(studio: Studio, database: Database, pace: Pace) -> Callable:
             parts["log"] = job_view.job_log(tail(folder))
         changed = [gr.skip() if before.get(name) == hash(parts[name]) else parts[name] for name in PARTS]
         active = any(job.under_way for job in found)
-        now = {name: hash(text) for name, text in parts.items()} | {"active": active}
+        now = {name: hash(text) for name, text in parts.items()} | {"active": active, "any": bool(found)}
         pulse = gr.skip() if before.get("active") == active else gr.Timer(active=active)
-        return now, chosen and chosen.id, pulse, gr.Column(visible=bool(found)), *changed
+        box = gr.skip() if before.get("any") == bool(found) else gr.Column(visible=bool(found))
+        return now, chosen and chosen.id, pulse, box, *changed
 
     return show
 

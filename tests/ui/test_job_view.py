@@ -1,0 +1,116 @@
+"""How jobs look: what is escaped, which buttons there are, the strip made of sheets, the curves."""
+
+import base64
+import io
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from rf_app.jobs.database import Database, Job
+from rf_app.jobs.plan import Wish
+from rf_app.jobs.progress import POINTS, Progress, progress
+from rf_app.ui import job_view
+from rf_app.ui.sample_strip import COLUMNS, GAP, ROWS, sample_strip
+from tests.jobs.test_queue import add
+from trainers.common.events import Events
+from trainers.common.sheets import write_sheet
+
+BAD = "<img src=x onerror=alert(1)>"
+WAY = Progress(0.25, 60.0, "Stage 1", 12.0, (), ())
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    database = Database(tmp_path)
+    return replace(database.job(add(database)), wish=Wish("reflow", BAD, "x", title=BAD))
+
+
+def acts(html: str) -> set[str]:
+    return set(re.findall(r'data-act="(\w+)"', html))
+
+
+def test_names_and_last_words_are_escaped(job: Job) -> None:
+    failed = replace(job, state="failed", said=BAD)
+    html = job_view.job_list([(failed, WAY)], job.id) + job_view.job_head(failed, WAY, "")
+    html += job_view.job_actions(failed, 0, False, BAD) + job_view.job_log([BAD])
+    done = replace(job, state="done")
+    html += job_view.job_actions(done, 0, True, BAD)
+    assert "<img" not in html
+    assert html.count("&lt;img") >= 5
+
+
+@pytest.mark.parametrize(
+    ("state", "there"),
+    [
+        ("running", {"stop", "copy"}),
+        ("queued", {"stop", "copy", "delete"}),
+        ("stopped", {"resume", "copy", "delete"}),
+        ("interrupted", {"resume", "copy", "delete"}),
+        ("failed", {"resume", "copy", "delete"}),
+        ("done", {"copy", "delete"}),
+    ],
+)
+def test_each_state_has_its_buttons(job: Job, state: str, there: set[str]) -> None:
+    assert acts(job_view.job_actions(replace(job, state=state), 0, True, "a lake")) == there
+
+
+def test_what_was_made_is_opened_with_its_teacher_beside_it(job: Job) -> None:
+    html = job_view.job_actions(replace(job, state="done"), 0, True, "a lake")
+    assert "Compare with the teacher" in html
+    assert "&quot;against&quot;" in html
+    gone = job_view.job_actions(replace(job, state="done"), 0, False, "a lake")
+    assert "Compare" not in gone  # the model was deleted since
+
+
+def test_only_the_ends_of_the_line_cannot_move_on(tmp_path: Path) -> None:
+    database = Database(tmp_path)
+    jobs = [database.job(add(database)) for _ in range(3)]
+    html = job_view.job_list([(job, WAY) for job in jobs], None)
+    assert html.count("disabled") == 2
+
+
+def test_the_strip_shows_the_models_rows_in_time_and_the_wanted_ones_last(tmp_path: Path) -> None:
+    """Of sheets with rows (wanted, the model's): the wanted are white, the model's grey by its step."""
+    steps = range(10, 130, 10)
+    for step in steps:
+        rows = [torch.full((8, 3, 16, 16), 1.0), torch.full((8, 3, 16, 16), step / 200)]
+        write_sheet(tmp_path / f"step-{step:06d}.png", rows)
+    html = sample_strip(tuple(sorted(tmp_path.glob("*.png"))))
+    image = Image.open(io.BytesIO(base64.b64decode(re.search('base64,([^"]+)', html)[1]))).convert("RGB")
+    assert image.size == (COLUMNS * (16 + GAP) + 16, ROWS * (16 + GAP) - GAP)
+    shades = [image.getpixel((i * (16 + GAP) + 8, 8))[0] for i in range(COLUMNS + 1)]
+    assert shades == sorted(shades)
+    assert shades[-1] == 255
+    assert "step 10<" in html
+    assert "step 120<" in html
+    assert "wanted" in html
+
+
+def test_without_sheets_or_with_one_that_is_gone_there_is_no_strip(tmp_path: Path) -> None:
+    assert sample_strip(()) == ""
+    assert sample_strip((tmp_path / "gone.png",)) == ""
+
+
+def test_curves_come_from_the_events_and_stay_small(tmp_path: Path) -> None:
+    database = Database(tmp_path)
+    id = add(database)
+    run = Path(database.job(id).stages[0].loops[0].run)
+    run.mkdir(parents=True)
+    events = Events(run, 0)
+    for step in range(10, 10_000, 10):
+        events.write(
+            {"step": step, "of": 10_000, "loss": 1000 / step, "seconds_left": (10_000 - step) * 0.01}
+        )
+    events.write({"step": 10_000, "of": 10_000, "loss": 0.1, "psnr": 20.0, "seconds_left": 0.0})
+    database.change(id, state="running", pid=1, pid_created=0.0)
+    way = progress(database, database.job(id))
+    loss, psnr = way.curves
+    assert len(loss.points) <= POINTS
+    assert loss.points[-1][0] == 10_000
+    assert psnr.points == ((10_000, 20.0),)
+    assert way.share == pytest.approx(1.0)
+    assert job_view.job_charts(way).count("<figure") == 1  # a single point is no curve yet
