@@ -32,7 +32,7 @@ from rf_app.plugins.checkpoint import (
 )
 from rf_app.plugins.lora import fit, read_lora
 from rf_app.plugins.merging import Merger, Part
-from rf_app.registry.card import ModelCard
+from rf_app.registry.card import ModelCard, check_id
 from rf_app.registry.checking import CONFIGS, WEIGHTS
 from rf_app.registry.folders import Registry
 from rf_app.registry.loading import load
@@ -191,8 +191,8 @@ class Options:
     """Replace a model of that id."""
 
 
-def merge(registry: Registry, options: Options) -> Path:
-    """Make and publish what the options ask for; returns its folder. Raises UserError."""
+def check(registry: Registry, options: Options) -> None:
+    """Raise UserError for options that make no sense, before anything is read."""
     if not math.isfinite(options.strength) or not -MAX_STRENGTH <= options.strength <= MAX_STRENGTH:
         raise UserError(
             f"strength is {options.strength!r}; it must be in -{MAX_STRENGTH:g}..{MAX_STRENGTH:g}."
@@ -200,8 +200,17 @@ def merge(registry: Registry, options: Options) -> Path:
     tuned = bool(options.fine_tuned and options.base)
     if tuned == bool(options.lora) or bool(options.fine_tuned) != bool(options.base):
         raise UserError("Give either a fine-tune and its base, or a LoRA.")
+    check_id(options.output)
+    registry.card(options.model)
+    if not options.overwrite and any((root / options.output).exists() for root in registry.folders):
+        raise UserError(f"There is already a model {options.output!r}: choose another id.")
+
+
+def merge(registry: Registry, options: Options) -> Path:
+    """Make and publish what the options ask for; returns its folder. Raises UserError."""
+    check(registry, options)
     card = _card(registry, options)
-    if tuned:
+    if options.fine_tuned:
         return add_difference(
             registry,
             options.model,

@@ -44,6 +44,15 @@ def delete(registry: Registry, id: str) -> None:
 
     Raises UserError for a bundled model and for one that others borrow from.
     """
+    check_deletable(registry, id)
+    root = registry.folders[-1]
+    with writable(root), hidden_folder(root, id) as hidden:
+        registry.folder(id).rename(hidden / id)
+        sync(root)
+
+
+def check_deletable(registry: Registry, id: str) -> None:
+    """Raise UserError for a model that `delete` would refuse."""
     _refuse_bundled(registry, id, "deleted")
     needed_by = borrowers(registry, id)
     if needed_by:
@@ -51,10 +60,6 @@ def delete(registry: Registry, id: str) -> None:
             f"{id!r} cannot be deleted: {', '.join(needed_by)} {'takes' if len(needed_by) == 1 else 'take'} "
             "pieces from it. Delete them first."
         )
-    root = registry.folders[-1]
-    with writable(root), hidden_folder(root, id) as hidden:
-        registry.folder(id).rename(hidden / id)
-        sync(root)
 
 
 def _refuse_bundled(registry: Registry, id: str, done: str) -> None:

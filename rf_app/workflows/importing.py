@@ -1,0 +1,297 @@
+"""Bring a model in: a diffusers folder, a single file of Stable Diffusion 1.5, or a model on the Hub.
+
+    python -m rf_app.workflows.importing Lykon/dreamshaper-7
+    python -m rf_app.workflows.importing ~/Downloads/dreamshaper.safetensors --id dreamshaper
+
+What has arrived waits in a hidden folder, `.imports/ID` among the models, until it is whole and has been
+checked. A run that was stopped, killed or cut off goes on from there. Only safetensors and JSON are taken.
+"""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import tyro
+
+from rf_app.errors import UserError
+from rf_app.plugins.checkpoint import (
+    Weights,
+    configs_of,
+    find_weights,
+    of_folders,
+    of_single_file,
+    write_tensors,
+)
+from rf_app.plugins.deltas import HUB_NAME
+from rf_app.registry.card import KINDS, ModelCard, check_id, read_card
+from rf_app.registry.catalogue import catalogue
+from rf_app.registry.checking import BORROWED, CONFIGS, OWN, WEIGHTS, read_json
+from rf_app.registry.disk import DiskFull, disk_full_named, locked, writable
+from rf_app.registry.folders import Registry
+from rf_app.workflows.fetching import EXTRAS, Report, fetch, file_names
+
+STAGING = ".imports"
+PATIENCE = 2.0  # seconds: whoever looks whether an import is running holds its lock for a moment
+CHUNK = 8 * 2**20  # bytes
+SD15 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+RECOMMENDED = {"diffusion": (25, 7.5), "rectified-flow": (8, 1.5), "one-step": (1, 1.0)}  # steps, guidance
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to bring in."""
+
+    source: tyro.conf.Positional[str]
+    """A folder, a .safetensors file, or OWNER/NAME on the Hub."""
+    id: str = ""
+    """Id of the new model (default: from the source's name)."""
+    title: str = ""
+    """How it is called (default: what its card says, or its id)."""
+    kind: str = ""
+    """diffusion, rectified-flow or one-step (default: what its card or its scheduler says)."""
+    models: Path | None = None
+    """A folder of models, instead of the user's own."""
+
+
+def id_of(source: str) -> str:
+    """An id made from a source's name: "Lykon/DreamShaper 7" gives "dreamshaper-7"."""
+    name = Path(source).name.removesuffix(".safetensors").lower()
+    return re.sub(r"[^a-z0-9._-]+", "-", name).strip("-._")[:64] or "model"
+
+
+def checked(registry: Registry, options: Options) -> Options:
+    """The options with every default filled in; raises UserError for what cannot be brought in."""
+    source = options.source.strip()
+    with suppress(ValueError, OSError, RuntimeError):  # no path, or of a user who is none
+        path = Path(source).expanduser()
+        source = str(path.resolve()) if path.exists() else source
+    if not Path(source).is_absolute() and not HUB_NAME.fullmatch(source):
+        raise UserError(
+            f"{options.source!r:.100}: expected a folder or a .safetensors file on this machine, or "
+            "OWNER/NAME on the Hub."
+        )
+    if options.kind and options.kind not in KINDS:
+        raise UserError(f"kind is {options.kind!r:.40}; expected one of {', '.join(KINDS)}.")
+    entry = next((each for each in catalogue() if each.name == source), None)
+    options = replace(
+        options,
+        source=source,
+        id=check_id(options.id or (entry.id if entry else id_of(source))),
+        title=" ".join((options.title or (entry.title if entry else "")).split())[:80],
+        kind=options.kind or (entry.kind if entry else ""),
+    )
+    if any((root / options.id).exists() for root in registry.folders):
+        raise UserError(f"There is already a model {options.id!r}: choose another id.")
+    return options
+
+
+def bring_in(registry: Registry, options: Options) -> Path:
+    """Gather the files, check them, and publish the model; returns its folder.
+
+    Raises UserError for what is no such model or cannot be fetched; what has arrived stays for the next try.
+    """
+    options = checked(registry, options)
+    staging = registry.folders[-1] / STAGING / options.id
+    with writable(registry.folders[-1]), disk_full_named(staging):
+        files = staging / "files"
+        files.mkdir(parents=True, exist_ok=True)
+        wish = asdict(options) | {"models": str(options.models or "")}
+        (staging / "wish.json").write_text(json.dumps(wish))
+        report = Report(staging)
+        try:
+            with locked(staging, PATIENCE):
+                like = _gather(registry, options, staging, files, report)
+                report(1, 1, "Checking the model…")
+                card = _card(options, files, like)
+                target = registry.publish(options.id, lambda folder: _link_all(files, folder), card)
+                shutil.rmtree(staging)
+        except BlockingIOError:
+            raise UserError(f"{options.id!r} is being imported already.") from None
+        except (UserError, DiskFull) as error:
+            report(0, 1, "", str(error))
+            raise
+    return target
+
+
+def _gather(registry: Registry, options: Options, staging: Path, files: Path, report: Report) -> str | None:
+    """Fill `files` with pieces under their standard names; returns the model the rest comes from, if any."""
+    source = Path(options.source)
+    if source.is_dir():
+        _gather_folder(source, files, report)
+    elif source.is_absolute():
+        return _gather_single_file(registry, source, files, report)
+    else:
+        fetch(options.source, staging / "hub", report)
+        _gather_folder(staging / "hub", files, report, link=True)
+    return None
+
+
+def _gather_folder(source: Path, files: Path, report: Report, link: bool = False) -> None:
+    """Copy what a model needs of a diffusers folder, and nothing else that lies there."""
+    if not (source / "unet").is_dir():
+        raise UserError(f"{source}: is no diffusers model; it has no folder unet/.")
+    pairs = [(source / name, files / name) for name in EXTRAS]
+    for piece in (*OWN, *BORROWED):
+        if not (source / piece).is_dir():
+            continue
+        pairs += [(source / piece / name, files / piece / name) for name in file_names(piece)]
+        if piece in WEIGHTS:
+            pairs.append((find_weights(source / piece), files / piece / WEIGHTS[piece]))
+    pairs = [(old, new) for old, new in pairs if old.is_file()]
+    total, done = sum(old.stat().st_size for old, _ in pairs), 0
+    for old, new in pairs:
+        new.parent.mkdir(parents=True, exist_ok=True)
+        if link:
+            _link(old, new)
+        else:
+            _copy(old, new, lambda bytes, start=done: report(start + bytes, total, "Copying"))
+        done += old.stat().st_size
+
+
+def _copy(old: Path, new: Path, report: Callable[[int], None]) -> None:
+    """Copy a file, or the rest of it where a run before came to a part."""
+    size = old.stat().st_size
+    if new.exists() and new.stat().st_size == size and new.stat().st_mtime_ns == old.stat().st_mtime_ns:
+        return
+    part = new.with_name(f"{new.name}.part")
+    with old.open("rb") as source, part.open("ab") as target:
+        source.seek(min(target.tell(), size))
+        while chunk := source.read(CHUNK):
+            target.write(chunk)
+            report(target.tell())
+    shutil.copystat(old, part)
+    part.replace(new)
+
+
+def _link(old: Path, new: Path) -> None:
+    new.unlink(missing_ok=True)
+    try:
+        os.link(old, new)
+    except OSError:  # a file system without links
+        shutil.copyfile(old, new)
+
+
+def _link_all(files: Path, folder: Path) -> None:
+    for path in sorted(files.rglob("*")):
+        if path.is_file() and path.name != "README.md":
+            new = folder / path.relative_to(files)
+            new.parent.mkdir(exist_ok=True)
+            _link(path, new)
+
+
+def _gather_single_file(registry: Registry, path: Path, files: Path, report: Report) -> str | None:
+    """Write the pieces of a single file; what it lacks, such as a tokenizer, is another model's like it."""
+    like, weights = _like(registry, path)
+    pieces = registry.pieces(like) if like else _sd15_without_weights()
+    total, done = path.stat().st_size, 0
+    for piece, places in weights.items():
+        folder = files / piece
+        folder.mkdir(exist_ok=True)
+        shutil.copyfile(pieces[piece] / CONFIGS[piece], folder / CONFIGS[piece])
+        target = folder / WEIGHTS[piece]
+        if target.exists():
+            continue
+
+        def read(name: str, places: Mapping = places):
+            nonlocal done
+            tensor = places[name].read()
+            done += tensor.nbytes
+            report(min(done, total), total, "Converting")
+            return tensor
+
+        write_tensors(target.with_suffix(".part"), places, read)
+        target.with_suffix(".part").replace(target)
+    for piece in ("scheduler",) if like else ("scheduler", "tokenizer"):
+        shutil.copytree(pieces[piece], files / piece, dirs_exist_ok=True)
+    return like
+
+
+def _like(registry: Registry, path: Path) -> tuple[str | None, Weights]:
+    """A model at hand whose tensors have the names and shapes of a single file's, and those tensors.
+
+    Without one it is taken for Stable Diffusion 1.5, whose configs are small and on the Hub.
+    """
+    tried = set()
+    for card in registry.cards():
+        pieces = registry.pieces(card.id)
+        configs = configs_of(pieces)
+        if json.dumps(configs) in tried or card.kind != "diffusion":
+            continue
+        tried.add(json.dumps(configs))
+        found, own = of_single_file(path, configs), of_folders(pieces)
+        if all(_shapes(found[piece]) == _shapes(own[piece]) for piece in found):
+            return card.id, found
+    return None, of_single_file(path, configs_of(_sd15_without_weights()))
+
+
+def _shapes(places: Mapping) -> dict[str, tuple[int, ...]]:
+    return {name: place.shape for name, place in places.items()}
+
+
+def _sd15_without_weights() -> dict[str, Path]:
+    from huggingface_hub import snapshot_download
+
+    try:
+        folder = Path(snapshot_download(SD15, allow_patterns=["*/*.json", "tokenizer/*"]))
+    except Exception as error:  # no network: each library has its own
+        raise UserError(
+            "This file has no tokenizer and no configuration; those of Stable Diffusion 1.5 could not be "
+            f"fetched from the Hub ({type(error).__name__}). Import {SD15} first, or a model like this one."
+        ) from None
+    return {piece: folder / piece for piece in (*OWN, *BORROWED)}
+
+
+def _card(options: Options, files: Path, like: str | None) -> ModelCard:
+    """What the model's own card says, or what its files tell."""
+    entry = next((each for each in catalogue() if each.name == options.source), None)
+    config = read_json(files / "unet" / CONFIGS["unet"])
+    scheduler = read_json(files / "scheduler" / CONFIGS["scheduler"])
+    with suppress(UserError):
+        own = read_card(files)
+        return replace(own, title=options.title or own.title)
+    flow = scheduler.get("_class_name") == "RectifiedFlowScheduler"
+    kind = options.kind or ("rectified-flow" if flow else "diffusion")
+    if kind != "diffusion" and not flow:  # InstaFlow's own folders carry a scheduler that is not used
+        (files / "scheduler" / CONFIGS["scheduler"]).write_text(
+            json.dumps({"_class_name": "RectifiedFlowScheduler", "prediction_type": "velocity"})
+        )
+    steps, guidance = (entry.steps, entry.guidance) if entry else RECOMMENDED[kind]
+    size = config.get("sample_size")
+    return ModelCard(
+        id=options.id,
+        title=options.title or options.id,
+        kind=kind,
+        description=entry.about if entry else f"Imported from `{Path(options.source).name}`.",
+        resolution=8 * size if isinstance(size, int) else 512,
+        steps=steps,
+        guidance=guidance,
+        license=entry.license if entry else _license(files),
+        base_model=like,
+        settings={"imported": options.source if entry else Path(options.source).name},
+    )
+
+
+def _license(files: Path) -> str:
+    """What the README.md of a folder from elsewhere says, in its front matter."""
+    with suppress(OSError, UnicodeDecodeError):
+        with (files / "README.md").open(encoding="utf-8") as readme:
+            found = re.search(r"^license: *([\w.-]{1,60}) *$", readme.read(4096), re.MULTILINE)
+        return found[1] if found else "unknown"
+    return "unknown"
+
+
+def main(options: Options) -> None:
+    """Import, and say where the model is."""
+    try:
+        print(f"published {bring_in(Registry.default(options.models), options)}")
+    except (UserError, DiskFull) as error:
+        raise SystemExit(f"error: {error}") from None
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options, description=__doc__))

@@ -1,0 +1,74 @@
+"""An exported folder is a model for whoever has diffusers, and for us again."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from rf_app.errors import UserError
+from rf_app.registry.card import read_card
+from rf_app.registry.export import export
+from rf_app.registry.loading import load
+
+STOCK = """
+import sys, torch
+from diffusers import StableDiffusionPipeline
+folder, target, steps, guidance, trust = sys.argv[1:]
+trusted = {"trust_remote_code": True} if trust == "True" else {}
+pipeline = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None, **trusted)
+settings = {"num_inference_steps": int(steps), "guidance_scale": float(guidance), "output_type": "latent"}
+latents = pipeline("a lake", generator=torch.Generator().manual_seed(3), **settings).images
+assert not any(name.startswith("rf_app") for name in sys.modules)
+torch.save(latents, target)
+"""
+
+
+@pytest.mark.parametrize("id", ["tiny-sd", "tiny-instaflow"])
+def test_a_process_with_diffusers_alone_draws_the_same(tiny_registry, tmp_path, id):
+    folder = export(tiny_registry, id, tmp_path / "out" / id)
+    card = tiny_registry.card(id)
+    flow = card.kind != "diffusion"
+    arguments = [str(folder), str(tmp_path / "latents"), str(card.steps), str(card.guidance), str(flow)]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", STOCK, *arguments],
+        cwd=tmp_path,
+        env=environment | {"HF_MODULES_CACHE": str(tmp_path / "modules")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    own = load(tiny_registry, id)(
+        "a lake",
+        num_inference_steps=card.steps,
+        guidance_scale=card.guidance,
+        output_type="latent",
+        generator=torch.Generator().manual_seed(3),
+    ).images
+    assert torch.equal(torch.load(tmp_path / "latents", weights_only=True), own)
+    readme = (folder / "README.md").read_text()
+    assert ("trust_remote_code=True" in readme) == flow
+    assert f"num_inference_steps={card.steps}" in readme
+
+
+def test_the_card_comes_back_as_it_was(tiny_registry, tmp_path):
+    folder = export(tiny_registry, "tiny-2rf", tmp_path / "tiny-2rf")
+    assert read_card(folder) == tiny_registry.card("tiny-2rf")
+    assert json.loads((folder / "model_index.json").read_text())["scheduler"] == [
+        "instaflow_rectified_flow",
+        "RectifiedFlowScheduler",
+    ]
+    assert (folder / "vocabulary.json").is_file()
+
+
+def test_what_is_there_is_not_overwritten(tiny_registry, tmp_path):
+    (tmp_path / "there").mkdir()
+    with pytest.raises(UserError, match="exists already"):
+        export(tiny_registry, "tiny-2rf", tmp_path / "there")
+    assert list((tmp_path / "there").iterdir()) == []
+    with pytest.raises(UserError, match="There is no model 'none'"):
+        export(tiny_registry, "none", tmp_path / "none")
+    assert not (tmp_path / "none").exists()

@@ -1,0 +1,166 @@
+"""A model's files from a Hub on this machine: what is wanted, what breaks off, what is gone on with."""
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from rf_app.errors import UserError
+from rf_app.workflows.fetching import wanted
+
+ROOT = Path(__file__).parents[2]
+UNET = "unet/diffusion_pytorch_model.safetensors"
+CHUNK = 10 * 2**20  # bytes that the library writes at once
+FETCH = """
+import sys
+from pathlib import Path
+from rf_app.errors import UserError
+from rf_app.workflows.fetching import Report, fetch
+folder = Path(sys.argv[1])
+try:
+    fetch("somebody/tiny", folder / "hub", Report(folder))
+except UserError as error:
+    raise SystemExit(f"error: {error}")
+"""
+
+
+def test_of_the_files_on_the_hub_half_precision_is_wanted_and_pickles_are_not():
+    names = [
+        "README.md",
+        "v1-5.ckpt",
+        "unet/config.json",
+        "unet/diffusion_pytorch_model.bin",
+        "unet/diffusion_pytorch_model.fp16.safetensors",
+        UNET,
+        "scheduler/scheduler_config.json",
+        "../escape",
+    ]
+    assert sorted(wanted(dict.fromkeys(names, 1))) == [
+        "README.md",
+        "scheduler/scheduler_config.json",
+        "unet/config.json",
+        "unet/diffusion_pytorch_model.fp16.safetensors",
+    ]
+    with pytest.raises(UserError, match="pickles only"):
+        wanted({"unet/config.json": 1, "unet/diffusion_pytorch_model.bin": 1})
+
+
+class Hub(BaseHTTPRequestHandler):
+    """As much of the Hub as a download needs. mood: what happens to the first request for the U-Net."""
+
+    files: dict[str, bytes]
+    mood: str  # "breaks": it ends in the middle; "stalls": it waits there for `go_on`
+    go_on: threading.Event
+    starts: list[int]  # where the U-Net was asked for from
+
+    def do_HEAD(self):
+        self.do_GET(body=False)
+
+    def do_GET(self, body=True):
+        if self.path.startswith("/api/models/"):
+            siblings = [{"rfilename": name, "size": len(content)} for name, content in self.files.items()]
+            answer = {"id": "somebody/tiny", "sha": "a" * 40, "siblings": siblings}
+            return self.answer(json.dumps(answer).encode())
+        found = re.fullmatch(r"/somebody/tiny/resolve/a{40}/(.+)", self.path.split("?")[0])
+        content = self.files[found[1]]
+        asked = re.search(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        start = int(asked[1]) if asked else 0
+        half = len(content)
+        if found[1] == UNET and body:
+            self.starts.append(start)
+            half = len(content) // 2 if len(self.starts) == 1 else half
+        self.answer(content[start:half] if body else b"", len(content) - start, start, len(content))
+        if half < len(content):
+            self.close_connection = True
+            if self.mood == "stalls":
+                self.go_on.wait(60)
+
+    def answer(self, content, length=None, start=0, total=0):
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(content) if length is None else length))
+        self.send_header("ETag", '"' + "b" * 40 + '"')
+        self.send_header("X-Repo-Commit", "a" * 40)
+        self.send_header("Accept-Ranges", "bytes")
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
+        self.end_headers()
+        self.wfile.write(content)
+        self.wfile.flush()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def hub():
+    Hub.files = {
+        "unet/config.json": b"{}",
+        UNET: random.Random(0).randbytes(3 * CHUNK),
+        "unet/diffusion_pytorch_model.bin": b"a pickle",
+    }
+    Hub.mood, Hub.go_on, Hub.starts = "breaks", threading.Event(), []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    Hub.go_on.set()
+    server.shutdown()
+
+
+def start(hub, folder):
+    """Fetch in a process of its own, as an import does."""
+    return subprocess.Popen(
+        [sys.executable, "-c", FETCH, str(folder)],
+        cwd=ROOT,
+        env=os.environ | {"HF_ENDPOINT": hub, "HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def check_whole(folder):
+    got = {
+        str(path.relative_to(folder / "hub")): path.read_bytes()
+        for path in (folder / "hub").rglob("*")
+        if path.is_file() and ".cache" not in path.parts
+    }
+    assert got == {name: content for name, content in Hub.files.items() if not name.endswith(".bin")}
+
+
+def test_a_transfer_that_breaks_off_is_gone_on_with(hub, tmp_path):
+    process = start(hub, tmp_path)
+    _, said = process.communicate()
+    assert process.returncode == 0, said
+    check_whole(tmp_path)
+    assert Hub.starts == [0, CHUNK]
+
+
+def test_a_killed_transfer_is_gone_on_with(hub, tmp_path):
+    Hub.mood = "stalls"
+    process = start(hub, tmp_path)
+    while not any(path.stat().st_size >= CHUNK for path in tmp_path.rglob("*.incomplete")):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    again = start(hub, tmp_path)
+    _, said = again.communicate()
+    assert again.returncode == 0, said
+    check_whole(tmp_path)
+    assert Hub.starts == [0, CHUNK]
+
+
+def test_a_hub_that_is_not_there_is_named(tmp_path):
+    process = start("http://127.0.0.1:9", tmp_path)
+    _, said = process.communicate()
+    assert process.returncode == 1
+    assert said.strip().splitlines()[-1].startswith("error: somebody/tiny: the Hub cannot be reached")
