@@ -52,6 +52,16 @@
     scrollTo({ top: 0, behavior: "smooth" });
   });
 
+  // A card of the Models tab opens in full; a button of an import says what to do with which.
+  document.addEventListener("click", (event) => {
+    const { actModel, actImport, id } =
+      event.target.closest?.("[data-act-model], [data-act-import]")?.dataset ?? {};
+    if (actImport) put("sent-imports", JSON.stringify({ act: actImport, id, at: performance.now() }), 1);
+    if (!actModel) return;
+    put("sent-models", id, 1);
+    if (innerWidth <= 960) document.querySelector("#model-side")?.scrollIntoView({ behavior: "smooth" });
+  });
+
   // A chart's point says what it is, under a mouse or a finger.
   const tip = document.createElement("div");
   tip.id = "tip";

@@ -9,12 +9,11 @@ from rf_app.workflows.generate import Studio
 EVERY = 2.0  # seconds; a look costs a few microseconds a model, and most looks find nothing new
 
 
-def keep_fresh(studio: Studio, lists: Sequence[gr.Dropdown], page: gr.Blocks) -> gr.State:
+def keep_fresh(studio: Studio, lists: Sequence[gr.Dropdown], page: gr.Blocks, seen: gr.State) -> None:
     """Look at the registry when the page opens and every two seconds; a change fills all `lists` anew.
 
-    Returns what changes then, for what shows models in another way than as a list.
+    seen: changes then, for what shows models in another way than as a list.
     """
-    seen = gr.State(None)
     timer = gr.Timer(EVERY)
 
     def look(before: int | None, *chosen: str | list[str] | None) -> tuple:
@@ -33,7 +32,6 @@ def keep_fresh(studio: Studio, lists: Sequence[gr.Dropdown], page: gr.Blocks) ->
             show_progress="hidden",
             api_visibility="private",
         )
-    return seen
 
 
 def _filled(models: list[tuple[str, str]], value: str | list[str] | None) -> gr.Dropdown:

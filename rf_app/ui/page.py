@@ -5,6 +5,7 @@ from typing import Any
 
 import gradio as gr
 
+from rf_app.registry.permission import Permission
 from rf_app.ui import (
     api,
     compare_api,
@@ -12,6 +13,7 @@ from rf_app.ui import (
     generate_tab,
     interpolate_api,
     interpolate_tab,
+    models_tab,
     trajectory_api,
 )
 from rf_app.ui.model_lists import keep_fresh
@@ -29,12 +31,14 @@ HEADER = f"""<header>{LOGO}<div><h1>InstaFlow Studio</h1>
 HEAD = '<meta name="color-scheme" content="light dark">'
 
 
-def build(studio: Studio, examples_folder: Path) -> gr.Blocks:
-    """The whole page."""
+def build(studio: Studio, examples_folder: Path, permission: Permission | None = None) -> gr.Blocks:
+    """The whole page; permission: whether visitors may train, import and delete (not on a public Space)."""
+    permission = permission or Permission()
     with gr.Blocks(
         title="InstaFlow Studio", analytics_enabled=False, fill_width=True, delete_cache=(HOUR, 24 * HOUR)
     ) as page:
         gr.HTML(HEADER, elem_id="masthead")
+        seen = gr.State(None)
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
             with gr.Tab("Generate", elem_id="generate-tab"):
                 models = [generate_tab.build(studio, examples(examples_folder), page)]
@@ -42,7 +46,9 @@ def build(studio: Studio, examples_folder: Path) -> gr.Blocks:
                 models += compare_tab.build(studio, tab)
             with gr.Tab("Interpolate", elem_id="interpolate-tab") as tab:
                 models.append(interpolate_tab.build(studio, tab))
-        keep_fresh(studio, models, page)
+            with gr.Tab("Models", elem_id="models-tab") as tab:
+                models += models_tab.build(studio, tab, seen, permission)
+        keep_fresh(studio, models, page, seen)
         api.build(studio)
         compare_api.build(studio)
         interpolate_api.build(studio)

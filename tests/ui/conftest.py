@@ -66,3 +66,26 @@ def page(browser, url):
     expect(visitor.locator("#stage .total")).to_be_visible()
     yield visitor
     context.close()
+
+
+@pytest.fixture
+def own_page(browser, tiny_registry, tmp_path, monkeypatch):
+    """A visitor of a page whose registry the test may change."""
+    from playwright.sync_api import expect
+
+    from rf_app.ui.page import build, launch_options
+
+    monkeypatch.setenv("INSTAFLOW_HOME", str(tmp_path / "home"))
+    worker = Worker(tiny_registry, "cpu")
+    app = build(Studio(tiny_registry, worker), tmp_path / "no-examples")
+    _, address, _ = app.launch(prevent_thread_lock=True, quiet=True, **launch_options())
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, accept_downloads=True)
+    context.set_default_timeout(60_000)
+    expect.set_options(timeout=60_000)
+    visitor = context.new_page()
+    visitor.goto(address)
+    expect(visitor.locator("#stage .total")).to_be_visible()
+    yield visitor
+    context.close()
+    app.close(verbose=False)
+    worker.close()

@@ -2,32 +2,10 @@
 
 import shutil
 
-import pytest
 from playwright.sync_api import expect
 
-from rf_app.pipeline.worker import Worker
 from rf_app.registry.folders import Registry
-from rf_app.ui.page import build, launch_options
-from rf_app.workflows.generate import Studio
 from tests.tiny import tiny_card, tiny_flow
-
-
-@pytest.fixture
-def own_page(browser, tiny_registry, tmp_path):
-    """A visitor of a page whose registry the test may change."""
-    worker = Worker(tiny_registry, "cpu")
-    app = build(Studio(tiny_registry, worker), tmp_path / "no-examples")
-    _, address, _ = app.launch(prevent_thread_lock=True, quiet=True, **launch_options())
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(60_000)
-    expect.set_options(timeout=60_000)
-    visitor = context.new_page()
-    visitor.goto(address)
-    expect(visitor.locator("#stage .total")).to_be_visible()
-    yield visitor
-    context.close()
-    app.close(verbose=False)
-    worker.close()
 
 
 def test_a_model_that_comes_and_goes_is_seen_without_a_reload(own_page, tiny_registry: Registry):

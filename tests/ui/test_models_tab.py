@@ -1,0 +1,115 @@
+"""The Models tab as a person uses it: find, rename, delete, export and bring in."""
+
+import shutil
+import zipfile
+from dataclasses import replace
+
+from playwright.sync_api import expect
+
+from rf_app.registry.card import write_card
+from tests.single_file import save_single_file
+from tests.tiny import tiny_card, tiny_flow
+
+HOSTILE = '"><img src=x onerror="hacked=1"><b>bold'
+
+
+def cards(page):
+    return page.locator("#models-shelf .model")
+
+
+def opened(page, title):
+    """Open a card of the shelf in full."""
+    cards(page).get_by_role("button", name=title, exact=True).click()
+    expect(page.locator("#model-full h3")).to_have_text(title)
+
+
+def test_find_rename_and_delete(own_page, tiny_registry):
+    tiny_registry.publish("mine", tiny_flow(6), tiny_card("mine", "one-step", 1, 1.0, "tiny-2rf"))
+    folder = tiny_registry.folder("mine")
+    write_card(folder, replace(tiny_registry.card("mine"), title=HOSTILE, license="<i>x"))
+    own_page.click("#models-tab-button")
+    expect(cards(own_page)).to_have_count(4)
+    expect(own_page.locator("#models-shelf img")).to_have_count(4)  # samples, drawn by themselves
+    assert own_page.evaluate("typeof hacked") == "undefined"
+
+    own_page.fill("#models-search input, #models-search textarea", "tiny instaflow")
+    expect(cards(own_page)).to_have_count(1)
+    own_page.fill("#models-search input, #models-search textarea", "zebra")
+    expect(own_page.locator("#models-shelf")).to_contain_text("No model has all of these words")
+    own_page.fill("#models-search input, #models-search textarea", "")
+    own_page.locator("#models-kind").get_by_label("Rectified flow").check()
+    expect(cards(own_page)).to_have_count(1)
+    own_page.locator("#models-kind").get_by_label("All").check()
+    expect(cards(own_page)).to_have_count(4)
+
+    # The family goes from the teacher down, and its members are one click away.
+    opened(own_page, "Tiny 2Rf")
+    family = own_page.locator("#model-full .family")
+    assert family.inner_text().split("\n")[0].startswith("Tiny Sd")
+    family.get_by_role("button", name=HOSTILE).click()
+    expect(own_page.locator("#model-full h3")).to_have_text(HOSTILE)
+
+    own_page.fill("#model-title input, #model-title textarea", "  My  model ")
+    own_page.click("#model-rename")
+    expect(own_page.locator("#model-full h3")).to_have_text("My model")
+    assert tiny_registry.card("mine").title == "My model"
+
+    # One that others need stays.
+    opened(own_page, "Tiny 2Rf")
+    own_page.click("#model-delete")
+    expect(own_page.locator(".toast-body")).to_contain_text("mine, tiny-instaflow take pieces from it")
+    assert tiny_registry.folder("tiny-2rf").is_dir()
+    opened(own_page, "My model")
+    own_page.click("#model-delete")
+    expect(own_page.locator("#model-sure")).to_contain_text("Delete My model")
+    own_page.click("#model-no")
+    expect(own_page.locator("#model-sure")).to_be_hidden()
+    own_page.click("#model-delete")
+    own_page.click("#model-yes")
+    expect(cards(own_page)).to_have_count(3)
+    assert not folder.exists()
+    assert sorted(path.name for path in folder.parent.iterdir() if path.name != ".samples") == [
+        "tiny-2rf",
+        "tiny-instaflow",
+        "tiny-sd",
+    ]
+
+    own_page.set_viewport_size({"width": 390, "height": 844})
+    assert own_page.evaluate("document.documentElement.scrollWidth") <= 390
+    cards(own_page).last.get_by_role("button", name="Use in Generate").click()
+    expect(own_page.locator("#model input")).to_have_value("Tiny Sd")
+    expect(own_page.locator("#stage .total")).to_be_visible()
+
+
+def test_export_and_bring_in(own_page, tiny_registry, tmp_path):
+    own_page.click("#models-tab-button")
+    opened(own_page, "Tiny 2Rf")
+    own_page.click("#model-export")
+    with own_page.expect_download() as download:
+        own_page.click("#model-file")
+    assert download.value.suggested_filename == "tiny-2rf.zip"
+    with zipfile.ZipFile(download.value.path()) as archive:
+        archive.extractall(tmp_path)
+    assert (tmp_path / "tiny-2rf" / "vae" / "diffusion_pytorch_model.safetensors").is_file()
+
+    save_single_file(tiny_registry.pieces("tiny-sd"), tmp_path / "One.safetensors")
+    own_page.get_by_role("tab", name="Import").click()
+    for source, id in ((tmp_path / "tiny-2rf", "again"), (tmp_path / "One.safetensors", "")):
+        own_page.fill("#import-source input, #import-source textarea", str(source))
+        own_page.fill("#import-id input, #import-id textarea", id)
+        own_page.click("#import-start")
+        expect(own_page.locator(".import")).to_have_count(1)
+        expect(own_page.locator(".import")).to_have_count(0, timeout=240_000)
+    assert {"again", "one"} <= {card.id for card in tiny_registry.cards()}
+    assert tiny_registry.card("again").kind == "rectified-flow"
+    shutil.rmtree(tmp_path / "tiny-2rf" / "unet")
+    own_page.fill("#import-source input, #import-source textarea", str(tmp_path / "tiny-2rf"))
+    own_page.fill("#import-id input, #import-id textarea", "broken")
+    own_page.click("#import-start")
+    expect(own_page.locator(".import.failed")).to_contain_text("is no diffusers model", timeout=240_000)
+    own_page.get_by_role("button", name="Drop").click()
+    expect(own_page.locator(".import")).to_have_count(0)
+    # What cannot be had says why.
+    expect(own_page.locator("[data-entry=lcm-lora-sd-1-5].off")).to_contain_text("sampler")
+    own_page.get_by_role("tab", name="Gallery").click()
+    expect(cards(own_page)).to_have_count(5)
