@@ -18,12 +18,10 @@ from typing import TYPE_CHECKING
 
 from rf_app.errors import UserError
 from rf_app.jobs.database import Database, Job
-from rf_app.jobs.estimate import Needs, check_disk, estimate, size_of
+from rf_app.jobs.estimate import ModelSize, Needs, check_disk, estimate, size_of
 from rf_app.jobs.log import last_words
-from rf_app.jobs.plan import Wish, check_prompts, stages
+from rf_app.jobs.plan import Stage, Wish, check_prompts, stages
 from rf_app.jobs.processes import ROOT, find
-from rf_app.jobs.recipes import recipe
-from rf_app.registry.card import check_id
 
 if TYPE_CHECKING:  # it imports PyTorch, which the runner does without
     from rf_app.registry.folders import Registry
@@ -78,9 +76,7 @@ def _start_runner(database: Database, lock: int) -> None:
 
 def needs(database: Database, wish: Wish, registry: Registry) -> Needs:
     """What a wish would take; raises UserError naming what is wrong with it."""
-    size = size_of(registry.pieces(wish.teacher)["unet"])
-    folder = database.folder / "new"
-    return estimate(database, stages(wish, registry.card(wish.teacher), folder, registry.folders[-1]), size)
+    return estimate(database, _stages(wish, registry, database.folder / "new"), _size(wish, registry))
 
 
 def start(database: Database, wish: Wish, registry: Registry) -> Job:
@@ -88,13 +84,11 @@ def start(database: Database, wish: Wish, registry: Registry) -> Job:
 
     Raises UserError naming what is wrong, and leaves nothing: a setting, a taken id, a disk without room.
     """
-    card = registry.card(wish.teacher)
-    size = size_of(registry.pieces(wish.teacher)["unet"])
-    models = registry.folders[-1].absolute()
     check_free(database, wish, registry)
+    size = _size(wish, registry)
 
-    def prepare(folder: Path) -> tuple:
-        planned = stages(wish, card, folder, models)
+    def prepare(folder: Path) -> tuple[tuple[Stage, ...], float]:
+        planned = _stages(wish, registry, folder)
         found = estimate(database, planned, size)
         check_disk(database.folder, found.disk)
         lines = check_prompts(wish.prompts)
@@ -109,18 +103,28 @@ def start(database: Database, wish: Wish, registry: Registry) -> Job:
 
 
 def check_free(database: Database, wish: Wish, registry: Registry) -> None:
-    """Raises UserError where what the wish would make is there, or a job under way is about to make it."""
-    makes = recipe(wish.recipe).makes
-    if not makes:
-        return
-    check_id(wish.output)
+    """Raises UserError where something the wish would make is there, or a job under way is to make it."""
+    products = {Path(stage.product) for stage in _stages(wish, registry, database.folder / "new")}
+    for product in products:
+        roots = registry.folders if product.parent == _models(registry) else [product.parent]
+        for root in roots:
+            if (root / product.name).exists():
+                raise UserError(f"There is already {product.name!r} in {root}: choose another name.")
     for job in database.jobs():
-        if job.under_way and job.wish.output == wish.output and recipe(job.wish.recipe).makes == makes:
+        if job.under_way and products & {Path(stage.product) for stage in job.stages}:
             raise UserError(f"Job {job.id} is about to make {wish.output!r}: choose another name.")
-    for root in registry.folders:
-        place = root if makes == "models" else root.parent / makes
-        if (place / wish.output).exists():
-            raise UserError(f"There is already {wish.output!r} in {place}: choose another name.")
+
+
+def _models(registry: Registry) -> Path:
+    return registry.folders[-1].absolute()
+
+
+def _stages(wish: Wish, registry: Registry, folder: Path) -> tuple[Stage, ...]:
+    return stages(wish, registry.card(wish.teacher), folder, _models(registry))
+
+
+def _size(wish: Wish, registry: Registry) -> ModelSize:
+    return size_of(registry.pieces(wish.teacher)["unet"])
 
 
 def stop(database: Database, id: int) -> None:

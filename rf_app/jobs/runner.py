@@ -25,6 +25,8 @@ from rf_app.jobs.queue import interrupted, look
 
 NICE = 19  # the page comes first
 LOOK = 0.3  # seconds between two looks at the process and at the wish to stop
+# Until its pid is written down a trainer waits, and goes where the runner is killed: none is ever forgotten.
+WAIT = 'read go && exec "$@" </dev/null'
 GRACE = 120.0  # seconds to finish a step and save, before a trainer is killed
 
 
@@ -67,19 +69,21 @@ def _run(database: Database, job: Job, grace: float, process: psutil.Process | N
 def _start(database: Database, job: Job, stage: Stage, number: int) -> psutil.Popen:
     folder = database.job_folder(job.id)
     folder.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", stage.module, *stage.arguments]
+    command = ["sh", "-c", WAIT, "sh", sys.executable, "-m", stage.module, *stage.arguments]
     with log_path(folder).open("a", encoding="utf-8") as log:
         print(f"--- {number + 1} of {len(job.stages)}: {stage.title}", file=log, flush=True)
         process = psutil.Popen(
             command,
             cwd=ROOT,
             env=trainer_environment(stage.bfloat16),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
     database.change(job.id, pid=process.pid, pid_created=process.create_time())
+    process.stdin.write(b"go\n")
+    process.stdin.close()
     return process
 
 
@@ -106,15 +110,13 @@ def _attend(
     words = last_words(database.job_folder(job.id))
     if asked is not None:
         return "stopped", ""
+    if code == 0:
+        return "stopped", ""  # somebody else's SIGTERM
     if code is None or code < 0:
-        signal = (
-            ""
-            if code is None
-            else f"Ended by signal {-code}"
-            + (", as the system does where memory runs out. " if code == -9 else ". ")
-        )
-        return "interrupted", f"{signal}Last words: {words}" if words else signal
-    return ("stopped", "") if code == 0 else ("failed", words)
+        how = f"Ended by signal {-code}. " if code else ""
+        how += "The system does that where memory runs out. " if code == -9 else ""
+        return "interrupted", how + (f"Last words: {words}" if words else "")
+    return "failed", words
 
 
 def _measured(database: Database, job: Job, stage: Stage, taken: float, peak: float, fresh: bool) -> None:
