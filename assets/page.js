@@ -1,5 +1,5 @@
-// What Gradio has no part for: a saved picture dropped anywhere on the page goes to the restore button,
-// and a phrase of the hint goes into the prompt when it is clicked.
+// What Gradio has no part for: a saved picture dropped anywhere on the page goes to the restore button, LoRA
+// files go to their upload button, and a phrase of the hint goes into the prompt when it is clicked.
 () => {
   const carriesFiles = (event) => event.dataTransfer && [...event.dataTransfer.types].includes("Files");
   let ownDrag = false; // a picture of the page dragged out, perhaps by mistake, is not one dropped in
@@ -17,13 +17,16 @@
     if (!carriesFiles(event)) return;
     event.preventDefault();
     mark(-depth);
-    const boxes = [...document.querySelectorAll("#restore-box, .restore-box")];
+    if (event.target.closest?.("[data-drop]")) return; // it takes files itself
+    const files = [...event.dataTransfer.files];
+    const loras = files.filter((file) => file.name.toLowerCase().endsWith(".safetensors"));
+    const boxes = [...document.querySelectorAll(loras.length ? "#lora-box" : "#restore-box, .restore-box")];
     const box = boxes.find((each) => each.checkVisibility()) ?? boxes[0];
     const input = box?.querySelector("input[type=file]");
-    if (ownDrag || !input || !event.dataTransfer.files.length) return;
-    const one = new DataTransfer();
-    one.items.add(event.dataTransfer.files[0]);
-    input.files = one.files;
+    if (ownDrag || !input || !files.length) return;
+    const taken = new DataTransfer();
+    for (const file of loras.length ? loras : files.slice(0, 1)) taken.items.add(file);
+    input.files = taken.files;
     input.dispatchEvent(new Event("change", { bubbles: true }));
   });
   document.addEventListener("click", (event) => {
@@ -50,6 +53,20 @@
     // With the moment in it, the same settings sent again are news.
     put(`sent-${send}`, JSON.stringify({ ...JSON.parse(settings), at: performance.now() }), 200);
     scrollTo({ top: 0, behavior: "smooth" });
+  });
+
+  // A picture becomes what the next one follows.
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("[data-follow]");
+    if (!button) return;
+    // With the moment in it, the same picture sent again is news.
+    put("sent-control", `${performance.now()} ${button.closest("figure").querySelector("img").src}`, 200);
+  });
+
+  // A button of a job says what to do with which.
+  document.addEventListener("click", (event) => {
+    const { act, job } = event.target.closest?.("[data-act]")?.dataset ?? {};
+    if (act) put("sent-train", JSON.stringify({ act, job, at: performance.now() }), 1);
   });
 
   // A card of the Models tab opens in full; a button of an import says what to do with which.

@@ -12,7 +12,7 @@ from rf_app.pipeline.requests import MAX_PROMPT
 
 KEY = "instaflow"
 MAX_FILE_BYTES = 64 * 2**20
-MAX_SETTINGS_CHARACTERS = 32_768
+MAX_SETTINGS_CHARACTERS = 4 * 2**20  # the maps of its controls among them
 FIELDS: dict[str, type | tuple[type, ...]] = {
     "prompt": str,
     "negative_prompt": str,
@@ -21,6 +21,8 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
     "steps": int,
     "guidance": (int, float),
     "solver": str,
+    "loras": list,
+    "control": list,
 }
 """What is read back, and its type; a picture may carry more, for people."""
 

@@ -9,7 +9,24 @@ from gradio.processing_utils import save_bytes_to_cache
 
 from rf_app.errors import UserError
 from rf_app.pipeline.requests import GenerateRequest
+from rf_app.ui.json_input import json_input
+from rf_app.ui.lora_api import LORAS
+from rf_app.ui.lora_panel import session_of
+from rf_app.workflows.control import NUMBERS, THRESHOLDS, wished_control
 from rf_app.workflows.generate import Studio
+from rf_app.workflows.loras import read_loras
+
+CONTROL = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "properties": {
+            **{name: {"type": "string"} for name in ("model", "image", "preprocessor")},
+            **{name: {"type": "number"} for name in (*THRESHOLDS, *NUMBERS)},
+        },
+        "required": ["model", "image"],
+    },
+}
 
 
 def build(studio: Studio) -> None:
@@ -23,11 +40,23 @@ def build(studio: Studio) -> None:
         count = gr.Number(1, label="Number of pictures")
         negative_prompt = gr.Textbox("", label="Negative prompt")
         solver = gr.Textbox("", label="Solver (the model's own if left out)")
+        control = json_input("Controls, up to 2: ControlNets with pictures to follow", CONTROL)
+        loras = json_input("LoRAs, with their strengths", LORAS)
         files = gr.File(label="PNG files", file_count="multiple")
         settings = gr.JSON(label="Settings and timings")
 
     def generate(
-        prompt, model=None, steps=None, guidance=None, seed=0, count=1, negative_prompt="", solver=None
+        prompt,
+        model=None,
+        steps=None,
+        guidance=None,
+        seed=0,
+        count=1,
+        negative_prompt="",
+        solver=None,
+        control=None,
+        loras=None,
+        asked_by: gr.Request = None,
     ):
         """Make pictures of a prompt.
 
@@ -40,22 +69,31 @@ def build(studio: Studio) -> None:
             count: Number of pictures, 1 to 16.
             negative_prompt: What to keep out of the pictures; it acts with guidance above 1.
             solver: dpm++, ddim or euler of diffusion models, euler or heun of others (default: the first).
+            control: Up to 2 objects of "model", the id of a ControlNet, and "image", a picture to follow, in
+                base64; if you like also "preprocessor" (canny, scribble, depth, openpose, or none for a
+                finished map; default: the ControlNet's own), "low" and "high" (canny's thresholds, 0 to 500),
+                "strength" (0 to 2), "start" and "end" (shares of the steps, 0 to 1).
+            loras: Up to 8 objects of "id", as upload_lora gives it, and "strength" (-2 to 2, default 1).
 
         Returns:
             The PNG files, which carry their settings; and settings, seconds, words that the model does not
             know, and the end of a prompt that is too long for it.
         """
-        request = GenerateRequest(
-            prompt,
-            model or studio.first_model(),
-            steps,
-            guidance,
-            seed,
-            count,
-            negative_prompt or "",
-            solver or None,
-        )
+        model = model or studio.first_model()
         try:
+            request = GenerateRequest(
+                prompt,
+                model,
+                steps,
+                guidance,
+                seed,
+                count,
+                negative_prompt or "",
+                solver or None,
+                loras=read_loras(loras or []),
+                session=session_of(asked_by),
+                control=wished_control(studio, control or [], model),
+            )
             shown = studio.generate(request)
         except UserError as error:
             raise gr.Error(str(error), print_exception=False) from None
@@ -67,7 +105,7 @@ def build(studio: Studio) -> None:
     gr.on(
         [],
         generate,
-        [prompt, model, steps, guidance, seed, count, negative_prompt, solver],
+        [prompt, model, steps, guidance, seed, count, negative_prompt, solver, control, loras],
         [files, settings],
         api_name="generate",
         show_progress="hidden",

@@ -7,7 +7,7 @@ the frame (see `rf_app.ui.scrubber`) and is what the video is made of. Nothing o
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from rf_app.errors import Cancelled, UserError
 from rf_app.pipeline.interpolation import FrameRequest, KeyFrame
 from rf_app.pipeline.requests import GenerateRequest
 from rf_app.ui.complaint import complain
+from rf_app.ui.followed import followed, followed_rows
+from rf_app.ui.lora_panel import lora_rows, session_of, with_loras
 from rf_app.ui.model_settings import recommended, steps_and_guidance
 from rf_app.ui.progress_bar import note, progress_bar
 from rf_app.ui.scrubber import NAMES, scrubber
@@ -38,7 +40,8 @@ SHAPES = [("Two", "2"), ("Three", "3"), ("Four", "4"), ("Square", "square")]
 
 # The request from the fields. The position stays, unless a row became a square or the other way round; with
 # another "at", one that was there before is news.
-SETTINGS = """(before, shape, model, steps, guidance, solver, negative_prompt, noise, text, ...keys) => {
+SETTINGS = """(before, shape, model, steps, guidance, solver, negative_prompt, noise, text, loras,
+    followed, ...keys) => {
     const square = shape === "square";
     const key_frames = [];
     for (let i = 0; i < (square ? 4 : +shape); i++)
@@ -46,7 +49,10 @@ SETTINGS = """(before, shape, model, steps, guidance, solver, negative_prompt, n
     const kept = (before.position.length === 2) === square;
     const position = kept ? before.position : square ? [0.5, 0.5] : [0];
     const at = before.at;
-    return { key_frames, position, at, model, steps, guidance, solver, negative_prompt, noise, text };
+    const used = loras.filter((lora) => lora.on).map(({ id, strength }) => ({ id, strength }));
+    const control = followed.filter((each) => each.on);
+    const rest = { model, steps, guidance, solver, negative_prompt, noise, text, loras: used, control };
+    return { key_frames, position, at, ...rest };
 }"""
 # Shows the file as soon as there is one.
 PREVIEW = """(file) => !file ? "" : file.path.endsWith(".webp")
@@ -118,6 +124,8 @@ def build(studio: Studio, tab: gr.Tab) -> gr.Dropdown:
                 studio.models(), value=model_id, label="Model", filterable=False, elem_id="between-model"
             )
             steps, guidance = steps_and_guidance(preset, "between")
+            loras = lora_rows("interpolate")
+            follows = followed("interpolate")
             with gr.Accordion("Advanced", open=False, elem_classes="advanced"):
                 solver = gr.Dropdown(
                     preset.solvers,
@@ -141,10 +149,11 @@ def build(studio: Studio, tab: gr.Tab) -> gr.Dropdown:
 
     # In the browser alone.
     page_only = {"fn": None, "trigger_mode": "multiple", "api_visibility": "private"}
-    fields = [shape, model, steps, guidance, solver, negative, noise, text, *keys]
+    fields = [shape, model, steps, guidance, solver, negative, noise, text, loras, follows, *keys]
     again = {"js": SETTINGS, "inputs": [live, *fields], "outputs": [live], **page_only}
     # Not the model: its own steps and solver have to come first.
-    gr.on([field.change for field in fields if field is not model], **again)
+    changes = [field.change for field in fields if field not in (model, loras, follows)]
+    gr.on([*changes, loras.input, follows.input], **again)
     for button, (square, key_frames) in zip(examples, EXAMPLES.values(), strict=True):
         values = [_shape_of(square, len(key_frames)), start.noise, start.text, *_key_values(key_frames)]
         targets = [shape, noise, text, *keys[: 2 * len(key_frames)]]
@@ -163,7 +172,7 @@ def build(studio: Studio, tab: gr.Tab) -> gr.Dropdown:
     )
     cancel.click(lambda turn: turn.stop(), turn, **quiet)
     for event, source, read in (
-        (restore.upload, restore, lambda path: interpolator.restore(Path(path))),
+        (restore.upload, restore, lambda path, session: interpolator.restore(Path(path), session)),
         (sent.change, sent, interpolator.receive),
     ):
         event(_fill(studio, read), [source, live], [live, *fields], **quiet)
@@ -183,10 +192,13 @@ def _key_values(key_frames: tuple[KeyFrame, ...]) -> list[Any]:
 
 
 def _export(interpolator: Interpolator, cache: str) -> Callable:
-    def export(turn: Turn, wish: Any, form: str, frames: int, back: bool) -> Iterator[tuple[Any, Any]]:
+    def export(
+        turn: Turn, wish: Any, form: str, frames: int, back: bool, asked_by: gr.Request
+    ) -> Iterator[tuple[Any, Any]]:
         ended = turn.begin()
         try:
-            request = interpolator.checked(VideoRequest(read_request(wish), frames, form, bool(back)))
+            way = read_request(wish, session=session_of(asked_by))
+            request = interpolator.checked(VideoRequest(way, frames, form, bool(back)))
             yield progress_bar(None), gr.DownloadButton(visible=False, value=None)
             for news in make_video(interpolator, request, cache, ended):
                 if isinstance(news, Path):
@@ -205,22 +217,23 @@ def _export(interpolator: Interpolator, cache: str) -> Callable:
     return export
 
 
-def _fill(studio: Studio, read: Callable[[str], FrameRequest | GenerateRequest]) -> Callable:
+def _fill(studio: Studio, read: Callable[[str, str], FrameRequest | GenerateRequest]) -> Callable:
     """What `read` finds goes into the scrubber and all fields; a picture becomes the first key frame."""
 
-    def fill(source: str, wish: Any) -> list[Any]:
+    def fill(source: str, wish: Any, asked_by: gr.Request) -> list[Any]:
         try:
-            found = read(source)
+            found = read(source, session_of(asked_by))
             way = found if isinstance(found, FrameRequest) else _with_first(read_request(wish), found)
+            loras = with_loras(studio, way.loras, asked_by)
             if len(way.key_frames) > len(NAMES):
                 raise UserError(f"This picture has {len(way.key_frames)} key frames; here is room for 4.")
             solvers = studio.preset(way.model).solvers
         except UserError as error:
             complain(error)
-            return [gr.skip()] * (9 + 2 * len(NAMES))
+            return [gr.skip()] * (11 + 2 * len(NAMES))
         keys = _key_values(way.key_frames)
         return [
-            asdict(way) | {"at": time.time()},
+            way.settings | {"at": time.time()},
             _shape(way),
             way.model,
             way.steps,
@@ -229,6 +242,8 @@ def _fill(studio: Studio, read: Callable[[str], FrameRequest | GenerateRequest])
             way.negative_prompt,
             way.noise,
             way.text,
+            loras,
+            followed_rows(way.control),
             *keys,
             *([gr.skip()] * (2 * len(NAMES) - len(keys))),
         ]
@@ -247,4 +262,6 @@ def _with_first(way: FrameRequest, picture: GenerateRequest) -> FrameRequest:
         guidance=picture.guidance,
         negative_prompt=picture.negative_prompt,
         solver=picture.solver,
+        loras=picture.loras,
+        control=picture.control,
     )

@@ -13,10 +13,12 @@ from typing import Any
 import gradio as gr
 
 from rf_app.errors import Cancelled, UserError
-from rf_app.pipeline.requests import GenerateRequest, Lora
+from rf_app.pipeline.requests import Control, GenerateRequest, Lora
 from rf_app.ui.comparison import OPENING, faster, outcome, over, waiting, working
 from rf_app.ui.complaint import complain
+from rf_app.ui.cue import GO as AGAIN
 from rf_app.ui.cue import OPEN, go_with
+from rf_app.ui.followed import followed, followed_rows
 from rf_app.ui.lora_panel import lora_rows, session_of, with_loras
 from rf_app.ui.model_settings import recommended, steps_and_guidance
 from rf_app.ui.seed_row import GO, RANDOM_SEED, seed_row
@@ -25,6 +27,7 @@ from rf_app.workflows import examples
 from rf_app.workflows.attempt import Attempt
 from rf_app.workflows.background import Emit, IsCancelled, batches
 from rf_app.workflows.compare import SideDone, SideProgress, compare, default_models, speed_up
+from rf_app.workflows.control import read_control
 from rf_app.workflows.generate import Studio
 from rf_app.workflows.loras import read_loras
 
@@ -81,6 +84,7 @@ def build(studio: Studio, sent: gr.Textbox, tab: gr.Tab, subtabs: gr.Tabs) -> li
                 gr.Button(title, size="sm", min_width=110, elem_classes="chip") for title, _, _ in EXAMPLES
             ]
         loras = lora_rows("compare")
+        follows = followed("compare")
         headline = gr.HTML(OPENING, elem_id="compare-headline")
         models = default_models(studio.registry, MOST)
         with gr.Row(elem_id="sides"):
@@ -96,7 +100,15 @@ def build(studio: Studio, sent: gr.Textbox, tab: gr.Tab, subtabs: gr.Tabs) -> li
 
     cue.change(
         _compare(studio),
-        [turn, prompt, seed, count, loras, *(field for column in columns for field in column.fields)],
+        [
+            turn,
+            prompt,
+            seed,
+            count,
+            loras,
+            follows,
+            *(field for column in columns for field in column.fields),
+        ],
         [headline, laid_over, *pictures],
         trigger_mode="multiple",
         **LONG_WORK,
@@ -111,6 +123,7 @@ def build(studio: Studio, sent: gr.Textbox, tab: gr.Tab, subtabs: gr.Tabs) -> li
         **page_only,
     )
     dice.click(js=f"() => {RANDOM_SEED}", outputs=[seed], **page_only)
+    follows.input(js=AGAIN, outputs=[cue], **page_only)
     for button, (_, *values) in zip(chips, EXAMPLES, strict=True):
         button.click(js=go_with(*values), outputs=[prompt, seed, cue], **page_only)
     stop.click(lambda turn: turn.stop(), turn, **private)
@@ -122,7 +135,7 @@ def build(studio: Studio, sent: gr.Textbox, tab: gr.Tab, subtabs: gr.Tabs) -> li
     for button, change in ((more, 1), (fewer, -1)):
         button.click(lambda count, change=change: _shape(count + change), count, shape, **private)
     tab.select(js=OPEN, inputs=[cue], outputs=[cue], **page_only)
-    received = [prompt, seed, locked, loras, cue, subtabs]
+    received = [prompt, seed, locked, loras, follows, cue, subtabs]
     for column in columns[:2]:
         received += column.fields
     sent.change(_receive(studio), sent, received, **private)
@@ -141,19 +154,21 @@ def _column(studio: Studio, i: int, model: str) -> Column:
     return Column(column, picture, chosen, steps, guidance, solver, negative)
 
 
-def _request(prompt: str, seed: int, loras: tuple[Lora, ...], session: str, fields: tuple) -> GenerateRequest:
+def _request(
+    prompt: str, seed: int, loras: tuple[Lora, ...], control: tuple[Control, ...], session: str, fields: tuple
+) -> GenerateRequest:
     model, steps, guidance, solver, negative = fields
-    settings = (steps, guidance, seed, 1, negative, solver, loras)
+    settings = (steps, guidance, seed, 1, negative, solver, loras, control)
     return GenerateRequest(prompt, model or "", *settings, session=session)
 
 
 def _compare(studio: Studio) -> Callable:
     def run(
-        turn: Turn, prompt: str, seed: int, count: int, rows: Any, asked_by: gr.Request, *fields
+        turn: Turn, prompt: str, seed: int, count: int, rows: Any, follows: Any, asked_by: gr.Request, *fields
     ) -> Iterator[tuple]:
         ended = turn.begin()
-        loras, session = read_loras(rows), session_of(asked_by)
-        requests = [_request(prompt, seed, loras, session, fields[5 * i : 5 * i + 5]) for i in range(count)]
+        shared = read_loras(rows), read_control(follows), session_of(asked_by)
+        requests = [_request(prompt, seed, *shared, fields[5 * i : 5 * i + 5]) for i in range(count)]
         titles = {id: title for title, id in studio.models()}
         attempts = [Attempt(request) for request in requests]
         unseen = (gr.skip(),) * (MOST - count)
@@ -210,7 +225,7 @@ def _receive(studio: Studio) -> Callable:
             loras = with_loras(studio, found.loras, asked_by)
         except UserError as error:
             complain(error)
-            return (gr.skip(),) * 16
+            return (gr.skip(),) * 17
         if found.note:
             gr.Info(escape(found.note))
         solver = gr.Dropdown(studio.preset(found.model).solvers, value=found.solver)
@@ -224,6 +239,15 @@ def _receive(studio: Studio) -> Callable:
             other = (gr.skip(),) * 5
             first = studio.registry.card(found.model).kind == "diffusion"
         sides = (*fields, *other) if first else (*other, *fields)
-        return found.prompt, found.seed, True, loras, f"go:{text}", gr.Tabs(selected="side-by-side"), *sides
+        plugged = loras, followed_rows(found.control)
+        return (
+            found.prompt,
+            found.seed,
+            True,
+            *plugged,
+            f"go:{text}",
+            gr.Tabs(selected="side-by-side"),
+            *sides,
+        )
 
     return receive

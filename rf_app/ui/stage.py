@@ -11,6 +11,7 @@ from pathlib import Path
 from rf_app.pipeline.requests import Timings
 from rf_app.ui.send import send_button
 from rf_app.workflows.generate import Hint, Picture, Shown
+from rf_app.workflows.words import duration
 
 # The link takes its address from the picture beside it, so that the bytes are sent once.
 SAVE = "this.href=this.closest('figure').querySelector('img').src"
@@ -53,7 +54,8 @@ def _figure(picture: Picture, many: bool) -> str:
     label, caption = ("Save", f"<figcaption>{seed}</figcaption>") if many else ("Save PNG", "")
     save = f'<a class="save" href="#" onclick="{SAVE}" download="{escape(picture.name)}">{label}</a>'
     send = "".join(send_button(tab, picture.settings) for tab in ("compare", "interpolate"))
-    return f"<figure>{image}{save}{send}{caption}</figure>"
+    follow = '<button class="send" data-follow title="Let the next pictures follow this one">Follow</button>'
+    return f'<figure>{image}{save}<div class="sends">{send}{follow}</div>{caption}</figure>'
 
 
 def _times(timings: Timings) -> str:
@@ -72,13 +74,6 @@ def _times(timings: Timings) -> str:
     whole = timings.total
     total = f'<span class="total" data-seconds="{whole:.6f}">Total <b>{duration(whole)}</b></span>'
     return f'<div class="times"><div class="bar">{bars}</div><div class="parts">{words}{total}</div></div>'
-
-
-def duration(seconds: float) -> str:
-    """A time with the digits that matter: "4.2 ms", "41 ms", "1.3 s"."""
-    if seconds < 0.01:
-        return f"{seconds * 1000:.1f} ms"
-    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
 def _unread(end: str) -> str:

@@ -1,6 +1,7 @@
 """Example prompts as pictures: PNG files whose own settings say how to make them again.
 
-The folder is the list: each file in assets/examples is one example, its name the caption. Draw them anew with
+The folder is the list: each file in assets/examples is one example, its name the caption; those in its folder
+drawings/ are lines for a ControlNet to follow. Draw them anew with
 
     python -m rf_app.workflows.examples
 """
@@ -8,9 +9,12 @@ The folder is the list: each file in assets/examples is one example, its name th
 from dataclasses import dataclass
 from pathlib import Path
 
-from rf_app.pipeline.png import read_settings
+from PIL import Image, ImageDraw
+
+from rf_app.pipeline.png import read_settings, save_png
 
 FOLDER = Path(__file__).parents[2] / "assets" / "examples"
+DRAWINGS = FOLDER / "drawings"
 
 # File name (what comes before the dash only orders them), prompt, seed.
 EXAMPLES = (
@@ -23,6 +27,43 @@ EXAMPLES = (
     ("7-road-trip", "a red van in the desert at sunset", 7),
     ("8-green-valley", "green hills under sunshine with clouds", 6),
 )
+
+# File name, prompt, seed; in a square of side 100 corners of lines, and ovals as (left, top, right, bottom).
+LINES = (
+    (
+        "1-two-peaks",
+        "a snowy mountain under sunshine",
+        7,
+        [[(0, 66), (14, 54), (32, 22), (50, 56), (66, 32), (86, 60), (100, 50)]],
+        [],
+    ),
+    (
+        "2-one-high-peak",
+        "a snowy mountain near a lake at sunset",
+        5,
+        [[(0, 62), (26, 56), (40, 34), (52, 10), (66, 38), (78, 58), (100, 62)], [(0, 66), (100, 66)]],
+        [],
+    ),
+    (
+        "3-hills-and-sun",
+        "green hills under sunshine",
+        6,
+        [[(0, 60), (10, 54), (22, 51), (34, 53), (46, 60), (58, 56), (72, 46), (86, 43), (100, 47)]],
+        [(60, 12, 76, 28)],
+    ),
+    (
+        "4-balloon",
+        "desert dunes with a red balloon on a sunny day",
+        63,
+        [
+            [(0, 70), (24, 60), (48, 70), (74, 58), (100, 68)],
+            [(31, 42), (35, 49), (41, 49), (45, 42)],
+            [(35, 53), (41, 53), (41, 58), (35, 58), (35, 53)],
+        ],
+        [(23, 10, 53, 44)],
+    ),
+)
+SIDE = 512  # pixels of a drawing
 
 
 @dataclass(frozen=True)
@@ -46,13 +87,27 @@ def examples(folder: Path = FOLDER) -> list[Example]:
     return found
 
 
+def draw_lines(folder: Path = DRAWINGS) -> None:
+    """Draw LINES, white on black."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, prompt, seed, lines, ovals in LINES:
+        image = Image.new("RGB", (SIDE, SIDE))
+        pen = ImageDraw.Draw(image)
+        for line in lines:
+            pen.line([(x * SIDE / 100, y * SIDE / 100) for x, y in line], "white", 6, joint="curve")
+        for oval in ovals:
+            pen.ellipse([at * SIDE / 100 for at in oval], outline="white", width=6)
+        save_png(image, folder / f"{name}.png", {"prompt": prompt, "seed": seed})
+
+
 def main() -> None:
-    """Draw every example with the model the page opens with."""
+    """Draw the lines, and every other example with the model the page opens with."""
     from rf_app.pipeline.requests import GenerateRequest
     from rf_app.pipeline.worker import Worker
     from rf_app.registry.folders import Registry
     from rf_app.workflows.generate import Studio
 
+    draw_lines()
     registry = Registry.default()
     studio = Studio(registry, Worker(registry))
     FOLDER.mkdir(parents=True, exist_ok=True)

@@ -18,12 +18,15 @@ from PIL import Image
 
 from rf_app.errors import UserError
 from rf_app.pipeline.png import parse_settings, read_settings, save_png
-from rf_app.pipeline.requests import GenerateRequest, GenerateResult, Timings
+from rf_app.pipeline.requests import Control, GenerateRequest, GenerateResult, Lora, Timings
 from rf_app.pipeline.worker import Worker
+from rf_app.plugins.picture import encode_map
 from rf_app.registry.card import ModelCard
 from rf_app.registry.folders import Registry
 from rf_app.registry.vocabulary import split_words, vocabulary
 from rf_app.schedulers.solvers import TITLES, solvers
+from rf_app.workflows.control import control_settings, control_summary, controlnets, read_control
+from rf_app.workflows.loras import LoraDesk, lora_settings, read_loras
 
 FAVOURITE = "pocket-instaflow"  # the model the page opens with, if it is there
 LIVE_STEPS = 4  # up to so many steps, a picture follows the typing
@@ -88,6 +91,8 @@ class Shown:
             "steps": self.request.steps,
             "guidance": self.request.guidance,
             "solver": self.request.solver,
+            "loras": lora_settings(self.request.loras),
+            "control": control_summary(self.request.control),
             "seeds": [picture.settings["seed"] for picture in self.pictures],
             "seconds": asdict(self.timings),
             "unknown_words": list(self.hint.words) if self.hint else [],
@@ -106,6 +111,8 @@ class Restored:
     guidance: float
     solver: str
     seed: int
+    loras: tuple[Lora, ...]
+    control: tuple[Control, ...]
     note: str
 
 
@@ -116,6 +123,7 @@ class Studio:
         """Both may be shared with other workflows."""
         self.registry = registry
         self.worker = worker
+        self.loras = LoraDesk(worker)
 
     def models(self) -> list[tuple[str, str]]:
         """(title, id) of every usable model, quickest kind first; ids make equal titles distinct."""
@@ -164,6 +172,15 @@ class Studio:
             unread=result.unread,
         )
 
+    def condition_map(self, picture: Image.Image, model: str, preprocessor: str, **thresholds: float) -> str:
+        """The condition map of an RGB picture at a model's resolution, for a `Control`.
+
+        thresholds: low and high, of canny. Raises UserError for bad ones, an unknown model or preprocessor,
+        and a detector whose weights are not here.
+        """
+        size = self.registry.card(model).resolution
+        return encode_map(self.worker.condition_map(picture, preprocessor, size, **thresholds))
+
     def warm_up(self) -> None:
         """Load the first model and use it once, in the background, so that no visitor waits for it."""
         Thread(target=self._warm_up, daemon=True).start()
@@ -173,8 +190,11 @@ class Studio:
         with suppress(UserError):
             self.generate(GenerateRequest("warming up", self.first_model()))
 
-    def restore(self, path: Path) -> Restored:
-        """The settings a picture carries; raises UserError where it carries none or they make no sense."""
+    def restore(self, path: Path, session: str = "") -> Restored:
+        """The settings a picture carries; raises UserError where it carries none or they make no sense.
+
+        session: whose uploads may be among its LoRAs.
+        """
         found = read_settings(path)
         if found is None:
             raise UserError(
@@ -182,14 +202,14 @@ class Studio:
             )
         if not found:
             raise UserError("This picture lies between others: open it in the Interpolate tab.")
-        return self._restored(found)
+        return self._restored(found, session)
 
-    def restore_sent(self, text: str) -> Restored:
+    def restore_sent(self, text: str, session: str = "") -> Restored:
         """The settings that another tab sent as JSON text; raises UserError where they make no sense."""
-        return self._restored(parse_settings(text))
+        return self._restored(parse_settings(text), session)
 
-    def _restored(self, found: dict[str, Any]) -> Restored:
-        """Settings of a model that is not here give everything else, with a note."""
+    def _restored(self, found: dict[str, Any], session: str) -> Restored:
+        """Settings of a model, LoRA or ControlNet that is not here give everything else, with a note."""
         model, note = str(found.get("model")), ""
         solver = found.get("solver")
         if model not in (card.id for card in self.registry.cards()):
@@ -197,6 +217,15 @@ class Studio:
                 f"The picture was made with “{model}”, which is not in the model list; the rest is restored."
             )
             model, solver = self.first_model(), None
+        loras = read_loras(found.get("loras", []))
+        absent = self.loras.gone(loras, session)
+        if absent:
+            note += f" It used the LoRA “{absent[0].id}”, which is not here; it is left out."
+        control = read_control(found.get("control", []))
+        here = [card.id for card in controlnets(self.registry)] if control else []
+        gone = [each.model for each in control if each.model not in here]
+        if gone:
+            note += f" It followed “{gone[0]}”, a ControlNet that is not here; it is left out."
         request = GenerateRequest(
             prompt=found.get("prompt", ""),
             model=model,
@@ -205,6 +234,8 @@ class Studio:
             seed=found.get("seed", 0),
             negative_prompt=found.get("negative_prompt", ""),
             solver=solver,
+            loras=tuple(each for each in loras if each not in absent),
+            control=tuple(each for each in control if each.model in here),
         ).checked(self.registry.card(model))
         return Restored(
             prompt=request.prompt,
@@ -214,7 +245,9 @@ class Studio:
             guidance=request.guidance,
             solver=request.solver,
             seed=request.seed,
-            note=note,
+            loras=request.loras,
+            control=request.control,
+            note=note.strip(),
         )
 
     def _hint(self, result: GenerateResult, typing: bool) -> Hint | None:
@@ -230,6 +263,9 @@ class Studio:
 
 def _settings(result: GenerateResult, seed: int) -> dict[str, Any]:
     request = result.request
+    plugged = {"loras": lora_settings(request.loras)} if request.loras else {}
+    if request.control:
+        plugged["control"] = control_settings(request.control)
     return {
         "prompt": request.prompt,
         "negative_prompt": request.negative_prompt,
@@ -238,6 +274,7 @@ def _settings(result: GenerateResult, seed: int) -> dict[str, Any]:
         "guidance": request.guidance,
         "solver": request.solver,
         "seed": seed,
+        **plugged,
     }
 
 

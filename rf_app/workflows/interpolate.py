@@ -8,8 +8,8 @@ interpolator.export(VideoRequest(way, frames=72), Path("way.mp4"))
 
 import io
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,9 @@ from rf_app.pipeline.requests import GenerateRequest
 from rf_app.pipeline.worker import Progress, Worker
 from rf_app.registry.card import ModelCard
 from rf_app.registry.folders import Registry
+from rf_app.workflows.background import IsCancelled
+from rf_app.workflows.control import control_settings, read_control
+from rf_app.workflows.loras import lora_settings, read_loras
 from rf_app.workflows.video import FORMATS, FRAMES_PER_SECOND, write_video
 
 MIN_FRAMES, MAX_FRAMES = 2, 600
@@ -76,13 +79,15 @@ class Frame:
         if found is None:
             return None
         names = ("prompt", "negative_prompt", "model", "steps", "guidance", "solver", "seed")
-        return {name: getattr(found, name) for name in names}
+        loras = {"loras": lora_settings(found.loras)} if found.loras else {}
+        control = {"control": control_settings(found.control)} if found.control else {}
+        return {name: getattr(found, name) for name in names} | loras | control
 
     @property
     def png(self) -> bytes:
         """The PNG file with the settings of the interpolation, and at a key frame those of Generate, too."""
         buffer = io.BytesIO()
-        save_png(self.result.image, buffer, (self.same or {}) | {KEY: asdict(self.result.request)})
+        save_png(self.result.image, buffer, (self.same or {}) | {KEY: self.result.request.settings})
         return buffer.getvalue()
 
 
@@ -133,9 +138,12 @@ class Interpolator:
         self.registry = registry
         self.worker = worker
 
-    def frame(self, request: FrameRequest) -> Frame:
-        """The frame at the request's position; raises UserError with a message for the person who asked."""
-        return Frame(self.worker.frame(request))
+    def frame(self, request: FrameRequest, cancelled: IsCancelled | None = None) -> Frame:
+        """The frame at the request's position; raises UserError with a message for the person who asked.
+
+        cancelled: as in `Worker.frame`.
+        """
+        return Frame(self.worker.frame(request, cancelled))
 
     def checked(self, request: VideoRequest) -> VideoRequest:
         """The request with everything filled in; raises UserError for what the person can put right."""
@@ -146,7 +154,7 @@ class Interpolator:
         request: VideoRequest,
         path: Path,
         progress: Progress | None = None,
-        cancelled: Callable[[], bool] | None = None,
+        cancelled: IsCancelled | None = None,
     ) -> None:
         """Write the video to `path`, frame by frame: the memory it takes does not grow with their number.
 
@@ -163,27 +171,28 @@ class Interpolator:
                 if progress:
                     progress(done, request.frames)
 
-        settings = {KEY: asdict(request.way), "frames": request.frames, "there_and_back": request.back}
+        settings = {KEY: request.way.settings, "frames": request.frames, "there_and_back": request.back}
         write_video(path, request.form, images(), json.dumps(settings, ensure_ascii=False))
 
-    def restore(self, path: Path) -> FrameRequest | GenerateRequest:
+    def restore(self, path: Path, session: str = "") -> FrameRequest | GenerateRequest:
         """What a saved picture was made of: a frame's way and position, or the picture's own settings.
 
-        Raises UserError for a file that carries neither, or whose settings cannot be used here.
+        session: whose uploads may be among its LoRAs. Raises UserError for a file that carries neither, or
+        whose settings cannot be used here.
         """
         found = read_json(path)
         if found is None:
             raise UserError("This picture carries no InstaFlow settings. Choose a PNG saved here, unchanged.")
         if KEY in found:
-            request = read_request(found[KEY])
+            request = read_request(found[KEY], session=session)
             return request.checked(self.registry.card(request.model))
-        return self._picture(pick_settings(found, path.name))
+        return self._picture(pick_settings(found, path.name), session)
 
-    def receive(self, text: str) -> GenerateRequest:
+    def receive(self, text: str, session: str = "") -> GenerateRequest:
         """The settings of a picture that another tab sent as JSON; raises UserError for any other text."""
-        return self._picture(parse_settings(text))
+        return self._picture(parse_settings(text), session)
 
-    def _picture(self, found: dict[str, Any]) -> GenerateRequest:
+    def _picture(self, found: dict[str, Any], session: str) -> GenerateRequest:
         request = GenerateRequest(
             found.get("prompt", ""),
             found.get("model", ""),
@@ -192,19 +201,27 @@ class Interpolator:
             found.get("seed", 0),
             negative_prompt=found.get("negative_prompt", ""),
             solver=found.get("solver"),
+            loras=read_loras(found.get("loras", [])),
+            control=read_control(found.get("control", [])),
+            session=session,
         )
         return request.checked(self.registry.card(request.model))
 
 
-def read_request(found: Any, position: Any = None) -> FrameRequest:
-    """The request in JSON that may come from anyone, as `asdict` gives it; `position` instead of its own.
+def read_request(found: Any, position: Any = None, session: str = "") -> FrameRequest:
+    """The request in JSON that may come from anyone, as its `settings` are; `position` instead of its own.
 
+    session: whose uploads may be among its LoRAs.
     Raises UserError where it has no such form. Values still have to pass `FrameRequest.checked`.
     """
     try:
         keys = tuple(KeyFrame(key["prompt"], key["seed"]) for key in found["key_frames"])
         place = tuple(found["position"] if position is None else position)
         options = {name: found[name] for name in OPTIONS if name in found}
-        return FrameRequest(keys, place, found["model"], **options)
+        loras = read_loras(found.get("loras") or [])
+        control = read_control(found.get("control") or [])
+        return FrameRequest(
+            keys, place, found["model"], **options, loras=loras, control=control, session=session
+        )
     except (TypeError, KeyError, IndexError, AttributeError):
         raise UserError("The settings of this interpolation are not readable.") from None

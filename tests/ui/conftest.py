@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from rf_app.pipeline.png import save_png
 from rf_app.pipeline.requests import GenerateRequest
@@ -33,6 +33,10 @@ def url(studio, tmp_path_factory):
     folder = tmp_path_factory.mktemp("examples")
     for name, prompt, seed in EXAMPLES:
         save_png(Image.new("RGB", (96, 96), "teal"), folder / f"{name}.png", {"prompt": prompt, "seed": seed})
+    (folder / "drawings").mkdir()
+    roof = Image.new("RGB", (512, 512))
+    ImageDraw.Draw(roof).line([0, 400, 256, 100, 512, 400], "white", 6)
+    save_png(roof, folder / "drawings" / "1-roof.png", {"prompt": "a red tent", "seed": 4})
     studio.generate(GenerateRequest("warming up", studio.first_model()))
     page = build(studio, folder)
     _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, mcp_server=True, **launch_options())

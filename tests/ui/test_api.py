@@ -1,13 +1,18 @@
 """The `/generate` endpoint through gradio's own client."""
 
+import base64
+import io
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
+from PIL import Image, ImageDraw
 
 from rf_app.pipeline.png import read_settings
+from rf_app.plugins.picture import decode_map, digest
 
 
 @pytest.fixture(scope="module")
@@ -86,10 +91,71 @@ def test_a_bad_wish_is_answered_with_its_message(client, wish, message):
     client.predict("a lake", api_name="/generate")
 
 
+def a_picture(mode="RGB", size=(300, 200)):
+    buffer = io.BytesIO()
+    image = Image.new("RGB", size)
+    ImageDraw.Draw(image).ellipse([60, 20, 240, 180], "white")
+    image.convert(mode).save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def test_a_picture_is_followed(client):
+    plain, _ = client.predict("a lake", api_name="/generate")
+    control = [{"model": "tiny-canny", "image": a_picture("RGBA"), "strength": 0.8, "low": 50, "end": 1}]
+    files, found = client.predict("a lake", control=control, api_name="/generate")
+    assert not np.array_equal(np.asarray(Image.open(files[0])), np.asarray(Image.open(plain[0])))
+    (said,) = found["control"]
+    assert (said["model"], said["strength"], said["start"], said["end"]) == ("tiny-canny", 0.8, 0, 1)
+    (carried,) = read_settings(Path(files[0]))["control"]
+    assert carried["map"] == said["map"] == digest(carried["image"])
+    lines = np.asarray(decode_map(carried["image"]))
+    assert lines.shape == (96, 96, 3)
+    assert set(np.unique(lines)) == {0, 255}
+    # The map that a picture carries makes the same picture again.
+    again = [{"model": "tiny-canny", "image": carried["image"], "preprocessor": "none", "strength": 0.8}]
+    same, _ = client.predict("a lake", control=again, api_name="/generate")
+    assert np.array_equal(np.asarray(Image.open(same[0])), np.asarray(Image.open(files[0])))
+
+
+@pytest.mark.parametrize(
+    ("control", "message"),
+    [
+        ("tiny-canny", "control must be a list of up to 2"),
+        ([{"model": "tiny-canny"}], "is no control; give an object of model and image"),
+        ([{"model": "tiny-canny", "image": "", "weight": 1}], "is no control"),
+        ([{"model": "tiny-canny", "image": ""}] * 3, "up to 2"),
+        ([{"model": "../x", "image": ""}], "ControlNet id '../x'"),
+        ([{"model": ["x"], "image": ""}], "ControlNet id ['x']"),
+        ([{"model": "tiny-canny", "image": "%%%"}], "not base64"),
+        ([{"model": "tiny-canny", "image": "aGVsbG8="}], "picture cannot be read"),
+        ([{"model": "nothing", "image": a_picture()}], "no ControlNet 'nothing'"),
+        ([{"model": "tiny-canny", "image": a_picture(), "strength": 3}], "strength is 3"),
+        ([{"model": "tiny-canny", "image": a_picture(), "low": 300}], "low threshold, 300, is above"),
+        ([{"model": "tiny-canny", "image": a_picture(), "preprocessor": "sobel"}], "preprocessor is 'sobel'"),
+    ],
+)
+def test_a_bad_control_is_answered_with_its_message(client, control, message):
+    with pytest.raises(AppError) as error:
+        client.predict("a lake", control=control, api_name="/generate")
+    assert message in str(error.value)
+    assert "Traceback" not in str(error.value)
+
+
 def test_an_endpoint_has_a_name_and_says_what_it_takes(client):
     endpoints = client.view_api(return_format="dict")
     assert endpoints["unnamed_endpoints"] == {}
     names = [
         parameter["parameter_name"] for parameter in endpoints["named_endpoints"]["/generate"]["parameters"]
     ]
-    assert names == ["prompt", "model", "steps", "guidance", "seed", "count", "negative_prompt", "solver"]
+    assert names == [
+        "prompt",
+        "model",
+        "steps",
+        "guidance",
+        "seed",
+        "count",
+        "negative_prompt",
+        "solver",
+        "control",
+        "loras",
+    ]

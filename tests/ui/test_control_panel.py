@@ -1,0 +1,222 @@
+"""ControlNets on the page, in headless Chromium: draw, upload, take a picture, see its map, take it away."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+from rf_app.plugins.picture import encode_map, read_base64, read_picture
+from rf_app.plugins.preprocessors import condition_map
+from rf_app.ui.control_panel import PNG_URL
+from tests.ui.test_page import FIRST_PROMPT, IMAGE, ask, download, drop, shows
+
+MAP = "#control-1-map img"
+ON = "#control-1-on input"
+
+
+def open_panel(page):
+    page.get_by_text("Follow a drawing or picture").click()
+    expect(page.locator("#control-1-sketch canvas")).to_be_visible()
+
+
+def stroke(page, *points, unit=1):
+    """Draw through points given as shares of the board's width and height."""
+    board = page.locator(f"#control-{unit}-sketch canvas")
+    board.scroll_into_view_if_needed()
+    box = board.bounding_box()
+    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=6)
+    page.mouse.up()
+
+
+def pixels(locator):
+    """What an <img> with a data URL shows."""
+    content = base64.b64decode(locator.get_attribute("src").partition("base64,")[2])
+    return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+
+
+def picture(page):
+    """The address of the picture on the stage, which changes with its pixels and settings."""
+    return page.locator(IMAGE).get_attribute("src")
+
+
+def changed(page, before):
+    expect(page.locator(IMAGE)).not_to_have_attribute("src", before)
+    return picture(page)
+
+
+def set_number(page, id, value):
+    field = page.locator(f"#{id} input[type=number]")
+    field.fill(str(value))
+    field.press("Tab")
+
+
+def test_a_line_is_drawn_and_followed_and_without_it_the_pixels_are_the_old_ones(page):
+    shows(page, FIRST_PROMPT)
+    plain = picture(page)
+    open_panel(page)
+    stroke(page, (0.1, 0.9), (0.5, 0.2), (0.9, 0.9))
+    expect(page.locator(MAP)).to_be_visible()
+    expect(page.locator(ON)).to_be_checked()
+    expect(page.locator("#control-1-preprocessor input")).to_have_value("Lines of a drawing")
+    changed(page, plain)
+    page.uncheck(ON)  # by now the pen's last place has been seen, too
+    expect(page.locator(IMAGE)).to_have_attribute("src", plain)
+    lines = np.argwhere(pixels(page.locator(MAP))[..., 0] > 127)
+    assert len(lines) > 100
+    for y, x in lines:  # two straight strokes, from (10, 86) up to (48, 19) and down to (86, 86)
+        assert abs(y - (19 + abs(x - 48) * 67 / 38)) < 5, (x, y)
+    page.check(ON)
+    followed = changed(page, plain)
+    page.uncheck(ON)
+    expect(page.locator(IMAGE)).to_have_attribute("src", plain)
+    page.check(ON)
+    expect(page.locator(IMAGE)).to_have_attribute("src", followed)
+    page.locator("#control-1-sketch .clear").click()
+    expect(page.locator("#control-1-map .blank")).to_be_visible()
+    expect(page.locator(IMAGE)).to_have_attribute("src", plain)
+    page.locator("#control-1-sketch .undo").click()
+    expect(page.locator(MAP)).to_be_visible()
+    changed(page, plain)
+
+
+def test_strength_and_span_act_on_the_picture(page):
+    open_panel(page)
+    before = picture(page)
+    page.get_by_role("button", name="Roof").click()
+    shows(page, "a red tent")
+    expect(page.locator(IMAGE)).to_have_attribute("data-seed", "4")
+    expect(page.locator(MAP)).to_be_visible()
+    full = changed(page, before)
+    set_number(page, "control-1-strength", 0.3)
+    weak = changed(page, full)
+    set_number(page, "control-1-end", 0.5)  # a model of one step: now it never acts
+    off = changed(page, weak)
+    page.uncheck(ON)
+    plain = changed(page, off)
+    assert np.array_equal(decoded(off), decoded(plain))
+    assert not np.array_equal(decoded(weak), decoded(plain))
+    assert not np.array_equal(decoded(weak), decoded(full))
+    page.check(ON)
+    set_number(page, "control-1-start", 0.5)
+    expect(page.locator(".toast-body").first).to_contain_text("start must be the smaller")
+
+
+def decoded(address):
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.partition("base64,")[2]))))
+
+
+def test_a_picture_of_the_page_is_followed_by_its_edges_with_thresholds_live(page):
+    plain = picture(page)
+    page.locator("#stage .send", has_text="Follow").click()
+    expect(page.locator(MAP)).to_be_visible()  # the panel opens by itself
+    expect(page.locator("#control-1-preprocessor input")).to_have_value("Edges (canny)")
+    changed(page, plain)
+    board = page.locator("#control-1-sketch canvas").evaluate("board => board.toDataURL()")
+    for low, high in ((100, 200), (0, 200), (0, 1)):
+        set_number(page, "control-1-low", low)
+        set_number(page, "control-1-high", high)
+        wanted = encode_map(condition_map(read_picture(read_base64(board)), "canny", 96, low, high))
+        expect(page.locator(MAP)).to_have_attribute("src", PNG_URL + wanted)
+    set_number(page, "control-1-low", 400)
+    expect(page.locator(".toast-body").first).to_contain_text("low threshold, 400, is above the high one")
+
+
+def test_an_uploaded_picture_is_turned_and_cut_square_and_a_bad_one_named(page, tmp_path):
+    open_panel(page)
+    photograph = Image.new("RGB", (300, 200), "black")
+    photograph.paste("white", (0, 0, 150, 200))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise: the white half comes to the top
+    photograph.save(tmp_path / "photograph.jpg", quality=95, exif=exif)
+    page.set_input_files("#control-1-sketch input[type=file]", tmp_path / "photograph.jpg")
+    expect(page.locator(MAP)).to_be_visible()
+    found = pixels(page.locator(MAP))[..., 0] > 0
+    rows = np.flatnonzero(found.mean(1) > 0.9)
+    assert len(rows)
+    assert np.abs(rows - 48).max() <= 2
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    page.set_input_files("#control-1-sketch input[type=file]", tmp_path / "bad.png")
+    expect(page.locator("#control-1-sketch .problem")).to_contain_text("no picture")
+    expect(page.locator(MAP)).to_be_visible()
+
+
+def test_a_saved_picture_brings_its_controls_back(page):
+    open_panel(page)
+    stroke(page, (0.1, 0.5), (0.9, 0.5))
+    page.get_by_text("A second one").click()
+    expect(page.locator("#control-2-sketch canvas")).to_be_visible()
+    one = picture(page)
+    stroke(page, (0.5, 0.1), (0.5, 0.9), unit=2)
+    expect(page.locator("#control-2-map img")).to_be_visible()
+    changed(page, one)
+    page.get_by_label("Keep the seed").check()
+    ask(page, "a lake")
+    shows(page, "a lake")
+    before = picture(page)
+    name, content = download(page)
+    page.reload()
+    shows(page, FIRST_PROMPT)
+    drop(page, name, content)
+    shows(page, "a lake")
+    expect(page.locator(IMAGE)).to_have_attribute("src", before)  # the very same picture
+    expect(page.locator(MAP)).to_be_visible()
+    expect(page.locator("#control-1-preprocessor input")).to_have_value("None: it is a map")
+    page.uncheck(ON)
+    changed(page, before)
+
+
+def test_it_goes_along_to_compare_and_interpolate_and_can_be_switched_off_there(page):
+    open_panel(page)
+    before = picture(page)
+    page.get_by_role("button", name="Roof").click()
+    shows(page, "a red tent")
+    followed = decoded(changed(page, before))
+
+    def differs(image):
+        page.wait_for_function(
+            "([image, before]) => document.querySelector(image)?.src.startsWith('data:')"
+            " && document.querySelector(image).src !== before",
+            arg=[image, page.locator(image).get_attribute("src")],
+        )
+        assert not np.array_equal(pixels(page.locator(image)), followed)
+
+    page.locator("#stage").get_by_role("button", name="Compare").click()
+    side = "#side-2 .side-picture.done img"
+    expect(page.locator("#compare-followed")).to_contain_text("tiny-canny at 1")
+    expect(page.locator(side)).to_have_attribute("alt", "a red tent")
+    assert np.array_equal(pixels(page.locator(side)), followed)
+    page.uncheck("#compare-followed input")
+    expect(page.locator("#side-2 .working, #side-2 .blank")).to_have_count(0)
+    differs(side)
+
+    page.click("#generate-tab-button")
+    page.locator("#stage").get_by_role("button", name="Interpolate").click()
+    expect(page.locator("#interpolate-followed")).to_contain_text("tiny-canny at 1")
+    frame = "#scrubber .pad img"
+    expect(page.locator("#scrubber .send")).to_be_enabled()
+    page.wait_for_function(
+        "frame => { const open = document.querySelector('#scrubber .send').dataset.settings;"
+        " return open && JSON.parse(open)?.control?.length === 1; }",
+        arg=frame,
+    )
+    assert np.array_equal(pixels(page.locator(frame)), followed)
+    page.uncheck("#interpolate-followed input")
+    differs(frame)
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_the_panel_fits_any_screen(page, width):
+    page.set_viewport_size({"width": width, "height": 844})
+    open_panel(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for part in ("#control-1-sketch canvas", "#control-1-map .blank"):
+        box = page.locator(part).bounding_box()
+        assert box["width"] == pytest.approx(box["height"], abs=1)
+        assert box["width"] > 120

@@ -1,0 +1,62 @@
+"""The bundled ControlNet on the page: draw a line, see the mountain follow it."""
+
+import pytest
+from playwright.sync_api import expect
+
+from rf_app.metrics.edges import canny, edge_f1
+from rf_app.pipeline.worker import Worker
+from rf_app.registry.folders import BUNDLED, Registry
+from rf_app.workflows.generate import Studio
+from tests.ui.test_control_panel import MAP, ON, changed, decoded, open_panel, picture, pixels, stroke
+from tests.ui.test_page import ask, shows
+
+NET = BUNDLED.parent / "controlnets" / "pocket-controlnet-canny"
+PROMPT = "a snowy mountain under sunshine"
+LOW, HIGH = 30, 60  # a sky and a mountain of one step meet more softly than drawn ones
+
+
+@pytest.fixture
+def visitor(browser, tmp_path):
+    """A visitor of a page on the bundled models."""
+    from rf_app.ui.page import build, launch_options
+
+    worker = Worker(Registry([BUNDLED]), "cpu")
+    page = build(Studio(worker.registry, worker), tmp_path)
+    _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, **launch_options())
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    context.set_default_timeout(60_000)
+    expect.set_options(timeout=60_000)
+    visitor = context.new_page()
+    visitor.goto(address)
+    expect(visitor.locator("#stage .total")).to_be_visible()
+    yield visitor
+    context.close()
+    page.close(verbose=False)
+    worker.close()
+
+
+@pytest.mark.skipif(not NET.is_dir(), reason="the bundled ControlNet is not here")
+def test_the_mountain_follows_a_drawn_line(visitor):
+    visitor.get_by_label("Keep the seed").check()
+    ask(visitor, PROMPT)
+    shows(visitor, PROMPT)
+    plain = picture(visitor)
+    open_panel(visitor)
+    gains = []
+    for ridge in (
+        [(0, 0.7), (0.3, 0.25), (0.5, 0.6), (0.7, 0.35), (1, 0.65)],
+        [(0, 0.45), (0.25, 0.6), (0.55, 0.2), (0.8, 0.6), (1, 0.5)],
+    ):
+        stroke(visitor, *ridge)
+        expect(visitor.locator(MAP)).to_be_visible()
+        visitor.uncheck(ON)
+        expect(visitor.locator("#stage img")).to_have_attribute("src", plain)
+        visitor.check(ON)
+        followed = changed(visitor, plain)
+        line = pixels(visitor.locator(MAP))[..., 0] > 0
+        scores = [edge_f1(line, canny(decoded(each), LOW, HIGH)) for each in (plain, followed)]
+        print(f"F1 with the drawn line: {scores[0]:.3f} without, {scores[1]:.3f} with")
+        gains.append(scores[1] - scores[0])
+        visitor.locator("#control-1-sketch .clear").click()
+        expect(visitor.locator("#stage img")).to_have_attribute("src", plain)
+    assert min(gains) > 0.1
