@@ -1,6 +1,7 @@
 // The rows of a LoRA panel: what gr.HTML runs with `element`, `props`, `trigger` and `watch`. props.value is a
 // list of { id, title, trigger, strength, on, uploaded }; titles and trigger words are anyone's, so they only
-// ever become text. What a person changes is "input" to the page; rows the server sends are drawn silently.
+// ever become text. What a person changes is "input" to the page, and "settled" once a slider is let go; rows
+// that the server sends are drawn silently.
 const list = element.querySelector(".loras");
 const LIMIT = 2;
 
@@ -28,7 +29,7 @@ const draw = () => {
     ...rows.map((row) => {
       const on = make("input", { type: "checkbox", checked: row.on });
       on.setAttribute("aria-label", `Use ${row.title}`);
-      on.addEventListener("change", () => change(row.id, { on: on.checked }));
+      on.addEventListener("change", () => (change(row.id, { on: on.checked }), trigger("settled")));
       const range = make("input", { type: "range", min: -LIMIT, max: LIMIT, step: 0.05, value: row.strength });
       range.setAttribute("aria-label", `Strength of ${row.title}`);
       const number = make("output", { textContent: row.strength.toFixed(2) });
@@ -36,12 +37,14 @@ const draw = () => {
         number.textContent = (+range.value).toFixed(2);
         change(row.id, { strength: +range.value });
       });
+      range.addEventListener("change", () => trigger("settled"));
       const remove = make("button", { className: "remove", textContent: "×", title: "Remove" });
       remove.setAttribute("aria-label", `Remove ${row.title}`);
       remove.addEventListener("click", () => {
         props.value = props.value.filter((each) => each.id !== row.id);
         draw();
         trigger("input");
+        trigger("settled");
         if (row.uploaded) trigger("removed", { id: row.id });
       });
       const keep = make("button", { className: "keep", textContent: "Keep", title: "Save to the list for good" });

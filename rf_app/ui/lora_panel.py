@@ -12,6 +12,7 @@ import gradio as gr
 
 from rf_app.errors import UserError
 from rf_app.pipeline.requests import MAX_LORAS, Lora
+from rf_app.registry.permission import Permission
 from rf_app.ui.complaint import complain
 from rf_app.workflows.generate import Studio
 
@@ -19,12 +20,12 @@ SCRIPT = Path(__file__).parents[2] / "assets" / "loras.js"
 
 
 def session_of(asked_by: gr.Request) -> str:
-    """The visitor's session, whose uploads are theirs alone; "" for a program without one."""
-    return asked_by.session_hash or ""
+    """The visitor's session, whose uploads are theirs alone; "" for a call without one, as MCP's are."""
+    return getattr(asked_by, "session_hash", None) or ""
 
 
 def lora_rows(prefix: str = "") -> gr.HTML:
-    """The rows alone; `input` is what a person changes. prefix: sets the ids apart."""
+    """The rows alone: `input` while a person changes them, `settled` after. prefix: sets the ids apart."""
     return gr.HTML(
         [],
         html_template='<div class="loras"></div>',
@@ -34,11 +35,17 @@ def lora_rows(prefix: str = "") -> gr.HTML:
     )
 
 
-def lora_panel(studio: Studio, model: gr.Dropdown, page: gr.Blocks, changed: Callable[[Any], Any]) -> gr.HTML:
+def lora_panel(
+    studio: Studio,
+    model: gr.Dropdown,
+    page: gr.Blocks,
+    permission: Permission,
+    changed: Callable[[Any], Any],
+) -> gr.HTML:
     """Rows, a list to pick from, and a button to upload with; returns the rows.
 
-    model: what an upload has to fit. changed: given an event after which the rows are different, connects it
-    to what has to follow.
+    model: what an upload has to fit. permission: whether visitors may keep one for all. changed: given an
+    event after which the rows are different, connects it to what has to follow.
     """
     with gr.Column(elem_id="lora-box"):
         with gr.Row(elem_id="lora-add"):
@@ -63,10 +70,11 @@ def lora_panel(studio: Studio, model: gr.Dropdown, page: gr.Blocks, changed: Cal
     changed(rows.input)
     changed(pick.input(_pick(studio), [pick, rows], [pick, rows], **quiet).then)
     changed(upload.upload(_upload(studio), [upload, model, rows], [rows, pick], **quiet).then)
-    changed(rows.keep(_keep(studio), rows, [rows, pick], **quiet).then)
+    changed(rows.keep(_keep(studio, permission), rows, [rows, pick], **quiet).then)
     rows.removed(_removed(studio), None, pick, **quiet)
     page.load(_choices(studio), None, pick, **quiet)
-    pick.focus(_choices(studio), None, pick, **quiet)
+    page.unload(_leave(studio))
+    pick.focus(_choices(studio), None, pick, **quiet)  # a training may have made one since
     return rows
 
 
@@ -77,7 +85,7 @@ def with_loras(studio: Studio, loras: Sequence[Lora], asked_by: gr.Request) -> l
 
 def _choices(studio: Studio) -> Callable:
     def choices(asked_by: gr.Request) -> gr.Dropdown:
-        return gr.Dropdown(choices=studio.loras.choices(session_of(asked_by)), value=None)
+        return gr.Dropdown(choices=studio.loras.choices(session_of(asked_by)))
 
     return choices
 
@@ -111,9 +119,10 @@ def _upload(studio: Studio) -> Callable:
     return upload
 
 
-def _keep(studio: Studio) -> Callable:
+def _keep(studio: Studio, permission: Permission) -> Callable:
     def keep(rows: Any, event: gr.EventData, asked_by: gr.Request) -> tuple:
         try:
+            permission.check("Keeping a LoRA")
             card = studio.loras.save(str(event.id), session_of(asked_by))
             saved = with_loras(studio, [Lora(card.id)], asked_by)[0]
             kept = ("strength", "on")
@@ -135,6 +144,13 @@ def _removed(studio: Studio) -> Callable:
         return _choices(studio)(asked_by)
 
     return removed
+
+
+def _leave(studio: Studio) -> Callable:
+    def leave(asked_by: gr.Request) -> None:
+        studio.loras.leave(session_of(asked_by))
+
+    return leave
 
 
 def _added(rows: Any, more: list[dict[str, Any]]) -> list[dict[str, Any]]:

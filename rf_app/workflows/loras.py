@@ -69,6 +69,10 @@ class LoraDesk:
         """Delete one of the session's uploads; any other id is left alone."""
         self.worker.uploads.remove(session, id)
 
+    def leave(self, session: str) -> None:
+        """The session's page was closed: what it uploaded goes with it."""
+        self.worker.uploads.leave(session)
+
     def save(self, id: str, session: str) -> LoraCard:
         """Put one of the session's uploads among the LoRAs for all, under an id made from its title.
 

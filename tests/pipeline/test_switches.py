@@ -1,0 +1,143 @@
+"""Two sessions that switch models, LoRAs, strengths and ControlNets at once leave no trace in each other."""
+
+import gc
+import multiprocessing
+import random
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+from rf_app.pipeline.requests import Control, GenerateRequest, Lora
+from rf_app.pipeline.worker import Worker
+from rf_app.plugins.picture import encode_map
+from rf_app.registry.folders import Registry
+from rf_app.registry.loading import load
+from rf_app.registry.loras import WEIGHTS
+from tests.plugins.lora_files import EVERYWHERE, as_kohya, random_lora, write
+
+SESSIONS = ("ann", "bob")
+MODELS = ("tiny-sd", "tiny-2rf", "tiny-instaflow")
+LORAS = ("style", "words", "everywhere")
+
+
+@pytest.fixture
+def home(tiny_registry):
+    """The folder of models, with LoRAs beside them, and an upload to come for each session."""
+    stock = load(tiny_registry, "tiny-sd")
+    models = tiny_registry.folders[0]
+    for id, tensors in (
+        ("style", random_lora(stock.unet, seed=1)),
+        ("words", as_kohya(random_lora(stock.unet, stock.text_encoder, seed=2))),
+        ("everywhere", random_lora(stock.unet, stock.text_encoder, seed=3, layers=EVERYWHERE)),
+    ):
+        write(models.parent / "loras" / id / WEIGHTS, tensors)
+    for seed, session in enumerate(SESSIONS, 4):
+        write(models.parent / f"{session}.safetensors", random_lora(stock.unet, seed=seed))
+    return models
+
+
+def start(home: Path) -> tuple[Worker, dict[str, str]]:
+    """A worker that knows nothing yet but the sessions' uploads, and their ids."""
+    worker = Worker(Registry([home]), "cpu")
+    files = {session: home.parent / f"{session}.safetensors" for session in SESSIONS}
+    return worker, {session: worker.uploads.add(session, file, "x").id for session, file in files.items()}
+
+
+def roof() -> str:
+    picture = Image.new("RGB", (96, 96))
+    ImageDraw.Draw(picture).line([0, 80, 48, 20, 96, 80], "white", 2)
+    return encode_map(picture)
+
+
+def requests(count: int, uploads: dict[str, str], controlnets: list[str]) -> list[GenerateRequest]:
+    """Different wishes, half of them of each session."""
+    chance = random.Random(0)
+    found = []
+    for i in range(count):
+        session = SESSIONS[i % 2]
+        ids = chance.sample([*LORAS, uploads[session]], chance.randint(0, 3))
+        follow = chance.sample(controlnets, chance.choice([0, 0, 1, min(2, len(controlnets))]))
+        found.append(
+            GenerateRequest(
+                chance.choice(["a lake", "a red tent"]),
+                chance.choice(MODELS),
+                steps=2,
+                guidance=chance.choice([1.0, 2.0]),
+                seed=chance.randint(0, 3),
+                loras=tuple(Lora(id, chance.choice([-1.0, 0.0, 0.5, 1.0, 2.0])) for id in ids),
+                control=tuple(Control(id, roof(), chance.choice([0.5, 1.0])) for id in follow),
+                session=session,
+            )
+        )
+    return found
+
+
+def draw(worker: Worker, request: GenerateRequest) -> np.ndarray:
+    return np.asarray(worker.generate(request).images[0])
+
+
+def alone(home: Path, request: GenerateRequest) -> np.ndarray:
+    """What a worker draws that has done nothing else."""
+    worker, _ = start(home)
+    try:
+        return draw(worker, request)
+    finally:
+        worker.close()
+
+
+def tensor_bytes() -> int:
+    """What all living tensors hold, each memory counted once."""
+    gc.collect()
+    storages = {}
+    for each in gc.get_objects():
+        if isinstance(each, torch.Tensor):
+            storages[each.untyped_storage().data_ptr()] = each.untyped_storage().nbytes()
+    return sum(storages.values())
+
+
+def switch(home: Path, wishes: list[GenerateRequest], expected: list[np.ndarray], switches: int) -> None:
+    """Draw wishes in any order from two threads, compare every picture, and see that memory stays."""
+    worker, _ = start(home)
+    plain = [GenerateRequest("a lake", model, steps=2, seed=9) for model in MODELS]
+
+    def session(number: int) -> list[int]:
+        chance = random.Random(number)
+        own = [i for i in range(len(wishes)) if i % 2 == number]
+        asked = [chance.choice(own) for _ in range(switches // 2)]
+        return [i for i in asked if not np.array_equal(draw(worker, wishes[i]), expected[i])]
+
+    def settle() -> int:
+        for request in [*wishes, *plain]:
+            draw(worker, request)
+        return tensor_bytes()
+
+    before = settle()
+    with ThreadPoolExecutor(2) as threads:
+        wrong = list(threads.map(session, range(2)))
+    assert wrong == [[], []]
+    assert settle() == before
+    worker.close()
+
+
+def test_no_trace_of_one_request_in_another(home):
+    worker, uploads = start(home)
+    wishes = requests(10, uploads, [card.id for card in worker._controlnets.controlnets.cards()])
+    worker.close()
+    assert any(each.control for each in wishes)
+    assert any(uploads[each.session] in [lora.id for lora in each.loras] for each in wishes)
+    switch(home, wishes, [alone(home, each) for each in wishes], 40)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_200_switches_equal_fresh_processes(home):
+    worker, uploads = start(home)
+    wishes = requests(24, uploads, [card.id for card in worker._controlnets.controlnets.cards()])
+    worker.close()
+    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as fresh:
+        expected = fresh.starmap(alone, [(home, each) for each in wishes], chunksize=1)
+    switch(home, wishes, expected, 200)

@@ -1,0 +1,165 @@
+"""LoRAs on the page, in headless Chromium: uploaded, seen, kept, taken off again."""
+
+import base64
+import time
+
+import pytest
+from playwright.sync_api import expect
+
+from rf_app.pipeline.png import read_settings
+from rf_app.registry.loading import load
+from rf_app.registry.loras import WEIGHTS, LoraCard, write_lora_card
+from tests.plugins.lora_files import as_kohya, random_lora, write
+from tests.ui.test_page import IMAGE, PROMPT, ask, download, shows
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(scope="module")
+def files(studio, tmp_path_factory):
+    """Two LoRAs to upload, and a pickle that only has the name."""
+    folder = tmp_path_factory.mktemp("files")
+    unet = load(studio.registry, "tiny-sd").unet
+    said = {"modelspec.trigger_phrase": f"woodcut style {HOSTILE}"}
+    write(folder / "Woodcut.safetensors", random_lora(unet, size=0.5), said)
+    write(folder / "Neon.safetensors", as_kohya(random_lora(unet, size=0.5, seed=1)))
+    (folder / "evil.safetensors").write_bytes(b"\x80\x04cos\nsystem\n")
+    return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def registered(studio):
+    """A LoRA that everybody has."""
+    folder = studio.worker.loras.folders[-1] / "ink"
+    write(folder / WEIGHTS, random_lora(load(studio.registry, "tiny-sd").unet, size=0.5, seed=2))
+    write_lora_card(folder, LoraCard("ink", "Ink drawing", "Lines.", "in ink"))
+
+
+def picture(page):
+    return page.locator(IMAGE).get_attribute("src")
+
+
+def pixels_change(page, before):
+    expect(page.locator(IMAGE)).not_to_have_attribute("src", before)
+    return picture(page)
+
+
+def row(page, title):
+    return page.locator("#loras .lora").filter(has_text=title)
+
+
+def set_strength(page, title, value):
+    row(page, title).locator("input[type=range]").evaluate(
+        "(range, value) => { range.value = value; range.dispatchEvent(new Event('input')); }", value
+    )
+
+
+def drop_all(page, *paths):
+    transfer = page.evaluate_handle(
+        """(files) => {
+            const transfer = new DataTransfer();
+            for (const [name, content] of files)
+                transfer.items.add(new File([Uint8Array.from(atob(content), (c) => c.charCodeAt(0))], name));
+            return transfer;
+        }""",
+        [[path.name, base64.b64encode(path.read_bytes()).decode()] for path in paths],
+    )
+    page.dispatch_event("body", "drop", {"dataTransfer": transfer})
+
+
+def test_upload_see_the_style_remove_see_the_original(page, files, tmp_path):
+    ask(page, "a lake")
+    shows(page, "a lake")
+    page.get_by_label("Keep the seed").first.check()
+    original = picture(page)
+    page.set_input_files("#lora-upload input[type=file]", files / "Woodcut.safetensors")
+    expect(row(page, "Woodcut")).to_be_visible()
+    style = pixels_change(page, original)
+    _, saved = download(page)
+    (tmp_path / "a.png").write_bytes(saved)
+    (lora,) = read_settings(tmp_path / "a.png")["loras"]
+    assert lora["id"].startswith("upload-")
+    assert lora["strength"] == 1.0
+
+    set_strength(page, "Woodcut", -0.5)
+    other = pixels_change(page, style)
+    row(page, "Woodcut").get_by_role("checkbox").uncheck()
+    assert pixels_change(page, other) == original
+    row(page, "Woodcut").get_by_role("checkbox").check()
+    assert pixels_change(page, original) == other
+
+    page.get_by_label("Restore a saved").set_input_files(tmp_path / "a.png")
+    assert pixels_change(page, other) == style
+    page.get_by_label("Remove Woodcut").click()
+    assert pixels_change(page, style) == original
+    expect(row(page, "Woodcut")).to_have_count(0)
+
+
+def test_several_are_dropped_at_once_and_a_pickle_is_refused(page, files):
+    before = picture(page)
+    drop_all(page, files / "Woodcut.safetensors", files / "evil.safetensors", files / "Neon.safetensors")
+    expect(page.locator("#loras .lora")).to_have_count(2)
+    expect(page.get_by_text("evil.safetensors: This is a pickle")).to_be_visible()
+    pixels_change(page, before)
+
+
+def test_trigger_words_are_text_and_a_click_adds_them_to_the_prompt(page, files):
+    page.on("dialog", lambda dialog: pytest.fail("HTML of a LoRA was run"))
+    page.set_input_files("#lora-upload input[type=file]", files / "Woodcut.safetensors")
+    words = f"woodcut style {HOSTILE}"
+    row(page, "Woodcut").get_by_role("button", name="woodcut style").click()
+    assert page.input_value(PROMPT).endswith(words)
+    shows(page, page.input_value(PROMPT))
+    assert page.locator(".loras img").count() == 0
+
+
+def test_one_is_picked_from_the_list_and_sent_along(page):
+    before = picture(page)
+    page.get_by_label("LoRA", exact=True).click()
+    page.get_by_role("option", name="Ink drawing").click()
+    style = pixels_change(page, before)
+    expect(row(page, "Ink drawing")).to_contain_text("in ink")
+    page.locator("#stage .send[data-send=interpolate]").first.click()
+    expect(page.locator("#interpolate-loras .lora")).to_contain_text("Ink drawing")
+    expect(page.locator("#scrubber img")).to_have_attribute("src", style)
+    page.locator("#interpolate-loras").get_by_role("checkbox").uncheck()
+    expect(page.locator("#scrubber img")).not_to_have_attribute("src", style)
+
+
+def test_what_is_kept_is_there_for_everybody(page, files, studio, browser, url):
+    page.set_input_files("#lora-upload input[type=file]", files / "Neon.safetensors")
+    row(page, "Neon").get_by_role("button", name="Keep").click()
+    expect(page.get_by_text("is in the list of LoRAs now")).to_be_visible()
+    assert studio.worker.loras.card("neon").title == "Neon"
+    context = browser.new_context()
+    other = context.new_page()
+    other.goto(url)
+    other.get_by_label("LoRA", exact=True).click()
+    expect(other.get_by_role("option", name="Neon", exact=True)).to_be_visible()
+    expect(other.get_by_role("option", name="(uploaded)")).to_have_count(0)
+    context.close()
+
+
+def test_uploads_go_with_their_page(browser, url, files, studio):
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(url)
+    expect(page.locator("#stage .total")).to_be_visible()
+    page.set_input_files("#lora-upload input[type=file]", files / "Woodcut.safetensors")
+    expect(row(page, "Woodcut")).to_be_visible()
+    uploads = studio.worker.uploads
+    session = [name for name, each in uploads._sessions.items() if each.end is None][-1]
+    folder = uploads._sessions[session].folder
+    assert [path.suffix for path in folder.iterdir()] == [".safetensors"]
+    uploads.grace = 0.0
+    context.close()
+    wait_until(lambda: not folder.exists())
+    assert session not in uploads._sessions
+
+
+def wait_until(done):
+    for _ in range(600):
+        if done():
+            return
+        time.sleep(0.1)
+    pytest.fail("it did not happen within a minute")
