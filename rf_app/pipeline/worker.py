@@ -274,21 +274,29 @@ class Worker:
         self._models.pop(id, None)
         while len(self._models) >= self._size:
             self._models.popitem(last=False)
-        pieces = self.registry.pieces(id)
+        model = self._load(id)
+        while not all(_unchanged(old) for old in model.stamps):
+            model = self._load(id)  # it was replaced meanwhile: some pieces may be the old one's
+        self._models[id] = model
+        return model
+
+    def _load(self, id: str) -> Resident:
+        """The model from its folders, whose stamps are taken before anything is read."""
+        folder, pieces = self.registry.folder(id), self.registry.pieces(id)
+        stamps = frozenset(stamp(path) for path in {folder, *(piece.parent for piece in pieces.values())})
+        text_stamp = stamp(pieces["text_encoder"])
         stock = load(self.registry, id, self.device, self.dtype, self._pieces)
         pipeline = ResidentPipeline(**stock.components, requires_safety_checker=False)
         pipeline.set_progress_bar_config(disable=True)
         pipeline.unet.to(memory_format=torch.channels_last)
         pipeline.vae.to(memory_format=torch.channels_last)
-        model = Resident(
+        return Resident(
             card=self.registry.card(id),
             pipeline=pipeline,
             vocabulary=vocabulary(self.registry, id),
-            stamps=frozenset(stamp(path) for path in {folder, *(piece.parent for piece in pieces.values())}),
-            text_stamp=stamp(pieces["text_encoder"]),
+            stamps=stamps,
+            text_stamp=text_stamp,
         )
-        self._models[id] = model
-        return model
 
     def _plugged(
         self, model: Resident, request: GenerateRequest | FrameRequest | TrajectoryRequest

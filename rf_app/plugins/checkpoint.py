@@ -34,6 +34,7 @@ OTHERS = {  # by how tensors of theirs begin
     "model.diffusion_model.double_blocks.": "a Flux model",
 }
 UNET = "model.diffusion_model.input_blocks.0.0.weight"
+OLD_NAMES = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
 BUFFER = "position_ids"  # old text encoders store it; it is no weight
 
 
@@ -76,19 +77,27 @@ def of_single_file(path: Path, configs: Mapping[str, Mapping[str, Any]]) -> Weig
     configs: of the unet and the vae of a model of the same shape. Raises UserError for a file that is not
     sound or of another family.
     """
+    return in_pieces(path, read_single_file(path), configs)
+
+
+def read_single_file(path: Path) -> dict[str, Place]:
+    """The tensors of a single file by their names in it; raises UserError for one of another family."""
     found = places(path)
     for beginning, family in OTHERS.items():
         if any(name.startswith(beginning) for name in found):
             raise UserError(f"{path.name}: this is {family}; only Stable Diffusion 1.5 is accepted.")
     if UNET not in found:
         raise UserError(f"{path.name}: holds no Stable Diffusion U-Net (there is no tensor {UNET}).")
+    return found
+
+
+def in_pieces(path: Path, found: dict[str, Place], configs: Mapping[str, Mapping[str, Any]]) -> Weights:
+    """The tensors of a single file by piece and diffusers' names, see `of_single_file`."""
+    vae = {name: place for name, place in found.items() if name.startswith("first_stage_model.")}
     try:
         converted = {
             "unet": convert_ldm_unet_checkpoint(found, configs["unet"]),
-            "vae": convert_ldm_vae_checkpoint(
-                {name: place for name, place in found.items() if name.startswith("first_stage_model.")},
-                configs["vae"],
-            ),
+            "vae": convert_ldm_vae_checkpoint(vae, configs["vae"]),
             "text_encoder": convert_ldm_clip_checkpoint(found),
         }
     except (KeyError, IndexError, AttributeError) as error:
@@ -146,8 +155,15 @@ def write_tensors(path: Path, like: Mapping[str, Place], read: Callable[[str], T
             file.write(tensor.reshape(-1).view(torch.uint8).numpy().data)
 
 
+def short(name: str) -> str:
+    """A tensor's name as today's libraries have it, without `text_model.` and an attention's old names."""
+    name = name.removeprefix("text_model.")
+    for old, new in OLD_NAMES.items():
+        name = name.replace(old, new)
+    return name
+
+
 def _named(piece: str, found: Mapping[str, Place]) -> dict[str, Place]:
-    """By the names of today: `text_model.` is a level that transformers 5 no longer has."""
-    if piece != "text_encoder":
-        return dict(found)
-    return {name.removeprefix("text_model."): place for name, place in found.items() if BUFFER not in name}
+    return {
+        short(name): place for name, place in found.items() if piece != "text_encoder" or BUFFER not in name
+    }

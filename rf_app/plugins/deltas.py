@@ -28,6 +28,7 @@ from rf_app.plugins.checkpoint import (
     configs_of,
     of_folders,
     of_single_file,
+    short,
     write_tensors,
 )
 from rf_app.plugins.lora import fit, read_lora
@@ -72,14 +73,16 @@ def add_difference(
             if piece != "unet" and (not present or _alike(tuned[piece], plain[piece])):
                 continue
 
-            def summed(name: str, piece: str = piece) -> Tensor:
+            def summed(stored: str, piece: str = piece) -> Tensor:
+                name = short(stored)
                 change = tuned[piece][name].read().float()
                 change -= plain[piece][name].read()
                 return change.mul_(strength).add_(own[piece][name].read())
 
             (folder / piece).mkdir()
             shutil.copyfile(pieces[piece] / CONFIGS[piece], folder / piece / CONFIGS[piece])
-            write_tensors(folder / piece / WEIGHTS[piece], own[piece], summed)
+            stored = {place.name: place for place in own[piece].values()}
+            write_tensors(folder / piece / WEIGHTS[piece], stored, summed)
         _keep_vocabulary(folder, pieces)
 
     return registry.publish(card.id, build, card, overwrite)

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,14 +19,7 @@ from pathlib import Path
 import tyro
 
 from rf_app.errors import UserError
-from rf_app.plugins.checkpoint import (
-    Weights,
-    configs_of,
-    find_weights,
-    of_folders,
-    of_single_file,
-    write_tensors,
-)
+from rf_app.plugins.checkpoint import find_weights
 from rf_app.plugins.deltas import HUB_NAME
 from rf_app.registry.card import KINDS, ModelCard, check_id, read_card
 from rf_app.registry.catalogue import catalogue
@@ -34,11 +27,12 @@ from rf_app.registry.checking import BORROWED, CONFIGS, OWN, WEIGHTS, read_json
 from rf_app.registry.disk import DiskFull, disk_full_named, locked, writable
 from rf_app.registry.folders import Registry
 from rf_app.workflows.fetching import EXTRAS, Report, fetch, file_names
+from rf_app.workflows.single_file import gather_single_file
 
 STAGING = ".imports"
 PATIENCE = 2.0  # seconds: whoever looks whether an import is running holds its lock for a moment
 CHUNK = 8 * 2**20  # bytes
-SD15 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+FLOW = "RectifiedFlowScheduler"
 RECOMMENDED = {"diffusion": (25, 7.5), "rectified-flow": (8, 1.5), "one-step": (1, 1.0)}  # steps, guidance
 
 
@@ -67,10 +61,13 @@ def id_of(source: str) -> str:
 def checked(registry: Registry, options: Options) -> Options:
     """The options with every default filled in; raises UserError for what cannot be brought in."""
     source = options.source.strip()
+    here = None
     with suppress(ValueError, OSError, RuntimeError):  # no path, or of a user who is none
         path = Path(source).expanduser()
-        source = str(path.resolve()) if path.exists() else source
-    if not Path(source).is_absolute() and not HUB_NAME.fullmatch(source):
+        here = path.resolve() if path.is_dir() or path.is_file() else None
+    if here:
+        source = str(here)
+    elif not HUB_NAME.fullmatch(source):
         raise UserError(
             f"{options.source!r:.100}: expected a folder or a .safetensors file on this machine, or "
             "OWNER/NAME on the Hub."
@@ -108,6 +105,7 @@ def bring_in(registry: Registry, options: Options) -> Path:
                 like = _gather(registry, options, staging, files, report)
                 report(1, 1, "Checking the model…")
                 card = _card(options, files, like)
+                _give_scheduler(files, card.kind)
                 target = registry.publish(options.id, lambda folder: _link_all(files, folder), card)
                 shutil.rmtree(staging)
         except BlockingIOError:
@@ -124,7 +122,7 @@ def _gather(registry: Registry, options: Options, staging: Path, files: Path, re
     if source.is_dir():
         _gather_folder(source, files, report)
     elif source.is_absolute():
-        return _gather_single_file(registry, source, files, report)
+        return gather_single_file(registry, source, files, report)
     else:
         fetch(options.source, staging / "hub", report)
         _gather_folder(staging / "hub", files, report, link=True)
@@ -145,6 +143,8 @@ def _gather_folder(source: Path, files: Path, report: Report, link: bool = False
     pairs = [(old, new) for old, new in pairs if old.is_file()]
     total, done = sum(old.stat().st_size for old, _ in pairs), 0
     for old, new in pairs:
+        if not os.access(old, os.R_OK):
+            raise UserError(f"{old}: cannot be read.")
         new.parent.mkdir(parents=True, exist_ok=True)
         if link:
             _link(old, new)
@@ -184,84 +184,16 @@ def _link_all(files: Path, folder: Path) -> None:
             _link(path, new)
 
 
-def _gather_single_file(registry: Registry, path: Path, files: Path, report: Report) -> str | None:
-    """Write the pieces of a single file; what it lacks, such as a tokenizer, is another model's like it."""
-    like, weights = _like(registry, path)
-    pieces = registry.pieces(like) if like else _sd15_without_weights()
-    total, done = path.stat().st_size, 0
-    for piece, places in weights.items():
-        folder = files / piece
-        folder.mkdir(exist_ok=True)
-        shutil.copyfile(pieces[piece] / CONFIGS[piece], folder / CONFIGS[piece])
-        target = folder / WEIGHTS[piece]
-        if target.exists():
-            continue
-
-        def read(name: str, places: Mapping = places):
-            nonlocal done
-            tensor = places[name].read()
-            done += tensor.nbytes
-            report(min(done, total), total, "Converting")
-            return tensor
-
-        write_tensors(target.with_suffix(".part"), places, read)
-        target.with_suffix(".part").replace(target)
-    for piece in ("scheduler",) if like else ("scheduler", "tokenizer"):
-        shutil.copytree(pieces[piece], files / piece, dirs_exist_ok=True)
-    return like
-
-
-def _like(registry: Registry, path: Path) -> tuple[str | None, Weights]:
-    """A model at hand whose tensors have the names and shapes of a single file's, and those tensors.
-
-    Without one it is taken for Stable Diffusion 1.5, whose configs are small and on the Hub.
-    """
-    tried = set()
-    for card in registry.cards():
-        pieces = registry.pieces(card.id)
-        configs = configs_of(pieces)
-        if json.dumps(configs) in tried or card.kind != "diffusion":
-            continue
-        tried.add(json.dumps(configs))
-        found, own = of_single_file(path, configs), of_folders(pieces)
-        if all(_shapes(found[piece]) == _shapes(own[piece]) for piece in found):
-            return card.id, found
-    return None, of_single_file(path, configs_of(_sd15_without_weights()))
-
-
-def _shapes(places: Mapping) -> dict[str, tuple[int, ...]]:
-    return {name: place.shape for name, place in places.items()}
-
-
-def _sd15_without_weights() -> dict[str, Path]:
-    from huggingface_hub import snapshot_download
-
-    try:
-        folder = Path(snapshot_download(SD15, allow_patterns=["*/*.json", "tokenizer/*"]))
-    except Exception as error:  # no network: each library has its own
-        raise UserError(
-            "This file has no tokenizer and no configuration; those of Stable Diffusion 1.5 could not be "
-            f"fetched from the Hub ({type(error).__name__}). Import {SD15} first, or a model like this one."
-        ) from None
-    return {piece: folder / piece for piece in (*OWN, *BORROWED)}
-
-
 def _card(options: Options, files: Path, like: str | None) -> ModelCard:
     """What the model's own card says, or what its files tell."""
-    entry = next((each for each in catalogue() if each.name == options.source), None)
-    config = read_json(files / "unet" / CONFIGS["unet"])
-    scheduler = read_json(files / "scheduler" / CONFIGS["scheduler"])
     with suppress(UserError):
         own = read_card(files)
         return replace(own, title=options.title or own.title)
-    flow = scheduler.get("_class_name") == "RectifiedFlowScheduler"
+    entry = next((each for each in catalogue() if each.name == options.source), None)
+    flow = _scheduler(files) == FLOW
     kind = options.kind or ("rectified-flow" if flow else "diffusion")
-    if kind != "diffusion" and not flow:  # InstaFlow's own folders carry a scheduler that is not used
-        (files / "scheduler" / CONFIGS["scheduler"]).write_text(
-            json.dumps({"_class_name": "RectifiedFlowScheduler", "prediction_type": "velocity"})
-        )
+    size = read_json(files / "unet" / CONFIGS["unet"]).get("sample_size")
     steps, guidance = (entry.steps, entry.guidance) if entry else RECOMMENDED[kind]
-    size = config.get("sample_size")
     return ModelCard(
         id=options.id,
         title=options.title or options.id,
@@ -274,6 +206,17 @@ def _card(options: Options, files: Path, like: str | None) -> ModelCard:
         base_model=like,
         settings={"imported": options.source if entry else Path(options.source).name},
     )
+
+
+def _scheduler(files: Path) -> str:
+    return read_json(files / "scheduler" / CONFIGS["scheduler"]).get("_class_name", "")
+
+
+def _give_scheduler(files: Path, kind: str) -> None:
+    """InstaFlow's own folders carry a scheduler that is not used; theirs is a velocity."""
+    if kind != "diffusion" and _scheduler(files) != FLOW:
+        config = {"_class_name": FLOW, "prediction_type": "velocity"}
+        (files / "scheduler" / CONFIGS["scheduler"]).write_text(json.dumps(config))
 
 
 def _license(files: Path) -> str:

@@ -15,7 +15,7 @@ from rf_app.registry.card import write_card
 from rf_app.registry.loading import load
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
 from rf_app.schedulers.solvers import solvers
-from tests.tiny import tiny_card, tiny_unet
+from tests.tiny import tiny_card, tiny_flow, tiny_unet
 
 MODELS = ["tiny-sd", "tiny-2rf", "tiny-instaflow"]
 KIND = {"tiny-sd": "diffusion", "tiny-2rf": "rectified-flow", "tiny-instaflow": "one-step"}
@@ -209,6 +209,25 @@ def test_a_model_published_anew_is_loaded_anew(worker):
 
     registry.publish("tiny-instaflow", build, registry.card("tiny-instaflow"), overwrite=True)
     assert not np.array_equal(pixels(ask(worker))[0], before)
+
+
+def test_a_model_that_is_replaced_while_it_is_loaded_is_loaded_again(worker, monkeypatch):
+    registry, loaded = worker.registry, []
+
+    def load_and_be_late(registry, id, *rest):
+        pipeline = load(registry, id, *rest)
+        if not loaded:
+            registry.publish(id, tiny_flow(9), registry.card(id), overwrite=True)
+        loaded.append(id)
+        return pipeline
+
+    monkeypatch.setattr("rf_app.pipeline.worker.load", load_and_be_late)
+    request = GenerateRequest("a lake", "tiny-instaflow", seed=1)
+    image = worker.generate(request).images[0]
+    assert loaded == ["tiny-instaflow"] * 2
+    fresh = Worker(registry, device="cpu")
+    assert fresh.generate(request).images[0].tobytes() == image.tobytes()
+    fresh.close()
 
 
 def test_a_card_written_anew_is_read_anew(worker):

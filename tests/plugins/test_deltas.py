@@ -12,7 +12,7 @@ from diffusers import UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 
 from rf_app.errors import UserError
-from rf_app.plugins.checkpoint import of_folders, of_single_file, places, write_tensors
+from rf_app.plugins.checkpoint import of_folders, of_single_file, places, short, write_tensors
 from rf_app.plugins.deltas import Options, merge
 from rf_app.registry.checking import WEIGHTS, read_json
 from rf_app.registry.loading import load
@@ -217,3 +217,17 @@ def test_written_tensors_are_read_by_the_library(tmp_path, dtype):
     write_tensors(tmp_path / "two", own, lambda name: own[name].read().float())
     assert all(torch.equal(tensor, tensors[name]) for name, tensor in load_file(tmp_path / "two").items())
     assert load_file(tmp_path / "two").keys() == tensors.keys()
+
+
+def test_old_names_are_those_of_today():
+    assert (
+        short("text_model.encoder.layers.0.self_attn.q_proj.weight")
+        == "encoder.layers.0.self_attn.q_proj.weight"
+    )
+    assert (
+        short("decoder.mid_block.attentions.0.query.weight") == "decoder.mid_block.attentions.0.to_q.weight"
+    )
+    assert (
+        short("decoder.mid_block.attentions.0.proj_attn.bias")
+        == "decoder.mid_block.attentions.0.to_out.0.bias"
+    )

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from rf_app.errors import UserError
+from rf_app.plugins.checkpoint import short
 from rf_app.registry.catalogue import catalogue, obstacle
 from rf_app.registry.checking import WEIGHTS
 from rf_app.registry.folders import Registry
@@ -87,8 +88,9 @@ def test_a_single_file_becomes_pieces_and_borrows_a_tokenizer(registry, tiny_mod
     for piece, name in WEIGHTS.items():
         if piece in pieces:
             one, other = load_file(pieces[piece] / name), load_file(own[piece] / name)
-            strip = {key.removeprefix("text_model."): tensor for key, tensor in other.items()}
-            assert all(torch.equal(tensor, strip[key]) for key, tensor in one.items())
+            one, other = ({short(key): tensor for key, tensor in each.items()} for each in (one, other))
+            assert one.keys() == other.keys()
+            assert all(torch.equal(tensor, other[key]) for key, tensor in one.items())
     assert registry.card("one-file").base_model == "tiny-sd"
 
 
@@ -105,7 +107,8 @@ def test_a_flow_of_the_original_s_folders_gets_our_scheduler(registry, elsewhere
     [
         ({"source": "/nowhere/at/all"}, "expected a folder or a .safetensors file on this machine"),
         ({"source": "<b>x</b>"}, "expected a folder"),
-        ({"source": "../../etc"}, "expected a folder|is no diffusers model"),
+        ({"source": "../../nowhere"}, "expected a folder"),
+        ({"source": "/dev/zero"}, "expected a folder"),
         ({"source": "a\0b"}, "expected a folder"),
         ({"source": "x" * 100_000}, "expected a folder"),
         ({"source": "--help"}, "expected a folder"),
@@ -150,15 +153,13 @@ def wait(condition):
         time.sleep(0.05)
 
 
-def test_paused_killed_resumed_and_dropped(registry, elsewhere):
-    """A copy is held up by a pipe in the place of a file, so that its process is caught in the middle."""
+def test_failed_paused_resumed_and_dropped(registry, elsewhere):
     vae = elsewhere / "vae" / "diffusion_pytorch_model.fp16.safetensors"
     weights = vae.read_bytes()
     vae.unlink()
     imports = Imports(registry, Permission())
-    pipe = elsewhere / "text_encoder" / "model.safetensors"
     assert imports.start(str(elsewhere), "mine") == "mine"
-    wait(lambda: imports.all() == [] or not imports.all()[0].running)
+    wait(lambda: not imports.all()[0].running)
     assert "this file is missing" in imports.all()[0].error
     with pytest.raises(UserError, match="among the imports already"):
         imports.start(str(elsewhere), "mine")
@@ -166,7 +167,6 @@ def test_paused_killed_resumed_and_dropped(registry, elsewhere):
     imports.resume("mine")
     imports.pause("mine")
     assert not imports.all()[0].running
-    assert pipe.exists()
     assert "mine" not in [card.id for card in registry.cards()]
     found_again = Imports(registry, Permission())  # as a page that was restarted
     found_again.resume("mine")
