@@ -94,11 +94,6 @@ def main() -> None:
 
 
 def _start(database: Database, chosen: argparse.Namespace) -> None:
-    from rf_app.registry.folders import Registry  # imports PyTorch, which the other commands do without
-
-    registry = Registry.default()
-    if chosen.models:
-        registry = Registry([*registry.folders, chosen.models])
     try:
         prompts = chosen.prompts.read_text(encoding="utf-8") if chosen.prompts else ""
     except (OSError, UnicodeDecodeError) as error:
@@ -115,6 +110,11 @@ def _start(database: Database, chosen: argparse.Namespace) -> None:
         pairs=chosen.pairs and str(Path(chosen.pairs).absolute()),
         settings=dict(_setting(text) for text in chosen.set),
     )
+    from rf_app.registry.folders import Registry  # imports PyTorch, which the other commands do without
+
+    registry = Registry.default()
+    if chosen.models:
+        registry = Registry([*registry.folders, chosen.models])
     if chosen.estimate:
         print(needs_in_words(queue.needs(database, wish, registry)))
         return

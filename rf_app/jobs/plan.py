@@ -97,8 +97,6 @@ def stages(wish: Wish, teacher: ModelCard, folder: Path, models: Path) -> tuple[
         check_id(wish.output)
         check_id(f"{wish.output}-teacher")  # the longest id that a recipe makes of it
     check_prompts(wish.prompts)
-    if found.needs and not getattr(wish, found.needs):
-        raise UserError(f"“{found.title}” needs {found.needs}.")
     given = {name for name in ("prompts", "style", "images", "pairs") if getattr(wish, name)}
     for name in sorted(given - set(found.asks)):
         raise UserError(f"{found.title} takes no {name}; leave that out.")

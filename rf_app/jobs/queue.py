@@ -22,10 +22,17 @@ from rf_app.jobs.estimate import ModelSize, Needs, check_disk, estimate, size_of
 from rf_app.jobs.log import last_words
 from rf_app.jobs.plan import Stage, Wish, check_prompts, stages
 from rf_app.jobs.processes import ROOT, find
+from rf_app.jobs.recipes import recipe
 
 if TYPE_CHECKING:  # it imports PyTorch, which the runner does without
     from rf_app.registry.folders import Registry
 
+NAMES = {
+    "images": "captioned pictures",
+    "pairs": "a folder of pairs",
+    "prompts": "prompts",
+    "style": "a style",
+}
 RESUMABLE = ("stopped", "interrupted", "failed")
 
 
@@ -84,7 +91,7 @@ def start(database: Database, wish: Wish, registry: Registry) -> Job:
 
     Raises UserError naming what is wrong, and leaves nothing: a setting, a taken id, a disk without room.
     """
-    check_free(database, wish, registry)
+    check(database, wish, registry)
     size = _size(wish, registry)
 
     def prepare(folder: Path) -> tuple[tuple[Stage, ...], float]:
@@ -102,8 +109,11 @@ def start(database: Database, wish: Wish, registry: Registry) -> Job:
     return database.job(id)
 
 
-def check_free(database: Database, wish: Wish, registry: Registry) -> None:
-    """Raises UserError where something the wish would make is there, or a job under way is to make it."""
+def check(database: Database, wish: Wish, registry: Registry) -> None:
+    """Raises UserError where a wish lacks what it needs, or what it would make is there or about to be."""
+    found = recipe(wish.recipe)
+    if found.needs and not getattr(wish, found.needs):
+        raise UserError(f"“{found.title}” needs {NAMES[found.needs]}.")
     products = {Path(stage.product) for stage in _stages(wish, registry, database.folder / "new")}
     for product in products:
         roots = registry.folders if product.parent == _models(registry) else [product.parent]

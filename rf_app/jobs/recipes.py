@@ -2,6 +2,7 @@
 
 title: A one-step model
 about: What it is for, in a sentence.
+proposes: My one-step model     # as a name
 makes: models                   # loras, controlnets, or nothing to publish
 asks: [prompts, style]          # what else may be given; see `plan.Wish`
 needs: images                   # the one of these that must be given
@@ -80,6 +81,7 @@ class Recipe:
     shown: tuple[Shown, ...]
     presets: dict[str, dict[str, Any]]
     steps: tuple[Step, ...]
+    proposes: str  # as a name
     order: int = 100
     needs: str = ""  # the one of `asks` that must be given
 
@@ -134,6 +136,7 @@ def _parse(path: Path, stamp: int) -> Recipe:
                 Step(**each | {"loops": tuple(Loop(**loop) for loop in each["loops"])})
                 for each in text["stages"]
             ),
+            proposes=text["proposes"],
             order=text.get("order", 100),
             needs=text.get("needs", ""),
         )

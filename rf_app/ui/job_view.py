@@ -150,18 +150,14 @@ def _chart(curve: Curve) -> str:
     low, high = min(values), max(values)
     scale = "log" if curve.name == "loss" and low > 0 and high > 4 * low else "linear"
     pad = (high - low) * 0.06 or abs(high) * 0.1 or 1.0
-    edges = (
-        (low / 1.1, high * 1.1)
-        if scale == "log"
-        else (max(0.0, low - pad) if low >= 0 else low - pad, high + pad)
-    )
+    edges = (low / 1.1, high * 1.1) if scale == "log" else (max(low - pad, min(low, 0.0)), high + pad)
     points = tuple(Point(step, value, f"step {step:,.0f}: {value:.4g}") for step, value in curve.points)
     # The room for the steps to come is there from the start: the curve is seen to grow into it.
     return chart(
-        f"{title}: {curve.stage}",
+        title,
         [Series(title, 0, points)],
         Axis("steps", 0, curve.of),
-        Axis(axis, *edges, scale=scale),
+        Axis(f"{curve.stage}; {axis}" if axis else curve.stage, *edges, scale=scale),
         height=170,
     )
 

@@ -14,6 +14,7 @@ from rf_app.errors import UserError
 from rf_app.jobs.database import Database
 from rf_app.pipeline.requests import GenerateRequest
 from rf_app.workflows.generate import Studio
+from rf_app.workflows.words import duration
 
 EVERY = 8.0  # seconds
 KEPT = 7  # measurements, of which the median counts
@@ -53,4 +54,4 @@ class Pace:
         if idle is None or not self._busy:
             return ""
         busy = statistics.median(self._busy)
-        return f"a picture takes {1000 * busy:.0f} ms meanwhile, {max(1.0, busy / idle):.1f} × as long"
+        return f"a picture takes {duration(busy)} meanwhile, {max(1.0, busy / idle):.1f} × as long"

@@ -85,11 +85,6 @@ def as_id(title: str) -> str:
     return re.sub(r"[^a-z0-9._-]+", "-", title.lower()).strip("-._")[:55]
 
 
-def own_title(found: Recipe) -> str:
-    """What is proposed as a name: "My one-step model"."""
-    return re.sub(r"^(An?|One) ", "My ", found.title.partition(",")[0])
-
-
 def free_name(studio: Studio, database: Database, title: str) -> str:
     """The name, with a number where it is taken or about to be."""
     taken = {card.id for card in studio.registry.cards()}
@@ -132,7 +127,7 @@ def build(studio: Studio, database: Database) -> Form:
             elem_id="train-preset",
         )
         name = gr.Textbox(
-            free_name(studio, database, own_title(first)),
+            free_name(studio, database, first.proposes),
             label="Name",
             max_length=60,
             max_lines=1,
@@ -162,7 +157,7 @@ def build(studio: Studio, database: Database) -> Form:
             elem_id="train-style",
         )
         pictures = gr.File(
-            label="Pictures",
+            label="Pictures, each with its caption in a .txt of its name (or in its name)",
             file_count="multiple",
             file_types=[*SUFFIXES, ".txt"],
             height=150,
@@ -223,8 +218,8 @@ def shape(studio: Studio, database: Database, form: Form) -> Callable:
     def change(name: str, preset: str, teacher: str, own_name: str) -> list[Any]:
         found = recipes()[name]
         # A name of one's own stays; the one that was proposed goes with what is made.
-        proposed = re.sub(r" \d+$", "", own_name) in map(own_title, recipes().values())
-        title = free_name(studio, database, own_title(found)) if proposed else own_name
+        proposed = re.sub(r" \d+$", "", own_name) in {each.proposes for each in recipes().values()}
+        title = free_name(studio, database, found.proposes) if proposed else own_name
         chosen = teacher if teacher in [id for _, id in teachers(studio, found)] else None
         wish = Wish(name, chosen or first_teacher(studio, found) or "", as_id(title), title, preset)
         return fill(studio, database, form, wish)
@@ -278,7 +273,7 @@ def _presets(studio: Studio, database: Database, wish: Wish) -> gr.Radio:
         try:
             each = Wish(wish.recipe, wish.teacher, wish.output, preset=name)
             needs = queue.needs(database, each, studio.registry)
-            title = f"{title} · {duration(needs.seconds)}"
+            title = f"{title}\n{duration(needs.seconds)}"
         except UserError:
             pass
         choices.append((title, name))
@@ -288,7 +283,7 @@ def _presets(studio: Studio, database: Database, wish: Wish) -> gr.Radio:
 def said(studio: Studio, database: Database, wish: Wish) -> str:
     """The estimate for a wish, or what is wrong with it."""
     try:
-        queue.check_free(database, wish, studio.registry)
+        queue.check(database, wish, studio.registry)
         return f"<p>{escape(needs_in_words(queue.needs(database, wish, studio.registry)))}</p>"
     except UserError as error:
         return f'<p class="problem">{escape(str(error))}</p>'

@@ -172,6 +172,8 @@ def test_what_cannot_begin_leaves_no_job(tiny_registry: Registry, tmp_path: Path
     for wish, said in (
         (Wish("reflow", "nobody", "mine"), "no model 'nobody'"),
         (Wish("reflow", "tiny-sd", "tiny-2rf"), "already 'tiny-2rf'"),
+        (Wish("instaflow", "tiny-sd", "tiny"), "already 'tiny-2rf'"),  # on its way to tiny
+        (Wish("lora", "tiny-sd", "mine"), "needs captioned pictures"),
         (Wish("reflow", "tiny-sd", "mine", settings={"pairs.count": 10**12}), "disk is too full"),
     ):
         with pytest.raises(UserError, match=said):

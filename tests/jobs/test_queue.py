@@ -17,7 +17,7 @@ from rf_app.jobs.database import Database
 from rf_app.jobs.plan import LoopWork, Stage, Wish
 from rf_app.jobs.processes import ROOT, find
 from rf_app.jobs.progress import progress
-from rf_app.jobs.runner import work_off
+from rf_app.jobs.runner import WAIT, work_off
 
 FOREVER = ("--steps", "100000", "--slow", "0.05")
 
@@ -150,6 +150,15 @@ def test_a_killed_runner_leaves_no_orphan_the_next_one_takes_its_process_over(da
     queue.stop(database, id)
     until(lambda: database.job(id).state == "stopped")
     assert not running(database, id)
+
+
+def test_a_process_whose_pid_nobody_could_write_down_never_begins(tmp_path: Path) -> None:
+    """As where the runner is killed between starting it and writing: its end of the pipe closes."""
+    command = ["sh", "-c", WAIT, "sh", "touch", str(tmp_path / "begun")]
+    assert subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode != 0
+    assert not (tmp_path / "begun").exists()
+    assert subprocess.run(command, input=b"go\n", check=False).returncode == 0
+    assert (tmp_path / "begun").exists()
 
 
 def test_both_killed_is_interrupted_at_the_first_look(database: Database) -> None:
