@@ -3,7 +3,8 @@
     python app.py                      # http://127.0.0.1:7860
     python app.py --port 7861 --models ~/my-models
 
-Also the entry of a Hugging Face Space, which sets host and port by GRADIO_SERVER_NAME and GRADIO_SERVER_PORT.
+Also the entry of a Hugging Face Space, which sets host and port by GRADIO_SERVER_NAME and GRADIO_SERVER_PORT;
+INSTAFLOW_AUTH (a secret of the Space) and INSTAFLOW_ALLOW_TRAINING=1 let its owner train there.
 """
 
 import argparse
@@ -19,10 +20,26 @@ def options() -> argparse.Namespace:
     parser.add_argument("--host", help="address to listen on (default: this computer only)")
     parser.add_argument("--port", type=int, help="port (default: the first free one from 7860)")
     parser.add_argument("--models", type=Path, help="a folder of models, instead of ~/.instaflow/models")
+    parser.add_argument(
+        "--auth",
+        metavar="NAME:PASSWORD",
+        default=os.environ.get("INSTAFLOW_AUTH"),
+        help="let in only who knows these (default: $INSTAFLOW_AUTH, which keeps them off the command line)",
+    )
+    parser.add_argument(
+        "--allow-training",
+        action="store_true",
+        default=os.environ.get("INSTAFLOW_ALLOW_TRAINING") == "1",
+        help="let visitors of a public Space train, import and delete; needs --auth there",
+    )
     parser.add_argument("--mcp", action="store_true", help="serve the API's actions as MCP tools, too")
     chosen = parser.parse_args()
     if chosen.port is not None and not 1 <= chosen.port <= 65535:
         parser.error(f"argument --port: {chosen.port} is not in 1..65535")
+    if chosen.auth is not None and not all(chosen.auth.partition(":")):
+        parser.error("argument --auth: expected NAME:PASSWORD")
+    if chosen.allow_training and "SPACE_ID" in os.environ and chosen.auth is None:
+        parser.error("argument --allow-training: on a public Space it needs --auth NAME:PASSWORD")
     if chosen.models is not None and not chosen.models.is_dir():
         parser.error(f"argument --models: {chosen.models} is not a folder")
     return chosen
@@ -39,6 +56,7 @@ def main() -> None:
     from rf_app.errors import UserError
     from rf_app.pipeline.worker import Worker
     from rf_app.registry.folders import BUNDLED, Registry
+    from rf_app.registry.permission import Permission
     from rf_app.ui.page import build, launch_options
     from rf_app.workflows.examples import FOLDER
     from rf_app.workflows.generate import Studio
@@ -46,13 +64,19 @@ def main() -> None:
     registry = Registry([BUNDLED, chosen.models]) if chosen.models else Registry.default()
     studio = Studio(registry, Worker(registry))
     try:
-        page = build(studio, FOLDER)
+        page = build(studio, FOLDER, Permission(chosen.allow_training))
     except UserError as error:
         raise SystemExit(str(error)) from None
     for id, problem in registry.problems().items():
         print(f"Model {id} is left out: {problem}")
     studio.warm_up()
-    page.launch(server_name=chosen.host, server_port=chosen.port, mcp_server=chosen.mcp, **launch_options())
+    page.launch(
+        server_name=chosen.host,
+        server_port=chosen.port,
+        mcp_server=chosen.mcp,
+        auth=tuple(chosen.auth.split(":", 1)) if chosen.auth else None,
+        **launch_options(),
+    )
 
 
 if __name__ == "__main__":

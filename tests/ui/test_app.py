@@ -23,9 +23,12 @@ def test_importing_it_loads_nothing_heavy():
         (["--port", "99999"], "99999 is not in 1..65535"),
         (["--port", "web"], "invalid int value: 'web'"),
         (["--models", "no/such/folder"], "no/such/folder is not a folder"),
+        (["--auth", "me"], "expected NAME:PASSWORD"),
+        (["--allow-training"], "on a public Space it needs --auth NAME:PASSWORD"),
     ],
 )
-def test_a_bad_option_is_named(arguments, message):
+def test_a_bad_option_is_named(arguments, message, monkeypatch):
+    monkeypatch.setenv("SPACE_ID", "somebody/studio")
     done = subprocess.run([sys.executable, APP, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert message in done.stderr
