@@ -58,17 +58,17 @@ class DistillConfig:
     start: Start = "matched"
     """How the teacher's U-Net is taken up where it is a diffusion model; see trainers.reflow. A 2-RF goes on
     predicting what it predicts."""
-    l2_steps: int = 1_600
+    l2_steps: int = 3_000
     """Steps of the first stage, 0 to leave it out."""
     l2_batch: int = 48
     """Pairs in a step of the first stage."""
     l2_learning_rate: float = 3e-4
     """Peak learning rate of the first stage."""
-    lpips_steps: int = 400
+    lpips_steps: int = 1_400
     """Steps of the second stage, 0 to leave it out."""
     lpips_batch: int = 16
     """Pairs in a step of the second stage, which decodes them."""
-    lpips_learning_rate: float = 1e-5
+    lpips_learning_rate: float = 2e-5
     """Peak learning rate of the second stage: low, since it starts where the first one has settled."""
     latent_weight: float = 0.1
     """Weight of the latents' squared error in the second stage: it holds colours that LPIPS lets drift."""

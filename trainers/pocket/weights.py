@@ -62,7 +62,7 @@ def stages(config: WeightsConfig) -> list[Stage]:
         return Stage(name, f"trainers.pocket.{module}", options, output, bfloat16)
 
     def pairs(teacher: str, output: Path, *options: str) -> Stage:
-        made = ("--teacher", teacher, "--output", str(output), "--count", "10240", *options, *models)
+        made = ("--teacher", teacher, "--output", str(output), "--count", "30720", *options, *models)
         return Stage(f"pairs of {teacher}", "trainers.pairs", made, output, bfloat16=True)
 
     def student(module: str, teacher: str, food: Path, id: str, title: str, *options: str) -> Stage:
@@ -84,7 +84,7 @@ def stages(config: WeightsConfig) -> list[Stage]:
         ),
         pairs("pocket-sd", sd_pairs, "--steps", "12"),
         student("reflow", "pocket-sd", sd_pairs, "pocket-2rf", "Pocket 2-RF"),
-        pairs("pocket-2rf", flow_pairs, "--steps", "8", "--guidance", "1"),
+        pairs("pocket-2rf", flow_pairs, "--steps", "8", "--guidance", "2"),
         student("distill", "pocket-2rf", flow_pairs, "pocket-instaflow", "Pocket InstaFlow", *judge),
         student(
             "distill", "pocket-sd", sd_pairs, "pocket-sd-distilled", "Pocket SD, distilled directly", *judge
