@@ -77,15 +77,15 @@ class LoraConfig:
     """Folder of models to look in besides the bundled ones (default: the user's)."""
     overwrite: bool = False
     """Replace a LoRA of that id."""
-    layers: tuple[Layers, ...] = ("attention", "feed-forward", "convolutions")
-    """What is changed in the U-Net (attention alone is usual for SD 1.5; the pocket models have little)."""
-    rank: int = 6
+    layers: tuple[Layers, ...] = ("attention", "feed-forward")
+    """What is changed in the U-Net. Convolutions learn more, but carry over to one-step models less well."""
+    rank: int = 16
     """Rank of every change, 1 to 256; alpha is the same, so strength 1 is what was trained."""
-    steps: int = 1_000
+    steps: int = 600
     """Optimizer steps."""
     batch: int = 32
     """Pictures in a step of each process."""
-    learning_rate: float = 1.5e-3
+    learning_rate: float = 2e-3
     """Peak learning rate (1e-4 is usual for SD 1.5)."""
     ema: float = 0.995
     """Decay of the moving average."""

@@ -80,7 +80,7 @@ def latents_of(
 def _metadata(path: Path) -> list[tuple[Path, str]]:
     """The pictures that `metadata.jsonl` lists; they must lie in its folder."""
     found = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(_text(path).splitlines(), 1):
         if not line.strip():
             continue
         try:
@@ -104,10 +104,17 @@ def _texts(folder: Path) -> list[tuple[Path, str]]:
     files = sorted(folder.iterdir()) if folder.is_dir() else []
     pictures = [path for path in files if path.suffix.lower() in SUFFIXES]
     return [
-        (path, path.with_suffix(".txt").read_text(encoding="utf-8").strip())
+        (path, _text(path.with_suffix(".txt")).strip())
         for path in pictures
         if path.with_suffix(".txt").is_file()
     ]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read as UTF-8 text ({error}).") from None
 
 
 def _square(path: Path, size: int) -> np.ndarray:

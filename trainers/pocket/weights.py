@@ -56,6 +56,7 @@ def stages(config: WeightsConfig) -> list[Stage]:
     runs, judge, models = config.runs, ("--judge", str(config.judge)), ("--models", str(config.models))
     vae, sd_pairs, flow_pairs = runs / "autoencoder" / "vae", runs / "pairs-sd", runs / "pairs-2rf"
     figures = runs / "figures.json"
+    loras, controlnets = config.models.parent / "loras", config.models.parent / "controlnets"
 
     def pocket(name: str, module: str, output: Path, *options: str, bfloat16: bool = False) -> Stage:
         options = ("--run", str(runs / module), *options)
@@ -70,6 +71,18 @@ def stages(config: WeightsConfig) -> list[Stage]:
         options = (*made, "--run", str(runs / id), *options, *models, "--overwrite")
         # A distillation works at tau = 0, where the conversion from epsilon multiplies rounding by 15.
         return Stage(id, f"trainers.{module}", options, config.models / id, bfloat16=module == "reflow")
+
+    def lora(style: str) -> list[Stage]:
+        id, drawn, written = f"pocket-{style}", runs / "styles" / style, runs / f"pocket-{style}.json"
+        made = ("--style", style, "--output", str(drawn))
+        trained = ("--images", str(drawn), "--trigger", style, "--output", id, "--title", f"Pocket {style}")
+        trained += ("--run", str(runs / id), "--loras", str(loras), *models, "--overwrite")
+        measured = ("--lora", id, "--style", style, "--write-card", "--json", str(written), *models, *judge)
+        return [
+            Stage(f"{style} pictures", "trainers.pocket.styles", made, drawn / "metadata.jsonl"),
+            Stage(id, "trainers.lora", trained, loras / id, bfloat16=True),
+            Stage(f"figures of {id}", "trainers.evaluate_lora", measured, written),
+        ]
 
     return [
         pocket("autoencoder", "autoencoder", vae),
@@ -98,6 +111,28 @@ def stages(config: WeightsConfig) -> list[Stage]:
                 *("--json", str(figures), *models, *judge),
             ),
             figures,
+        ),
+        *lora("woodcut"),
+        *lora("neon"),
+        Stage(
+            "pocket-controlnet-canny",
+            "trainers.controlnet",
+            (
+                *("--output", "pocket-controlnet-canny", "--title", "Pocket canny"),
+                *("--run", str(runs / "pocket-controlnet-canny"), "--controlnets", str(controlnets)),
+                *(*models, "--overwrite"),
+            ),
+            controlnets / "pocket-controlnet-canny",
+            bfloat16=True,
+        ),
+        Stage(
+            "figures of pocket-controlnet-canny",
+            "trainers.evaluate_controlnet",
+            (
+                *("--controlnet", "pocket-controlnet-canny", "--write-card"),
+                *("--json", str(runs / "pocket-controlnet-canny.json"), *models, *judge),
+            ),
+            runs / "pocket-controlnet-canny.json",
         ),
     ]
 

@@ -1,0 +1,105 @@
+"""The ControlNet trainer: short real runs, and what they publish in a stock pipeline."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import ControlNetModel, StableDiffusionControlNetPipeline
+from safetensors.torch import load_file
+
+from rf_app.metrics.edges import canny
+from rf_app.registry.controlnets import ControlNets
+from rf_app.registry.folders import Registry
+from tests.trainers.commands import in_process, start, wait_until
+from trainers import controlnet
+from trainers.common import events
+from trainers.common.models import encode, load_frozen, noise_of, sample
+from trainers.controlnet import as_maps, controlled, rough_edges
+from trainers.pocket.world import picture
+
+WEIGHTS = "diffusion_pytorch_model.safetensors"
+
+
+def options(home: Path, name: str, *more: object) -> tuple:
+    run = home / "runs" / "controlnet" / name
+    return ("--base", "tiny-sd", "--output", name, "--drawings", 12, "--batch", 4, "--run", run, *more)
+
+
+def test_a_run_publishes_what_a_stock_pipeline_follows(
+    at_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pipeline's latents are those of the function that training and measuring use."""
+    assert in_process(controlnet, options(at_home, "lines", "--steps", 30), monkeypatch) == 0
+    assert list((at_home / "runs" / "controlnet" / "lines" / "samples").glob("*.png"))
+    registry = Registry.default()
+    controlnets = ControlNets.beside(registry)
+    card = controlnets.card("lines")
+    assert (card.preprocessor, card.base_model, card.settings["pictures"]) == ("canny", "tiny-sd", 12)
+
+    pipeline = load_frozen(registry, "tiny-sd")
+    net = ControlNetModel.from_pretrained(controlnets.folder("lines")).eval()
+    stock = StableDiffusionControlNetPipeline.from_pipe(pipeline, controlnet=net)
+    maps = as_maps([canny(picture(0))])
+    noise = noise_of([3], (8, 12, 12))
+    found = stock(
+        "a lake",
+        image=maps,
+        latents=noise,
+        num_inference_steps=2,
+        guidance_scale=3.0,
+        output_type="latent",
+    ).images
+    text, null = encode(pipeline, ["a lake"]), encode(pipeline, [""])
+
+    def drawn(unet: object) -> torch.Tensor:
+        with torch.no_grad():
+            return sample(unet, pipeline.scheduler, noise, text, null, 3.0, 2)
+
+    assert torch.allclose(found, drawn(controlled(net, pipeline.unet, maps)), atol=1e-4)
+    assert not torch.allclose(found, drawn(pipeline.unet), atol=1e-3)
+
+
+def test_a_killed_run_resumes_to_the_same_weights(
+    at_home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
+) -> None:
+    def own(name: str) -> tuple:
+        return options(at_home, name, "--steps", 40, "--checkpoint-every", 5)
+
+    process = start(at_home, "controlnet", *own("killed"))
+    log = at_home / "runs" / "controlnet" / "killed" / "events.jsonl"
+    wait_until(process, lambda: any(event["step"] >= 15 for event in events.read(log)))
+    process.kill()
+    process.wait()
+    assert not (at_home / "controlnets" / "killed").exists()
+    assert in_process(controlnet, own("killed"), monkeypatch) == 0
+    assert "resuming" in capfd.readouterr().out
+    assert in_process(controlnet, own("whole"), monkeypatch) == 0
+    killed, whole = (load_file(at_home / "controlnets" / name / WEIGHTS) for name in ("killed", "whole"))
+    assert all(torch.equal(killed[name], whole[name]) for name in whole)
+
+
+def test_rough_edges_are_a_pictures_and_often_fewer() -> None:
+    drawing = picture(0)
+    all_edges = canny(drawing, 50, 100)
+    rng = np.random.default_rng(0)
+    counts = [rough_edges(drawing, rng).sum() / all_edges.sum() for _ in range(200)]
+    assert 0.1 < np.mean(np.array(counts) < 0.6) < 0.4
+    assert 0.6 < np.median(counts) <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("--base", "nobody"), "no model 'nobody'"),
+        (("--output", "../x"), "'../x'"),
+        (("--batch", 13), "12 pictures are fewer than a batch of 13"),
+        (("--images", "absent"), "absent holds no captioned pictures"),
+    ],
+)
+def test_bad_input_is_named(
+    at_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, more: tuple, said: str
+) -> None:
+    assert in_process(controlnet, options(at_home, "x", *more), monkeypatch) == 2
+    assert said in capsys.readouterr().err
+    assert not (at_home / "controlnets" / "x").exists()

@@ -1,0 +1,88 @@
+"""Measuring a LoRA and a ControlNet: what the commands print and write, on the tiny models."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from rf_app.registry.controlnets import ControlNetCard, ControlNets
+from rf_app.registry.folders import Registry
+from rf_app.registry.loras import LoraCard, Loras
+from tests.tiny import tiny_unet
+from tests.trainers.commands import in_process
+from trainers import evaluate_controlnet, evaluate_lora
+from trainers.controlnet import controlnet_of
+from trainers.controlnet import save as save_controlnet
+from trainers.lora import add_lora
+from trainers.lora import save as save_lora
+
+MODELS = ("--model", "tiny-sd:2", "tiny-instaflow")
+
+
+@pytest.fixture
+def plugged(home: Path, at_home: Path) -> Path:
+    """A LoRA and a ControlNet of random weights beside the tiny models."""
+    unet = tiny_unet(3)
+    add_lora(unet, ("attention",), 2, 0)
+    torch.manual_seed(0)
+    for name, parameter in unet.named_parameters():
+        if "lora_B" in name:
+            parameter.data.normal_()
+    (home / "loras" / "random").mkdir(parents=True, exist_ok=True)
+    save_lora(unet, LoraCard("random", "Random", trigger="neon"), home / "loras" / "random")
+    net = controlnet_of(tiny_unet(3))
+    for name, parameter in net.named_parameters():
+        if "controlnet_down_blocks" in name:
+            parameter.data.normal_()
+    (home / "controlnets" / "random").mkdir(parents=True, exist_ok=True)
+    save_controlnet(net, ControlNetCard("random", "Random", "canny"), home / "controlnets" / "random")
+    return home
+
+
+def test_a_lora_s_figures(plugged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row for each model and strength; without the LoRA nothing has moved; the sheet and the card agree."""
+    written = ("--json", tmp_path / "rows.json", "--sheet", tmp_path / "sheet.png", "--write-card")
+    own = ("--lora", "random", "--style", "neon", "--prompts", 4, "--judge", plugged / "judge")
+    assert in_process(evaluate_lora, (*own, *MODELS, *written), monkeypatch) == 0
+    rows = json.loads((tmp_path / "rows.json").read_text())
+    expected = [(model, s) for model in ("tiny-sd 2 steps", "tiny-instaflow 1 step") for s in (0, 0.5, 1)]
+    assert [(row["model"], row["strength"]) for row in rows] == expected
+    assert [row["style_shift"] for row in rows if row["strength"] == 0] == [0, 0]
+    assert all(row["style_shift"] != 0 for row in rows if row["strength"])
+    measured = Loras.beside(Registry.default()).card("random").measured
+    figures = measured["tiny-instaflow 1 step, strength 1"]
+    assert figures["style_shift"] == pytest.approx(rows[-1]["style_shift"], abs=1e-4)
+    assert measured["measured_on"]["prompts"] == 4
+    assert (tmp_path / "sheet.png").exists()
+
+
+def test_a_controlnet_s_figures(plugged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = ("--json", tmp_path / "rows.json", "--sheet", tmp_path / "sheet.png", "--write-card")
+    own = ("--controlnet", "random", "--prompts", 4, "--judge", plugged / "judge")
+    assert in_process(evaluate_controlnet, (*own, *MODELS, *written), monkeypatch) == 0
+    rows = json.loads((tmp_path / "rows.json").read_text())
+    assert [row["model"] for row in rows] == ["tiny-sd 2 steps", "tiny-instaflow 1 step"]
+    for row in rows:
+        assert 0 <= row["f1_without"] <= 1
+        assert row["f1_with"] != row["f1_without"]
+        assert row["gain"] == pytest.approx(row["f1_with"] - row["f1_without"])
+    measured = ControlNets.beside(Registry.default()).card("random").measured
+    assert measured["tiny-sd 2 steps"]["gain"] == pytest.approx(rows[0]["gain"], abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("--lora", "nobody"), "no LoRA 'nobody'"),
+        (("--model", "tiny-sd:many"), "'tiny-sd:many': expected a model's id, or id:steps"),
+        (("--model", "tiny-sd:0"), "1 to 100, not 0"),
+        (("--prompts", 1), "2 to 100000"),
+    ],
+)
+def test_bad_input_is_named(
+    plugged: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, more: tuple, said: str
+) -> None:
+    own = ("--lora", "random", "--style", "neon", "--judge", plugged / "judge")
+    assert in_process(evaluate_lora, (*own, *more), monkeypatch) == 2
+    assert said in capsys.readouterr().err

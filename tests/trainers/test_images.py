@@ -1,0 +1,104 @@
+"""Folders of captioned pictures: both forms, and what is wrong with them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from rf_app.errors import UserError
+from tests.tiny import tiny_vae
+from trainers.data.images import ImageFolder, latents_of
+
+
+def draw(path: Path, size: tuple[int, int] = (96, 96), colour: str = "red") -> None:
+    Image.new("RGB", size, colour).save(path)
+
+
+def listed(folder: Path, *lines: object) -> None:
+    text = "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines)
+    (folder / "metadata.jsonl").write_text(text)
+
+
+def test_metadata_names_pictures_and_captions(tmp_path: Path) -> None:
+    draw(tmp_path / "b.png")
+    draw(tmp_path / "a.png", colour="blue")
+    listed(tmp_path, {"file_name": "b.png", "text": " a red square "}, {"file_name": "a.png", "text": ""})
+    folder = ImageFolder(tmp_path, 32)
+    assert folder.captions == ["a red square", ""]
+    assert folder.pixels([1, 0])[:, 0, 0].tolist() == [[0, 0, 255], [255, 0, 0]]
+
+
+def test_texts_stand_beside_pictures(tmp_path: Path) -> None:
+    draw(tmp_path / "one.jpg")
+    draw(tmp_path / "two.webp")
+    draw(tmp_path / "without.png")
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.txt").write_text(f"picture {name}\n")
+    folder = ImageFolder(tmp_path, 32)
+    assert [(path.name, text) for path, text in zip(folder.paths, folder.captions, strict=True)] == [
+        ("one.jpg", "picture one"),
+        ("two.webp", "picture two"),
+    ]
+
+
+def test_the_middle_square_is_taken(tmp_path: Path) -> None:
+    wide = np.zeros((50, 100, 3), np.uint8)
+    wide[:, 25:75] = 255
+    Image.fromarray(wide).save(tmp_path / "wide.png")
+    (tmp_path / "wide.txt").write_text("x")
+    assert (ImageFolder(tmp_path, 50).pixels([0]) == 255).all()
+
+
+def test_a_digest_tells_folders_apart(tmp_path: Path) -> None:
+    draw(tmp_path / "a.png")
+    (tmp_path / "a.txt").write_text("one")
+    first = ImageFolder(tmp_path, 32).digest()
+    assert ImageFolder(tmp_path, 32).digest() == first
+    (tmp_path / "a.txt").write_text("two")
+    second = ImageFolder(tmp_path, 32).digest()
+    draw(tmp_path / "a.png", colour="blue")
+    assert len({first, second, ImageFolder(tmp_path, 32).digest()}) == 3
+
+
+def test_latents_are_the_autoencoder_s_and_kept(tmp_path: Path) -> None:
+    vae = tiny_vae().eval()
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 96, 96, 3), dtype=np.uint8)
+    file = tmp_path / "latents.safetensors"
+    found = latents_of(vae, lambda picks: pictures[list(picks)], 3, file)
+    image = torch.from_numpy(pictures[2]).permute(2, 0, 1)[None] / 127.5 - 1
+    with torch.no_grad():
+        expected = vae.encode(image).latent_dist.mean * vae.config.scaling_factor
+    assert torch.allclose(found[2:], expected, atol=1e-4)
+    assert torch.equal(latents_of(vae, lambda picks: pytest.fail("encoded again"), 3, file), found)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("not JSON", "line 2: expected"),
+        ({"file_name": "a.png"}, "line 2: expected"),
+        ({"file_name": 7, "text": "x"}, "line 2: expected"),
+        ({"file_name": "a.png", "text": 7}, "line 2: 'a.png' must be"),
+        ({"file_name": "../a.png", "text": "x"}, "must be a file of this folder"),
+        ({"file_name": "/etc/passwd", "text": "x"}, "must be a file of this folder"),
+        ({"file_name": "gone.png", "text": "x"}, "no picture 'gone.png'"),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path: Path, line: object, said: str) -> None:
+    draw(tmp_path / "a.png")
+    listed(tmp_path, {"file_name": "a.png", "text": "x"}, line)
+    with pytest.raises(UserError, match=said):
+        ImageFolder(tmp_path, 32)
+
+
+def test_an_empty_folder_and_a_broken_picture_are_named(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "absent"):
+        with pytest.raises(UserError, match="holds no captioned pictures"):
+            ImageFolder(folder, 32)
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    (tmp_path / "a.txt").write_text("x")
+    with pytest.raises(UserError, match=r"a\.png cannot be read"):
+        ImageFolder(tmp_path, 32).pixels([0])

@@ -1,0 +1,152 @@
+"""The LoRA trainer: short real runs, and what they publish in a stock pipeline."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from rf_app.registry.folders import Registry
+from rf_app.registry.loras import WEIGHTS, Loras
+from tests.trainers.commands import finish, in_process, start, wait_until
+from trainers import lora
+from trainers.common import events
+from trainers.common.models import load_frozen
+from trainers.lora import KOHYA, asked
+
+MEGABYTE = 2**20
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight noisy orange pictures with captions."""
+    folder = tmp_path_factory.mktemp("pictures")
+    rng = np.random.default_rng(0)
+    lines = []
+    for i in range(8):
+        noise = rng.integers(0, 60, (96, 96, 3)) + np.array([190, 90, 0])
+        Image.fromarray(noise.astype(np.uint8)).save(folder / f"{i}.png")
+        lines.append(json.dumps({"file_name": f"{i}.png", "text": f"a red tent {i}."}))
+    (folder / "metadata.jsonl").write_text("\n".join(lines))
+    return folder
+
+
+def options(pictures: Path, name: str, *more: object) -> tuple:
+    return ("--base", "tiny-sd", "--images", pictures, "--output", name, "--batch", 4, *more)
+
+
+def pixels(pipeline: object, **more: object) -> np.ndarray:
+    return pipeline(
+        "a red tent, orange",
+        num_inference_steps=2,
+        generator=torch.Generator().manual_seed(0),
+        output_type="np",
+        **more,
+    ).images
+
+
+def test_what_a_run_publishes(at_home: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Less loss, one LoRA under two kinds of names, and the same pixels from both in a stock pipeline."""
+    more = ("--trigger", "orange", "--steps", 60, "--learning-rate", 0.01, "--ema", 0.9)
+    assert in_process(lora, options(pictures, "orange", *more), monkeypatch) == 0
+    losses = [event["loss"] for event in events.read(at_home / "runs" / "lora" / "orange" / "events.jsonl")]
+    assert losses[-1] < 0.9 * losses[0]
+    assert list((at_home / "runs" / "lora" / "orange" / "samples").glob("*.png"))
+
+    loras = Loras.beside(Registry.default())
+    card = loras.card("orange")
+    assert (card.trigger, card.base_model, card.settings["rank"]) == ("orange", "tiny-sd", 6)
+    folder = loras.file("orange").parent
+    assert sorted(path.name for path in folder.iterdir()) == ["README.md", KOHYA, WEIGHTS]
+    found = []
+    for file in (WEIGHTS, KOHYA):
+        weights = load_file(folder / file)
+        assert (folder / file).stat().st_size < MEGABYTE
+        assert {weight.dtype for weight in weights.values()} == {torch.float16}
+        pipeline = load_frozen(Registry.default(), "tiny-sd")
+        plain = pixels(pipeline)
+        pipeline.load_lora_weights(weights, adapter_name="orange")
+        found.append(pixels(pipeline))
+        assert np.abs(found[-1] - plain).max() > 0.01
+    assert np.array_equal(*found)
+
+
+def test_attention_alone(at_home: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    more = ("--layers", "attention", "--rank", 2, "--steps", 2)
+    assert in_process(lora, options(pictures, "attention", *more), monkeypatch) == 0
+    weights = load_file(at_home / "loras" / "attention" / WEIGHTS)
+    assert all(".attn" in name for name in weights)
+    assert {min(weight.shape[:2]) for weight in weights.values()} == {2}
+
+
+def test_a_killed_run_resumes_to_the_same_weights(
+    at_home: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
+) -> None:
+    def own(name: str) -> tuple:
+        return options(pictures, name, "--steps", 60, "--checkpoint-every", 5)
+
+    process = start(at_home, "lora", *own("killed"))
+    log = at_home / "runs" / "lora" / "killed" / "events.jsonl"
+    wait_until(process, lambda: any(event["step"] >= 15 for event in events.read(log)))
+    process.kill()
+    process.wait()
+    assert not (at_home / "loras" / "killed").exists()
+    assert in_process(lora, own("killed"), monkeypatch) == 0
+    assert "resuming" in capfd.readouterr().out
+    assert in_process(lora, own("whole"), monkeypatch) == 0
+    killed, whole = (load_file(at_home / "loras" / name / WEIGHTS) for name in ("killed", "whole"))
+    assert all(torch.equal(killed[name], whole[name]) for name in whole)
+
+
+def test_a_run_of_other_pictures_is_refused(
+    at_home: Path,
+    pictures: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    own = ("--run", tmp_path / "run", "--steps", 2)
+    assert in_process(lora, options(pictures, "first", *own), monkeypatch) == 0
+    assert in_process(lora, options(pictures, "second", *own, "--trigger", "other"), monkeypatch) == 2
+    assert "trigger" in capsys.readouterr().err
+
+
+def test_a_full_disk_leaves_no_lora(at_home: Path, pictures: Path) -> None:
+    code, said = finish(start(at_home, "lora", *options(pictures, "full", "--steps", 4), file_limit=50_000))
+    assert code == 1
+    assert "disk is full" in said
+    assert "Traceback" not in said
+    assert not list((at_home / "loras").glob("*full*"))
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("--base", "nobody"), "no model 'nobody'"),
+        (("--output", "../x"), "'../x'"),
+        (("--rank", 0), "--rank must be 1 to 256, not 0"),
+        (("--batch", 9), "8 pictures are fewer than a batch of 9"),
+        (("--images", "absent"), "absent holds no captioned pictures"),
+    ],
+)
+def test_bad_input_is_named(
+    at_home: Path,
+    pictures: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+    more: tuple,
+    said: str,
+) -> None:
+    assert in_process(lora, options(pictures, "x", *more), monkeypatch) == 2
+    assert said in capsys.readouterr().err
+    assert not (at_home / "loras" / "x").exists()
+
+
+def test_a_caption_asks_for_the_style_once() -> None:
+    assert asked("A red tent.", "woodcut") == "A red tent, woodcut"
+    assert asked("a woodcut of a tent", "woodcut") == "a woodcut of a tent"
+    assert asked("", "woodcut") == "woodcut"
+    assert asked("a tent.", "") == "a tent."
