@@ -1,5 +1,6 @@
 """What tests of several packages share."""
 
+import os
 import shutil
 
 import pytest
@@ -7,6 +8,12 @@ import torch
 
 from rf_app.registry.folders import Registry
 from tests.tiny import build_tiny
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_home(tmp_path_factory):
+    """The user's folder of all tests: nothing of theirs gets into ~/.instaflow, nothing of it into them."""
+    os.environ["INSTAFLOW_HOME"] = str(tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture(autouse=True)

@@ -96,7 +96,7 @@ def stages(wish: Wish, teacher: ModelCard, folder: Path, models: Path) -> tuple[
     if found.makes:
         check_id(wish.output)
         check_id(f"{wish.output}-teacher")  # the longest id that a recipe makes of it
-    check_prompts(wish.prompts)
+    prompts = check_prompts(wish.prompts)
     given = {name for name in ("prompts", "style", "images", "pairs") if getattr(wish, name)}
     for name in sorted(given - set(found.asks)):
         raise UserError(f"{found.title} takes no {name}; leave that out.")
@@ -107,7 +107,7 @@ def stages(wish: Wish, teacher: ModelCard, folder: Path, models: Path) -> tuple[
         "title": wish.title or wish.output,
         "style": wish.style,
         "images": wish.images,
-        "prompts": str(folder / "prompts.txt") if wish.prompts else "",
+        "prompts": str(folder / "prompts.txt") if prompts else "",
         "pairs": wish.pairs or str(folder / "pairs"),
         "folder": str(folder),
         "models": str(models),

@@ -20,6 +20,7 @@ from rf_app.jobs.plan import Wish
 from rf_app.jobs.recipes import PRESETS, Recipe, Shown, recipes
 from rf_app.jobs.words import duration, needs_in_words
 from rf_app.registry.loras import Loras
+from rf_app.ui.complaint import complain
 from rf_app.ui.train_fields import advanced_field, advanced_update, shown_field
 from rf_app.ui.train_uploads import SUFFIXES
 from rf_app.workflows.generate import Studio
@@ -95,7 +96,7 @@ def free_name(studio: Studio, database: Database, title: str) -> str:
     return title
 
 
-def build(studio: Studio, database: Database) -> Form:
+def build(studio: Studio) -> Form:
     """Lay the form out, for the first recipe."""
     known = recipes()
     first = next(iter(known.values()))
@@ -127,7 +128,7 @@ def build(studio: Studio, database: Database) -> Form:
             elem_id="train-preset",
         )
         name = gr.Textbox(
-            free_name(studio, database, first.proposes),
+            first.proposes,
             label="Name",
             max_length=60,
             max_lines=1,
@@ -219,7 +220,11 @@ def shape(studio: Studio, database: Database, form: Form) -> Callable:
         found = recipes()[name]
         # A name of one's own stays; the one that was proposed goes with what is made.
         proposed = re.sub(r" \d+$", "", own_name) in {each.proposes for each in recipes().values()}
-        title = free_name(studio, database, found.proposes) if proposed else own_name
+        try:
+            title = free_name(studio, database, found.proposes) if proposed else own_name
+        except UserError as error:
+            complain(error)
+            return [gr.skip()] * len(form.shaped)
         chosen = teacher if teacher in [id for _, id in teachers(studio, found)] else None
         wish = Wish(name, chosen or first_teacher(studio, found) or "", as_id(title), title, preset)
         return fill(studio, database, form, wish)

@@ -40,7 +40,7 @@ def build(studio: Studio, tab: gr.Tab, page: gr.Blocks, permission: Permission) 
     database = Database()
     pace = Pace(studio, database)
     with gr.Column(elem_id="train"):
-        form = train_form.build(studio, database)
+        form = train_form.build(studio)
         with gr.Column(elem_id="train-side"):
             jobs = gr.HTML("", elem_id="train-jobs")
             with gr.Column(elem_id="train-job", visible=False) as details:
@@ -55,9 +55,11 @@ def build(studio: Studio, tab: gr.Tab, page: gr.Blocks, permission: Permission) 
     timer = gr.Timer(EVERY, active=False)
     view = [before, selected, timer, details, jobs, head, actions, charts, strip, log]
     private = {"show_progress": "hidden", "api_visibility": "private"}
-    show = _show(studio, database, pace)
+    show = _show(database, pace)
 
-    gr.on([timer.tick, page.load, tab.select], show, [before, selected], view, queue=False, **private)
+    gr.on([timer.tick, tab.select], show, [before, selected], view, queue=False, **private)
+    # Found again when the page opens; who only came to draw is not slowed by a measurement.
+    page.load(_show(database, pace, False), [before, selected], view, queue=False, **private)
     form.start.click(
         _start(studio, database, permission, form), form.fields, [selected, form.name], **private
     ).then(show, [before, selected], view, **private)
@@ -152,15 +154,15 @@ def _act(studio: Studio, database: Database, permission: Permission, form: train
     return do
 
 
-def _show(studio: Studio, database: Database, pace: Pace) -> Callable:
+def _show(database: Database, pace: Pace, measure: bool = True) -> Callable:
     def show(before: dict[str, str], selected: int | None) -> tuple:
         try:
             found = queue.look(database)
         except UserError as error:
             complain(error)
             return (gr.skip(),) * (4 + len(PARTS))
-        running = any(job.state == "running" for job in found)
-        pace.look(running)
+        if measure:
+            pace.look(any(job.state == "running" for job in found))
         chosen = next((job for job in found if job.id == selected), found[0] if found else None)
         ways = [(job, progress(database, job)) for job in found]
         parts = dict.fromkeys(PARTS, "")
