@@ -26,13 +26,13 @@ def connect(url, tmp_path_factory):
     return Client(url, verbose=False, download_files=str(tmp_path_factory.mktemp("downloads")))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def ann(url, tmp_path_factory):
     """A program."""
     return connect(url, tmp_path_factory)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def bob(url, tmp_path_factory):
     """Another one."""
     return connect(url, tmp_path_factory)

@@ -2,8 +2,10 @@
 
 import base64
 import time
+from io import BytesIO
 
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
 from rf_app.pipeline.png import read_settings
@@ -72,7 +74,7 @@ def test_upload_see_the_style_remove_see_the_original(page, files, tmp_path):
     shows(page, "a lake")
     page.get_by_label("Keep the seed").first.check()
     original = picture(page)
-    page.set_input_files("#lora-upload input[type=file]", files / "Woodcut.safetensors")
+    page.set_input_files("#lora-box input[type=file]", files / "Woodcut.safetensors")
     expect(row(page, "Woodcut")).to_be_visible()
     style = pixels_change(page, original)
     _, saved = download(page)
@@ -88,7 +90,7 @@ def test_upload_see_the_style_remove_see_the_original(page, files, tmp_path):
     row(page, "Woodcut").get_by_role("checkbox").check()
     assert pixels_change(page, original) == other
 
-    page.get_by_label("Restore a saved").set_input_files(tmp_path / "a.png")
+    page.set_input_files("#restore-box input[type=file]", tmp_path / "a.png")
     assert pixels_change(page, other) == style
     page.get_by_label("Remove Woodcut").click()
     assert pixels_change(page, style) == original
@@ -105,7 +107,7 @@ def test_several_are_dropped_at_once_and_a_pickle_is_refused(page, files):
 
 def test_trigger_words_are_text_and_a_click_adds_them_to_the_prompt(page, files):
     page.on("dialog", lambda dialog: pytest.fail("HTML of a LoRA was run"))
-    page.set_input_files("#lora-upload input[type=file]", files / "Woodcut.safetensors")
+    page.set_input_files("#lora-box input[type=file]", files / "Woodcut.safetensors")
     words = f"woodcut style {HOSTILE}"
     row(page, "Woodcut").get_by_role("button", name="woodcut style").click()
     assert page.input_value(PROMPT).endswith(words)
@@ -119,15 +121,28 @@ def test_one_is_picked_from_the_list_and_sent_along(page):
     page.get_by_role("option", name="Ink drawing").click()
     style = pixels_change(page, before)
     expect(row(page, "Ink drawing")).to_contain_text("in ink")
+    page.locator("#stage .send[data-send=compare]").first.click()
+    expect(page.locator("#compare-loras .lora")).to_contain_text("Ink drawing")
+    page.get_by_role("tab", name="Generate").click()
     page.locator("#stage .send[data-send=interpolate]").first.click()
-    expect(page.locator("#interpolate-loras .lora")).to_contain_text("Ink drawing")
-    expect(page.locator("#scrubber img")).to_have_attribute("src", style)
-    page.locator("#interpolate-loras").get_by_role("checkbox").uncheck()
-    expect(page.locator("#scrubber img")).not_to_have_attribute("src", style)
+    between = page.locator("#interpolate-loras .lora")
+    expect(between).to_contain_text("Ink drawing")
+    # The same pixels, but for the settings that the file carries.
+    wait_until(lambda: pixels(page, "#scrubber img") == decoded(style))
+    between.get_by_role("checkbox").uncheck()
+    wait_until(lambda: pixels(page, "#scrubber img") == decoded(before))
+
+
+def decoded(url):
+    return Image.open(BytesIO(base64.b64decode(url.partition(",")[2]))).tobytes() if url else b""
+
+
+def pixels(page, selector):
+    return decoded(page.locator(selector).get_attribute("src"))
 
 
 def test_what_is_kept_is_there_for_everybody(page, files, studio, browser, url):
-    page.set_input_files("#lora-upload input[type=file]", files / "Neon.safetensors")
+    page.set_input_files("#lora-box input[type=file]", files / "Neon.safetensors")
     row(page, "Neon").get_by_role("button", name="Keep").click()
     expect(page.get_by_text("is in the list of LoRAs now")).to_be_visible()
     assert studio.worker.loras.card("neon").title == "Neon"
@@ -140,18 +155,18 @@ def test_what_is_kept_is_there_for_everybody(page, files, studio, browser, url):
     context.close()
 
 
-def test_uploads_go_with_their_page(browser, url, files, studio):
+def test_uploads_go_with_their_page(browser, url, files, studio, monkeypatch):
     context = browser.new_context()
     page = context.new_page()
     page.goto(url)
     expect(page.locator("#stage .total")).to_be_visible()
-    page.set_input_files("#lora-upload input[type=file]", files / "Woodcut.safetensors")
+    page.set_input_files("#lora-box input[type=file]", files / "Woodcut.safetensors")
     expect(row(page, "Woodcut")).to_be_visible()
     uploads = studio.worker.uploads
     session = [name for name, each in uploads._sessions.items() if each.end is None][-1]
     folder = uploads._sessions[session].folder
     assert [path.suffix for path in folder.iterdir()] == [".safetensors"]
-    uploads.grace = 0.0
+    monkeypatch.setattr(uploads, "grace", 0.0)
     context.close()
     wait_until(lambda: not folder.exists())
     assert session not in uploads._sessions

@@ -32,6 +32,7 @@ def test_every_tool_says_what_it_does_and_takes(url):
         "draw_grid",
         "trajectory",
         "interpolate",
+        "upload_lora",
     }
     for tool in tools:
         assert tool.description
