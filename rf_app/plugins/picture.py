@@ -56,8 +56,12 @@ def read_base64(text: str) -> bytes:
         raise UserError(f"A picture is base64 text, not {text!r:.40}.")
     if len(text) > 2 * MAX_FILE_BYTES:
         raise UserError(f"The picture is larger than the {MAX_FILE_BYTES // 2**20} MB that are accepted.")
+    return _from_base64(text.rpartition("base64,")[2])
+
+
+def _from_base64(text: str) -> bytes:
     try:
-        return base64.b64decode(text.rpartition("base64,")[2], validate=True)
+        return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise UserError(f"The picture is not base64 text: {text!r:.40}") from None
 
@@ -71,7 +75,9 @@ def encode_map(image: Image.Image) -> str:
 
 def decode_map(text: str) -> Image.Image:
     """The condition map [H, W] RGB in a text that may come from anyone; raises UserError where it is none."""
-    image = read_picture(read_base64(text))
+    if not isinstance(text, str):
+        raise UserError(f"A condition map is base64 text, not {text!r:.40}.")
+    image = read_picture(_from_base64(text))
     if max(image.size) > MAX_MAP_SIDE:
         raise UserError(
             f"The condition map has {image.width} x {image.height} pixels; at most {MAX_MAP_SIDE} a side."

@@ -81,6 +81,7 @@ class ControlPanel:
     """What the Generate tab connects: `controls` goes into a request, `filled` takes what `fill` gives."""
 
     units: tuple[Unit, ...]
+    none_here: gr.HTML
     accordion: gr.Accordion
     examples: tuple[gr.Button, ...]
 
@@ -97,26 +98,24 @@ class ControlPanel:
 
 def build(studio: Studio, drawings: Sequence[Example]) -> ControlPanel:
     """Lay the panel out, inside the Blocks at hand; drawings: pictures to begin with."""
-    cards = controlnets(studio.registry)
-    with gr.Accordion("Follow a drawing or picture", open=False, elem_id="control") as accordion:
-        if not cards:
-            gr.HTML(NONE_HERE)
-        with gr.Row(elem_id="control-examples", visible=bool(cards)):
+    with gr.Accordion("ControlNet: follow a drawing or picture", open=False, elem_id="control") as accordion:
+        none_here = gr.HTML(NONE_HERE, visible=not _choices(studio))
+        with gr.Row(elem_id="control-examples"):
             buttons = tuple(
                 gr.Button(each.title, icon=each.path, elem_classes="example", min_width=60)
                 for each in drawings
             )
-        first = _unit(studio, 1, visible=bool(cards))
-        with gr.Accordion("A second one", open=False, elem_id="control-more", visible=bool(cards)):
+        first = _unit(studio, 1)
+        with gr.Accordion("A second one", open=False, elem_id="control-more"):
             others = [_unit(studio, i) for i in range(2, MAX_CONTROLS + 1)]
-    return ControlPanel((first, *others), accordion, buttons)
+    return ControlPanel((first, *others), none_here, accordion, buttons)
 
 
-def _unit(studio: Studio, i: int, visible: bool = True) -> Unit:
+def _unit(studio: Studio, i: int) -> Unit:
     cards = controlnets(studio.registry)
     preprocessor = cards[0].preprocessor if cards else "canny"
     id = f"control-{i}"
-    with gr.Column(elem_id=id, elem_classes="control", visible=visible):
+    with gr.Column(elem_id=id, elem_classes="control"):
         on = gr.Checkbox(False, label="Follow it", elem_id=f"{id}-on", container=False)
         with gr.Row(elem_classes="boards"):
             drawn = sketch(f"{id}-sketch")
@@ -165,6 +164,7 @@ def connect(
     prompt: gr.Textbox,
     seed: gr.Number,
     cue: gr.Textbox,
+    page: gr.Blocks,
 ) -> None:
     """Connect the panel to the tab it is on; `sent` takes a moment and a picture's data URL."""
     quiet = {"show_progress": "hidden", "trigger_mode": "always_last", "api_visibility": "private"}
@@ -184,6 +184,16 @@ def connect(
         )
         gr.on([part.input for part in (unit.on, *unit.settings) if part is not unit.net], **changed, **quiet)
         unit.net.input(_asked_for(studio), unit.net, unit.preprocessor, **quiet).then(**changed, **quiet)
+    # ControlNets may have come since the page was built.
+    nets = [unit.net for unit in panel.units]
+    gr.on(
+        [page.load, *(net.focus for net in nets)],
+        _refreshed(studio),
+        nets,
+        [panel.none_here, *nets],
+        show_progress="hidden",
+        api_visibility="private",
+    )
     first = panel.units[0]
     wish = [first.picture, first.on, *first.settings, model, live, prompt]
     taken = [first.picture, first.on, first.preprocessor, first.preview, first.thresholds, first.control, cue]
@@ -200,6 +210,18 @@ def connect(
             [first.sketch, prompt, seed, *taken],
             **quiet,
         )
+
+
+def _refreshed(studio: Studio) -> Callable:
+    def refreshed(*chosen: str | None) -> list[Any]:
+        choices = _choices(studio)
+        first = choices[0][1] if choices else None
+        return [
+            gr.HTML(visible=not choices),
+            *(gr.Dropdown(choices=choices, value=each or first) for each in chosen),
+        ]
+
+    return refreshed
 
 
 def acting(controls: Sequence[Control | None]) -> tuple[Control, ...]:
@@ -266,7 +288,7 @@ def _changed(studio: Studio) -> Callable:
         except UserError as error:
             complain(error)
             return [gr.skip()] * 4
-        control = Control(net or "", text, strength, start, end) if on and text else None
+        control = Control(net, text, strength, start, end) if on and text and net else None
         return [
             _view(text),
             gr.Row(visible=how == "canny"),
@@ -292,8 +314,9 @@ def _taken(studio: Studio, sent: str, *values: Any) -> list[Any]:
 
 def _example(studio: Studio, example: Example, *values: Any) -> list[Any]:
     url = data_url(example.path.read_bytes())
-    before, _, *fields, _ = values
-    return [url, example.prompt, example.seed, *_drawn(studio)(url, before, True, *fields, example.prompt)]
+    before, _, *settings, model, _, _ = values
+    drawn = _drawn(studio)(url, before, True, *settings, model, True, example.prompt)
+    return [url, example.prompt, example.seed, *drawn]
 
 
 def _view(text: str) -> str:

@@ -8,7 +8,6 @@ asked for. It must not raise what a user can cause: Gradio forgets the waiting e
 
 import contextvars
 import json
-import time
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
@@ -17,12 +16,18 @@ import gradio as gr
 
 from rf_app.errors import UserError
 from rf_app.pipeline.requests import MAX_COUNT, GenerateRequest
+from rf_app.registry.permission import Permission
+from rf_app.ui import control_panel
 from rf_app.ui.complaint import complain
+from rf_app.ui.control_panel import ControlPanel
+from rf_app.ui.cue import cue_for
+from rf_app.ui.lora_panel import lora_panel, session_of, with_loras
 from rf_app.ui.model_settings import steps_and_guidance
 from rf_app.ui.seed_row import GO, RANDOM_SEED, seed_row
 from rf_app.ui.stage import message_stage, opening_stage, stage
 from rf_app.workflows.examples import Example
 from rf_app.workflows.generate import Restored, Studio
+from rf_app.workflows.loras import read_loras
 
 FIRST_PROMPT = "A photograph of a snowy mountain near a beautiful lake under sunshine."
 WAITING = 4  # requests Gradio may hand to the worker at once; the worker takes them in turn
@@ -36,10 +41,17 @@ LIVE_TEXT = (
 )
 
 
-def build(studio: Studio, examples: list[Example], page: gr.Blocks) -> gr.Dropdown:
+def build(
+    studio: Studio,
+    examples: list[Example],
+    drawings: list[Example],
+    page: gr.Blocks,
+    permission: Permission,
+) -> gr.Dropdown:
     """Lay the tab out and connect it, inside the Blocks at hand, which is (part of) `page`.
 
-    Returns its list of models.
+    drawings: for a ControlNet to follow. permission: whether visitors may keep a LoRA for all. Returns its
+    list of models.
     """
     model_id = studio.first_model()
     preset = studio.preset(model_id)
@@ -72,6 +84,7 @@ def build(studio: Studio, examples: list[Example], page: gr.Blocks) -> gr.Dropdo
                         preset.live, label="Live", elem_id="live", container=False, min_width=90
                     )
             example_buttons = _examples(examples)
+            control = control_panel.build(studio, drawings)
             with gr.Column(elem_id="settings"):
                 model = gr.Dropdown(
                     studio.models(), value=model_id, label="Model", filterable=False, elem_id="model"
@@ -81,6 +94,16 @@ def build(studio: Studio, examples: list[Example], page: gr.Blocks) -> gr.Dropdo
                 with gr.Row(elem_classes="pair"):
                     seed, dice, locked = seed_row(first.seed if first else 7)
                     count = gr.Slider(1, MAX_COUNT, 1, step=1, label="Pictures", buttons=[], elem_id="count")
+                cue = gr.Textbox("", visible="hidden", elem_id="cue")
+                now = [live, cue, prompt]
+                page_only = {"fn": None, "trigger_mode": "multiple", "api_visibility": "private"}
+                loras = lora_panel(
+                    studio,
+                    model,
+                    page,
+                    permission,
+                    lambda event: event(js=LIVE, inputs=now, outputs=[cue], **page_only),
+                )
                 with gr.Accordion("Advanced", open=False, elem_id="advanced"):
                     solver = gr.Dropdown(
                         preset.solvers,
@@ -105,13 +128,11 @@ def build(studio: Studio, examples: list[Example], page: gr.Blocks) -> gr.Dropdo
                         size="sm",
                         elem_id="restore",
                     )
-    cue = gr.Textbox("", visible="hidden", elem_id="cue")
     sent = gr.Textbox("", visible="hidden", elem_id="sent-generate")
+    sent_control = gr.Textbox("", visible="hidden", elem_id="sent-control")
 
     # In the browser alone: draw a seed, change the cue. A text box's `input` misses pasting and deleting; its
     # `change` does not.
-    page_only = {"fn": None, "trigger_mode": "multiple", "api_visibility": "private"}
-    now = [live, cue, prompt]
     gr.on([prompt.submit, go.click], js=GO, inputs=[seed, locked, prompt], outputs=[seed, cue], **page_only)
     dice.click(js=DICE, inputs=now, outputs=[seed, cue], **page_only)
     prompt.change(js=LIVE_TEXT, inputs=now, outputs=[cue], **page_only)
@@ -126,7 +147,7 @@ def build(studio: Studio, examples: list[Example], page: gr.Blocks) -> gr.Dropdo
         )
 
     # On the server.
-    wish = [cue, prompt, model, steps, guidance, seed, count, negative, solver]
+    wish = [cue, prompt, model, steps, guidance, seed, count, negative, solver, loras, *control.controls]
     cue.change(
         _render(studio),
         wish,
@@ -137,6 +158,7 @@ def build(studio: Studio, examples: list[Example], page: gr.Blocks) -> gr.Dropdo
         concurrency_id="pictures",
         api_visibility="private",
     )
+    control_panel.connect(studio, control, drawings, sent_control, model, live, prompt, seed, cue, page)
     model.input(
         _preset(studio),
         [model, prompt],
@@ -145,18 +167,32 @@ def build(studio: Studio, examples: list[Example], page: gr.Blocks) -> gr.Dropdo
         api_visibility="private",
     )
     for event, source, found in (
-        (restore.upload, restore, lambda path: studio.restore(Path(path))),
+        (restore.upload, restore, lambda path, session: studio.restore(Path(path), session)),
         (sent.change, sent, studio.restore_sent),
     ):
         event(
-            _restore(studio, found),
+            _restore(studio, found, control),
             source,
-            [prompt, negative, model, steps, guidance, solver, seed, count, locked, about, cue],
+            [
+                prompt,
+                negative,
+                model,
+                steps,
+                guidance,
+                solver,
+                seed,
+                count,
+                locked,
+                loras,
+                about,
+                cue,
+                *control.filled,
+            ],
             show_progress="hidden",
             api_visibility="private",
         )
     page.load(
-        lambda prompt: _cue("go", prompt),
+        lambda prompt: cue_for("go", prompt),
         inputs=prompt,
         outputs=cue,
         show_progress="hidden",
@@ -173,26 +209,49 @@ def _examples(examples: list[Example]) -> list[gr.Button]:
         ]
 
 
-def _cue(kind: str, prompt: str) -> str:
-    return f"{kind}:{time.time_ns()}:{prompt}"
-
-
 def _about(text: str) -> str:
     return f"<p>{escape(text)}</p>"
 
 
 def _render(studio: Studio) -> Callable:
-    def render(cue, prompt, model, steps, guidance, seed, count, negative, solver, progress=gr.Progress()):  # noqa: B008
+    def render(
+        cue,
+        prompt,
+        model,
+        steps,
+        guidance,
+        seed,
+        count,
+        negative,
+        solver,
+        loras,
+        control,
+        second_control,
+        asked_by: gr.Request,
+        progress=gr.Progress(),  # noqa: B008
+    ):
         typing = cue.startswith("live")
         if typing and not prompt.strip():
             return gr.skip()
-        request = GenerateRequest(prompt, model, steps, guidance, seed, count, negative, solver)
         here = contextvars.copy_context()  # the worker's thread reports in the name of this event
 
         def report(done: int, of: int) -> None:
             here.run(progress, (done, of), desc="Drawing")
 
         try:
+            request = GenerateRequest(
+                prompt,
+                model,
+                steps,
+                guidance,
+                seed,
+                count,
+                negative,
+                solver,
+                read_loras(loras),
+                control_panel.acting((control, second_control)),
+                session=session_of(asked_by),
+            )
             return stage(studio.generate(request, typing, report))
         except UserError as error:
             complain(error)
@@ -208,25 +267,36 @@ def _preset(studio: Studio) -> Callable:
         except UserError as error:
             complain(error)
             return (gr.skip(),) * 6
-        cue = _cue("live", prompt) if chosen.live else gr.skip()
+        cue = cue_for("live", prompt) if chosen.live else gr.skip()
         solver = gr.Dropdown(chosen.solvers, value=chosen.solvers[0][1])
         return chosen.steps, chosen.guidance, solver, chosen.live, _about(chosen.about), cue
 
     return preset
 
 
-def _restore(studio: Studio, read: Callable[[str], Restored]) -> Callable:
-    def restore(source: str):
+def _restore(studio: Studio, read: Callable[[str, str], Restored], panel: ControlPanel) -> Callable:
+    def restore(source: str, asked_by: gr.Request):
         try:
-            found = read(source)
+            found = read(source, session_of(asked_by))
+            loras = with_loras(studio, found.loras, asked_by)
         except UserError as error:
             complain(error)
-            return (gr.skip(),) * 11
+            return (gr.skip(),) * (12 + len(panel.filled))
         if found.note:
             gr.Info(escape(found.note))
         preset = studio.preset(found.model)
         solver = gr.Dropdown(preset.solvers, value=found.solver)
         settings = (found.prompt, found.negative_prompt, found.model, found.steps, found.guidance)
-        return *settings, solver, found.seed, 1, True, _about(preset.about), _cue("go", found.prompt)
+        return (
+            *settings,
+            solver,
+            found.seed,
+            1,
+            True,
+            loras,
+            _about(preset.about),
+            cue_for("go", found.prompt),
+            *control_panel.fill(studio, found.control),
+        )
 
     return restore

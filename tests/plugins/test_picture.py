@@ -121,6 +121,14 @@ def test_text_of_a_browser_or_a_program():
             read_base64(text)
 
 
+def test_a_map_is_nothing_but_base64():
+    """It goes into the page as it is."""
+    text = encode_map(RED)
+    for other in (f"data:image/png;base64,{text}", f'" onerror="x" base64,{text}', text + "\n", 7, None):
+        with pytest.raises(UserError, match="base64 text"):
+            decode_map(other)
+
+
 def test_a_map_has_bounds():
     with pytest.raises(UserError, match="3000 x 1 pixels; at most 2048 a side"):
         decode_map(encode_map(Image.new("RGB", (3000, 1))))

@@ -54,7 +54,7 @@ def test_canny_is_controlnet_auxs():
 @pytest.mark.parametrize(("ground", "pen"), [("black", "white"), ("white", "black"), ("navy", "yellow")])
 def test_a_drawing_becomes_lines_of_one_pixel_where_it_was_drawn(width, ground, pen):
     found = lines(condition_map(drawing(ground=ground, pen=pen, width=width), "scribble", 96))
-    assert found.sum(0).max() <= 4  # the roof rises 1.2 pixels a pixel
+    assert found[:, 5:43].sum(0).max() <= 3  # the roof rises 1.2 pixels a pixel
     middle = [np.flatnonzero(column).mean() for column in found.T[5:43] if column.any()]
     expected = 96 * 0.8 - 1.2 * np.arange(5, 43)
     assert len(middle) > 35

@@ -8,7 +8,7 @@ from rf_app.pipeline.png import save_png
 from rf_app.pipeline.requests import GenerateRequest
 from rf_app.pipeline.worker import Worker
 from rf_app.registry.folders import BUNDLED, Registry
-from rf_app.workflows.examples import EXAMPLES, FOLDER, examples
+from rf_app.workflows.examples import DRAWINGS, EXAMPLES, FOLDER, draw_lines, examples
 from rf_app.workflows.generate import Studio
 
 
@@ -18,6 +18,14 @@ def test_examples_come_in_order_with_what_makes_them(tmp_path):
     Image.new("RGB", (8, 8)).save(tmp_path / "0-foreign.png")
     found = [(example.title, example.prompt, example.seed) for example in examples(tmp_path)]
     assert found == [("A lake", "a lake", 6), ("Red tent", "a red tent", 5)]
+
+
+def test_the_bundled_drawings_are_those_that_are_drawn(tmp_path):
+    draw_lines(tmp_path)
+    for drawn, bundled in zip(examples(tmp_path), examples(DRAWINGS), strict=True):
+        assert (drawn.title, drawn.prompt, drawn.seed) == (bundled.title, bundled.prompt, bundled.seed)
+        with Image.open(drawn.path) as one, Image.open(bundled.path) as other:
+            assert np.abs(np.asarray(one, float) - np.asarray(other, float)).mean() < 1
 
 
 @pytest.mark.skipif(not BUNDLED.is_dir(), reason="no bundled model is here")
