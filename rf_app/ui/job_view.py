@@ -121,7 +121,8 @@ def job_actions(job: Job, folder_bytes: float, found: bool, prompt: str) -> str:
 
 def _open(job: Job, prompt: str) -> list[str]:
     """Buttons that show what a job has made."""
-    makes, wish = recipes()[job.wish.recipe].makes, job.wish
+    wish, known = job.wish, recipes()
+    makes = known[wish.recipe].makes if wish.recipe in known else ""
     if makes == "models":
         settings = {"prompt": prompt, "model": wish.output, "seed": SEED}
         against = settings | {"against": wish.teacher}

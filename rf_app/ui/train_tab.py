@@ -17,6 +17,7 @@ from rf_app.jobs import queue
 from rf_app.jobs.database import Database
 from rf_app.jobs.log import tail
 from rf_app.jobs.progress import progress
+from rf_app.jobs.recipes import recipe
 from rf_app.registry.permission import Permission
 from rf_app.ui import job_view, train_form
 from rf_app.ui.complaint import complain
@@ -120,14 +121,14 @@ def _start(studio: Studio, database: Database, permission: Permission, form: tra
 
 def _act(studio: Studio, database: Database, permission: Permission, form: train_form.Form) -> Callable:
     """What a button of a job says: {"act": "stop", "job": 3}."""
-    acts: dict[str, Callable[[int], None]] = {
+    acts: dict[str, Callable[[int], object]] = {
         "show": lambda id: None,
         "stop": lambda id: queue.stop(database, id),
         "resume": lambda id: queue.resume(database, id),
         "up": lambda id: queue.move(database, id, up=True),
         "down": lambda id: queue.move(database, id, up=False),
         "delete": lambda id: queue.delete(database, id),
-        "copy": lambda id: None,
+        "copy": lambda id: recipe(database.job(id).wish.recipe),  # it may be gone
     }
 
     def do(text: str, selected: int | None) -> list[Any]:
