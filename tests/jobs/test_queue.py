@@ -60,7 +60,7 @@ def add(database: Database, *stages: tuple[str, ...], output: str = "x") -> int:
 
 def until(happened, what: str = "it") -> None:
     """Wait for something of another process."""
-    for _ in range(4_000):
+    for _ in range(8_000):
         if happened():
             return
         time.sleep(0.03)
