@@ -27,7 +27,7 @@ PAGE = 24  # cards
 KINDS = [("All", ""), *((title, kind) for kind, title in KIND_TITLES.items())]
 
 
-def build(studio: Studio, tab: gr.Tab, opened: gr.Textbox, seen: gr.State, permission: Permission) -> None:
+def build(studio: Studio, tab: gr.Tab, opened: gr.Textbox, seen: gr.Textbox, permission: Permission) -> None:
     """Lay the panel out and connect it, inside `tab`.
 
     opened: the id of the model shown in full; seen: changes with the registry.
@@ -75,7 +75,7 @@ def build(studio: Studio, tab: gr.Tab, opened: gr.Textbox, seen: gr.State, permi
         show,
         wish,
         view,
-        trigger_mode="always_last",
+        trigger_mode="multiple",  # a new wish ends the drawing of samples for the one before
         **LONG_WORK,
         **private,
     )
@@ -136,7 +136,8 @@ def _show(studio: Studio, samples: Samples) -> Callable:
                     emit(id)
 
         try:
-            yield view()
+            shelf_now = view()
+            yield shelf_now if not ended() else (gr.skip(),) * 3
             for news in batches(work):
                 if news and not ended():
                     yield view()

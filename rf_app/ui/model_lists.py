@@ -9,15 +9,15 @@ from rf_app.workflows.generate import Studio
 EVERY = 2.0  # seconds; a look costs a few microseconds a model, and most looks find nothing new
 
 
-def keep_fresh(studio: Studio, lists: Sequence[gr.Dropdown], page: gr.Blocks, seen: gr.State) -> None:
+def keep_fresh(studio: Studio, lists: Sequence[gr.Dropdown], page: gr.Blocks, seen: gr.Textbox) -> None:
     """Look at the registry when the page opens and every two seconds; a change fills all `lists` anew.
 
-    seen: changes then, for what shows models in another way than as a list.
+    seen: a hidden text that changes then, for what shows models in another way than as a list.
     """
     timer = gr.Timer(EVERY)
 
-    def look(before: int | None, *chosen: str | list[str] | None) -> tuple:
-        now = studio.registry.state()
+    def look(before: str, *chosen: str | list[str] | None) -> tuple:
+        now = str(studio.registry.state())
         if now == before:
             return (gr.skip(),) * (1 + len(lists))
         models = studio.models()

@@ -6,6 +6,7 @@ What a card says may come from anyone: every text is escaped here.
 import base64
 import io
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -83,10 +84,15 @@ def in_bytes(size: float) -> str:
 def _picture(card: ModelCard, sample: Path | None, side: int) -> str:
     if sample is None:
         return '<div class="blank"><span>No sample yet</span></div>'
+    return f'<img src="{_data_url(sample, side)}" alt="Drawn by {escape(card.title)}" loading="lazy">'
+
+
+@lru_cache(maxsize=256)
+def _data_url(sample: Path, side: int) -> str:
+    """Whoever types into the search sees the same pictures again; a new one has another path."""
     buffer = io.BytesIO()
     thumbnail(sample, side).save(buffer, "WEBP", quality=88)
-    data = base64.b64encode(buffer.getvalue()).decode()
-    return f'<img src="data:image/webp;base64,{data}" alt="Drawn by {escape(card.title)}" loading="lazy">'
+    return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def _links(card: ModelCard, sample: Path | None) -> str:

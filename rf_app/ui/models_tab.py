@@ -7,7 +7,7 @@ from rf_app.ui import gallery_panel, import_panel, merge_panel
 from rf_app.workflows.generate import Studio
 
 
-def build(studio: Studio, tab: gr.Tab, seen: gr.State, permission: Permission) -> list[gr.Dropdown]:
+def build(studio: Studio, tab: gr.Tab, seen: gr.Textbox, permission: Permission) -> list[gr.Dropdown]:
     """Lay the sub-tabs out, inside `tab`; returns their lists of models.
 
     seen: changes with the registry.

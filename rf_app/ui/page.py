@@ -5,6 +5,7 @@ from typing import Any
 
 import gradio as gr
 
+from rf_app.plugins.lora import MAX_FILE_BYTES
 from rf_app.registry.permission import Permission
 from rf_app.ui import (
     api,
@@ -13,7 +14,10 @@ from rf_app.ui import (
     generate_tab,
     interpolate_api,
     interpolate_tab,
+    lora_api,
+    mcp_tools,
     models_tab,
+    train_tab,
     trajectory_api,
 )
 from rf_app.ui.model_lists import keep_fresh
@@ -38,21 +42,33 @@ def build(studio: Studio, examples_folder: Path, permission: Permission | None =
         title="InstaFlow Studio", analytics_enabled=False, fill_width=True, delete_cache=(HOUR, 24 * HOUR)
     ) as page:
         gr.HTML(HEADER, elem_id="masthead")
-        seen = gr.State(None)
+        seen = gr.Textbox("", visible="hidden", elem_id="models-seen")
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
             with gr.Tab("Generate", elem_id="generate-tab"):
-                models = [generate_tab.build(studio, examples(examples_folder), page)]
+                models = [
+                    generate_tab.build(
+                        studio,
+                        examples(examples_folder),
+                        examples(examples_folder / "drawings"),
+                        page,
+                        permission,
+                    )
+                ]
             with gr.Tab("Compare", elem_id="compare-tab") as tab:
                 models += compare_tab.build(studio, tab)
             with gr.Tab("Interpolate", elem_id="interpolate-tab") as tab:
                 models.append(interpolate_tab.build(studio, tab))
+            with gr.Tab("Train", elem_id="train-tab") as tab:
+                train_tab.build(studio, tab, page, permission)
             with gr.Tab("Models", elem_id="models-tab") as tab:
                 models += models_tab.build(studio, tab, seen, permission)
         keep_fresh(studio, models, page, seen)
         api.build(studio)
+        lora_api.build(studio)
         compare_api.build(studio)
         interpolate_api.build(studio)
         trajectory_api.build(studio)
+    mcp_tools.build()
     return page
 
 
@@ -72,6 +88,6 @@ def launch_options() -> dict[str, Any]:
         "enable_monitoring": False,
         "share": False,
         "ssr_mode": False,
-        "max_file_size": "64mb",
+        "max_file_size": MAX_FILE_BYTES,
         "show_error": False,
     }

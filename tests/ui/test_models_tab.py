@@ -37,9 +37,9 @@ def test_find_rename_and_delete(own_page, tiny_registry):
     own_page.fill("#models-search input, #models-search textarea", "zebra")
     expect(own_page.locator("#models-shelf")).to_contain_text("No model has all of these words")
     own_page.fill("#models-search input, #models-search textarea", "")
-    own_page.locator("#models-kind").get_by_label("Rectified flow").check()
+    own_page.locator("#models-kind label", has_text="Rectified flow").click()
     expect(cards(own_page)).to_have_count(1)
-    own_page.locator("#models-kind").get_by_label("All").check()
+    own_page.locator("#models-kind label", has_text="All").click()
     expect(cards(own_page)).to_have_count(4)
 
     # The family goes from the teacher down, and its members are one click away.
