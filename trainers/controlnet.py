@@ -70,7 +70,7 @@ class ControlNetConfig:
     """Folder of models to look in besides the bundled ones (default: the user's)."""
     overwrite: bool = False
     """Replace a ControlNet of that id."""
-    steps: int = 2_400
+    steps: int = 2_000
     """Optimizer steps."""
     batch: int = 48
     """Pictures in a step of each process."""

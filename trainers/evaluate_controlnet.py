@@ -40,7 +40,7 @@ class EvaluateControlNetConfig:
     """Id of the ControlNet."""
     model: tuple[str, ...] = ("pocket-sd:25", "pocket-2rf:4", "pocket-instaflow:1")
     """Models, each id:steps; the first is the one that the others are compared with."""
-    prompts: int = 200
+    prompts: int = 100
     """Number of held-out scenes."""
     seed: int = 0
     """Number of the first held-out scene."""

@@ -49,7 +49,7 @@ class EvaluateLoraConfig:
     """Models, each id:steps; the first is the one that the others are compared with."""
     strength: tuple[float, ...] = (0.5, 1.0)
     """Strengths of the LoRA."""
-    prompts: int = 200
+    prompts: int = 100
     """Number of held-out prompts."""
     seed: int = 0
     """Number of the first held-out prompt."""

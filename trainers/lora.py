@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import peft
 import torch
 from accelerate import Accelerator
 from diffusers import StableDiffusionPipeline, UNet2DConditionModel
 from diffusers.utils import convert_state_dict_to_diffusers, convert_state_dict_to_kohya
-from peft import LoraConfig as PeftConfig
 from peft.utils import get_peft_model_state_dict
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -81,7 +81,7 @@ class LoraConfig:
     """What is changed in the U-Net. Convolutions learn more, but carry over to one-step models less well."""
     rank: int = 16
     """Rank of every change, 1 to 256; alpha is the same, so strength 1 is what was trained."""
-    steps: int = 600
+    steps: int = 400
     """Optimizer steps."""
     batch: int = 32
     """Pictures in a step of each process."""
@@ -122,7 +122,7 @@ def add_lora(unet: UNet2DConditionModel, layers: Sequence[Layers], rank: int, se
     modules = [name for kind in layers for name in MODULES[kind]]
     torch.manual_seed(seed)
     unet.add_adapter(
-        PeftConfig(r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=modules)
+        peft.LoraConfig(r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=modules)
     )
 
 
