@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import threading
 import time
@@ -9,8 +10,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from huggingface_hub import HfApi, hf_hub_download
+from huggingface_hub import HfApi, hf_hub_url
 from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+from huggingface_hub.file_download import http_get
+from huggingface_hub.utils import build_hf_headers
 
 from rf_app.errors import UserError
 from rf_app.registry.checking import BORROWED, CONFIGS, OWN, WEIGHTS
@@ -47,8 +50,11 @@ class Report:
         temporary.replace(self.path)
 
 
-def fetch(name: str, folder: Path, report: Report) -> None:
-    """Download what a model needs; files that are here stay, a part of one is gone on with."""
+def fetch(name: str, folder: Path, report: Report) -> Path:
+    """Download what a model needs; files that are here stay, a part of one is gone on with.
+
+    Returns where they are, below `folder`. Raises UserError for what cannot be fetched.
+    """
     try:
         info = HfApi().model_info(name, files_metadata=True)
         sizes = wanted({each.rfilename: each.size or 0 for each in info.siblings or []})
@@ -57,8 +63,10 @@ def fetch(name: str, folder: Path, report: Report) -> None:
         if total > free:
             raise UserError(f"{name} takes {total / 2**30:.1f} GB; {free / 2**30:.1f} GB are free.")
         with _watched(folder, total, report):
-            for file in sizes:
-                hf_hub_download(name, file, revision=info.sha, local_dir=folder)
+            target = folder / check_revision(info.sha)  # files of two revisions do not belong together
+            for file, size in sizes.items():
+                _fetch_file(hf_hub_url(name, file, revision=info.sha), target / file, size)
+            return target
     except UserError:
         raise
     except GatedRepoError:
@@ -75,6 +83,25 @@ def fetch(name: str, folder: Path, report: Report) -> None:
             f"{name}: the Hub cannot be reached ({type(error).__name__}). What has arrived is kept; resume "
             "it later."
         ) from None
+
+
+def check_revision(text: str | None) -> str:
+    """A commit's name itself, which is to be a folder's; raises UserError for anything else."""
+    if not re.fullmatch("[0-9a-f]{40}", text or ""):
+        raise UserError(f"The Hub names a revision {text!r:.60}, which is none.")
+    return text
+
+
+def _fetch_file(url: str, target: Path, size: int) -> None:
+    """The library's own resuming ends with its process, so the part of a file is kept here."""
+    if target.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f"{target.name}.part")
+    with part.open("r+b" if part.exists() else "w+b") as file:
+        have = file.seek(0, os.SEEK_END)
+        http_get(url, file, resume_size=have, headers=build_hf_headers(), expected_size=size or None)
+    part.replace(target)
 
 
 def file_names(piece: str) -> tuple[str, ...]:

@@ -124,8 +124,8 @@ def _gather(registry: Registry, options: Options, staging: Path, files: Path, re
     elif source.is_absolute():
         return gather_single_file(registry, source, files, report)
     else:
-        fetch(options.source, staging / "hub", report)
-        _gather_folder(staging / "hub", files, report, link=True)
+        arrived = fetch(options.source, staging / "hub", report)
+        _gather_folder(arrived, files, report, link=True)
     return None
 
 
