@@ -21,6 +21,7 @@ REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
 TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # Linux: <fcntl.h>, <linux/fs.h>
 RENAME_SWAP = 2  # macOS: <sys/stdio.h>
+HIDDEN = ".instaflow-"
 ABANDONED = 60.0  # seconds; a younger hidden folder may be about to be locked
 
 
@@ -97,18 +98,18 @@ def sync_tree(folder: Path) -> None:
 
 @contextmanager
 def hidden_folder(root: Path, prefix: str) -> Iterator[Path]:
-    """A fresh folder ".{prefix}-…" in `root`, locked while it is in use, removed afterwards.
+    """A fresh folder ".instaflow-{prefix}-…" in `root`, locked while it is in use, removed afterwards.
 
     Those of killed processes, whom no lock holds any more, are removed on the way.
     """
     root.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(root)
-    with tempfile.TemporaryDirectory(dir=root, prefix=f".{prefix}-") as name, locked(Path(name)):
+    with tempfile.TemporaryDirectory(dir=root, prefix=f"{HIDDEN}{prefix}-") as name, locked(Path(name)):
         yield Path(name)
 
 
 def _remove_abandoned(root: Path) -> None:
-    for folder in root.glob(".*-*/"):
+    for folder in root.glob(f"{HIDDEN}*/"):  # nobody else's: the folder may be anyone's home
         with suppress(OSError):
             if time.time() - folder.stat().st_mtime > ABANDONED:
                 with locked(folder):

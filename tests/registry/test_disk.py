@@ -52,11 +52,13 @@ def test_what_a_killed_process_left_is_removed_and_what_is_in_use_is_not(tmp_pat
     process = multiprocessing.get_context("spawn").Process(target=_die_in, args=(tmp_path,))
     process.start()
     process.join()
-    left = next(tmp_path.glob(".killed-*"))
+    left = next(tmp_path.glob(".instaflow-killed-*"))
+    other = folder(tmp_path / ".some-body-s", "own")
+    os.utime(other, (0, 0))
     with hidden_folder(tmp_path, "working") as working:
         for each in (left, working):
             os.utime(each, (0, 0))
         with hidden_folder(tmp_path, "next"):
             assert not left.exists()
             assert working.exists()
-    assert not list(tmp_path.iterdir())
+    assert list(tmp_path.iterdir()) == [other]
