@@ -16,7 +16,7 @@ import peft
 import torch
 from accelerate import Accelerator
 from diffusers import StableDiffusionPipeline, UNet2DConditionModel
-from diffusers.utils import convert_state_dict_to_diffusers, convert_state_dict_to_kohya
+from diffusers.utils import convert_state_dict_to_kohya
 from peft.utils import get_peft_model_state_dict
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -78,7 +78,7 @@ class LoraConfig:
     overwrite: bool = False
     """Replace a LoRA of that id."""
     layers: tuple[Layers, ...] = ("attention", "feed-forward")
-    """What is changed in the U-Net. Convolutions learn more, but carry over to one-step models less well."""
+    """What is changed in the U-Net."""
     rank: int = 16
     """Rank of every change, 1 to 256; alpha is the same, so strength 1 is what was trained."""
     steps: int = 400
@@ -216,8 +216,8 @@ def save(unet: UNet2DConditionModel, card: LoraCard, folder: Path) -> None:
     """Write the adapter of `unet` in float16 under both kinds of names, and the card."""
     own = {f"unet.{name}": weight for name, weight in get_peft_model_state_dict(unet).items()}
     said = {"format": "pt", "modelspec.trigger_phrase": card.trigger}
-    for file, convert in ((WEIGHTS, convert_state_dict_to_diffusers), (KOHYA, convert_state_dict_to_kohya)):
-        weights = {name: weight.half().contiguous() for name, weight in convert(own).items()}
+    for file, named in ((WEIGHTS, own), (KOHYA, convert_state_dict_to_kohya(own))):
+        weights = {name: weight.half().contiguous() for name, weight in named.items()}
         save_file(weights, folder / file, metadata=said)
     write_lora_card(folder, card)
 

@@ -64,11 +64,11 @@ def test_a_killed_run_resumes_to_the_same_weights(
     at_home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
 ) -> None:
     def own(name: str) -> tuple:
-        return options(at_home, name, "--steps", 40, "--checkpoint-every", 5)
+        return options(at_home, name, "--steps", 24, "--checkpoint-every", 4)
 
     process = start(at_home, "controlnet", *own("killed"))
     log = at_home / "runs" / "controlnet" / "killed" / "events.jsonl"
-    wait_until(process, lambda: any(event["step"] >= 15 for event in events.read(log)))
+    wait_until(process, lambda: any(event["step"] >= 8 for event in events.read(log)))
     process.kill()
     process.wait()
     assert not (at_home / "controlnets" / "killed").exists()

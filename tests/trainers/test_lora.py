@@ -50,7 +50,8 @@ def pixels(pipeline: object, **more: object) -> np.ndarray:
 
 def test_what_a_run_publishes(at_home: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Less loss, one LoRA under two kinds of names, and the same pixels from both in a stock pipeline."""
-    more = ("--trigger", "orange", "--steps", 60, "--learning-rate", 0.01, "--ema", 0.9)
+    more = ("--trigger", "orange", "--steps", 40, "--learning-rate", 0.02, "--ema", 0.9, "--rank", 8)
+    more += ("--layers", "attention", "feed-forward", "convolutions")
     assert in_process(lora, options(pictures, "orange", *more), monkeypatch) == 0
     losses = [event["loss"] for event in events.read(at_home / "runs" / "lora" / "orange" / "events.jsonl")]
     assert losses[-1] < 0.9 * losses[0]
@@ -58,7 +59,7 @@ def test_what_a_run_publishes(at_home: Path, pictures: Path, monkeypatch: pytest
 
     loras = Loras.beside(Registry.default())
     card = loras.card("orange")
-    assert (card.trigger, card.base_model, card.settings["rank"]) == ("orange", "tiny-sd", 6)
+    assert (card.trigger, card.base_model, card.settings["rank"]) == ("orange", "tiny-sd", 8)
     folder = loras.file("orange").parent
     assert sorted(path.name for path in folder.iterdir()) == ["README.md", KOHYA, WEIGHTS]
     found = []
@@ -86,11 +87,11 @@ def test_a_killed_run_resumes_to_the_same_weights(
     at_home: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
 ) -> None:
     def own(name: str) -> tuple:
-        return options(pictures, name, "--steps", 60, "--checkpoint-every", 5)
+        return options(pictures, name, "--steps", 24, "--checkpoint-every", 4)
 
     process = start(at_home, "lora", *own("killed"))
     log = at_home / "runs" / "lora" / "killed" / "events.jsonl"
-    wait_until(process, lambda: any(event["step"] >= 15 for event in events.read(log)))
+    wait_until(process, lambda: any(event["step"] >= 8 for event in events.read(log)))
     process.kill()
     process.wait()
     assert not (at_home / "loras" / "killed").exists()
