@@ -19,7 +19,7 @@ from torch import Tensor
 from rf_app.metrics.edges import HIGH, LOW, REACH, canny, edge_f1
 from rf_app.metrics.fidelity import fidelity
 from rf_app.metrics.judge import BUNDLED, Judge
-from rf_app.registry.controlnets import ControlNets, write_controlnet_card
+from rf_app.registry.controlnets import ControlNets, read_controlnet_card, write_controlnet_card
 from rf_app.registry.disk import disk_full_named, write_atomically
 from trainers.common import command
 from trainers.common.held_out import HeldOutPrompts, sampled
@@ -111,7 +111,7 @@ def main(config: EvaluateControlNetConfig) -> None:
         text = json.dumps([asdict(row) | {"gain": row.gain} for row in rows], indent=2) + "\n"
         write_atomically(config.json, lambda temporary: temporary.write_text(text))
     if config.write_card:
-        card = replace(controlnets.card(config.controlnet), measured=measured(rows, config))
+        card = replace(read_controlnet_card(folder), measured=measured(rows, config))
         with disk_full_named(folder):
             write_controlnet_card(folder, card)
 
