@@ -153,6 +153,7 @@ def main(config: ControlNetConfig) -> None:
     if latents.shape[1:] != latent_shape(pipeline):
         raise UserError(f"{path} holds latents {tuple(latents.shape[1:])}, not {config.base}'s; remove it.")
     unet, schedule = pipeline.unet, schedule_of(pipeline.scheduler)
+    torch.manual_seed(config.seed)  # the layers before the latents start at random
     controlnet = controlnet_of(unet).to(memory_format=torch.channels_last).requires_grad_(True)
     null = encode(pipeline, [""])
     order = Order(
