@@ -1,11 +1,12 @@
 """The live picture between key frames and its handle; assets/interpolate.js is what happens in the browser.
 
 Frames come through a server function of gr.HTML: one plain request each, past Gradio's queue and its files,
-because a frame takes less time than those do.
+because a frame takes less time than those do. The slow ones, of many steps, end with the page that asked.
 """
 
-from dataclasses import asdict
+import asyncio
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import gradio as gr
@@ -13,6 +14,7 @@ import gradio as gr
 from rf_app.errors import UserError
 from rf_app.pipeline.interpolation import FrameRequest
 from rf_app.ui.stage import data_url
+from rf_app.workflows.background import EVERY, IsCancelled
 from rf_app.workflows.interpolate import Interpolator, read_request
 
 SCRIPT = Path(__file__).parents[2] / "assets" / "interpolate.js"
@@ -22,15 +24,24 @@ NAMES = "ABCD"  # of the key frames
 def scrubber(interpolator: Interpolator, way: FrameRequest) -> gr.HTML:
     """The part; its value is the request as JSON, and a new one moves the handle to the position in it."""
 
-    def frame(wish: Any) -> dict[str, Any]:
+    def draw(wish: Any, session: str, cancelled: IsCancelled) -> dict[str, Any]:
         try:
-            found = interpolator.frame(read_request(wish))
+            found = interpolator.frame(read_request(wish, session=session), cancelled)
         except UserError as error:
             return {"problem": str(error)}
         return {"src": data_url(found.png), "same": found.same}
 
+    async def frame(wish: Any, asked_by: gr.Request) -> dict[str, Any]:
+        left = Event()
+        session = (await asked_by.json()).get("session_hash") or ""  # it is in the body alone
+        drawing = asyncio.create_task(asyncio.to_thread(draw, wish, session, left.is_set))
+        while not (await asyncio.wait([drawing], timeout=EVERY))[0]:
+            if await asked_by.is_disconnected():
+                left.set()
+        return drawing.result()
+
     return gr.HTML(
-        asdict(way),
+        way.settings,
         html_template=_template(),
         js_on_load=SCRIPT.read_text(encoding="utf-8"),
         apply_default_css=False,
