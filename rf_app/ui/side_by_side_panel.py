@@ -123,6 +123,7 @@ def build(studio: Studio, sent: gr.Textbox, tab: gr.Tab, subtabs: gr.Tabs) -> li
         **page_only,
     )
     dice.click(js=f"() => {RANDOM_SEED}", outputs=[seed], **page_only)
+    loras.settled(js=AGAIN, outputs=[cue], **page_only)
     follows.input(js=AGAIN, outputs=[cue], **page_only)
     for button, (_, *values) in zip(chips, EXAMPLES, strict=True):
         button.click(js=go_with(*values), outputs=[prompt, seed, cue], **page_only)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from diffusers.utils import convert_state_dict_to_kohya
 
 from rf_app.errors import UserError
 from rf_app.pipeline.interpolation import FrameRequest, KeyFrame
@@ -67,6 +68,13 @@ def test_the_library_s_own_way_gives_the_same_picture(worker, model, convert, st
 def test_peft_s_names_are_the_same_lora(worker):
     tensors = put(worker, "one")
     write(worker.loras.folders[-1] / "two" / WEIGHTS, as_peft(tensors))
+    assert np.array_equal(draw(worker, "one"), draw(worker, "two"))
+
+
+def test_what_diffusers_exports_for_kohya_is_the_same_lora(worker):
+    """Its alphas are whole numbers, and text_model is missing in its names."""
+    tensors = put(worker, "one", text=True)
+    write(worker.loras.folders[-1] / "two" / WEIGHTS, convert_state_dict_to_kohya(tensors))
     assert np.array_equal(draw(worker, "one"), draw(worker, "two"))
 
 

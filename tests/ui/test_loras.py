@@ -147,6 +147,7 @@ def test_what_is_kept_is_there_for_everybody(page, files, studio, browser, url):
     expect(page.get_by_text("is in the list of LoRAs now")).to_be_visible()
     assert studio.worker.loras.card("neon").title == "Neon"
     context = browser.new_context()
+    context.set_default_timeout(60_000)
     other = context.new_page()
     other.goto(url)
     other.get_by_label("LoRA", exact=True).click()
@@ -155,11 +156,7 @@ def test_what_is_kept_is_there_for_everybody(page, files, studio, browser, url):
     context.close()
 
 
-def test_uploads_go_with_their_page(browser, url, files, studio, monkeypatch):
-    context = browser.new_context()
-    page = context.new_page()
-    page.goto(url)
-    expect(page.locator("#stage .total")).to_be_visible()
+def test_uploads_go_with_their_page(page, files, studio, monkeypatch):
     page.set_input_files("#lora-box input[type=file]", files / "Woodcut.safetensors")
     expect(row(page, "Woodcut")).to_be_visible()
     uploads = studio.worker.uploads
@@ -167,7 +164,7 @@ def test_uploads_go_with_their_page(browser, url, files, studio, monkeypatch):
     folder = uploads._sessions[session].folder
     assert [path.suffix for path in folder.iterdir()] == [".safetensors"]
     monkeypatch.setattr(uploads, "grace", 0.0)
-    context.close()
+    page.context.close()
     wait_until(lambda: not folder.exists())
     assert session not in uploads._sessions
 
