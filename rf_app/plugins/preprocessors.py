@@ -58,7 +58,7 @@ def condition_map(
 
 
 def suggested(picture: Image.Image, preprocessor: str) -> str:
-    """The preprocessor for this picture where a ControlNet asks for `preprocessor`: a drawing has lines already."""
+    """The preprocessor for this picture where a ControlNet asks for `preprocessor`: drawings have lines."""
     if preprocessor != "canny":
         return preprocessor
     grey = np.asarray(picture.convert("L"))
