@@ -1,6 +1,6 @@
 """LoRAs merged into a module's weights, and taken out again exactly.
 
-A layer beside each layer, as PEFT adds it, is a quarter more work for a small U-Net; merged weights cost
+A layer beside each layer, as PEFT adds it, is a fifth more work for a small U-Net; merged weights cost
 nothing while they stay, and little to merge (see benchmarks/adapters.py). The module's own tensors are kept,
 never written to, and put back: so what was merged leaves no trace.
 """
