@@ -80,7 +80,7 @@ def test_other_wishes_are_followed_too(panel):
     finished(panel)
     panel.get_by_role("button", name="Red sailboat").click()
     expect(panel.locator("#trajectory-prompt textarea")).to_have_value("a red sailboat on the sea at sunset")
-    expect(panel.locator("#trajectory-seed input")).to_have_value("3")
+    expect(panel.locator("#trajectory-seed input")).to_have_value("20")
     finished(panel)
 
 
