@@ -94,7 +94,7 @@ def tensor_bytes() -> int:
     gc.collect()
     storages = {}
     for each in gc.get_objects():
-        if isinstance(each, torch.Tensor):
+        if issubclass(type(each), torch.Tensor):  # without asking the object, which may be a lazy proxy
             storages[each.untyped_storage().data_ptr()] = each.untyped_storage().nbytes()
     return sum(storages.values())
 
