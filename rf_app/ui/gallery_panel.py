@@ -66,6 +66,7 @@ def build(studio: Studio, tab: gr.Tab, opened: gr.Textbox, seen: gr.Textbox, per
                 push = gr.Button("Push", size="sm", min_width=90, elem_id="model-push")
     count, turn, visited = gr.State(PAGE), gr.State(Turn()), gr.State(False)
     private = {"show_progress": "hidden", "api_visibility": "private"}
+    newest = {"trigger_mode": "multiple"}  # a new wish ends the drawing of samples for the one before
     wish, view = [turn, search, kind, count, opened, visited], [cards, more, about]
     own = [title, rename, delete, sure, file]
 
@@ -75,13 +76,13 @@ def build(studio: Studio, tab: gr.Tab, opened: gr.Textbox, seen: gr.Textbox, per
         show,
         wish,
         view,
-        trigger_mode="multiple",  # a new wish ends the drawing of samples for the one before
+        **newest,
         **LONG_WORK,
         **private,
     )
     tab.select(lambda: True, outputs=visited, **private)
-    gr.on([opened.change, visited.change], _open(studio), opened, own, **private).then(
-        show, wish, view, **LONG_WORK, **private
+    gr.on([opened.change, visited.change], _open(studio), opened, own, **newest, **private).then(
+        show, wish, view, **newest, **LONG_WORK, **private
     )
     gr.on([search.change, kind.change], lambda: PAGE, outputs=count, **private)
     more.click(lambda count: count + PAGE, count, count, **private)

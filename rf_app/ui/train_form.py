@@ -225,8 +225,10 @@ def shape(studio: Studio, database: Database, form: Form) -> Callable:
         except UserError as error:
             complain(error)
             return [gr.skip()] * len(form.shaped)
-        chosen = teacher if teacher in [id for _, id in teachers(studio, found)] else None
-        wish = Wish(name, chosen or first_teacher(studio, found) or "", as_id(title), title, preset)
+        kinds = {card.id: card.kind for card in studio.registry.cards()}
+        if kinds.get(teacher) != found.teachers[0]:
+            teacher = first_teacher(studio, found) or ""
+        wish = Wish(name, teacher, as_id(title), title, preset)
         return fill(studio, database, form, wish)
 
     return change

@@ -54,9 +54,11 @@ class Clock:
 def batches(job: Callable[[Emit[Any], IsCancelled], None]) -> Iterator[list[Any]]:
     """Run job(emit, cancelled) on a thread and yield what it emitted, at least five times a second.
 
-    An error of the job is raised here, after what came before it. Closing the iterator makes `cancelled`
-    true and does not wait for the job: Gradio closes it on the thread that serves every visitor.
+    Nothing has begun when the first batch, an empty one, comes. An error of the job is raised here, after
+    what came before it. Closing the iterator makes `cancelled` true and does not wait for the job: Gradio
+    closes it on the thread that serves every visitor.
     """
+    yield []  # Gradio knows of a generator, and can close it, once it has yielded
     items: SimpleQueue[Any] = SimpleQueue()
     left = Event()
     thread = ThreadPoolExecutor(1, thread_name_prefix="background")

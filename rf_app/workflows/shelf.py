@@ -54,8 +54,8 @@ def family(cards: Sequence[ModelCard], id: str) -> Relative:
 
     def below(id: str, above: frozenset[str]) -> Relative:
         again = above | {id}
-        ids = sorted(child for child in children.get(id, ()) if child not in again)
-        return Relative(id, known.get(id), tuple(below(child, again) for child in ids))
+        found = (below(child, again) for child in sorted(children.get(id, ())) if child not in again)
+        return Relative(id, known.get(id), tuple(each for each in found if each.card or each.children))
 
     return below(root, frozenset())
 

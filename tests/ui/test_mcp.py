@@ -68,7 +68,6 @@ def test_a_bad_wish_is_answered_with_its_message(url):
     assert "prompt is empty" in answer.content[0].text
 
 
-@pytest.mark.xfail(reason="without progress the work goes on for more than a minute: not understood yet")
 @pytest.mark.parametrize("reported", [False, True])
 def test_a_tool_stops_when_the_one_who_asked_is_gone(url, reported):
     """Minutes of work, left as soon as it is under way."""

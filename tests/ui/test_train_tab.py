@@ -102,10 +102,13 @@ def visit(browser) -> Iterator:
         context.close()
 
 
-def journey(page: Page, server: Server, visit, numbers: dict[str, int]) -> None:
+def journey(page: Page, server: Server, visit, teacher: str, numbers: dict[str, int]) -> None:
     """Start, see the curve, kill the server, see it go on, stop, resume, finish, draw with the new model."""
     page.get_by_role("radio", name="One step, at once").check(force=True)
     expect(page.locator("#train-distill-l2_steps")).to_be_visible()
+    expect(page.locator("#train-teacher input")).to_have_value("Pocket 2-RF")
+    page.locator("#train-teacher input").click()
+    page.get_by_role("option", name=teacher).click()
     page.fill("#train-name input", "Mine <b>")
     for field, value in numbers.items():
         page.fill(f"#train-{field} input", str(value))
@@ -152,7 +155,13 @@ def test_a_training_outlives_the_server_is_stopped_resumed_and_draws(
     page.click("#train-start")
     expect(page.get_by_text("choose another name").last).to_be_visible()
     assert server.jobs.jobs() == []
-    journey(page, server, visit, {"pairs-count": 48, "distill-l2_steps": 400, "distill-lpips_steps": 0})
+    journey(
+        page,
+        server,
+        visit,
+        "Tiny 2Rf",
+        {"pairs-count": 48, "distill-l2_steps": 400, "distill-lpips_steps": 0},
+    )
     card = Registry([tiny_registry.folders[0]]).card("mine-b")
     assert (card.title, card.kind, card.lineage[-1]) == ("Mine <b>", "one-step", "tiny-2rf")
 
@@ -178,7 +187,7 @@ def test_a_training_outlives_the_server_is_stopped_resumed_and_draws(
 @pytest.mark.timeout(1800)
 def test_a_two_minute_pocket_distillation(serve, visit) -> None:
     server = serve(None)
-    journey(visit(server), server, visit, {})
+    journey(visit(server), server, visit, "Pocket 2-RF", {})
 
 
 def test_a_public_space_does_not_train_until_its_owner_says_so(

@@ -39,6 +39,7 @@ def test_leaving_stops_the_job_without_waiting_for_it():
         stopped.set()
 
     heard = batches(job)
+    assert next(heard) == []  # before anything has begun
     assert "started" in next(heard)
     heard.close()  # would wait for ever, if it waited for the job
     may_end.set()
