@@ -14,6 +14,7 @@ from itertools import product
 from pathlib import Path
 from statistics import median, quantiles
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 import torch
 import tyro
@@ -23,6 +24,10 @@ from rf_app.pipeline.worker import Worker
 from rf_app.registry.folders import Registry
 from rf_app.ui.stage import stage
 from rf_app.workflows.generate import Studio
+from tests.browser import chromium, served
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 LANDS = ("a snowy mountain", "green hills", "desert dunes", "a pine forest", "a sea coast", "a city skyline")
 THINGS = ("", " with a red tent", " with a white house", " with a blue sailboat", " with a yellow van")
@@ -94,24 +99,13 @@ def measure_server(studio: Studio, options: Options) -> ServerTimes:
     return times
 
 
-def measure_browser(studio: Studio, runs: int) -> tuple[list[float], list[float]]:
+def measure_browser(studio: Studio, browser: "Browser", runs: int) -> tuple[list[float], list[float]]:
     """Seconds from Enter, and from a letter typed live, to the picture on the screen, one entry a run."""
-    from playwright.sync_api import expect, sync_playwright
+    from playwright.sync_api import expect
 
-    from rf_app.ui.page import build, launch_options
-    from rf_app.workflows.examples import FOLDER
-    from tests.browser import executable
-
-    path = executable()
-    if path is None:
-        raise SystemExit("No Chromium was found: run `python -m tests.browser` first.")
-    page = build(studio, FOLDER)
-    _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, **launch_options())
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
     enter, letter = [], []
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=flags)
-        visitor = chromium.new_page(viewport={"width": 1440, "height": 900})
+    with served(studio) as address:
+        visitor = browser.new_page(viewport={"width": 1440, "height": 900})
         visitor.goto(address)
         visitor.wait_for_selector("#stage .total")
 
@@ -130,8 +124,7 @@ def measure_browser(studio: Studio, runs: int) -> tuple[list[float], list[float]
             visitor.fill("#prompt textarea", text)
             expect(visitor.locator("#stage img")).to_have_attribute("alt", text)
             timed("s", text + "s", letter)
-        chromium.close()
-    page.close(verbose=False)
+        visitor.close()
     return enter[WARM_UP:], letter[WARM_UP:]
 
 
@@ -168,7 +161,8 @@ def main(options: Options) -> None:
         print(row(f"  {name}", getattr(times, name)))
     print(row(f"{options.slow}, {options.slow_steps} steps, guided, server", times.slow))
     if options.browser:
-        enter, letter = measure_browser(studio, options.runs)
+        with chromium() as browser:
+            enter, letter = measure_browser(studio, browser, options.runs)
         print(row("browser, Enter to picture on screen", enter))
         print(row("browser, typed letter to picture (live)", letter))
     ratio = median(times.slow) / median(times.quick)

@@ -21,10 +21,9 @@ from rf_app.jobs.database import Database
 from rf_app.jobs.words import duration
 from rf_app.pipeline.worker import Worker
 from rf_app.registry.folders import Registry
-from rf_app.ui.page import ASSETS, build, launch_options
-from rf_app.workflows.examples import FOLDER
+from rf_app.ui.page import ASSETS
 from rf_app.workflows.generate import Studio
-from tests.browser import executable
+from tests.browser import chromium, served
 
 PROMPTS = """a red sailboat on the sea at sunset
 a yellow sailboat on a lake at night
@@ -44,18 +43,12 @@ class Options:
 
 def main(options: Options) -> None:
     """Walk the path."""
-    from playwright.sync_api import sync_playwright
-
     with tempfile.TemporaryDirectory() as home:
         os.environ["INSTAFLOW_HOME"] = home
         registry, database = Registry.default(), Database()
         worker = Worker(registry)
-        page = build(Studio(registry, worker), FOLDER)
-        _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, **launch_options())
-        with sync_playwright() as playwright:
-            flags = ["--no-sandbox", "--disable-gpu"]
-            chromium = playwright.chromium.launch(executable_path=executable(), args=flags)
-            visitor = chromium.new_page(viewport={"width": 1440, "height": 900})
+        with served(Studio(registry, worker)) as address, chromium() as browser:
+            visitor = browser.new_page(viewport={"width": 1440, "height": 900})
             visitor.set_default_timeout(600_000)
             visitor.goto(address)
             visitor.get_by_role("tab", name="Train").click()
@@ -75,8 +68,6 @@ def main(options: Options) -> None:
             visitor.wait_for_selector("#before-after img")
             visitor.wait_for_timeout(1_000)
             visitor.screenshot(path=options.folder / "own-model.png")
-            chromium.close()
-        page.close(verbose=False)
         worker.close()
 
 

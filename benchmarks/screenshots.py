@@ -11,10 +11,9 @@ import tyro
 
 from rf_app.pipeline.worker import Worker
 from rf_app.registry.folders import Registry
-from rf_app.ui.page import ASSETS, build, launch_options
-from rf_app.workflows.examples import FOLDER
+from rf_app.ui.page import ASSETS
 from rf_app.workflows.generate import Studio
-from tests.browser import executable
+from tests.browser import chromium, served
 
 
 @dataclass(frozen=True)
@@ -37,17 +36,11 @@ VIEWS = {
 
 def main(all: Path | None = None) -> None:
     """Take the README's picture, or every view into the folder `all`."""
-    from playwright.sync_api import sync_playwright
-
     registry = Registry.default()
-    page = build(Studio(registry, Worker(registry)), FOLDER)
-    _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, **launch_options())
     targets = {all / f"{name}.png": view for name, view in VIEWS.items()} if all else {}
-    path = executable()
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+    with served(Studio(registry, Worker(registry))) as address, chromium() as browser:
         for target, view in (targets or {ASSETS / "screenshot.png": VIEWS["wide"]}).items():
-            visitor = chromium.new_page(
+            visitor = browser.new_page(
                 viewport={"width": view.width, "height": view.height},
                 device_scale_factor=view.scale,
                 color_scheme=view.scheme,
@@ -59,8 +52,6 @@ def main(all: Path | None = None) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             visitor.screenshot(path=target)
             print(target)
-        chromium.close()
-    page.close(verbose=False)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ really on the screen, each another one, from the first to the last of a drag. Ne
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
 
 import tyro
 
@@ -18,6 +19,10 @@ from rf_app.pipeline.worker import Worker
 from rf_app.registry.folders import Registry
 from rf_app.workflows.generate import Studio
 from rf_app.workflows.interpolate import EXAMPLES
+from tests.browser import chromium, served
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # Resolves with the moments, in milliseconds, at which a new picture had reached the screen during one drag.
 DRAG = """([square, seconds]) => new Promise((resolve) => {
@@ -59,25 +64,12 @@ class Options:
     models: Path | None = None  # a folder of models, instead of the bundled ones and the user's own
 
 
-def measure(studio: Studio, options: Options) -> list[float]:
+def measure(studio: Studio, browser: "Browser", options: Options) -> list[float]:
     """Frames a second, one entry a drag."""
-    from playwright.sync_api import sync_playwright
-
-    from rf_app.ui.page import build, launch_options
-    from rf_app.workflows.examples import FOLDER
-    from tests.browser import executable
-
-    path = executable()
-    if path is None:
-        raise SystemExit("No Chromium was found: run `python -m tests.browser` first.")
-    page = build(studio, FOLDER)
-    _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, **launch_options())
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
     name = next(name for name, (square, _) in EXAMPLES.items() if square == options.square)
     rates = []
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=flags)
-        visitor = chromium.new_page(viewport={"width": 1440, "height": 900})
+    with served(studio) as address:
+        visitor = browser.new_page(viewport={"width": 1440, "height": 900})
         visitor.goto(address)
         visitor.wait_for_selector("#stage .total")
         visitor.click("#interpolate-tab-button")
@@ -92,8 +84,7 @@ def measure(studio: Studio, options: Options) -> list[float]:
             if len(moments) < 2:
                 raise SystemExit("A drag showed no two frames: make it longer with --seconds.")
             rates.append((len(moments) - 1) * 1000 / (moments[-1] - moments[0]))
-        chromium.close()
-    page.close(verbose=False)
+        visitor.close()
     return rates[WARM_UP:]
 
 
@@ -102,7 +93,8 @@ def main(options: Options) -> None:
     registry = Registry([options.models]) if options.models else Registry.default()
     studio = Studio(registry, Worker(registry))
     print(machine())
-    rates = measure(studio, options)
+    with chromium() as browser:
+        rates = measure(studio, browser, options)
     where = "square" if options.square else "row"
     print(
         f"{studio.first_model()}, {where}: {median(rates):.1f} frames/s "

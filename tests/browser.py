@@ -1,14 +1,22 @@
-"""The browser of the page's tests: where it is, and how it gets here.
+"""The browser of the page's tests and benchmarks: where it is, how it gets here, and a page served for it.
 
 `make test` calls `python -m tests.browser`, which installs one when there is none: Debian's chromium on
-Debian, Playwright's own build elsewhere. The tests launch `executable()`.
+Debian, Playwright's own build elsewhere.
 """
 
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from rf_app.workflows.generate import Studio
 
 COMMANDS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MAC_CHROME = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
@@ -45,6 +53,33 @@ def install() -> bool:
         if not shutil.which(command[0]) or subprocess.run(command, check=False).returncode:
             return False
     return executable() is not None
+
+
+@contextmanager
+def chromium() -> Iterator["Browser"]:
+    """A headless Chromium; only one at a time, as Playwright's synchronous interface starts only once."""
+    from playwright.sync_api import sync_playwright
+
+    path = executable()
+    if path is None:
+        raise SystemExit("No Chromium was found: run `python -m tests.browser` first.")
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=flags)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def served(studio: "Studio") -> Iterator[str]:
+    """The address of the page on `studio`, as `app.py` would serve it."""
+    from rf_app.ui.page import build, launch_options
+    from rf_app.workflows.examples import FOLDER
+
+    page = build(studio, FOLDER)
+    _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, **launch_options())
+    yield address
+    page.close(verbose=False)
 
 
 if __name__ == "__main__":

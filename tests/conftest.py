@@ -3,10 +3,14 @@
 import os
 import shutil
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # each worker, and what it starts, is one process among several
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 import torch
 
 from rf_app.registry.folders import Registry
+from tests.browser import chromium
 from tests.tiny import build_tiny
 
 
@@ -28,6 +32,13 @@ def tiny_models(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tiny") / "models"
     build_tiny(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """One browser for all tests."""
+    with chromium() as found:
+        yield found
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ def test_server_times_cover_their_parts(tiny_models):
         assert whole > sum(parts) > 0
 
 
-def test_browser_times_are_positive_and_leave_out_the_warm_up(tiny_models):
+def test_browser_times_are_positive_and_leave_out_the_warm_up(tiny_models, browser):
     registry = Registry([tiny_models])
-    enter, letter = measure_browser(Studio(registry, Worker(registry, "cpu")), 2)
+    enter, letter = measure_browser(Studio(registry, Worker(registry, "cpu")), browser, 2)
     assert len(enter) == len(letter) == 2
     assert WARM_UP > 0
     assert min(enter + letter) > 0

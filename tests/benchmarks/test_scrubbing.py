@@ -9,8 +9,9 @@ from rf_app.workflows.generate import Studio
 
 
 @pytest.mark.parametrize("square", [False, True])
-def test_every_drag_shows_frames(tiny_models, square):
+def test_every_drag_shows_frames(tiny_models, browser, square):
     registry = Registry([tiny_models])
-    rates = measure(Studio(registry, Worker(registry, "cpu")), Options(runs=2, seconds=4, square=square))
+    studio = Studio(registry, Worker(registry, "cpu"))
+    rates = measure(studio, browser, Options(runs=2, seconds=4, square=square))
     assert len(rates) == 2
     assert all(0 < rate < 1000 for rate in rates)

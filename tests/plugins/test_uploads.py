@@ -1,8 +1,10 @@
 """Uploads belong to their session: invisible to others, limited, and gone with it."""
 
+import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -25,7 +27,8 @@ def file(tmp_path):
 
 
 def files(uploads):
-    return [path for path in uploads.root.rglob("*") if path.is_file()]
+    # Not rglob: it fails where a folder goes meanwhile.
+    return [Path(folder, name) for folder, _, names in os.walk(uploads.root) for name in names]
 
 
 def gone(uploads):

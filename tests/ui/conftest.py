@@ -10,7 +10,6 @@ from rf_app.pipeline.requests import GenerateRequest
 from rf_app.pipeline.worker import Worker
 from rf_app.registry.folders import Registry
 from rf_app.workflows.generate import Studio
-from tests.browser import executable
 
 EXAMPLES = (("1-lake", "a lake near a mountain", 11), ("2-tent", "a red tent at sunset", 12))
 
@@ -42,19 +41,6 @@ def url(studio, tmp_path_factory):
     _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, mcp_server=True, **launch_options())
     yield address
     page.close(verbose=False)
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """One browser for all tests."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    path = executable()
-    assert path, "no Chromium: run `python -m tests.browser`"
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with playwright.sync_playwright() as player:
-        chromium = player.chromium.launch(executable_path=path, args=flags)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ def test_it_opens_with_a_picture_and_asks_nobody_else(browser, url):
     page.on("pageerror", lambda error: failed.append(error))
     page.goto(url)
     expect(page.locator(IMAGE)).to_have_js_property("naturalWidth", 96)
-    expect(page.locator("#stage .total")).to_contain_text("ms")
+    expect(page.locator("#stage .total")).to_contain_text("ms", timeout=60_000)
     shows(page, FIRST_PROMPT)
     expect(number(page, "seed")).to_have_value(str(FIRST_SEED))
     assert [address for address in asked if not address.startswith((url, "data:", "blob:"))] == []

@@ -89,8 +89,8 @@ def visit(browser) -> Iterator:
 
     def go(server: Server) -> Page:
         context = browser.new_context(viewport={"width": 1440, "height": 900})
-        context.set_default_timeout(120_000)
-        expect.set_options(timeout=120_000)
+        context.set_default_timeout(240_000)  # a training gives way to everything else
+        expect.set_options(timeout=240_000)
         contexts.append(context)
         page = context.new_page()
         page.goto(server.url)
