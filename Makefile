@@ -24,7 +24,7 @@ run: $(VENV)/installed
 
 test: $(VENV)/installed-tests
 	$(PYTHON) -m tests.browser
-	$(PYTHON) -m pytest -m "not slow" --numprocesses auto --dist loadfile
+	$(PYTHON) -m pytest -m "not slow" --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test-slow: $(VENV)/installed-tests
 	$(PYTHON) -m tests.browser

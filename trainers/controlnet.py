@@ -44,7 +44,8 @@ from trainers.pocket.pictures import Drawings
 from trainers.reflow import drop_text, reflow_loss
 
 EMBEDDING = (16, 32, 96, 256)  # of Stable Diffusion's ControlNets
-SKETCHED = 0.25  # share of the maps that become sketches
+SKETCHED = 0.4  # share of the maps that become sketches
+STROKES = 4  # of a sketch, at most
 SHOWN = 8
 
 
@@ -70,7 +71,7 @@ class ControlNetConfig:
     """Folder of models to look in besides the bundled ones (default: the user's)."""
     overwrite: bool = False
     """Replace a ControlNet of that id."""
-    steps: int = 2_000
+    steps: int = 3_600
     """Optimizer steps."""
     batch: int = 48
     """Pictures in a step of each process."""
@@ -78,6 +79,9 @@ class ControlNetConfig:
     """Peak learning rate (1e-5 is usual for SD 1.5)."""
     ema: float = 0.998
     """Decay of the moving average."""
+    scale: float = 0.75
+    """What is published acts at strength 1 as what was trained does at this one: a one-step model, which has
+    only pure noise to go by, follows edges best below full strength."""
     checkpoint_every: int = 500
     """Steps between checkpoints."""
     seed: int = 0
@@ -124,12 +128,21 @@ def rough_edges(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Edges of a picture as people give them: other thresholds, and sometimes a sketch of a few strokes."""
     low = rng.uniform(0.5, 1.5) * LOW
     edges = canny(picture, low, low * HIGH / LOW)
-    if rng.random() < SKETCHED:
-        count, strokes = cv2.connectedComponents(edges.astype(np.uint8), connectivity=8)
-        edges &= (rng.random(count) < rng.random())[strokes]
-        if rng.random() < 0.5:
-            edges = cv2.dilate(edges.astype(np.uint8), np.ones((2, 2), np.uint8)) > 0
-    return edges
+    return sketch(edges, rng) if rng.random() < SKETCHED and edges.any() else edges
+
+
+def sketch(edges: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A few of the lines in `edges` (bool [H, W]), the long ones first of all, whole or a half of each."""
+    lines, _ = cv2.findContours(edges.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    weights = np.array([len(line) ** 2.0 for line in lines])
+    count = min(len(lines), rng.integers(1, STROKES + 1))
+    drawn = np.zeros(edges.shape, np.uint8)
+    for pick in rng.choice(len(lines), count, replace=False, p=weights / weights.sum()):
+        line = lines[pick]
+        start = rng.integers(len(line) // 2 + 1)
+        stretch = line[start : start + len(line) // 2 + 1] if rng.random() < 0.5 else line
+        cv2.polylines(drawn, [stretch], False, 1)
+    return drawn > 0
 
 
 def main(config: ControlNetConfig) -> None:
@@ -189,7 +202,9 @@ def main(config: ControlNetConfig) -> None:
     controlnet = train(loop, controlnet, loss, samples)
     if accelerator.is_main_process:
         card = controlnet_card(config, base, len(images))
-        publish(root, config.output, lambda folder: save(controlnet, card, folder), config.overwrite)
+        publish(
+            root, config.output, lambda folder: save(controlnet, config.scale, card, folder), config.overwrite
+        )
 
 
 def control_samples(
@@ -208,8 +223,11 @@ def control_samples(
     return samples
 
 
-def save(controlnet: ControlNetModel, card: ControlNetCard, folder: Path) -> None:
-    """Write the ControlNet in float16, as diffusers does, and the card."""
+def save(controlnet: ControlNetModel, scale: float, card: ControlNetCard, folder: Path) -> None:
+    """Write the ControlNet in float16, as diffusers does, with `scale` times its additions; and the card."""
+    for layer in (*controlnet.controlnet_down_blocks, controlnet.controlnet_mid_block):
+        for parameter in layer.parameters():
+            parameter.data *= scale
     controlnet.half().to(memory_format=torch.contiguous_format).save_pretrained(folder)
     config = folder / "config.json"
     settings = {k: v for k, v in json.loads(config.read_text()).items() if k != "_name_or_path"}
@@ -219,7 +237,7 @@ def save(controlnet: ControlNetModel, card: ControlNetCard, folder: Path) -> Non
 
 def controlnet_card(config: ControlNetConfig, base: ModelCard, count: int) -> ControlNetCard:
     """The card of the ControlNet that was trained on `count` pictures."""
-    names = ("steps", "batch", "learning_rate", "ema", "seed")
+    names = ("steps", "batch", "learning_rate", "ema", "scale", "seed")
     return ControlNetCard(
         id=config.output,
         title=config.title or config.output,

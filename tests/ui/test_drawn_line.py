@@ -35,7 +35,7 @@ def visitor(browser, tmp_path):
     worker.close()
 
 
-@pytest.mark.xfail(reason="the bundled ControlNet has never seen a map of a single line: see the README")
+@pytest.mark.xfail(reason="the one-step model does not follow a single line: see the README")
 def test_the_mountain_follows_a_drawn_line(visitor):
     visitor.get_by_label("Keep the seed").check()
     ask(visitor, PROMPT)

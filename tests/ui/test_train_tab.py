@@ -160,7 +160,7 @@ def test_a_training_outlives_the_server_is_stopped_resumed_and_draws(
         server,
         visit,
         "Tiny 2Rf",
-        {"pairs-count": 48, "distill-l2_steps": 400, "distill-lpips_steps": 0},
+        {"pairs-count": 48, "distill-l2_steps": 200, "distill-lpips_steps": 0},
     )
     card = Registry([tiny_registry.folders[0]]).card("mine-b")
     assert (card.title, card.kind, card.lineage[-1]) == ("Mine <b>", "one-step", "tiny-2rf")
@@ -175,7 +175,7 @@ def test_a_training_outlives_the_server_is_stopped_resumed_and_draws(
     page.get_by_role("tab", name="Train").click()
     page.locator("[data-act=copy]").click()
     expect(page.locator("#train-name input")).to_have_value("Mine <b> 2")
-    expect(page.locator("#train-distill-l2_steps input")).to_have_value("400")
+    expect(page.locator("#train-distill-l2_steps input")).to_have_value("200")
     page.get_by_text("Delete…").click()
     page.locator("[data-act=delete]").click()
     expect(page.locator(".job-empty")).to_be_visible()
