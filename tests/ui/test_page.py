@@ -241,6 +241,10 @@ def test_nothing_sticks_out_on_any_screen(page, width):
     box = page.locator(IMAGE).bounding_box()
     assert box["y"] + box["height"] < 844, "the first picture is on the first screen"
     assert box["width"] == pytest.approx(box["height"], abs=1)
+    save, *others = (each.bounding_box() for each in page.locator("#stage :is(.save, .send)").all())
+    for other in others:
+        apart = other["x"] + other["width"] <= save["x"] or save["y"] + save["height"] <= other["y"]
+        assert apart, "no button covers another"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
