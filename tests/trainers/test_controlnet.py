@@ -105,7 +105,7 @@ def test_what_is_published_is_scaled(at_home: Path, monkeypatch: pytest.MonkeyPa
         )
         return load_file(at_home / "controlnets" / name / WEIGHTS)
 
-    whole, half = published("whole", 1.0), published("half", 0.5)
+    whole, half = published("at-1", 1.0), published("at-half", 0.5)
     for name in whole:
         after = name.startswith(("controlnet_down_blocks", "controlnet_mid_block"))
         torch.testing.assert_close(half[name], whole[name] * (0.5 if after else 1), rtol=1e-3, atol=1e-6)
