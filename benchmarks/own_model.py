@@ -1,7 +1,7 @@
 """The newcomer's path, timed and pictured: from pocket-sd to a one-step model of one's own, on the page.
 
     python -m benchmarks.own_model                 # assets/train.png and assets/own-model.png
-    python -m benchmarks.own_model --preset quick --folder /tmp/shots
+    python -m benchmarks.own_model --preset quick --folder shots
 
 Opens the Train tab in headless Chromium (requirements-dev.txt), gives it prompts and a style and starts.
 Takes a picture while it trains and one of the comparison with the teacher, and says how long each stage took.

@@ -21,8 +21,9 @@ from trainers.pocket.world import HELD_OUT
 
 ASSETS = BUNDLED.parent
 COUNT = 300
-PROMPTS = 100
 FIRST = HELD_OUT + 700_000  # other seeds than the README's
+
+pytestmark = pytest.mark.timeout(900)  # the figures take minutes on one core
 
 MODELS = ("pocket-sd", "pocket-2rf", "pocket-instaflow", "pocket-sd-distilled")
 
@@ -76,7 +77,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, int], dict
         patch.setenv("INSTAFLOW_HOME", str(folder))
         for name, models, steps in (("teacher", MODELS[:1], (25,)), ("one", MODELS, (1,))):
             file = folder / f"{name}.json"
-            evaluate.main(evaluate.EvaluateConfig(models, steps, prompts=PROMPTS, seed=700_000, json=file))
+            evaluate.main(evaluate.EvaluateConfig(models, steps, prompts=COUNT, seed=700_000, json=file))
     found = [
         json.loads((folder / "teacher.json").read_text()),
         *json.loads((folder / "one.json").read_text()),
