@@ -7,31 +7,27 @@ from rf_app.metrics.edges import canny, edge_f1
 from rf_app.pipeline.worker import Worker
 from rf_app.registry.folders import BUNDLED, Registry
 from rf_app.workflows.generate import Studio
+from tests.browser import served
 from tests.ui.test_control_panel import MAP, ON, changed, decoded, open_panel, picture, pixels, stroke
 from tests.ui.test_page import ask, shows
 
-NET = BUNDLED.parent / "controlnets" / "pocket-controlnet-canny"
 PROMPT = "a snowy mountain under sunshine"
 LOW, HIGH = 30, 60  # a sky and a mountain of one step meet more softly than drawn ones
 
 
 @pytest.fixture
-def visitor(browser, tmp_path):
+def visitor(browser):
     """A visitor of a page on the bundled models."""
-    from rf_app.ui.page import build, launch_options
-
     worker = Worker(Registry([BUNDLED]), "cpu")
-    page = build(Studio(worker.registry, worker), tmp_path)
-    _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, **launch_options())
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(60_000)
-    expect.set_options(timeout=60_000)
-    visitor = context.new_page()
-    visitor.goto(address)
-    expect(visitor.locator("#stage .total")).to_be_visible()
-    yield visitor
-    context.close()
-    page.close(verbose=False)
+    with served(Studio(worker.registry, worker)) as address:
+        context = browser.new_context(viewport={"width": 1440, "height": 900})
+        context.set_default_timeout(60_000)
+        expect.set_options(timeout=60_000)
+        visitor = context.new_page()
+        visitor.goto(address)
+        expect(visitor.locator("#stage .total")).to_be_visible()
+        yield visitor
+        context.close()
     worker.close()
 
 
