@@ -59,7 +59,7 @@ def build(studio: Studio, examples_folder: Path, permission: Permission | None =
             with gr.Tab("Interpolate", elem_id="interpolate-tab") as tab:
                 models.append(interpolate_tab.build(studio, tab))
             with gr.Tab("Train", elem_id="train-tab") as tab:
-                train_tab.build(studio, tab, page, permission)
+                train_tab.build(studio, tab, permission)
             with gr.Tab("Models", elem_id="models-tab") as tab:
                 models += models_tab.build(studio, tab, seen, permission)
         keep_fresh(studio, models, page, seen)
@@ -68,6 +68,10 @@ def build(studio: Studio, examples_folder: Path, permission: Permission | None =
         compare_api.build(studio)
         interpolate_api.build(studio)
         trajectory_api.build(studio)
+    # Gradio's page looks every output up, at every event, to show no progress on it.
+    for event in page.fns.values():
+        if event.show_progress == "hidden":
+            event.show_progress_on = []
     mcp_tools.build()
     return page
 

@@ -204,13 +204,24 @@ def styles(studio: Studio) -> list[tuple[str, str]]:
     return [NO_STYLE, *((card.title, card.id) for card in Loras.beside(studio.registry).cards())]
 
 
-def lists(studio: Studio) -> Callable:
-    """For the opening of the tab: the models and LoRAs there are now."""
+def lists(studio: Studio, database: Database) -> Callable:
+    """For the opening of the tab: the models and LoRAs there are now, and how long each preset takes."""
 
-    def fill(name: str) -> tuple[gr.Dropdown, gr.Dropdown]:
-        return gr.Dropdown(choices=teachers(studio, recipes()[name])), gr.Dropdown(choices=styles(studio))
+    def now(name: str, preset: str, teacher: str, own_name: str) -> list[Any]:
+        found = recipes()[name]
+        try:
+            title = _title(studio, database, found, own_name)
+        except UserError as error:
+            complain(error)
+            return [gr.skip()] * 4
+        return [
+            gr.Dropdown(choices=teachers(studio, found)),
+            _presets(studio, database, Wish(name, teacher, as_id(title), preset=preset)),
+            title,
+            gr.Dropdown(choices=styles(studio)),
+        ]
 
-    return fill
+    return now
 
 
 def shape(studio: Studio, database: Database, form: Form) -> Callable:
@@ -218,10 +229,8 @@ def shape(studio: Studio, database: Database, form: Form) -> Callable:
 
     def change(name: str, preset: str, teacher: str, own_name: str) -> list[Any]:
         found = recipes()[name]
-        # A name of one's own stays; the one that was proposed goes with what is made.
-        proposed = re.sub(r" \d+$", "", own_name) in {each.proposes for each in recipes().values()}
         try:
-            title = free_name(studio, database, found.proposes) if proposed else own_name
+            title = _title(studio, database, found, own_name)
         except UserError as error:
             complain(error)
             return [gr.skip()] * len(form.shaped)
@@ -232,6 +241,12 @@ def shape(studio: Studio, database: Database, form: Form) -> Callable:
         return fill(studio, database, form, wish)
 
     return change
+
+
+def _title(studio: Studio, database: Database, found: Recipe, own_name: str) -> str:
+    """A name of one's own stays; one that was proposed goes with what is made."""
+    proposed = re.sub(r" \d+$", "", own_name) in {each.proposes for each in recipes().values()}
+    return free_name(studio, database, found.proposes) if proposed else own_name
 
 
 def fill(studio: Studio, database: Database, form: Form, wish: Wish) -> list[Any]:

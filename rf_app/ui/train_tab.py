@@ -33,8 +33,8 @@ PARTS = ("list", "head", "actions", "charts", "strip", "log")
 PROMPT = "a snowy mountain near a lake at sunset"
 
 
-def build(studio: Studio, tab: gr.Tab, page: gr.Blocks, permission: Permission) -> None:
-    """Lay the tab out and connect it, inside `tab` of `page`."""
+def build(studio: Studio, tab: gr.Tab, permission: Permission) -> None:
+    """Lay the tab out and connect it, inside `tab`."""
     if not permission:
         gr.HTML(CLOSED, elem_id="train-closed")
         return
@@ -59,11 +59,10 @@ def build(studio: Studio, tab: gr.Tab, page: gr.Blocks, permission: Permission) 
     show = _show(database, pace)
 
     gr.on([timer.tick, tab.select], show, [before, selected], view, queue=False, **private)
-    # Found again when the page opens; who only came to draw is not slowed by a measurement.
-    page.load(_show(database, pace, False), [before, selected], view, queue=False, **private)
-    form.start.click(
+    started = form.start.click(
         _start(studio, database, permission, form), form.fields, [selected, form.name], **private
-    ).then(show, [before, selected], view, **private)
+    )
+    started.then(show, [before, selected], view, **private)
     act.change(
         _act(studio, database, permission, form),
         [act, selected],
@@ -71,39 +70,38 @@ def build(studio: Studio, tab: gr.Tab, page: gr.Blocks, permission: Permission) 
         **private,
     ).then(show, [before, selected], view, **private)
 
-    gr.on(
-        [form.recipe.input, page.load],
+    form.recipe.input(
         train_form.shape(studio, database, form),
         [form.recipe, form.preset, form.teacher, form.name],
         form.shaped,
         **private,
     )
-    form.preset.input(
+    form.prompt_file.upload(prompts_of, form.prompt_file, form.prompts, **private)
+    form.pictures.change(keep_pictures(database), form.pictures, form.images, **private)
+    # Only what a person changes is listened to: each event sends every field.
+    preset_chosen = form.preset.input(
         train_form.preset_values(form),
         [form.recipe, form.preset],
         [*form.settings.values(), *form.advanced.values()],
         **private,
     )
-    form.prompt_file.upload(prompts_of, form.prompt_file, form.prompts, **private)
-    form.pictures.change(keep_pictures(database), form.pictures, form.images, **private)
-    changes = [
-        form.images.change,
-        form.teacher.change,
-        form.preset.change,
-        form.name.change,
-        form.style.change,
-    ]
-    changes += [field.change for field in (*form.settings.values(), *form.advanced.values())]
-    gr.on(
-        changes,
-        lambda *values: train_form.said(studio, database, form.read(values)),
-        form.fields,
-        form.estimate,
-        trigger_mode="always_last",
+    # Models and LoRAs may have come since the page was opened.
+    tab_opened = tab.select(
+        train_form.lists(studio, database),
+        [form.recipe, form.preset, form.teacher, form.name],
+        [form.teacher, form.preset, form.name, form.style],
         **private,
     )
-    # Models and LoRAs may have come since the page was opened.
-    tab.select(train_form.lists(studio), form.recipe, [form.teacher, form.style], **private)
+    estimate = {
+        "fn": lambda *values: train_form.said(studio, database, form.read(values)),
+        "inputs": form.fields,
+        "outputs": form.estimate,
+        "trigger_mode": "always_last",
+    }
+    own = [form.teacher, form.name, form.style, *form.settings.values(), *form.advanced.values()]
+    gr.on([form.images.change, *(field.input for field in own)], **estimate, **private)
+    for event in (tab_opened, preset_chosen, started):
+        event.then(**estimate, **private)
 
 
 def _start(studio: Studio, database: Database, permission: Permission, form: train_form.Form) -> Callable:
@@ -155,15 +153,14 @@ def _act(studio: Studio, database: Database, permission: Permission, form: train
     return do
 
 
-def _show(database: Database, pace: Pace, measure: bool = True) -> Callable:
+def _show(database: Database, pace: Pace) -> Callable:
     def show(before: dict[str, str], selected: int | None) -> tuple:
         try:
             found = queue.look(database)
         except UserError as error:
             complain(error)
             return (gr.skip(),) * (4 + len(PARTS))
-        if measure:
-            pace.look(any(job.state == "running" for job in found))
+        pace.look(any(job.state == "running" for job in found))
         chosen = next((job for job in found if job.id == selected), found[0] if found else None)
         ways = [(job, progress(database, job)) for job in found]
         parts = dict.fromkeys(PARTS, "")
