@@ -13,6 +13,13 @@ from rf_app.registry.folders import Registry
 from tests.browser import chromium
 from tests.tiny import build_tiny
 
+LONG = ("test_bundled.py", "test_train_tab.py")  # minutes each: no worker shall begin with one at the end
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long ones first; a file's tests stay together and in their order."""
+    items.sort(key=lambda item: item.path.name not in LONG)
+
 
 @pytest.fixture(scope="session", autouse=True)
 def own_home(tmp_path_factory):

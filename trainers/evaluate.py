@@ -47,7 +47,7 @@ from trainers.pairs import check_sampling
 from trainers.pocket.world import HELD_OUT, describe, picture
 
 BATCH = 64
-STRAIGHTNESS_SAMPLES, STRAIGHTNESS_STEPS = 128, 50
+STRAIGHTNESS_SAMPLES, STRAIGHTNESS_STEPS = 128, 50  # of fewer than 512 prompts a quarter: it costs most
 TIMED = 9  # images, one by one
 
 
@@ -127,7 +127,7 @@ class Evaluation:
             "reference": f"{config.prompts} drawings of the same held-out seeds",
             "features": "judge",
             "drawings_fidelity": flat(fidelity(self.logits(features), stated)),
-            "straightness_on": f"{min(STRAIGHTNESS_SAMPLES, len(seeds))} prompts, {STRAIGHTNESS_STEPS} steps",
+            "straightness_on": f"{straightness_samples(len(seeds))} prompts, {STRAIGHTNESS_STEPS} steps",
             "device": str(accelerator.device),
             "precision": {"no": "float32"}.get(accelerator.mixed_precision, accelerator.mixed_precision),
             "threads": torch.get_num_threads(),
@@ -190,6 +190,11 @@ class Evaluation:
         )
 
 
+def straightness_samples(prompts: int) -> int:
+    """On how many of the prompts straightness is measured."""
+    return min(STRAIGHTNESS_SAMPLES, -(-prompts // 4))
+
+
 class Subject:
     """A model under measurement."""
 
@@ -215,7 +220,7 @@ class Subject:
 
     def straightness(self, accelerator: Accelerator) -> float:
         """S of the model seen as a flow, at its guidance, over the first prompts; shared by processes."""
-        count = min(STRAIGHTNESS_SAMPLES, len(self.reference.seeds))
+        count = straightness_samples(len(self.reference.seeds))
         schedule, total = schedule_of(self.pipeline.scheduler), torch.zeros((), device=accelerator.device)
         starts = range(accelerator.process_index * BATCH, count, accelerator.num_processes * BATCH)
         for i in tqdm(starts, desc="straightness", leave=False, disable=not accelerator.is_main_process):

@@ -4,8 +4,8 @@
 
 Every model makes the same prompts, trigger words included, from the same noise, without the LoRA and with it.
 Style shift is how far its pictures moved along the way from drawings to drawings in that style, in statistics
-of the judge's feature maps: 1 is all the way. Fidelity is the share of a prompt's attributes that the judge,
-which has only seen plain drawings, still finds.
+of the judge's feature maps: 1 is all the way. Fidelity is the share of a prompt's attributes that the judge
+finds; it has only seen plain drawings, so the last row tells what it finds in drawings in that style.
 """
 
 import json
@@ -33,6 +33,7 @@ from trainers.pocket.autoencoder import to_tensor
 from trainers.pocket.styles import STYLES
 from trainers.pocket.world import picture
 
+DRAWINGS = "drawings in the style"
 STAGES = 3  # of the judge: strides 2, 4 and 8
 SHOWN = 8
 
@@ -67,7 +68,7 @@ class EvaluateLoraConfig:
 
 @dataclass(frozen=True)
 class LoraRow:
-    """The figures of one model at one strength; 0 is without the LoRA."""
+    """The figures of one model at one strength (0 is without the LoRA), or of the drawings."""
 
     model: str
     strength: float
@@ -94,13 +95,6 @@ class Eye:
         return fidelity({name: torch.cat([each[name] for each in logits]) for name in logits[0]}, stated).mean
 
 
-def style_axis(eye: Eye, style: str, seeds: Sequence[int]) -> StyleAxis:
-    """The way from drawings of held-out scenes to the same drawings in the style."""
-    drawn = [picture(seed) for seed in seeds]
-    styled = [STYLES[style](each) for each in drawn]
-    return StyleAxis(*(eye.style(to_tensor(np.stack(each))) for each in (drawn, styled)))
-
-
 def main(config: EvaluateLoraConfig) -> None:
     """Measure, print a table, write what was asked for."""
     registry = registry_into(config.models)
@@ -108,7 +102,10 @@ def main(config: EvaluateLoraConfig) -> None:
     file, card = loras.file(config.lora), loras.card(config.lora)
     models = sampled(registry, config.model)
     held_out, eye = HeldOutPrompts(config.prompts, config.seed), Eye(config.judge)
-    axis = style_axis(eye, config.style, held_out.seeds)
+    drawn = [picture(seed) for seed in held_out.seeds]
+    plain_drawings = to_tensor(np.stack(drawn))
+    style_drawings = to_tensor(np.stack([STYLES[config.style](each) for each in drawn]))
+    axis = StyleAxis(eye.style(plain_drawings), eye.style(style_drawings))
     prompts = [asked(caption, card.trigger) for caption in held_out.captions]
     rows: list[LoraRow] = []
     shown: list[Tensor] = []
@@ -119,6 +116,7 @@ def main(config: EvaluateLoraConfig) -> None:
             shift = axis.shift(plain, eye.style(images))
             rows.append(LoraRow(which.name, strength, shift, eye.fidelity(images, held_out.stated)))
             shown.append(images[:SHOWN])
+    rows.append(LoraRow(DRAWINGS, 1.0, 1.0, eye.fidelity(style_drawings, held_out.stated)))
     print(table(rows))
     if config.sheet:
         write_sheet(config.sheet, shown)

@@ -58,7 +58,7 @@ class FrameRequest:
         if square and count != 4:
             raise UserError(f"A square has 4 key frames, one in each corner, not {count}.")
         if not 2 <= count <= MAX_KEY_FRAMES:
-            raise UserError(f"There are {count} key frames; 2 to {MAX_KEY_FRAMES} are accepted.")
+            raise UserError(f"The number of key frames is {count}; 2 to {MAX_KEY_FRAMES} are accepted.")
         if len(self.position) not in (1, 2) or not all(_is_share(value) for value in self.position):
             raise UserError(
                 f"position is {self.position!r:.60}; it must be one number in 0..1, or two in a square."

@@ -16,15 +16,20 @@ from gradio.processing_utils import save_bytes_to_cache
 
 from rf_app.errors import UserError
 from rf_app.pipeline.requests import GenerateRequest
+from rf_app.ui.api import CONTROL
 from rf_app.ui.json_input import json_input
+from rf_app.ui.lora_api import LORAS
+from rf_app.ui.lora_panel import session_of
 from rf_app.ui.turn import LONG_WORK
 from rf_app.workflows import grid
 from rf_app.workflows.attempt import Attempt
 from rf_app.workflows.background import Progress, batches
 from rf_app.workflows.compare import SideDone, compare, default_models, speed_up
+from rf_app.workflows.control import wished_control
 from rf_app.workflows.generate import Studio
 from rf_app.workflows.grid import CellDone, GridRequest
 from rf_app.workflows.grid_export import archive, as_json, sheet
+from rf_app.workflows.loras import read_loras
 
 SIDE = {
     "model": {"type": "string"},
@@ -50,24 +55,41 @@ def _compare(studio: Studio) -> None:
         prompt = gr.Textbox(label="Prompt")
         models = json_input("Models: ids, or objects of settings", SIDES)
         seed = gr.Number(0, label="Seed")
+        loras = json_input("LoRAs, with their strengths", LORAS)
+        control = json_input("Controls, up to 2: ControlNets with pictures to follow", CONTROL)
         files = gr.File(label="PNG files", file_count="multiple")
         found = gr.JSON(label="Speed-up, and what became of each model")
 
-    def compare_models(prompt: str, models: Any = None, seed: float = 0) -> Iterator[tuple]:
+    def compare_models(
+        prompt: str,
+        models: Any = None,
+        seed: float = 0,
+        loras: Any = None,
+        control: Any = None,
+        asked_by: gr.Request = None,
+    ) -> Iterator[tuple]:
         """Draw the same words from the same noise with several models, and measure how long each takes.
 
         Args:
             prompt: What the pictures show.
             models: 2 to 8 ids, or objects that set more than "model" (default: diffusion and one-step).
             seed: The whole number the noise is drawn from.
+            loras: For all of them, as in generate.
+            control: For all of them, as in generate.
 
         Returns:
             The PNG files, and the speed-up with settings, seconds, and the file's index or the error of each.
         """
-        requests = [_request(prompt, seed, side) for side in _sides(studio, models)]
-        attempts = [Attempt(request) for request in requests]
-        results = _results(attempts, files)
+        sides = _sides(studio, models)
         try:
+            shared = {
+                "loras": read_loras(loras or []),
+                "control": wished_control(studio, control or [], sides[0].get("model", "")) if sides else (),
+                "session": session_of(asked_by),
+            }
+            requests = [_request(prompt, seed, side | shared) for side in sides]
+            attempts = [Attempt(request) for request in requests]
+            results = _results(attempts, files)
             for news in batches(lambda emit, cancelled: compare(studio, requests, emit, cancelled)):
                 for each in news:
                     if isinstance(each, SideDone):
@@ -81,7 +103,7 @@ def _compare(studio: Studio) -> None:
     gr.on(
         [],
         compare_models,
-        [prompt, models, seed],
+        [prompt, models, seed, loras, control],
         [files, found],
         api_name="compare",
         show_progress="hidden",

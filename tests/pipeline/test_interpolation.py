@@ -132,9 +132,9 @@ def test_it_stops_within_a_step(worker):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"key_frames": KEYS[:1]}, "There are 1 key frames; 2 to 16"),
-        ({"key_frames": ()}, "There are 0 key frames"),
-        ({"key_frames": KEYS * 5}, "There are 20 key frames"),
+        ({"key_frames": KEYS[:1]}, "The number of key frames is 1; 2 to 16"),
+        ({"key_frames": ()}, "The number of key frames is 0"),
+        ({"key_frames": KEYS * 5}, "The number of key frames is 20"),
         (
             {"key_frames": KEYS[:3], "position": (0, 0)},
             "A square has 4 key frames, one in each corner, not 3",

@@ -47,12 +47,12 @@ def test_a_lora_s_figures(plugged: Path, tmp_path: Path, monkeypatch: pytest.Mon
     assert in_process(evaluate_lora, (*own, *MODELS, *written), monkeypatch) == 0
     rows = json.loads((tmp_path / "rows.json").read_text())
     expected = [(model, s) for model in ("tiny-sd 2 steps", "tiny-instaflow 1 step") for s in (0, 0.5, 1)]
-    assert [(row["model"], row["strength"]) for row in rows] == expected
+    assert [(row["model"], row["strength"]) for row in rows] == [*expected, ("drawings in the style", 1)]
     assert [row["style_shift"] for row in rows if row["strength"] == 0] == [0, 0]
     assert all(row["style_shift"] != 0 for row in rows if row["strength"])
     measured = Loras.beside(Registry.default()).card("random").measured
     figures = measured["tiny-instaflow 1 step, strength 1"]
-    assert figures["style_shift"] == pytest.approx(rows[-1]["style_shift"], abs=1e-4)
+    assert figures["style_shift"] == pytest.approx(rows[-2]["style_shift"], abs=1e-4)
     assert measured["measured_on"]["prompts"] == 4
     assert (tmp_path / "sheet.png").exists()
 

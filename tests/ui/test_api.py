@@ -115,6 +115,9 @@ def test_a_picture_is_followed(client):
     again = [{"model": "tiny-canny", "image": carried["image"], "preprocessor": "none", "strength": 0.8}]
     same, _ = client.predict("a lake", control=again, api_name="/generate")
     assert np.array_equal(np.asarray(Image.open(same[0])), np.asarray(Image.open(files[0])))
+    sides = ["tiny-instaflow", "tiny-2rf"]
+    compared, _ = client.predict("a lake", sides, control=control, api_name="/compare")
+    assert np.array_equal(np.asarray(Image.open(compared[0])), np.asarray(Image.open(files[0])))
 
 
 @pytest.mark.parametrize(

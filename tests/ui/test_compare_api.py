@@ -47,6 +47,9 @@ def test_each_model_may_have_its_own_settings_and_one_may_fail(client):
         ({"models": ["tiny-sd", {"colour": "red"}]}, "is no model"),
         ({"models": [{"model": "tiny-sd", "steps": "x"}] * 2}, "steps is 'x'"),
         ({"seed": -1}, "seed is -1"),
+        ({"loras": "gone"}, "loras must be a list"),
+        ({"control": [{"model": "tiny-canny"}]}, "is no control"),
+        ({"control": "all", "models": [{}, {}]}, "control must be a list"),
     ],
 )
 def test_a_bad_comparison_is_answered_with_its_message(client, wish, message):
@@ -90,5 +93,5 @@ def test_a_bad_grid_is_answered_with_its_message(client, wish, message):
 def test_what_they_do_can_be_read(client):
     endpoints = client.view_api(return_format="dict")["named_endpoints"]
     names = {name: [each["parameter_name"] for each in endpoints[name]["parameters"]] for name in endpoints}
-    assert names["/compare"] == ["prompt", "models", "seed"]
+    assert names["/compare"] == ["prompt", "models", "seed", "loras", "control"]
     assert names["/grid"][:5] == ["prompt", "rows", "row_values", "columns", "column_values"]

@@ -96,8 +96,8 @@ def test_it_ends_with_the_one_who_asked(client):
     ("values", "message"),
     [
         ({"prompts": "a lake"}, "prompts must be a list"),
-        ({"prompts": []}, "There are 0 key frames"),
-        ({"prompts": ["a lake"]}, "There are 1 key frames; 2 to 16"),
+        ({"prompts": []}, "The number of key frames is 0"),
+        ({"prompts": ["a lake"]}, "The number of key frames is 1; 2 to 16"),
         ({"prompts": ["a lake", ""]}, "Key frame 2: The prompt is empty"),
         ({"prompts": ["a lake", {"a": 1}]}, "Key frame 2: The prompt must be text"),
         ({"seeds": [1]}, "1 seeds for 2 prompts"),

@@ -62,6 +62,14 @@ def test_an_uploaded_lora_draws_for_its_client_alone(ann, bob, files, studio):
     assert np.array_equal(draw(bob, [lora["id"]])[0], draw(ann, [lora["id"]])[0])
 
 
+def test_a_comparison_has_them(ann, files):
+    lora = upload(ann, files / "Style.safetensors")
+    models = ["tiny-instaflow", "tiny-2rf"]
+    pictures, found = ann.predict("a lake", models, 3, [lora["id"]], api_name="/compare")
+    assert np.array_equal(np.asarray(Image.open(pictures[0])), draw(ann, [lora["id"]])[0])
+    assert [each["loras"] for each in found["results"]] == [[{"id": lora["id"], "strength": 1}]] * 2
+
+
 def test_a_frame_has_them_and_says_nothing_of_the_session(ann, files):
     lora = upload(ann, files / "Style.safetensors")
     wish = {"prompts": ["a lake", "a tent"], "seeds": 3, "position": 0, "api_name": "/interpolate"}
