@@ -13,6 +13,7 @@ from rf_app.registry.loras import Loras
 from rf_app.registry.permission import Permission
 from rf_app.ui.complaint import complain
 from rf_app.ui.progress_bar import note
+from rf_app.ui.train_form import as_id
 from rf_app.ui.turn import LONG_WORK
 from rf_app.workflows.generate import Studio
 
@@ -38,11 +39,13 @@ def build(studio: Studio, tab: gr.Tab, opened: gr.Textbox, permission: Permissio
             model = gr.Dropdown(
                 models, value=studio.first_model(), label="Model", filterable=False, elem_id="merge-model"
             )
-            what = gr.Radio([FINE_TUNE, LORA], value=FINE_TUNE, label="Gets", elem_id="merge-what")
+            what = gr.Radio([LORA, FINE_TUNE], value=LORA, label="Gets", elem_id="merge-what")
             strength = gr.Slider(
                 -MAX_STRENGTH, MAX_STRENGTH, 1.0, step=0.05, label="Strength", elem_id="merge-strength"
             )
-        with gr.Row(elem_classes="wish") as tuned:
+        with gr.Row(elem_classes="wish") as plugged:
+            lora = gr.Dropdown(_choices(loras), label="LoRA", filterable=False, elem_id="merge-lora")
+        with gr.Row(elem_classes="wish", visible=False) as tuned:
             fine = gr.Textbox(
                 "",
                 label="Fine-tune",
@@ -53,11 +56,15 @@ def build(studio: Studio, tab: gr.Tab, opened: gr.Textbox, permission: Permissio
             base = gr.Textbox(
                 "", label="Its base", placeholder="What it was fine-tuned from", lines=1, elem_id="merge-base"
             )
-        with gr.Row(elem_classes="wish", visible=False) as plugged:
-            lora = gr.Dropdown(_choices(loras), label="LoRA", elem_id="merge-lora", allow_custom_value=True)
         with gr.Row(elem_classes="wish"):
-            id = gr.Textbox("", label="Id of the new model", lines=1, elem_id="merge-id")
-            title = gr.Textbox("", label="Title", lines=1, max_length=80, elem_id="merge-title")
+            name = gr.Textbox(
+                "",
+                label="Name",
+                placeholder="It will stand in every list under this name",
+                lines=1,
+                max_length=60,
+                elem_id="merge-name",
+            )
             go = gr.Button("Merge", variant="primary", min_width=150, elem_id="merge-go")
         way = gr.HTML("", elem_id="merge-way")
     private = {"show_progress": "hidden", "api_visibility": "private"}
@@ -70,7 +77,7 @@ def build(studio: Studio, tab: gr.Tab, opened: gr.Textbox, permission: Permissio
     tab.select(lambda: gr.Dropdown(choices=_choices(loras)), outputs=lora, **private)
     go.click(
         _merge(studio, permission),
-        [model, what, strength, fine, base, lora, id, title],
+        [model, what, strength, fine, base, lora, name],
         [way, opened],
         **LONG_WORK,
         **private,
@@ -85,12 +92,12 @@ def _choices(loras: Loras) -> list[tuple[str, str]]:
 def _merge(studio: Studio, permission: Permission) -> Callable:
     """In a process of its own: loading here would disturb the thread that owns the models."""
 
-    def merge(model: str, what: str, strength: float, fine: str, base: str, lora: str, id: str, title: str):
+    def merge(model: str, what: str, strength: float, fine: str, base: str, lora: str | None, name: str):
         tuned = (
             {"fine_tuned": fine.strip(), "base": base.strip()} if what == FINE_TUNE else {"lora": lora or ""}
         )
         root = studio.registry.folders[-1]
-        options = Options(model, id.strip(), strength=strength, title=title.strip(), models=root, **tuned)
+        options = Options(model, as_id(name), strength=strength, title=name.strip(), models=root, **tuned)
         yield from _run(studio, permission, options)
 
     return merge
@@ -115,4 +122,4 @@ def _run(studio: Studio, permission: Permission, options: Options) -> Iterator[t
         complain(UserError(lines[-1].removeprefix("error: ")))
         yield "", gr.skip()
         return
-    yield note(f"{options.output} is in every list now."), options.output
+    yield note(f"{options.title} is in every list now."), options.output

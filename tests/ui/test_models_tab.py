@@ -7,8 +7,10 @@ from dataclasses import replace
 from playwright.sync_api import expect
 
 from rf_app.registry.card import write_card
+from rf_app.registry.loras import LoraCard, Loras
+from tests.plugins.lora_files import random_lora, write
 from tests.single_file import save_single_file
-from tests.tiny import tiny_card, tiny_flow
+from tests.tiny import tiny_card, tiny_flow, tiny_unet
 
 HOSTILE = '"><img src=x onerror="hacked=1"><b>bold'
 
@@ -113,3 +115,23 @@ def test_export_and_bring_in(own_page, tiny_registry, tmp_path):
     expect(own_page.locator("[data-entry=lcm-lora-sd-1-5].off")).to_contain_text("sampler")
     own_page.get_by_role("tab", name="Gallery").click()
     expect(cards(own_page)).to_have_count(5)
+
+
+def test_a_lora_becomes_part_of_a_model(own_page, tiny_registry, tmp_path):
+    file = write(tmp_path / "Ink.safetensors", random_lora(tiny_unet(3), seed=1, rank=2, size=0.1))
+    Loras.beside(tiny_registry).save(file, LoraCard("ink", "Ink"))
+    own_page.click("#models-tab-button")
+    own_page.get_by_role("tab", name="Merge").click()
+    own_page.locator("#merge-lora input").click()
+    own_page.get_by_role("option", name="Ink").click()
+    own_page.fill("#merge-name input, #merge-name textarea", "tiny SD")
+    own_page.click("#merge-go")
+    expect(own_page.locator(".toast-body")).to_contain_text("There is already a model 'tiny-sd'")
+    own_page.fill("#merge-name input, #merge-name textarea", HOSTILE)
+    own_page.click("#merge-go")
+    expect(own_page.locator("#merge-way")).to_contain_text(f"{HOSTILE} is in every list now", timeout=240_000)
+    (made,) = [card for card in tiny_registry.cards() if card.title == HOSTILE]
+    assert (made.kind, made.lineage[-1]) == ("one-step", "tiny-instaflow")
+    own_page.get_by_role("tab", name="Gallery").click()
+    expect(own_page.locator("#model-full h3")).to_have_text(HOSTILE)
+    assert own_page.evaluate("typeof hacked") == "undefined"
