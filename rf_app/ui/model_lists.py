@@ -12,26 +12,26 @@ EVERY = 2.0  # seconds; a look costs a few microseconds a model, and most looks 
 def keep_fresh(studio: Studio, lists: Sequence[gr.Dropdown], page: gr.Blocks, seen: gr.Textbox) -> None:
     """Look at the registry when the page opens and every two seconds; a change fills all `lists` anew.
 
-    seen: a hidden text that changes then, for what shows models in another way than as a list.
+    seen: a hidden text that has `state_of` the registry and changes with it.
     """
     timer = gr.Timer(EVERY)
+    quiet = {"show_progress": "hidden", "api_visibility": "private"}
 
-    def look(before: str, *chosen: str | list[str] | None) -> tuple:
-        now = str(studio.registry.state())
-        if now == before:
-            return (gr.skip(),) * (1 + len(lists))
+    def look(before: str) -> str:
+        now = state_of(studio)
+        return gr.skip() if now == before else now
+
+    def fill(*chosen: str | list[str] | None) -> list[gr.Dropdown]:
         models = studio.models()
-        return now, *(_filled(models, value) for value in chosen)
+        return [_filled(models, value) for value in chosen]
 
-    for event in (timer.tick, page.load):
-        event(
-            look,
-            [seen, *lists],
-            [seen, *lists],
-            queue=False,
-            show_progress="hidden",
-            api_visibility="private",
-        )
+    gr.on([timer.tick, page.load], look, seen, seen, queue=False, **quiet)
+    seen.change(fill, lists, lists, queue=False, trigger_mode="always_last", **quiet)
+
+
+def state_of(studio: Studio) -> str:
+    """Another text once a model has come or gone."""
+    return str(studio.registry.state())
 
 
 def _filled(models: list[tuple[str, str]], value: str | list[str] | None) -> gr.Dropdown:

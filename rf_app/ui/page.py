@@ -20,7 +20,7 @@ from rf_app.ui import (
     train_tab,
     trajectory_api,
 )
-from rf_app.ui.model_lists import keep_fresh
+from rf_app.ui.model_lists import keep_fresh, state_of
 from rf_app.ui.theme import theme
 from rf_app.workflows.examples import examples
 from rf_app.workflows.generate import Studio
@@ -42,7 +42,7 @@ def build(studio: Studio, examples_folder: Path, permission: Permission | None =
         title="InstaFlow Studio", analytics_enabled=False, fill_width=True, delete_cache=(HOUR, 24 * HOUR)
     ) as page:
         gr.HTML(HEADER, elem_id="masthead")
-        seen = gr.Textbox("", visible="hidden", elem_id="models-seen")
+        seen = gr.Textbox(state_of(studio), visible="hidden", elem_id="models-seen")
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
             with gr.Tab("Generate", elem_id="generate-tab"):
                 models = [
