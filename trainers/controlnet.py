@@ -4,6 +4,11 @@
 
 A stock diffusers `ControlNetModel`, from the base model's own encoder; without --images it learns from
 drawings of the pocket world. Ctrl-C stops; the same command resumes and gives the same weights.
+
+The loss is the ordinary one, E ||eps - eps_hat||^2 over all timesteps, which gives pure noise next to no
+weight. One that counts the picture's error at every time alike learns sooner, but at pure noise a ControlNet
+then learns to help its base model tell the noise from the picture; in a one-step model, which does that in
+another way, this help shows as blotches.
 """
 
 import json
@@ -15,14 +20,13 @@ import cv2
 import numpy as np
 import torch
 from accelerate import Accelerator
-from diffusers import ControlNetModel, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import ControlNetModel, DDPMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from torch import Tensor, nn
 
 from rf_app.errors import UserError
-from rf_app.metrics.edges import HIGH, LOW, canny
+from rf_app.metrics.edges import HIGH, LOW, canny, edge_f1
 from rf_app.registry.card import ModelCard
 from rf_app.registry.controlnets import ControlNetCard, write_controlnet_card
-from rf_app.schedulers.noise_schedule import schedule_of
 from trainers.common import LoopConfig, command, train
 from trainers.common.models import (
     decode,
@@ -37,15 +41,16 @@ from trainers.common.models import (
 from trainers.common.plugins import check_free, plugin_folder, publish
 from trainers.common.runs import default_run
 from trainers.common.sheets import write_sheet
-from trainers.common.times import draw_tau
 from trainers.data.images import ImageFolder, latents_of
-from trainers.data.store import Batch, Order
+from trainers.data.store import Order
+from trainers.pocket.autoencoder import to_pixels
 from trainers.pocket.pictures import Drawings
-from trainers.reflow import drop_text, reflow_loss
+from trainers.reflow import drop_text
 
 EMBEDDING = (16, 32, 96, 256)  # of Stable Diffusion's ControlNets
-SKETCHED = 0.4  # share of the maps that become sketches
-STROKES = 4  # of a sketch, at most
+SKETCHED = 0.6  # share of the maps that become sketches
+STROKES = 3  # of a sketch, at most
+BENT = 3.0  # pixels that a sketch's line may be off, at most
 SHOWN = 8
 
 
@@ -79,9 +84,6 @@ class ControlNetConfig:
     """Peak learning rate (1e-5 is usual for SD 1.5)."""
     ema: float = 0.998
     """Decay of the moving average."""
-    scale: float = 0.75
-    """What is published acts at strength 1 as what was trained does at this one: a one-step model, which has
-    only pure noise to go by, follows edges best below full strength."""
     checkpoint_every: int = 500
     """Steps between checkpoints."""
     seed: int = 0
@@ -132,16 +134,22 @@ def rough_edges(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def sketch(edges: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A few of the lines in `edges` (bool [H, W]), the long ones first of all, whole or a half of each."""
-    lines, _ = cv2.findContours(edges.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-    weights = np.array([len(line) ** 2.0 for line in lines])
-    count = min(len(lines), rng.integers(1, STROKES + 1))
+    """A few of the lines in `edges` (bool [H, W]), the wide ones first of all, with the corners of a hand."""
+    near = cv2.dilate(edges.astype(np.uint8), np.ones((3, 3), np.uint8))  # over small gaps
+    count, labels, boxes, _ = cv2.connectedComponentsWithStats(near)
+    sizes = boxes[1:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]]
+    weights = sizes.max(axis=1) ** 2.0
     drawn = np.zeros(edges.shape, np.uint8)
-    for pick in rng.choice(len(lines), count, replace=False, p=weights / weights.sum()):
-        line = lines[pick]
-        start = rng.integers(len(line) // 2 + 1)
-        stretch = line[start : start + len(line) // 2 + 1] if rng.random() < 0.5 else line
-        cv2.polylines(drawn, [stretch], False, 1)
+    strokes = min(count - 1, rng.integers(1, STROKES + 1))
+    for pick in rng.choice(count - 1, strokes, replace=False, p=weights / weights.sum()):
+        y, x = np.nonzero(edges & (labels == pick + 1))
+        along, across = (x, y) if sizes[pick, 0] >= sizes[pick, 1] else (y, x)
+        first = np.lexsort((across, along))  # its upper, or left, outline
+        along, picks = np.unique(along[first], return_index=True)
+        line = np.stack([along, across[first][picks]], axis=1).astype(np.int32)
+        line = line if sizes[pick, 0] >= sizes[pick, 1] else line[:, ::-1]
+        line = cv2.approxPolyDP(np.ascontiguousarray(line), rng.uniform(0, BENT), closed=False)
+        cv2.polylines(drawn, [line], False, 1)
     return drawn > 0
 
 
@@ -154,6 +162,8 @@ def main(config: ControlNetConfig) -> None:
     run = config.run or default_run(f"controlnet/{config.output}")
     accelerator = Accelerator()
     pipeline = load_frozen(registry, config.base)
+    if pipeline.scheduler.config.get("prediction_type") != "epsilon":
+        raise UserError(f"{config.base} does not predict epsilon, as the base of a ControlNet must.")
     with accelerator.main_process_first():
         if config.images:
             images = ImageFolder(config.images, base.resolution)
@@ -165,10 +175,10 @@ def main(config: ControlNetConfig) -> None:
         raise UserError(f"{len(images)} pictures are fewer than a batch of {config.batch}.")
     if latents.shape[1:] != latent_shape(pipeline):
         raise UserError(f"{path} holds latents {tuple(latents.shape[1:])}, not {config.base}'s; remove it.")
-    unet, schedule = pipeline.unet, schedule_of(pipeline.scheduler)
+    unet, noising = pipeline.unet, DDPMScheduler.from_config(pipeline.scheduler.config)
     torch.manual_seed(config.seed)  # the layers before the latents start at random
     controlnet = controlnet_of(unet).to(memory_format=torch.channels_last).requires_grad_(True)
-    null = encode(pipeline, [""])
+    null, device = encode(pipeline, [""]), accelerator.device
     order = Order(
         len(images), config.batch, config.seed, accelerator.process_index, accelerator.num_processes
     )
@@ -178,15 +188,15 @@ def main(config: ControlNetConfig) -> None:
         rng = np.random.Generator(np.random.PCG64(int(torch.randint(2**62, (), generator=generator))))
         maps = as_maps([rough_edges(picture, rng) for picture in images.pixels(picks.tolist())])
         text = drop_text(encode(pipeline, [images.caption(i) for i in picks.tolist()]), null, generator)
-        x0 = torch.randn(len(picks), *latents.shape[1:], generator=generator)
-        tau = draw_tau(len(picks), generator)
-        device = accelerator.device
-        batch = Batch(x0.to(device), latents[picks].to(device), text)
+        noise = torch.randn(len(picks), *latents.shape[1:], generator=generator).to(device)
+        t = torch.randint(len(noising), (len(picks),), generator=generator).to(device)
+        z = noising.add_noise(latents[picks].to(device), noise, t)
         with accelerator.autocast():
-            return reflow_loss(controlled(model, unet, maps.to(device)), batch, tau.to(device), schedule)
+            epsilon = controlled(model, unet, maps.to(device))(z, t, text)[0]
+        return (epsilon.float() - noise).square().mean()
 
     shown = list(range(SHOWN))
-    edges = as_maps([canny(picture) for picture in images.pixels(shown)]).to(accelerator.device)
+    edges = as_maps([canny(picture) for picture in images.pixels(shown)]).to(device)
     samples = control_samples(pipeline, base.guidance, edges, [images.caption(i) for i in shown], run)
     loop = LoopConfig(
         run,
@@ -202,32 +212,35 @@ def main(config: ControlNetConfig) -> None:
     controlnet = train(loop, controlnet, loss, samples)
     if accelerator.is_main_process:
         card = controlnet_card(config, base, len(images))
-        publish(
-            root, config.output, lambda folder: save(controlnet, config.scale, card, folder), config.overwrite
-        )
+        publish(root, config.output, lambda folder: save(controlnet, card, folder), config.overwrite)
 
 
 def control_samples(
     pipeline: StableDiffusionPipeline, guidance: float, maps: Tensor, captions: Sequence[str], run: Path
-) -> Callable[[nn.Module, int], None]:
-    """Writes a sheet: the maps, then pictures without and with the ControlNet, from the same noise."""
+) -> Callable[[nn.Module, int], dict[str, float]]:
+    """Writes a sheet: the maps, then pictures without and with the ControlNet, from the same noise.
+
+    Returns how the edges of the pictures with it agree with the maps: F1, 1 is best.
+    """
     text, null = encode(pipeline, captions), encode(pipeline, [""])
     noise = noise_of(range(len(captions)), latent_shape(pipeline)).to(text.device)
 
-    def samples(model: nn.Module, step: int) -> None:
+    def samples(model: nn.Module, step: int) -> dict[str, float]:
         rows = [maps * 2 - 1]
         for unet in (pipeline.unet, controlled(model, pipeline.unet, maps)):
             rows.append(decode(pipeline, sample(unet, pipeline.scheduler, noise, text, null, guidance, 12)))
         write_sheet(run / "samples" / f"step-{step:06d}.png", rows)
+        wanted, drawn = (to_pixels(row) for row in (rows[0], rows[-1]))
+        scores = [
+            edge_f1(map[..., 0] > 0, canny(picture)) for map, picture in zip(wanted, drawn, strict=True)
+        ]
+        return {"edge_f1": sum(scores) / len(scores)}
 
     return samples
 
 
-def save(controlnet: ControlNetModel, scale: float, card: ControlNetCard, folder: Path) -> None:
-    """Write the ControlNet in float16, as diffusers does, with `scale` times its additions; and the card."""
-    for layer in (*controlnet.controlnet_down_blocks, controlnet.controlnet_mid_block):
-        for parameter in layer.parameters():
-            parameter.data *= scale
+def save(controlnet: ControlNetModel, card: ControlNetCard, folder: Path) -> None:
+    """Write the ControlNet in float16, as diffusers does, and the card."""
     controlnet.half().to(memory_format=torch.contiguous_format).save_pretrained(folder)
     config = folder / "config.json"
     settings = {k: v for k, v in json.loads(config.read_text()).items() if k != "_name_or_path"}
@@ -237,7 +250,7 @@ def save(controlnet: ControlNetModel, scale: float, card: ControlNetCard, folder
 
 def controlnet_card(config: ControlNetConfig, base: ModelCard, count: int) -> ControlNetCard:
     """The card of the ControlNet that was trained on `count` pictures."""
-    names = ("steps", "batch", "learning_rate", "ema", "scale", "seed")
+    names = ("steps", "batch", "learning_rate", "ema", "seed")
     return ControlNetCard(
         id=config.output,
         title=config.title or config.output,

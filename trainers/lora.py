@@ -5,6 +5,12 @@
 A Hugging Face imagefolder (metadata.jsonl with `file_name` and `text`), or a .txt beside each picture. PEFT's
 LoRA of the U-Net, published in diffusers' keys and in kohya's. Ctrl-C stops; the same command resumes and
 gives the same weights.
+
+Ordinary diffusion training, E ||eps - eps_hat||^2 over all timesteps, gives pure noise next to no weight:
+there eps is nearly the input itself. But a one-step model lives at that time alone. So a LoRA is trained on
+the velocity of the straight path at the same signal-to-noise ratio (`trainers.reflow.reflow_loss`, with noise
+and data paired at random), which counts the picture's error at every time alike, and a share of all draws is
+at pure noise.
 """
 
 from collections.abc import Callable, Sequence
@@ -39,7 +45,6 @@ from trainers.common.models import (
 from trainers.common.plugins import check_free, plugin_folder, publish
 from trainers.common.runs import default_run
 from trainers.common.sheets import write_sheet
-from trainers.common.times import draw_tau
 from trainers.data.images import ImageFolder, latents_of
 from trainers.data.store import Batch, Order
 from trainers.reflow import drop_text, reflow_loss
@@ -53,6 +58,7 @@ MODULES: dict[str, tuple[str, ...]] = {
 }
 KOHYA = "kohya.safetensors"
 SHOWN = 8
+AT_NOISE = 0.3  # share of the draws at pure noise
 
 
 @dataclass(frozen=True)
@@ -190,6 +196,12 @@ def main(config: LoraConfig) -> None:
     if accelerator.is_main_process:
         card = lora_card(config, base, len(images))
         publish(root, config.output, lambda folder: save(unet, card, folder), config.overwrite)
+
+
+def draw_tau(count: int, generator: torch.Generator) -> Tensor:
+    """Times [count] in 0..1: a share `AT_NOISE` at 0 exactly, the others uniform."""
+    tau = torch.rand(count, generator=generator)
+    return torch.where(torch.rand(count, generator=generator) < AT_NOISE, 0.0, tau)
 
 
 def lora_samples(

@@ -16,7 +16,15 @@ from tests.trainers.commands import in_process, start, wait_until
 from trainers import controlnet
 from trainers.common import events
 from trainers.common.models import encode, load_frozen, noise_of, sample
-from trainers.controlnet import STROKES, as_maps, controlled, rough_edges, sketch
+from trainers.controlnet import (
+    BENT,
+    SKETCHED,
+    STROKES,
+    as_maps,
+    controlled,
+    rough_edges,
+    sketch,
+)
 from trainers.pocket.world import picture
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -85,8 +93,8 @@ def test_rough_edges_are_a_pictures_and_often_fewer() -> None:
     all_edges = canny(drawing, 50, 100)
     rng = np.random.default_rng(0)
     counts = [rough_edges(drawing, rng).sum() / all_edges.sum() for _ in range(200)]
-    assert 0.25 < np.mean(np.array(counts) < 0.6) < 0.55
-    assert 0.6 < np.median(counts) <= 1.0
+    assert SKETCHED - 0.1 < np.mean(np.array(counts) < 0.6) < SKETCHED + 0.1
+    assert np.max(counts) > 0.9
 
 
 def test_a_sketch_is_a_few_of_the_lines() -> None:
@@ -94,28 +102,16 @@ def test_a_sketch_is_a_few_of_the_lines() -> None:
     for seed in range(50):
         drawn = sketch(edges, np.random.default_rng(seed))
         assert drawn.any()
-        assert not (drawn & ~edges).any()
+        away = cv2.distanceTransform((~edges).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        assert np.mean(away[drawn] <= BENT + 1) > 0.7  # the others join its pieces
         assert cv2.connectedComponents(drawn.astype(np.uint8), connectivity=8)[0] - 1 <= STROKES
-
-
-def test_what_is_published_is_scaled(at_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def published(name: str, scale: float) -> dict[str, torch.Tensor]:
-        assert (
-            in_process(controlnet, options(at_home, name, "--steps", 8, "--scale", scale), monkeypatch) == 0
-        )
-        return load_file(at_home / "controlnets" / name / WEIGHTS)
-
-    whole, half = published("at-1", 1.0), published("at-half", 0.5)
-    for name in whole:
-        after = name.startswith(("controlnet_down_blocks", "controlnet_mid_block"))
-        torch.testing.assert_close(half[name], whole[name] * (0.5 if after else 1), rtol=1e-3, atol=1e-6)
-    assert any(whole[name].abs().max() > 0 for name in whole if name.startswith("controlnet_mid_block"))
 
 
 @pytest.mark.parametrize(
     ("more", "said"),
     [
         (("--base", "nobody"), "no model 'nobody'"),
+        (("--base", "tiny-instaflow"), "tiny-instaflow does not predict epsilon"),
         (("--output", "../x"), "'../x'"),
         (("--batch", 13), "12 pictures are fewer than a batch of 13"),
         (("--images", "absent"), "absent holds no captioned pictures"),
