@@ -84,6 +84,9 @@ class ControlNetConfig:
     """Peak learning rate (1e-5 is usual for SD 1.5)."""
     ema: float = 0.998
     """Decay of the moving average."""
+    scale: float = 0.75
+    """What is published acts at strength 1 as what was trained does at this one: with more a one-step model
+    follows little more, and its pictures suffer."""
     checkpoint_every: int = 500
     """Steps between checkpoints."""
     seed: int = 0
@@ -212,7 +215,9 @@ def main(config: ControlNetConfig) -> None:
     controlnet = train(loop, controlnet, loss, samples)
     if accelerator.is_main_process:
         card = controlnet_card(config, base, len(images))
-        publish(root, config.output, lambda folder: save(controlnet, card, folder), config.overwrite)
+        publish(
+            root, config.output, lambda folder: save(controlnet, config.scale, card, folder), config.overwrite
+        )
 
 
 def control_samples(
@@ -239,8 +244,11 @@ def control_samples(
     return samples
 
 
-def save(controlnet: ControlNetModel, card: ControlNetCard, folder: Path) -> None:
-    """Write the ControlNet in float16, as diffusers does, and the card."""
+def save(controlnet: ControlNetModel, scale: float, card: ControlNetCard, folder: Path) -> None:
+    """Write the ControlNet in float16, as diffusers does, with `scale` times its additions; and the card."""
+    for layer in (*controlnet.controlnet_down_blocks, controlnet.controlnet_mid_block):
+        for parameter in layer.parameters():
+            parameter.data *= scale
     controlnet.half().to(memory_format=torch.contiguous_format).save_pretrained(folder)
     config = folder / "config.json"
     settings = {k: v for k, v in json.loads(config.read_text()).items() if k != "_name_or_path"}
@@ -250,7 +258,7 @@ def save(controlnet: ControlNetModel, card: ControlNetCard, folder: Path) -> Non
 
 def controlnet_card(config: ControlNetConfig, base: ModelCard, count: int) -> ControlNetCard:
     """The card of the ControlNet that was trained on `count` pictures."""
-    names = ("steps", "batch", "learning_rate", "ema", "seed")
+    names = ("steps", "batch", "learning_rate", "ema", "scale", "seed")
     return ControlNetCard(
         id=config.output,
         title=config.title or config.output,
