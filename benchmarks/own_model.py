@@ -89,9 +89,11 @@ def _watch(database: Database, visitor, picture: Path) -> None:
             and job.stage == len(job.stages) - 1
             and visitor.locator(".progress-strip").count()
         ):
-            steps = re.search(r"([\d,]+) of", visitor.locator("#train-head .way p").inner_text())
-            taken = bool(steps) and time.monotonic() - since > 30
+            way = re.search(r"([\d,]+) of ([\d,]+)", visitor.locator("#train-head .way p").inner_text())
+            done, all = (int(number.replace(",", "")) for number in way.groups()) if way else (0, 1)
+            taken = done > all / 2
             if taken:
+                visitor.evaluate("scrollTo(0, 0)")
                 visitor.screenshot(path=picture)
         visitor.wait_for_timeout(500)
 
