@@ -214,10 +214,12 @@ def lists(studio: Studio, database: Database) -> Callable:
         except UserError as error:
             complain(error)
             return [gr.skip()] * 4
+        wish = Wish(name, teacher, as_id(title), preset=preset)
+        # No value but a name that is taken: somebody may have begun to fill the form in.
         return [
             gr.Dropdown(choices=teachers(studio, found)),
-            _presets(studio, database, Wish(name, teacher, as_id(title), preset=preset)),
-            title,
+            gr.Radio(choices=_presets(studio, database, wish)),
+            gr.skip() if title == own_name else title,
             gr.Dropdown(choices=styles(studio)),
         ]
 
@@ -257,7 +259,7 @@ def fill(studio: Studio, database: Database, form: Form, wish: Wish) -> list[Any
     return [
         _about(found),
         gr.Dropdown(choices=teachers(studio, found), value=wish.teacher),
-        _presets(studio, database, wish),
+        gr.Radio(choices=_presets(studio, database, wish), value=wish.preset),
         wish.title,
         gr.Column(visible="prompts" in found.asks),
         gr.Dropdown(value=wish.style, visible="style" in found.asks),
@@ -288,8 +290,8 @@ def preset_values(form: Form) -> Callable:
     return change
 
 
-def _presets(studio: Studio, database: Database, wish: Wish) -> gr.Radio:
-    """The presets, with the time each takes here; the wish's is chosen."""
+def _presets(studio: Studio, database: Database, wish: Wish) -> list[tuple[str, str]]:
+    """The presets, with the time each takes here."""
     choices = []
     for name, title in PRESETS.items():
         try:
@@ -299,7 +301,7 @@ def _presets(studio: Studio, database: Database, wish: Wish) -> gr.Radio:
         except UserError:
             pass
         choices.append((title, name))
-    return gr.Radio(choices=choices, value=wish.preset)
+    return choices
 
 
 def said(studio: Studio, database: Database, wish: Wish) -> str:
