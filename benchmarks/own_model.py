@@ -90,8 +90,8 @@ def _watch(database: Database, visitor, picture: Path) -> None:
             and visitor.locator(".progress-strip").count()
         ):
             way = re.search(r"([\d,]+) of ([\d,]+)", visitor.locator("#train-head .way p").inner_text())
-            done, all = (int(number.replace(",", "")) for number in way.groups()) if way else (0, 1)
-            taken = done > all / 2
+            done, whole = (int(number.replace(",", "")) for number in way.groups()) if way else (0, 1)
+            taken = done > whole / 2
             if taken:
                 visitor.evaluate("scrollTo(0, 0)")
                 visitor.screenshot(path=picture)

@@ -1,4 +1,4 @@
-"""The browser of the page's tests and benchmarks: where it is, how it gets here, and a page served for it.
+"""The browser of the page's tests and benchmarks: where it is, how it gets here, its pages and visitors.
 
 `make test` calls `python -m tests.browser`, which installs one when there is none: Debian's chromium on
 Debian, Playwright's own build elsewhere.
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
     from rf_app.workflows.generate import Studio
 
@@ -80,6 +80,21 @@ def served(studio: "Studio") -> Iterator[str]:
     _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, **launch_options())
     yield address
     page.close(verbose=False)
+
+
+@contextmanager
+def visiting(browser: "Browser", address: str) -> Iterator["Page"]:
+    """A fresh visitor of the page at `address`, who has the first picture in front of them."""
+    from playwright.sync_api import expect
+
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, accept_downloads=True)
+    context.set_default_timeout(60_000)
+    expect.set_options(timeout=60_000)  # a busy machine may be slow, and no test decides by time
+    visitor = context.new_page()
+    visitor.goto(address)
+    expect(visitor.locator("#stage .total")).to_be_visible()
+    yield visitor
+    context.close()
 
 
 if __name__ == "__main__":

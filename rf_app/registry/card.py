@@ -48,6 +48,11 @@ def check_id(id: str, of: str = "Model") -> str:
     return id
 
 
+def as_id(title: str) -> str:
+    """A model's id from its name: "My Model" as "my-model"."""
+    return re.sub(r"[^a-z0-9._-]+", "-", title.lower()).strip("-._")[:55]
+
+
 def write_card(folder: Path, card: ModelCard) -> None:
     """Write README.md into a model folder in one step: readers see the old card or the new one."""
     block = {

@@ -9,11 +9,11 @@ import gradio as gr
 
 from rf_app.errors import UserError
 from rf_app.plugins.deltas import MAX_STRENGTH, Options, check
+from rf_app.registry.card import as_id
 from rf_app.registry.loras import Loras
 from rf_app.registry.permission import Permission
 from rf_app.ui.complaint import complain
 from rf_app.ui.progress_bar import note
-from rf_app.ui.train_form import as_id
 from rf_app.ui.turn import LONG_WORK
 from rf_app.workflows.generate import Studio
 

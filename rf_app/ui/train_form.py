@@ -19,6 +19,7 @@ from rf_app.jobs.options import Option
 from rf_app.jobs.plan import Wish
 from rf_app.jobs.recipes import PRESETS, Recipe, Shown, recipes
 from rf_app.jobs.words import duration, needs_in_words
+from rf_app.registry.card import as_id
 from rf_app.registry.loras import Loras
 from rf_app.ui.complaint import complain
 from rf_app.ui.train_fields import advanced_field, advanced_update, shown_field
@@ -79,11 +80,6 @@ class Form:
             images=images if "images" in found.asks else "",
             settings={key: value for key, value in own.items() if key in allowed},
         )
-
-
-def as_id(title: str) -> str:
-    """A model's id from its name: "My Model" as "my-model"."""
-    return re.sub(r"[^a-z0-9._-]+", "-", title.lower()).strip("-._")[:55]
 
 
 def free_name(studio: Studio, database: Database, title: str) -> str:

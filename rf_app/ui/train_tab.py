@@ -18,6 +18,7 @@ from rf_app.jobs.database import Database
 from rf_app.jobs.log import tail
 from rf_app.jobs.progress import progress
 from rf_app.jobs.recipes import recipe
+from rf_app.registry.card import as_id
 from rf_app.registry.permission import Permission
 from rf_app.ui import job_view, train_form
 from rf_app.ui.complaint import complain
@@ -146,7 +147,7 @@ def _act(studio: Studio, database: Database, permission: Permission, form: train
         if name != "copy":
             return [chosen, *form_as_it_is]
         title = train_form.free_name(studio, database, wish.title or wish.output)
-        wish = replace(wish, title=title, output=train_form.as_id(title))
+        wish = replace(wish, title=title, output=as_id(title))
         fields = train_form.fill(studio, database, form, wish)
         return [chosen, wish.recipe, wish.prompts, wish.images, *fields]
 

@@ -10,6 +10,7 @@ from rf_app.pipeline.requests import GenerateRequest
 from rf_app.pipeline.worker import Worker
 from rf_app.registry.folders import Registry
 from rf_app.workflows.generate import Studio
+from tests.browser import visiting
 
 EXAMPLES = (("1-lake", "a lake near a mountain", 11), ("2-tent", "a red tent at sunset", 12))
 
@@ -45,37 +46,21 @@ def url(studio, tmp_path_factory):
 
 @pytest.fixture
 def page(browser, url):
-    """A fresh visitor, who has the first picture in front of them."""
-    from playwright.sync_api import expect
-
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, accept_downloads=True)
-    context.set_default_timeout(60_000)
-    expect.set_options(timeout=60_000)  # a busy machine may be slow, and no test decides by time
-    visitor = context.new_page()
-    visitor.goto(url)
-    expect(visitor.locator("#stage .total")).to_be_visible()
-    yield visitor
-    context.close()
+    """A fresh visitor."""
+    with visiting(browser, url) as visitor:
+        yield visitor
 
 
 @pytest.fixture
 def own_page(browser, tiny_registry, tmp_path, monkeypatch):
     """A visitor of a page whose registry the test may change."""
-    from playwright.sync_api import expect
-
     from rf_app.ui.page import build, launch_options
 
     monkeypatch.setenv("INSTAFLOW_HOME", str(tmp_path / "home"))
     worker = Worker(tiny_registry, "cpu")
     app = build(Studio(tiny_registry, worker), tmp_path / "no-examples")
     _, address, _ = app.launch(prevent_thread_lock=True, quiet=True, **launch_options())
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, accept_downloads=True)
-    context.set_default_timeout(60_000)
-    expect.set_options(timeout=60_000)
-    visitor = context.new_page()
-    visitor.goto(address)
-    expect(visitor.locator("#stage .total")).to_be_visible()
-    yield visitor
-    context.close()
+    with visiting(browser, address) as visitor:
+        yield visitor
     app.close(verbose=False)
     worker.close()

@@ -7,7 +7,7 @@ from rf_app.metrics.edges import canny, edge_f1
 from rf_app.pipeline.worker import Worker
 from rf_app.registry.folders import BUNDLED, Registry
 from rf_app.workflows.generate import Studio
-from tests.browser import served
+from tests.browser import served, visiting
 from tests.ui.test_control_panel import MAP, ON, changed, decoded, open_panel, picture, pixels, stroke
 from tests.ui.test_page import ask, shows
 
@@ -19,15 +19,9 @@ LOW, HIGH = 30, 60  # a sky and a mountain of one step meet more softly than dra
 def visitor(browser):
     """A visitor of a page on the bundled models."""
     worker = Worker(Registry([BUNDLED]), "cpu")
-    with served(Studio(worker.registry, worker)) as address:
-        context = browser.new_context(viewport={"width": 1440, "height": 900})
-        context.set_default_timeout(60_000)
-        expect.set_options(timeout=60_000)
-        visitor = context.new_page()
-        visitor.goto(address)
-        expect(visitor.locator("#stage .total")).to_be_visible()
+    studio = Studio(worker.registry, worker)
+    with served(studio) as address, visiting(browser, address) as visitor:
         yield visitor
-        context.close()
     worker.close()
 
 
