@@ -5,10 +5,11 @@
 A stock diffusers `ControlNetModel`, from the base model's own encoder; without --images it learns from
 drawings of the pocket world. Ctrl-C stops; the same command resumes and gives the same weights.
 
-The loss is the ordinary one, E ||eps - eps_hat||^2 over all timesteps, which gives pure noise next to no
-weight. One that counts the picture's error at every time alike learns sooner, but at pure noise a ControlNet
-then learns to help its base model tell the noise from the picture; in a one-step model, which does that in
-another way, this help shows as blotches.
+Two things make it work in one step, and soon. In training the ControlNet sees the noisy latents of another
+picture, so that it can tell its base only what the map tells: otherwise it learns to help its base tell
+noise from picture, and a one-step model, which does that in another way, gets blotches from such help. And
+the loss, E w ||eps - eps_hat||^2 with w = min(1 / alpha_bar_t, W), is v-prediction's (Salimans & Ho 2022)
+up to W: the ordinary one, w = 1, gives next to no weight to pure noise, where the layout is decided.
 """
 
 import json
@@ -51,6 +52,7 @@ EMBEDDING = (16, 32, 96, 256)  # of Stable Diffusion's ControlNets
 SKETCHED = 0.6  # share of the maps that become sketches
 STROKES = 3  # of a sketch, at most
 BENT = 3.0  # pixels that a sketch's line may be off, at most
+W = 20.0  # weight of nearly pure noise, at most
 SHOWN = 8
 
 
@@ -99,13 +101,18 @@ def controlnet_of(unet: UNet2DConditionModel) -> ControlNetModel:
     return ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=widths)
 
 
-def controlled(controlnet: nn.Module, unet: nn.Module, maps: Tensor, strength: float = 1.0) -> Callable:
-    """`unet` as a function of (z, t, text) that follows `maps` [B, 3, H, W] in 0..1, as diffusers does it."""
+def controlled(
+    controlnet: nn.Module, unet: nn.Module, maps: Tensor, strength: float = 1.0, seen: Tensor | None = None
+) -> Callable:
+    """`unet` as a function of (z, t, text) that follows `maps` [B, 3, H, W] in 0..1, as diffusers does it.
+
+    seen: what the ControlNet sees as z, if not z.
+    """
 
     def call(z: Tensor, t: Tensor, encoder_hidden_states: Tensor, return_dict: bool = False):
         drawn = maps.repeat(len(z) // len(maps), 1, 1, 1)  # twice under guidance
         down, middle = controlnet(
-            z,
+            z if seen is None else seen,
             t,
             encoder_hidden_states=encoder_hidden_states,
             controlnet_cond=drawn,
@@ -191,12 +198,15 @@ def main(config: ControlNetConfig) -> None:
         rng = np.random.Generator(np.random.PCG64(int(torch.randint(2**62, (), generator=generator))))
         maps = as_maps([rough_edges(picture, rng) for picture in images.pixels(picks.tolist())])
         text = drop_text(encode(pipeline, [images.caption(i) for i in picks.tolist()]), null, generator)
-        noise = torch.randn(len(picks), *latents.shape[1:], generator=generator).to(device)
+        others = torch.randint(len(latents), (len(picks),), generator=generator)
+        noise, other_noise = torch.randn(2, len(picks), *latents.shape[1:], generator=generator).to(device)
         t = torch.randint(len(noising), (len(picks),), generator=generator).to(device)
         z = noising.add_noise(latents[picks].to(device), noise, t)
+        seen = noising.add_noise(latents[others].to(device), other_noise, t)
         with accelerator.autocast():
-            epsilon = controlled(model, unet, maps.to(device))(z, t, text)[0]
-        return (epsilon.float() - noise).square().mean()
+            epsilon = controlled(model, unet, maps.to(device), seen=seen)(z, t, text)[0]
+        weight = (1 / noising.alphas_cumprod.to(device)[t]).clamp(max=W)
+        return (weight * (epsilon.float() - noise).square().mean(dim=(1, 2, 3))).mean()
 
     shown = list(range(SHOWN))
     edges = as_maps([canny(picture) for picture in images.pixels(shown)]).to(device)

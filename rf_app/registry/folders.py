@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 
@@ -14,12 +14,12 @@ from rf_app.errors import UserError
 from rf_app.registry.card import ModelCard, check_id, read_card, write_card
 from rf_app.registry.checking import BORROWED, OWN, check_piece, read_json
 from rf_app.registry.disk import disk_full_named, hidden_folder, put_in_place, sync, sync_tree, writable
+from rf_app.registry.index import Index
 from rf_app.registry.loading import assemble, stamp
 
 BUNDLED = Path(__file__).parents[2] / "assets" / "models"
 
-FileStamp = tuple[str, int, int, int]  # name, size, inode, time of change in nanoseconds
-Found = TypeVar("Found")
+INDEX = ".index.json"
 
 
 class Registry:
@@ -28,8 +28,7 @@ class Registry:
     def __init__(self, folders: Sequence[Path]):
         """folders: each holds one sub-folder a model, named by its id; they need not exist yet."""
         self.folders = tuple(Path(folder) for folder in folders)
-        # What reading a path gave, or the fault, and the files as they were.
-        self._memory: dict[Path, tuple[tuple[FileStamp, ...], Any, str]] = {}
+        self._index = Index(self.folders[-1] / INDEX)
 
     @classmethod
     def default(cls, models: Path | None = None) -> "Registry":
@@ -77,23 +76,26 @@ class Registry:
         return self._pieces(self.folder(id))
 
     def _pieces(self, folder: Path) -> dict[str, Path]:
-        pieces = {name: folder / name for name in OWN}
-        for name in BORROWED:
-            owners = [folder]
-            while not (owners[-1] / name).is_dir():
-                base = self._card(owners[-1]).base_model
-                if base is None:
-                    raise UserError(
-                        f"{owners[-1] / name}: missing, and the card names no base_model to take it from."
-                    )
-                try:
-                    owners.append(self.folder(base))
-                except UserError as error:
-                    raise UserError(f"{owners[-1]}: its base_model cannot be used. {error}") from None
-                if owners[-1] in owners[:-1]:
-                    raise UserError(f"{folder}: base_model leads in a circle and no model of it has {name}/.")
-            pieces[name] = owners[-1] / name
-        return pieces
+        pieces, owners = {name: folder / name for name in OWN}, [folder]
+        while True:
+            owner, missing = owners[-1], [name for name in BORROWED if name not in pieces]
+            pieces |= {name: owner / name for name in missing if (owner / name).is_dir()}
+            missing = [name for name in missing if name not in pieces]
+            if not missing:
+                return pieces
+            base = self._card(owner).base_model
+            if base is None:
+                raise UserError(
+                    f"{owner / missing[0]}: missing, and the card names no base_model to take it from."
+                )
+            try:
+                owners.append(self.folder(base))
+            except UserError as error:
+                raise UserError(f"{owner}: its base_model cannot be used. {error}") from None
+            if owners[-1] in owners[:-1]:
+                raise UserError(
+                    f"{folder}: base_model leads in a circle and no model of it has {missing[0]}/."
+                )
 
     def _scan(self) -> tuple[list[ModelCard], dict[str, str]]:
         cards: dict[str, ModelCard] = {}
@@ -104,29 +106,17 @@ class Registry:
                 card = self._card(folder)
                 pieces = set(self._pieces(folder).values())
                 for piece in pieces - checked:
-                    self._remembered(piece, check_piece)
+                    self._index.value(piece, check_piece)
                 checked |= pieces
                 cards[card.id] = card
             except UserError as error:
                 problems[folder.name] = str(error)
+        self._index.save()
         return list(cards.values()), problems
 
     def _card(self, folder: Path) -> ModelCard:
-        return self._remembered(folder / "README.md", lambda path: read_card(path.parent))
-
-    def _remembered(self, path: Path, read: Callable[[Path], Found]) -> Found:
-        """read(path), from memory as long as that file, or the files in that folder, are what they were."""
-        now = _files(path)
-        before = self._memory.get(path)
-        if before is None or before[0] != now:
-            try:
-                before = now, read(path), ""
-            except UserError as error:
-                before = now, None, str(error)
-            self._memory[path] = before
-        if before[2]:
-            raise UserError(before[2])
-        return before[1]
+        fields = self._index.value(folder / "README.md", lambda path: _fields(read_card(path.parent)))
+        return ModelCard(**fields | {"lineage": tuple(fields["lineage"])})
 
     def _folders(self) -> list[Path]:
         """The model folders, whole or not: one for each name, the earlier root's."""
@@ -175,22 +165,14 @@ class Registry:
                 raise UserError(f"{folder.name}: the U-Net's {name} holds values that are not finite.")
 
 
+def _fields(card: ModelCard) -> dict[str, Any]:
+    """A card as JSON has it."""
+    return vars(card) | {"lineage": list(card.lineage)}
+
+
 def _forget_paths(folder: Path) -> None:
     """Remove where a piece was loaded from, which diffusers notes in its config: a path of this machine."""
     for path in folder.glob("*/config.json"):
         config = read_json(path)
         config.pop("_name_or_path", None)
         path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def _files(path: Path) -> tuple[FileStamp, ...]:
-    """What changes when a file, or a file in a folder, is written; nothing where there is nothing."""
-    try:
-        if path.suffix:
-            status = path.stat()
-            return ((path.name, status.st_size, status.st_ino, status.st_mtime_ns),)
-        with os.scandir(path) as entries:
-            found = [(entry.name, entry.stat()) for entry in entries]
-    except OSError:
-        return ()
-    return tuple(sorted((name, s.st_size, s.st_ino, s.st_mtime_ns) for name, s in found))

@@ -35,7 +35,7 @@ def test_delete(tiny_registry):
     for id in ("tiny-instaflow", "tiny-2rf", "tiny-sd"):
         delete(tiny_registry, id)
     assert tiny_registry.cards() == []
-    assert list(tiny_registry.folders[0].iterdir()) == []
+    assert not any(path.is_dir() for path in tiny_registry.folders[0].iterdir())
     with pytest.raises(UserError, match="There is no model 'tiny-sd'"):
         delete(tiny_registry, "tiny-sd")
 

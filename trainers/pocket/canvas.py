@@ -12,6 +12,8 @@ import numpy as np
 Colour = tuple[float, float, float]
 Point = tuple[float, float]
 
+BEND_TOP, BEND_FADES, BEND_ENDS = 7.0, 10.0, 66.0  # pixels: no bent line is higher; bends fade over; end at
+
 
 def mix(a: Colour, b: Colour, share: float) -> Colour:
     """Linear blend of two colours; ``share`` in 0..1 is how much of ``b``."""
@@ -36,6 +38,7 @@ class Canvas:
         self.pixels = np.zeros((size, size, 3), np.float32)
         self.x = np.arange(size, dtype=np.float32)[None, :] + 0.5
         self.y = np.arange(size, dtype=np.float32)[:, None] + 0.5
+        self.bend = np.zeros(size, np.float32)  # pixels that `below` moves a line down
 
     def to_bytes(self) -> np.ndarray:
         """The picture as uint8 [size, size, 3]."""
@@ -64,7 +67,13 @@ class Canvas:
         window += coverage[..., None] * (np.float32(colour) - window)
 
     def below(self, heights: np.ndarray) -> np.ndarray:
-        """Coverage of everything below the line ``y = heights[x]``, anti-aliased across its slope."""
+        """Coverage of everything below the line ``y = heights[x]``, anti-aliased across its slope.
+
+        With a ``bend`` the line moves by it, near the foot of the picture less and less.
+        """
+        if self.bend.any():
+            far = np.clip((BEND_ENDS - heights) / BEND_FADES, 0, 1)
+            heights = np.maximum(heights + self.bend * far, BEND_TOP).astype(np.float32)
         slope = np.empty_like(heights)
         slope[1:-1] = (heights[2:] - heights[:-2]) / 2
         slope[0], slope[-1] = heights[1] - heights[0], heights[-1] - heights[-2]

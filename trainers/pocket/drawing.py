@@ -71,16 +71,23 @@ PAINT = {
     "white": (250, 250, 246),
 }
 INK = (34, 32, 48)
+BENDS = ("mountain", "hills", "desert", "forest")  # lands whose skyline may have any form
 
 
-def draw(scene: "Scene", rng: np.random.Generator) -> np.ndarray:
-    """Draw ``scene`` with the details that ``rng`` gives; returns uint8 [96, 96, 3]."""
+def draw(scene: "Scene", rng: np.random.Generator, bend: np.ndarray | None = None) -> np.ndarray:
+    """Draw ``scene`` with the details that ``rng`` gives; returns uint8 [96, 96, 3].
+
+    bend: pixels [96] that ridges and hills lie lower; sea and city stay as they are. The world has no bends.
+    """
     canvas = Canvas(SIZE)
     light = LIGHTS[scene.time]
     horizon = 50 + 6 * rng.random()
     _sky(canvas, light, scene.time, horizon, rng)
     lake = scene.lake == "yes"
+    if bend is not None and scene.land in BENDS:
+        canvas.bend = bend
     PAINTERS[scene.land](canvas, light, scene.time, horizon, rng)
+    canvas.bend = np.zeros_like(canvas.bend)
     if lake:
         _lake(canvas, light, LAND[scene.land][2], rng)
     if scene.clouds == "yes":

@@ -14,6 +14,7 @@ from trainers.pocket.drawing import SIZE, draw
 from trainers.pocket.world import describe, details
 
 CHUNK = 256
+BENT, HEIGHT = 0.65, 20  # share of the bent pictures, and how far at most, in pixels
 
 
 def pictures(count: int, first_seed: int = 0, cache: Path | None = None) -> np.ndarray:
@@ -22,6 +23,11 @@ def pictures(count: int, first_seed: int = 0, cache: Path | None = None) -> np.n
     With ``cache`` they are drawn once and read from ``cache`` afterwards.
     """
     return _drawn(_picture_chunk, (count, SIZE, SIZE, 3), first_seed, cache)
+
+
+def bent_pictures(count: int, cache: Path | None = None) -> np.ndarray:
+    """The pictures of the first ``count`` seeds, most of them with ridges and hills of any form."""
+    return _drawn(_bent_chunk, (count, SIZE, SIZE, 3), 0, cache)
 
 
 def object_masks(count: int, first_seed: int = 0, cache: Path | None = None) -> np.ndarray:
@@ -55,6 +61,21 @@ def _picture_chunk(seeds: list[int]) -> np.ndarray:
     return np.stack([draw(describe(seed)[0], details(seed)) for seed in seeds])
 
 
+def _bent_chunk(seeds: list[int]) -> np.ndarray:
+    return np.stack([draw(describe(seed)[0], details(seed), _bend(seed)) for seed in seeds])
+
+
+def _bend(seed: int) -> np.ndarray | None:
+    """A line of a few straight pieces, in pixels; for some seeds none."""
+    rng = np.random.Generator(np.random.PCG64([seed, 2]))
+    if rng.random() >= BENT:
+        return None
+    knots = rng.integers(3, 8)
+    x = np.concatenate([[0], np.sort(SIZE * rng.random(knots - 2)), [SIZE]])
+    y = HEIGHT * (2 * rng.random(knots) - 1)
+    return np.interp(np.arange(SIZE) + 0.5, x, y).astype(np.float32)
+
+
 def _mask_chunk(seeds: list[int]) -> np.ndarray:
     masks = []
     for seed in seeds:
@@ -65,11 +86,14 @@ def _mask_chunk(seeds: list[int]) -> np.ndarray:
 
 
 class Drawings:
-    """The first drawings of the world with their captions, as `trainers.data.images.ImageFolder` has them."""
+    """Bent drawings with their captions, as `trainers.data.images.ImageFolder` has them.
+
+    What learns to follow lines must see land that follows lines, not the few ridges that this world has.
+    """
 
     def __init__(self, count: int, cache: Path) -> None:
         """Draw ``count`` pictures, or read them from ``cache``."""
-        self.drawn = pictures(count, cache=cache)
+        self.drawn = bent_pictures(count, cache)
 
     def __len__(self) -> int:
         """The number of pictures."""
@@ -85,4 +109,4 @@ class Drawings:
 
     def digest(self) -> str:
         """What tells these pictures from others."""
-        return f"{len(self)} drawings of the pocket world"
+        return f"{len(self)} bent drawings of the pocket world"

@@ -9,9 +9,10 @@ import pytest
 
 from rf_app.metrics.attributes import ATTRIBUTES
 from rf_app.registry.vocabulary import split_words
+from trainers.pocket.canvas import Canvas
 from trainers.pocket.captions import LAKE, OBJECTS, vocabulary, write_caption
-from trainers.pocket.drawing import LIGHTS, PAINT, draw
-from trainers.pocket.pictures import object_masks, pictures
+from trainers.pocket.drawing import BENDS, LIGHTS, PAINT, SIZE, draw
+from trainers.pocket.pictures import bent_pictures, object_masks, pictures
 from trainers.pocket.world import Scene, describe, details, picture, sample
 
 SHA256 = [
@@ -120,3 +121,26 @@ def test_a_mask_covers_the_object_alone():
     for seed in range(40):
         assert masks[seed].any() == (describe(seed)[0].object != "none")
         assert masks[seed].mean() < 0.25
+
+
+@pytest.mark.parametrize(("height", "moved"), [(19, 7), (40, 28), (56, 44), (61, 55), (66, 66), (80, 80)])
+def test_a_bend_moves_far_lines_and_no_near_ones(height, moved):
+    plain, bent = Canvas(SIZE), Canvas(SIZE)
+    bent.bend = np.full(SIZE, -12, np.float32)
+    line = np.full(SIZE, height, np.float32)
+    assert np.array_equal(bent.below(line), plain.below(line + moved - height))
+
+
+def test_the_sea_stays_level():
+    coast = Scene("coast", "day", "no", "none", "none", "no")
+    assert np.array_equal(draw(coast, details(7), np.full(SIZE, -12, np.float32)), draw(coast, details(7)))
+
+
+def test_most_bent_pictures_differ_and_the_others_are_the_worlds(tmp_path):
+    bent, plain = bent_pictures(60, tmp_path), pictures(60, cache=tmp_path)
+    lands = [describe(seed)[0].land for seed in range(60)]
+    same = np.array([np.array_equal(*pair) for pair in zip(bent, plain, strict=True)])
+    bends = np.array([land in BENDS for land in lands])
+    assert same[~bends].all()
+    assert 0.2 < same[bends].mean() < 0.5
+    assert np.array_equal(bent_pictures(60, tmp_path), bent)
