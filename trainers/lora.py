@@ -15,6 +15,7 @@ at pure noise.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -28,6 +29,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from rf_app.errors import UserError
+from rf_app.metrics.style import StyleAxis, style_statistics
 from rf_app.registry.card import ModelCard
 from rf_app.registry.loras import WEIGHTS, LoraCard, write_lora_card
 from rf_app.schedulers.noise_schedule import schedule_of
@@ -191,7 +193,7 @@ def main(config: LoraConfig) -> None:
         batch=config.batch,
         subject=subject,
     )
-    samples = lora_samples(pipeline, base.guidance, captions[:SHOWN], run)
+    samples = lora_samples(pipeline, base.guidance, captions[:SHOWN], latents, run)
     train(loop, Adapter(unet), loss, samples)
     if accelerator.is_main_process:
         card = lora_card(config, base, len(images))
@@ -205,21 +207,34 @@ def draw_tau(count: int, generator: torch.Generator) -> Tensor:
 
 
 def lora_samples(
-    pipeline: StableDiffusionPipeline, guidance: float, captions: Sequence[str], run: Path
-) -> Callable[[nn.Module, int], None]:
-    """Writes a sheet: pictures without and with the LoRA, from the same noise."""
+    pipeline: StableDiffusionPipeline, guidance: float, captions: Sequence[str], wanted: Tensor, run: Path
+) -> Callable[[nn.Module, int], dict[str, float]]:
+    """Writes a sheet: pictures without and with the LoRA, from the same noise.
+
+    Returns how far the pictures with it moved from those without towards the pictures learned from (`wanted`,
+    latents [N, C, h, w]), in statistics of the latents: 1 is all the way; nothing for a single caption.
+    """
     text, null = encode(pipeline, captions), encode(pipeline, [""])
     noise = noise_of(range(len(captions)), latent_shape(pipeline)).to(text.device)
 
     def row() -> Tensor:
-        latents = sample(pipeline.unet, pipeline.scheduler, noise, text, null, guidance, 12)
-        return decode(pipeline, latents)
+        return sample(pipeline.unet, pipeline.scheduler, noise, text, null, guidance, 12)
 
-    def samples(model: nn.Module, step: int) -> None:
+    @cache
+    def plain() -> Tensor:
         pipeline.unet.disable_adapters()
-        plain = row()
+        latents = row()
         pipeline.unet.enable_adapters()
-        write_sheet(run / "samples" / f"step-{step:06d}.png", [plain, row()])
+        return latents
+
+    def samples(model: nn.Module, step: int) -> dict[str, float]:
+        rows = [plain(), row()]
+        path = run / "samples" / f"step-{step:06d}.png"
+        write_sheet(path, [decode(pipeline, latents) for latents in rows])
+        if len(captions) < 2:
+            return {}  # deviations want two
+        before, after, there = (style_statistics([latents.float().cpu()]) for latents in (*rows, wanted))
+        return {"style": StyleAxis(before, there).shift(before, after)}
 
     return samples
 

@@ -19,6 +19,7 @@ FIGURES = {  # what trainers call them: title, and what the axis says
     "loss": ("Loss", "lower is better"),
     "psnr": ("Nearness to the teacher’s pictures", "PSNR in dB, higher is nearer"),
     "edge_f1": ("Agreement with the edges asked for", "F1, 1 is best"),
+    "style": ("Way from the base’s pictures to yours", "share, 1 is all the way"),
     "lpips": ("What the eye sees", "LPIPS, lower is nearer"),
     "l2": ("Error of the latents", "lower is better"),
 }

@@ -25,10 +25,10 @@ def sample_strip(sheets: tuple[Path, ...]) -> str:
         found = _strip(_spread(sheets))
     except (OSError, ValueError):  # a sheet that goes just now, because its job is deleted
         return ""
-    png, labels = found
+    png, across, labels = found
     names = "".join(f"<span>{escape(label)}</span>" for label in labels)
     return (
-        f'<figure class="progress-strip" style="--columns:{max(1, len(labels))}">'
+        f'<figure class="progress-strip" style="--across:{across}; --labels:{len(labels)}">'
         f'<img src="{data_url(png)}" alt="Samples from fixed noise, from the first to the latest">'
         f"<figcaption>{names}</figcaption></figure>"
     )
@@ -42,12 +42,13 @@ def _spread(sheets: tuple[Path, ...]) -> tuple[Path, ...]:
 
 
 @lru_cache(maxsize=16)
-def _strip(sheets: tuple[Path, ...]) -> tuple[bytes, tuple[str, ...]]:
+def _strip(sheets: tuple[Path, ...]) -> tuple[bytes, int, tuple[str, ...]]:
+    """The picture, how many samples stand side by side in it, and what is written under it."""
     with Image.open(sheets[-1]) as last:
         rows, columns = (int(number) for number in last.text["grid"].split())
         newest = last.convert("RGB")
     if rows == 1:
-        return _png(newest), ("The latest",)
+        return _png(newest), columns, ("The latest",)
     side = newest.width // columns
     count = min(ROWS, columns)
     wide = Image.new("RGBA", (len(sheets) * (side + GAP) + side, count * (side + GAP) - GAP))
@@ -57,7 +58,7 @@ def _strip(sheets: tuple[Path, ...]) -> tuple[bytes, tuple[str, ...]]:
         _column(wide, picture, 1, i * (side + GAP), side, count)
     _column(wide, newest, 0, len(sheets) * (side + GAP), side, count)
     steps = [int(path.stem.rpartition("-")[2]) for path in sheets]
-    return _png(wide), (*(f"step {step:,}" for step in steps), "wanted")
+    return _png(wide), len(sheets) + 1, (*(f"step {step:,}" for step in steps), "wanted")
 
 
 def _column(wide: Image.Image, sheet: Image.Image, row: int, x: int, side: int, count: int) -> None:

@@ -90,6 +90,11 @@ def test_the_strip_shows_the_models_rows_in_time_and_the_wanted_ones_last(tmp_pa
     assert "wanted" in html
 
 
+def test_finished_pictures_are_as_large_as_those_of_a_strip(tmp_path: Path) -> None:
+    write_sheet(tmp_path / "step-000010.png", [torch.zeros(8, 3, 16, 16)])
+    assert "--across:8; --labels:1" in sample_strip((tmp_path / "step-000010.png",))
+
+
 def test_without_sheets_or_with_one_that_is_gone_there_is_no_strip(tmp_path: Path) -> None:
     assert sample_strip(()) == ""
     assert sample_strip((tmp_path / "gone.png",)) == ""
