@@ -5,6 +5,9 @@
 The condition is the canny map of a held-out drawing; the model gets its caption too. F1 compares the map with
 the edges of the model's picture, within 2 pixels. The gain is F1 with the ControlNet less F1 without, from
 the same noise.
+
+Then the map is a single line with a few peaks, as a person draws one, for the scenes with mountains, hills or
+dunes; the figure is the share of the line that has an edge of the picture within 2 pixels, soft edges too.
 """
 
 import json
@@ -12,11 +15,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
-from rf_app.metrics.edges import HIGH, LOW, REACH, canny, edge_f1
+from rf_app.metrics.edges import HIGH, LOW, REACH, canny, edge_f1, edge_recall
 from rf_app.metrics.fidelity import fidelity
 from rf_app.metrics.judge import BUNDLED, Judge
 from rf_app.registry.controlnets import ControlNets, read_controlnet_card, write_controlnet_card
@@ -27,9 +31,12 @@ from trainers.common.models import load_frozen, registry_into
 from trainers.common.sheets import write_sheet
 from trainers.controlnet import as_maps, controlled
 from trainers.pocket.autoencoder import to_pixels
+from trainers.pocket.drawing import SIZE
 from trainers.pocket.world import picture
 
 SHOWN = 8
+LINED = ("mountain", "hills", "desert")  # lands that can follow a line
+SOFT = (30, 60)  # Canny's thresholds for the edges that a line may become
 
 
 @dataclass(frozen=True)
@@ -58,13 +65,15 @@ class EvaluateControlNetConfig:
 
 @dataclass(frozen=True)
 class ControlRow:
-    """The figures of one model: F1 and fidelity without and with the ControlNet."""
+    """The figures of one model without and with the ControlNet; line: the share of a line that it follows."""
 
     model: str
     f1_without: float
     f1_with: float
     fidelity_without: float
     fidelity_with: float
+    line_without: float
+    line_with: float
 
     @property
     def gain(self) -> float:
@@ -79,6 +88,24 @@ def mean_f1(wanted: Sequence[np.ndarray], images: Tensor) -> float:
     )
 
 
+def drawn_line(seed: int) -> np.ndarray:
+    """A line from side to side with one to three peaks, as a person draws a mountain: bool [96, 96]."""
+    rng = np.random.Generator(np.random.PCG64(seed))
+    peaks = rng.integers(1, 4)
+    y = np.empty(2 * peaks + 1)
+    y[0::2], y[1::2] = 0.45 + 0.25 * rng.random(peaks + 1), 0.15 + 0.25 * rng.random(peaks)
+    steps = 0.5 + rng.random(2 * peaks)  # no two points close to each other
+    x = np.concatenate([[0.0], np.cumsum(steps) / steps.sum()])
+    points = np.minimum(np.stack([x, y], axis=1) * SIZE, SIZE - 1).round().astype(np.int32)
+    return cv2.polylines(np.zeros((SIZE, SIZE), np.uint8), [points], False, 1) > 0
+
+
+def followed_share(lines: Sequence[np.ndarray], images: Tensor) -> float:
+    """Mean share of lines (bool [H, W] each) where images [N, 3, H, W] in -1..1, one a line, have edges."""
+    found = [canny(image, *SOFT) for image in to_pixels(images)]
+    return float(np.mean([edge_recall(*pair) for pair in zip(lines, found, strict=True)]))
+
+
 def main(config: EvaluateControlNetConfig) -> None:
     """Measure, print a table, write what was asked for."""
     registry = registry_into(config.models)
@@ -87,22 +114,36 @@ def main(config: EvaluateControlNetConfig) -> None:
     models = sampled(registry, config.model)
     held_out, judge = HeldOutPrompts(config.prompts, config.seed), Judge.load(config.judge)
     edges = [canny(picture(seed)) for seed in held_out.seeds]
-    maps = as_maps(edges)
-    rows, shown = [], [maps[:SHOWN] * 2 - 1]
+    lines = [drawn_line(seed) for seed in held_out.seeds]
+    lined = [i for i, stated in enumerate(held_out.stated) if stated.get("land") in LINED]
+    lined = lined or list(range(config.prompts))  # of a handful of scenes none may have such a land
+    rows, shown = [], [as_maps(edges)[:SHOWN] * 2 - 1]
     for which in models:
         pipeline = load_frozen(registry, which.card.id)
         net = controlnets.load(config.controlnet, torch.float32, pipeline.unet.config, pipeline.vae.config)
         net = net.to(pipeline.device)
 
-        def unet_for(numbers: range, net=net, pipeline=pipeline):
-            return controlled(net, pipeline.unet, maps[numbers.start : numbers.stop].to(pipeline.device))
+        def pictures(name: str, drawn: Sequence[np.ndarray], pipeline=pipeline, net=net, which=which):
+            maps = as_maps(drawn).to(pipeline.device)
+            return held_out.pictures(
+                pipeline,
+                which,
+                held_out.captions,
+                name,
+                lambda numbers: controlled(net, pipeline.unet, maps[numbers.start : numbers.stop]),
+            )
 
         without = held_out.pictures(pipeline, which, held_out.captions, "without")
-        followed = held_out.pictures(pipeline, which, held_out.captions, "with", unet_for)
-        scores = [mean_f1(edges, images) for images in (without, followed)]
+        followed = pictures("with", edges)
         with torch.no_grad():
-            scores += [fidelity(judge.attributes(made), held_out.stated).mean for made in (without, followed)]
-        rows.append(ControlRow(which.name, *scores))
+            right = [fidelity(judge.attributes(made), held_out.stated).mean for made in (without, followed)]
+        along = [
+            followed_share([lines[i] for i in lined], made[lined])
+            for made in (without, pictures("along a line", lines))
+        ]
+        rows.append(
+            ControlRow(which.name, *(mean_f1(edges, made) for made in (without, followed)), *right, *along)
+        )
         shown += [without[:SHOWN], followed[:SHOWN]]
     print(table(rows))
     if config.sheet:
@@ -134,12 +175,14 @@ def measured(rows: Sequence[ControlRow], config: EvaluateControlNetConfig) -> di
 def table(rows: Sequence[ControlRow]) -> str:
     """The rows as a Markdown table; shares are of the first model's gain."""
     lines = [
-        "| model | F1 without | F1 with | gain | of the first | fidelity without | with |",
-        "|---|---|---|---|---|---|---|",
+        "| model | F1 without | F1 with | gain | of the first | fidelity without | with "
+        "| line without | with |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     lines += [
         f"| {row.model} | {row.f1_without:.3f} | {row.f1_with:.3f} | {row.gain:.3f} "
-        f"| {row.gain / rows[0].gain:.0%} | {row.fidelity_without:.1%} | {row.fidelity_with:.1%} |"
+        f"| {row.gain / rows[0].gain:.0%} | {row.fidelity_without:.1%} | {row.fidelity_with:.1%} "
+        f"| {row.line_without:.1%} | {row.line_with:.1%} |"
         for row in rows
     ]
     return "\n".join(lines)

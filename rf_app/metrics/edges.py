@@ -21,11 +21,12 @@ def edge_f1(wanted: np.ndarray, found: np.ndarray, reach: float = REACH) -> floa
     """
     if not wanted.any() or not found.any():
         return float(not wanted.any() and not found.any())
-    precision = _near(wanted, reach)[found].mean()
-    recall = _near(found, reach)[wanted].mean()
-    return float(2 * precision * recall / (precision + recall)) if precision + recall else 0.0
+    precision, recall = edge_recall(found, wanted, reach), edge_recall(wanted, found, reach)
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
-def _near(edges: np.ndarray, reach: float) -> np.ndarray:
-    """The pixels within `reach` of an edge."""
-    return distance_transform_edt(~edges) <= reach
+def edge_recall(wanted: np.ndarray, found: np.ndarray, reach: float = REACH) -> float:
+    """The share of the pixels of `wanted`, one at least, that have one of `found` within `reach` pixels."""
+    if not found.any():
+        return 0.0
+    return float((distance_transform_edt(~found) <= reach)[wanted].mean())

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rf_app.metrics.edges import canny, edge_f1
+from rf_app.metrics.edges import canny, edge_f1, edge_recall
 
 
 def line(column: int, rows: int = 20) -> np.ndarray:
@@ -23,6 +23,11 @@ def test_precision_and_recall_are_what_they_say() -> None:
     both = line(10) | line(30)
     assert edge_f1(line(10), both) == pytest.approx(2 * 0.5 / 1.5)
     assert edge_f1(both, line(10)) == pytest.approx(2 * 0.5 / 1.5)
+
+
+def test_recall_forgives_what_else_there_is() -> None:
+    assert edge_recall(line(10), line(10, 10) | line(30)) == pytest.approx(0.6)
+    assert edge_recall(line(10), line(10) & False) == 0
 
 
 def test_nothing_agrees_with_nothing_only() -> None:

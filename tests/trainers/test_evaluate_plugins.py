@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,6 +15,7 @@ from tests.trainers.commands import in_process
 from trainers import evaluate_controlnet, evaluate_lora
 from trainers.controlnet import controlnet_of
 from trainers.controlnet import save as save_controlnet
+from trainers.evaluate_controlnet import drawn_line, followed_share
 from trainers.lora import add_lora
 from trainers.lora import save as save_lora
 
@@ -66,6 +68,8 @@ def test_a_controlnet_s_figures(plugged: Path, tmp_path: Path, monkeypatch: pyte
     for row in rows:
         assert 0 <= row["f1_without"] <= 1
         assert row["f1_with"] != row["f1_without"]
+        assert 0 <= row["line_without"] <= 1
+        assert 0 <= row["line_with"] <= 1
         assert row["gain"] == pytest.approx(row["f1_with"] - row["f1_without"])
     measured = read_controlnet_card(plugged / "controlnets" / "random").measured
     assert measured["tiny-sd 2 steps"]["gain"] == pytest.approx(rows[0]["gain"], abs=1e-4)
@@ -86,3 +90,20 @@ def test_bad_input_is_named(
     own = ("--lora", "random", "--style", "neon", "--judge", plugged / "judge")
     assert in_process(evaluate_lora, (*own, *more), monkeypatch) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_drawn_line_goes_from_side_to_side_with_peaks() -> None:
+    for seed in range(40):
+        line = drawn_line(seed)
+        assert line.any(axis=0).all()
+        heights = line.argmax(axis=0)  # of the uppermost pixel
+        assert 14 <= heights.min() < 39
+        assert max(heights[0], heights[-1]) >= 43
+
+
+def test_the_share_of_a_line_is_that_where_edges_are() -> None:
+    """A picture that is black above the line and white below; one of a single colour."""
+    line = drawn_line(0)
+    below = np.cumsum(line, axis=0) > 0
+    images = torch.stack([torch.from_numpy(below), torch.ones(96, 96, dtype=bool)]).float()[:, None] * 2 - 1
+    assert followed_share([line, line], images.expand(-1, 3, -1, -1)) == pytest.approx(0.5, abs=0.02)
