@@ -1,7 +1,7 @@
 // The rows of a LoRA panel: what gr.HTML runs with `element`, `props`, `trigger` and `watch`. props.value is a
 // list of { id, title, trigger, strength, on, uploaded }; titles and trigger words are anyone's, so they only
-// ever become text. What a person changes is "input" to the page, and "settled" once a slider is let go; rows
-// that the server sends are drawn silently.
+// ever become text. props.keeps: whether somebody listens to "keep". What a person changes is "input" to the
+// page, and "settled" once a slider is let go; rows that the server sends are drawn silently.
 const list = element.querySelector(".loras");
 const LIMIT = 2;
 
@@ -50,7 +50,7 @@ const draw = () => {
       const keep = make("button", { className: "keep", textContent: "Keep", title: "Save to the list for good" });
       keep.addEventListener("click", () => trigger("keep", { id: row.id }));
       const head = make("label", {}, on, make("span", { textContent: row.title, title: row.title }));
-      const parts = [head, range, number, ...(row.uploaded ? [keep] : []), remove];
+      const parts = [head, range, number, ...(row.uploaded && props.keeps ? [keep] : []), remove];
       return make("div", { className: "lora" }, ...parts, ...words(row));
     }),
   );

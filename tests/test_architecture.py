@@ -1,7 +1,7 @@
 """The arrows of the house: who may import whom, read from the syntax trees, so none is too deep to be seen.
 
     app.py -> ui -> {workflows, jobs} -> pipeline -> {plugins, registry, schedulers, metrics} -> flow
-    trainers -> rf_app.{flow, schedulers, registry, metrics}        everything -> rf_app.errors
+    trainers -> rf_app.{flow, schedulers, registry, plugins, metrics}        everything -> rf_app.errors
 
 An import may skip floors downwards; none goes upwards, and rf_app never imports trainers.
 """
@@ -27,7 +27,7 @@ FLOORS = (  # from the ground up
 HEIGHT = {part: height for height, parts in enumerate(FLOORS) for part in parts}
 # Loading needs a scheduler's class, a plugin the model's card, and a condition map shows the edges measured.
 SIDEWAYS = {("registry", "schedulers"), ("plugins", "registry"), ("plugins", "metrics")}
-FOR_TRAINERS = {"errors", "flow", "schedulers", "registry", "metrics"}
+FOR_TRAINERS = {"errors", "flow", "schedulers", "registry", "plugins", "metrics"}
 FLOW_LIBRARIES = {"numpy", "scipy", "torch"}
 INPUT_OUTPUT = {"io", "json", "os", "pathlib", "shutil", "socket", "subprocess", "tempfile"}
 

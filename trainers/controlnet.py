@@ -12,6 +12,7 @@ the loss, E w ||eps - eps_hat||^2 with w = min(1 / alpha_bar_t, W), is v-predict
 up to W: the ordinary one, w = 1, gives next to no weight to pure noise, where the layout is decided.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -179,19 +180,16 @@ def main(config: ControlNetConfig) -> None:
             images = ImageFolder(config.images, base.resolution)
         else:
             images = Drawings(config.drawings, cache=run.parent / "drawings")
-        path = run / f"latents-{len(images)}.safetensors"
+        path = run / f"latents-{hashlib.sha256(images.digest().encode()).hexdigest()[:12]}.safetensors"
         latents = latents_of(pipeline.vae, images.pixels, len(images), path)
-    if len(images) < config.batch:
-        raise UserError(f"{len(images)} pictures are fewer than a batch of {config.batch}.")
+    batch = min(config.batch, len(images))
     if latents.shape[1:] != latent_shape(pipeline):
         raise UserError(f"{path} holds latents {tuple(latents.shape[1:])}, not {config.base}'s; remove it.")
     unet, noising = pipeline.unet, DDPMScheduler.from_config(pipeline.scheduler.config)
     torch.manual_seed(config.seed)  # the layers before the latents start at random
     controlnet = controlnet_of(unet).to(memory_format=torch.channels_last).requires_grad_(True)
     null, device = encode(pipeline, [""]), accelerator.device
-    order = Order(
-        len(images), config.batch, config.seed, accelerator.process_index, accelerator.num_processes
-    )
+    order = Order(len(images), batch, config.seed, accelerator.process_index, accelerator.num_processes)
 
     def loss(model: nn.Module, step: int, generator: torch.Generator) -> Tensor:
         picks = order.at(step)
@@ -208,7 +206,7 @@ def main(config: ControlNetConfig) -> None:
         weight = (1 / noising.alphas_cumprod.to(device)[t]).clamp(max=W)
         return (weight * (epsilon.float() - noise).square().mean(dim=(1, 2, 3))).mean()
 
-    shown = list(range(SHOWN))
+    shown = list(range(min(SHOWN, len(images))))
     edges = as_maps([canny(picture) for picture in images.pixels(shown)]).to(device)
     samples = control_samples(pipeline, base.guidance, edges, [images.caption(i) for i in shown], run)
     loop = LoopConfig(
@@ -219,7 +217,7 @@ def main(config: ControlNetConfig) -> None:
         ema=config.ema,
         seed=config.seed,
         checkpoint_every=config.checkpoint_every,
-        batch=config.batch,
+        batch=batch,
         subject={"base": config.base, "base weights": fingerprint(unet), "pictures": images.digest()},
     )
     controlnet = train(loop, controlnet, loss, samples)

@@ -205,7 +205,6 @@ def one_step_card(config: DistillConfig, teacher: ModelCard, pairs: Pairs) -> Mo
         steps=1,
         guidance=1.0,
         license=teacher.license,
-        base_model=teacher.base_model or teacher.id,
         lineage=(*teacher.lineage, teacher.id),
         settings=training_settings(config, pairs) | {"judge": config.judge.name},
     )

@@ -151,8 +151,7 @@ def main(config: LoraConfig) -> None:
     accelerator = Accelerator()
     pipeline = load_frozen(registry, config.base)
     images = ImageFolder(config.images, base.resolution)
-    if len(images) < config.batch:
-        raise UserError(f"{len(images)} pictures are fewer than a batch of {config.batch}.")
+    batch = min(config.batch, len(images))
     digest = images.digest()
     with accelerator.main_process_first():
         path = run / f"latents-{digest}.safetensors"
@@ -169,9 +168,7 @@ def main(config: LoraConfig) -> None:
     }
     add_lora(unet, config.layers, config.rank, config.seed)
     null = encode(pipeline, [""])
-    order = Order(
-        len(images), config.batch, config.seed, accelerator.process_index, accelerator.num_processes
-    )
+    order = Order(len(images), batch, config.seed, accelerator.process_index, accelerator.num_processes)
 
     def loss(model: nn.Module, step: int, generator: torch.Generator) -> Tensor:
         picks, device = order.at(step), accelerator.device
@@ -190,7 +187,7 @@ def main(config: LoraConfig) -> None:
         seed=config.seed,
         checkpoint_every=config.checkpoint_every,
         sample_every=config.checkpoint_every,
-        batch=config.batch,
+        batch=batch,
         subject=subject,
     )
     samples = lora_samples(pipeline, base.guidance, captions[:SHOWN], latents, run)

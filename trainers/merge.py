@@ -2,20 +2,18 @@
 
     python -m trainers.merge --teacher pocket-sd --lora woodcut --output my-teacher
 
-What is published is the teacher with other weights, so everything that begins with a model can begin with it.
+What is published is the teacher with other weights, the text encoder's too if the LoRA has a part for it, so
+everything that begins with a model can begin with it.
 """
 
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-from safetensors.torch import load_file
-
 from rf_app.errors import UserError
-from rf_app.registry.loading import load
+from rf_app.plugins.deltas import add_lora
 from rf_app.registry.loras import Loras
 from trainers.common import command
-from trainers.common.models import check_free, publish_unet, registry_into
+from trainers.common.models import check_free, registry_into
 
 
 @dataclass(frozen=True)
@@ -50,24 +48,20 @@ def main(config: MergeConfig) -> None:
     loras = Loras.beside(registry)
     style = loras.card(config.lora)
     check_free(registry, config.output, config.overwrite)
-    pipeline = load(registry, config.teacher, "cpu", torch.float32)
-    try:
-        pipeline.load_lora_weights(load_file(loras.file(config.lora)), adapter_name="style")
-        pipeline.fuse_lora(lora_scale=config.strength, components=["unet"])
-    except (ValueError, RuntimeError) as error:
-        raise UserError(f"The LoRA {config.lora!r} does not fit {config.teacher}: {error}") from None
-    pipeline.unload_lora_weights()
     card = replace(
         teacher,
         id=config.output,
         title=config.title or f"{teacher.title} with {style.title}",
         description=f"`{config.teacher}` with the LoRA `{config.lora}` merged in at {config.strength:g}.",
-        base_model=teacher.base_model or teacher.id,
+        base_model=teacher.id,
         lineage=(*teacher.lineage, teacher.id),
         measured={},
         settings={"teacher": config.teacher, "lora": config.lora, "strength": config.strength},
     )
-    publish_unet(registry, pipeline.unet, pipeline.scheduler, card, config.overwrite)
+    where = add_lora(
+        registry, config.teacher, loras.file(config.lora), config.strength, card, config.overwrite
+    )
+    print(f"published {config.output} in {where}", flush=True)
 
 
 if __name__ == "__main__":

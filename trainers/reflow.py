@@ -213,7 +213,6 @@ def reflow_card(config: ReflowConfig, teacher: ModelCard, pairs: Pairs) -> Model
         steps=8,
         guidance=GUIDANCE,
         license=teacher.license,
-        base_model=teacher.base_model or teacher.id,
         lineage=(*teacher.lineage, teacher.id),
         settings=training_settings(config, pairs),
     )

@@ -56,15 +56,22 @@ def parser() -> argparse.ArgumentParser:
         ("delete", "forget"),
     ):
         each = commands.add_parser(name, help=help)
-        each.add_argument("job", type=int)
+        each.add_argument("job", type=_number)
         if name == "show":
             each.add_argument("--follow", action="store_true", help="stay until it has ended")
         if name == "delete":
             each.add_argument("--yes", action="store_true", help="do not ask")
     mover = commands.add_parser("move", help="change the queue's order")
-    mover.add_argument("job", type=int)
+    mover.add_argument("job", type=_number)
     mover.add_argument("where", choices=["up", "down"])
     return top
+
+
+def _number(text: str) -> int:
+    """A job's number; no more digits than the database takes."""
+    if not 1 <= len(text) <= 18 or not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r:.40} is not the number of a job")
+    return int(text)
 
 
 def main() -> None:
@@ -91,6 +98,8 @@ def main() -> None:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
+    except KeyboardInterrupt:  # of --wait and --follow: the job goes on
+        raise SystemExit(130) from None
 
 
 def _start(database: Database, chosen: argparse.Namespace) -> None:

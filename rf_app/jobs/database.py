@@ -65,7 +65,8 @@ class Job:
 
 def home() -> Path:
     """The user's own folder: $INSTAFLOW_HOME, or ~/.instaflow."""
-    return Path(os.environ.get("INSTAFLOW_HOME") or Path.home() / ".instaflow")
+    # Absolute, because the runner and the trainers work in another folder than who starts them.
+    return Path(os.environ.get("INSTAFLOW_HOME") or Path.home() / ".instaflow").absolute()
 
 
 class Database:

@@ -49,8 +49,11 @@ class ModelSize:
 def size_of(unet: Path) -> ModelSize:
     """The size of a model by its `unet/` folder, without loading a weight."""
     config = read_json(unet / "config.json")
-    side = int(config["sample_size"])
-    return ModelSize((unet / WEIGHTS["unet"]).stat().st_size, int(config["in_channels"]) * side * side, side)
+    size = config["sample_size"]
+    height, width = size if isinstance(size, list) else (size, size)
+    area = int(height) * int(width)
+    latent = int(config["in_channels"]) * area
+    return ModelSize((unet / WEIGHTS["unet"]).stat().st_size, latent, round(area**0.5))
 
 
 def rate(database: Database, key: str, size: float, guess: float, pocket: float) -> tuple[float, str]:

@@ -39,7 +39,8 @@ RESUMABLE = ("stopped", "interrupted", "failed")
 def look(database: Database) -> list[Job]:
     """All jobs, as they truly are, and a runner at work if there is something to run.
 
-    A job that is noted as running though neither a runner nor its process lives is interrupted from now on.
+    A job that is noted as running though neither a runner nor its process lives is interrupted from now on,
+    unless that process had finished its stage: then the next runner goes on with the next.
     """
     found = database.jobs()
     if not any(job.under_way for job in found):
@@ -48,7 +49,7 @@ def look(database: Database) -> list[Job]:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         for job in database.jobs():
-            if job.state == "running" and find(job.pid, job.pid_created) is None:
+            if job.state == "running" and cut_short(job):
                 interrupted(database, job)
         found = database.jobs()
         if any(job.under_way for job in found):
@@ -58,6 +59,11 @@ def look(database: Database) -> list[Job]:
     finally:
         os.close(lock)
     return found
+
+
+def cut_short(job: Job) -> bool:
+    """Whether a running job's process is gone without what it was to make."""
+    return find(job.pid, job.pid_created) is None and not Path(job.stages[job.stage].product).exists()
 
 
 def interrupted(database: Database, job: Job) -> None:
@@ -114,6 +120,14 @@ def check(database: Database, wish: Wish, registry: Registry) -> None:
     found = recipe(wish.recipe)
     if found.needs and not getattr(wish, found.needs):
         raise UserError(f"“{found.title}” needs {NAMES[found.needs]}.")
+    if wish.style:
+        from rf_app.registry.loras import Loras  # imports PyTorch, as the registry given has
+
+        Loras.beside(registry).card(wish.style)
+    for name in ("images", "pairs"):
+        given = getattr(wish, name)
+        if given and not Path(given).is_dir():
+            raise UserError(f"{given}: there is no such folder, to take {NAMES[name]} from.")
     products = {Path(stage.product) for stage in _stages(wish, registry, database.folder / "new")}
     for product in products:
         roots = registry.folders if product.parent == _models(registry) else [product.parent]

@@ -21,7 +21,7 @@ from rf_app.jobs.estimate import START_KEY
 from rf_app.jobs.log import last_words, log_path
 from rf_app.jobs.plan import Stage
 from rf_app.jobs.processes import ROOT, end_tree, find, memory, trainer_environment, wait_in
-from rf_app.jobs.queue import interrupted, look
+from rf_app.jobs.queue import cut_short, interrupted, look
 
 NICE = 19  # the page comes first
 LOOK = 0.3  # seconds between two looks at the process and at the wish to stop
@@ -40,12 +40,11 @@ def work_off(database: Database, grace: float = GRACE) -> None:
 
 
 def _take_over(database: Database, job: Job, grace: float) -> None:
-    """A job of a runner that was killed: go on with its process if that lives."""
-    process = find(job.pid, job.pid_created)
-    if process is None:
+    """A job of a runner that was killed: go on with its process if that lives, or with what it has made."""
+    if cut_short(job):
         interrupted(database, job)
     else:
-        _run(database, job, grace, process)
+        _run(database, job, grace, find(job.pid, job.pid_created))
 
 
 def _run(database: Database, job: Job, grace: float, process: psutil.Process | None = None) -> None:

@@ -119,7 +119,7 @@ class Worker:
         self, picture: Image.Image, preprocessor: str, size: int, **thresholds: float
     ) -> Image.Image:
         """As `rf_app.plugins.preprocessors.condition_map`; what loads a model takes its turn."""
-        if preprocessor not in DETECTORS:
+        if preprocessor not in tuple(DETECTORS):  # a program may send what no dict can look up
             return condition_map(picture, preprocessor, size, **thresholds)
         return self._thread.submit(condition_map, picture, preprocessor, size).result()
 

@@ -6,6 +6,7 @@ with dtype, shape and place) and the data. What passes here, the safetensors lib
 
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass
 from math import prod
 from typing import Any, BinaryIO
@@ -94,8 +95,7 @@ def _parsed(raw: bytes) -> dict[str, Any]:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) < len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
+            ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
             raise UserError(f"The header names {twice!r:.80} twice.")
         return found
 

@@ -12,6 +12,7 @@ import math
 import re
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -118,7 +119,7 @@ def weights_of(registry: Registry, source: str, like: Mapping[str, Path]) -> Wei
     like: pieces of a model of the same shape, whose configs a single file needs. Raises UserError where there
     is nothing of that name.
     """
-    path = Path(source)
+    path = _path(source)
     if source in {card.id for card in registry.cards()}:
         return of_folders(registry.pieces(source))
     if path.is_file():
@@ -128,6 +129,13 @@ def weights_of(registry: Registry, source: str, like: Mapping[str, Path]) -> Wei
     if not (path / "unet").is_dir():
         raise UserError(f"{path}: is no diffusers model; it has no folder unet/.")
     return of_folders({piece: path / piece for piece in PIECES if (path / piece).is_dir()})
+
+
+def _path(text: str) -> Path:
+    """A path as a person types it, with ~ for their home."""
+    with suppress(RuntimeError):  # of a user who is none
+        return Path(text).expanduser()
+    return Path(text)
 
 
 def _from_hub(name: str) -> Path:
@@ -223,7 +231,7 @@ def merge(registry: Registry, options: Options) -> Path:
             card,
             options.overwrite,
         )
-    given = Path(options.lora)
+    given = _path(options.lora)
     file = given if given.is_file() else Loras.beside(registry).file(options.lora)
     return add_lora(registry, options.model, file, options.strength, card, options.overwrite)
 

@@ -27,6 +27,8 @@ from rf_app.registry.controlnets import FAMILIES
 MAX_FILE_BYTES = 256 * 2**20
 MAX_RANK = 256
 MAX_TRIGGER = 200
+MAX_SETTINGS = 256 * 2**10  # letters of what diffusers writes beside the tensors
+MAX_PATTERNS = 1000  # of alpha; each is compared with each layer's path
 UNET, TEXT_ENCODER = "unet", "text_encoder"
 
 HALF = re.compile(r"(.+?)[._]lora(?:_linear_layer)?[._](down|up|A|B)(?:\.[A-Za-z0-9-]+)?\.weight")
@@ -50,6 +52,7 @@ OTHER_MODELS = {  # by how their layers' names begin
     "lora_transformer_": "a transformer, as SD 3 and Flux have",
     "diffusion_model_": "a transformer, as SD 3 and Flux have",
 }
+NO_ALPHA = "The file's lora_adapter_metadata does not say its lora_alpha as a number."
 BEGINNINGS = {
     "lora_unet_": UNET,
     "unet_": UNET,
@@ -117,6 +120,7 @@ def read_lora(path: Path) -> LoraFile:
     for name, tensor in tensors.items():
         if not torch.isfinite(tensor).all():
             raise UserError(f"Tensor {name} holds values that are not finite numbers.")
+    said = _adapter_settings(header.metadata)
     layers = {}
     for stem, (down, up) in names.items():
         rank = tensors[down].shape[0]
@@ -124,7 +128,7 @@ def read_lora(path: Path) -> LoraFile:
         if f"{stem}.alpha" in tensors:
             scale = float(tensors[f"{stem}.alpha"]) / rank
         else:
-            scale = _stated_scale(header.metadata, stem, rank)
+            scale = _stated_scale(said, stem, rank)
         layers[stem] = Layer(tensors[down], tensors[up], scale)
     trigger = " ".join(header.metadata.get("modelspec.trigger_phrase", "").split())
     return LoraFile(layers, trigger[:MAX_TRIGGER])
@@ -175,23 +179,43 @@ def _check_rank(stem: str, down: TensorInfo, up: TensorInfo) -> None:
         raise UserError(f"Layer {stem} has rank {down.shape[0]:,}; at most {MAX_RANK} is accepted.")
 
 
-def _stated_scale(metadata: Mapping[str, str], stem: str, rank: int) -> float:
-    """alpha / rank by what diffusers writes beside PEFT's tensors; 1 where nothing is said, as PEFT has it.
-
-    Of the text there, numbers are all that is used.
-    """
+def _adapter_settings(metadata: Mapping[str, str]) -> dict[str, Any]:
+    """What diffusers writes beside PEFT's tensors; of its values, numbers are all that is used."""
+    text = metadata.get("lora_adapter_metadata", "{}")
+    if len(text) > MAX_SETTINGS:
+        raise UserError(
+            f"The file's lora_adapter_metadata has {len(text):,} letters; "
+            f"at most {MAX_SETTINGS:,} are accepted."
+        )
     try:
-        said = json.loads(metadata.get("lora_adapter_metadata", "{}"))
-        part, _, path = stem.partition(".")
-        alpha = said.get(f"{part}.lora_alpha", rank)
-        for ending, own in said.get(f"{part}.alpha_pattern", {}).items():
-            if path == ending or path.endswith(f".{ending}"):
-                alpha = own
-        scale = float(alpha) / (math.sqrt(rank) if said.get(f"{part}.use_rslora") else rank)
-    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
+        said = json.loads(text)
+    except (ValueError, RecursionError):
+        said = None
+    if not isinstance(said, dict):
+        raise UserError(NO_ALPHA)
+    for name, patterns in said.items():
+        if name.endswith(".alpha_pattern") and not (
+            isinstance(patterns, dict) and len(patterns) <= MAX_PATTERNS
+        ):
+            raise UserError(
+                f"The file's {name!r:.80} is no object of up to {MAX_PATTERNS:,} paths and their alphas."
+            )
+    return said
+
+
+def _stated_scale(said: Mapping[str, Any], stem: str, rank: int) -> float:
+    """alpha / rank of a layer by `_adapter_settings`; 1 where nothing is said, as PEFT has it."""
+    part, _, path = stem.partition(".")
+    alpha = said.get(f"{part}.lora_alpha", rank)
+    for ending, own in said.get(f"{part}.alpha_pattern", {}).items():
+        if path == ending or path.endswith(f".{ending}"):
+            alpha = own
+    try:
+        scale = alpha / (math.sqrt(rank) if said.get(f"{part}.use_rslora") else rank)
+    except (TypeError, OverflowError):
         scale = math.nan
     if not math.isfinite(scale):
-        raise UserError("The file's lora_adapter_metadata does not say its lora_alpha as a number.")
+        raise UserError(NO_ALPHA)
     return scale
 
 

@@ -1,13 +1,15 @@
 """Files that visitors upload: each visible to its own session alone, and gone with it.
 
 A session is known by a secret text, which is never part of a path. Files lie under their content's hash, in a
-folder of the running process, so that the next start finds and removes what a crash has left.
+folder of the running process, so that the next start finds and removes what a crash has left. Closing a page
+ends its session; a program only ever falls silent, so its uploads stay until others need the room.
 """
 
 import hashlib
 import re
 import shutil
 import tempfile
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +18,7 @@ from threading import Lock, Timer
 import psutil
 
 from rf_app.errors import UserError
+from rf_app.registry.disk import disk_full_named, writable, write_atomically
 from rf_app.registry.folders import Registry
 from rf_app.registry.loras import UPLOAD
 
@@ -23,7 +26,10 @@ MAX_FILES = 16  # a session
 MAX_BYTES = 512 * 2**20  # a session
 MAX_TOTAL_BYTES = 4 * 2**30  # all of them
 GRACE = 600.0  # seconds: a connection that was lost may come back
+IDLE = 3600.0  # seconds without use, after which a session makes room for others
 MAX_TITLE = 80
+FOLDER = ".instaflow_uploads"  # not HIDDEN of `rf_app.registry.disk`, whose leftovers others remove
+PROCESS = re.compile(r"[0-9]+-[0-9]+")  # as `_process` names them
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,8 @@ class Session:
 
     folder: Path
     files: dict[str, Upload] = field(default_factory=dict)
-    end: Timer | None = None
+    used: float = field(default_factory=time.monotonic)
+    end: Timer | None = None  # once its page was closed
 
 
 class Uploads:
@@ -57,40 +64,40 @@ class Uploads:
         self._lock = Lock()
         self._own = self.root / _process(psutil.Process())
         for left in self.root.iterdir() if self.root.is_dir() else ():
-            if not _alive(left.name):
+            if PROCESS.fullmatch(left.name) and not _alive(left.name):
                 shutil.rmtree(left, ignore_errors=True)
 
     @classmethod
     def beside(cls, registry: Registry) -> "Uploads":
-        """In `uploads/` beside the folder of the user's own models."""
-        return cls(registry.folders[-1].parent / "uploads")
+        """In a folder of their own beside that of the user's models, where anything of theirs may lie."""
+        return cls(registry.folders[-1].parent / FOLDER)
 
     def add(self, session: str, file: Path, title: str, trigger: str = "") -> Upload:
         """Keep a copy of a file that has been checked; the same content again is the same upload.
 
-        Raises UserError where there is no session, or its files would be too many or too large.
+        Raises UserError where there is no session, its files would be too many or too large, or the folder
+        cannot be written to; and `DiskFull`.
         """
         if not session:
             raise UserError("An upload belongs to a session: open the page, or use one client for all calls.")
         digest, size = _digest(file), file.stat().st_size
         id = f"{UPLOAD}{digest[:12]}"
         with self._lock:
-            own = self._sessions.get(session)
-            if own and id in own.files:
-                return own.files[id]
-            held = list(own.files.values()) if own else []
+            held = self._used(session)
+            if id in held:
+                return held[id]
             if len(held) >= MAX_FILES:
                 raise UserError(f"{MAX_FILES} files are uploaded already: remove one first.")
-            if sum(each.size for each in held) + size > MAX_BYTES:
+            if sum(each.size for each in held.values()) + size > MAX_BYTES:
                 raise UserError(f"Uploads may take {MAX_BYTES // 2**20} MB together: remove one first.")
-            everything = sum(each.size for other in self._sessions.values() for each in other.files.values())
-            if everything + size > MAX_TOTAL_BYTES:
-                raise UserError("There is no room for uploads at the moment: please try again later.")
-            if own is None:
-                self._own.mkdir(parents=True, exist_ok=True)
-                own = self._sessions[session] = Session(Path(tempfile.mkdtemp(dir=self._own)))
-            path = own.folder / f"{digest}.safetensors"
-            shutil.copyfile(file, path)
+            self._make_room(size)
+            with writable(self.root), disk_full_named(self._own):
+                if session not in self._sessions:
+                    self._own.mkdir(parents=True, exist_ok=True)
+                    self._sessions[session] = Session(Path(tempfile.mkdtemp(dir=self._own)))
+                own = self._sessions[session]
+                path = own.folder / f"{digest}.safetensors"
+                write_atomically(path, lambda temporary: shutil.copyfile(file, temporary))
             own.files[id] = Upload(id, _title(title), trigger, path, size)
             return own.files[id]
 
@@ -115,31 +122,55 @@ class Uploads:
                 found.path.unlink(missing_ok=True)
 
     def leave(self, session: str) -> None:
-        """The session's page was closed: delete its uploads, unless it is heard of again before long."""
+        """The session's page was closed: delete its uploads once they have not been used for a while.
+
+        A request that still waits may use them, and so may a page that only lost its connection: neither says
+        that it comes back.
+        """
         with self._lock:
             own = self._sessions.get(session)
             if own and own.end is None:
-                own.end = Timer(self.grace, self._end, [session])
-                own.end.daemon = True
-                own.end.start()
+                own.used = time.monotonic()
+                self._end_in(self.grace, session, own)
 
     def _used(self, session: str) -> dict[str, Upload]:
         own = self._sessions.get(session)
         if own is None:
             return {}
-        if own.end:
-            own.end.cancel()
-            own.end = None
+        own.used = time.monotonic()
         return own.files
 
-    def _end(self, session: str) -> None:
+    def _end_in(self, seconds: float, session: str, own: Session) -> None:
+        own.end = Timer(seconds, self._end, [session, own])
+        own.end.daemon = True
+        own.end.start()
+
+    def _end(self, session: str, own: Session) -> None:
         with self._lock:
-            own = self._sessions.get(session)
-            if own and own.end:  # not heard of meanwhile
-                del self._sessions[session]
-                shutil.rmtree(own.folder, ignore_errors=True)
-                with suppress(OSError):  # others are still there
-                    self._own.rmdir()
+            if self._sessions.get(session) is not own:  # it has made room, and may be another by now
+                return
+            rest = own.used + self.grace - time.monotonic()
+            if rest > 0:
+                self._end_in(rest, session, own)
+            else:
+                self._drop(session)
+
+    def _make_room(self, size: int) -> None:
+        """Drop idle sessions, the longest unused first, until `size` more bytes may come."""
+        idle = sorted((own.used, session) for session, own in self._sessions.items())
+        held = sum(each.size for own in self._sessions.values() for each in own.files.values())
+        for used, session in idle:
+            if held + size <= MAX_TOTAL_BYTES or time.monotonic() - used < IDLE:
+                break
+            held -= sum(each.size for each in self._sessions[session].files.values())
+            self._drop(session)
+        if held + size > MAX_TOTAL_BYTES:
+            raise UserError("There is no room for uploads at the moment: please try again later.")
+
+    def _drop(self, session: str) -> None:
+        shutil.rmtree(self._sessions.pop(session).folder, ignore_errors=True)
+        with suppress(OSError):  # others are still there
+            self._own.rmdir()
 
 
 def _digest(file: Path) -> str:
@@ -158,6 +189,6 @@ def _process(process: psutil.Process) -> str:
 def _alive(name: str) -> bool:
     """Whether the process that a folder is named after still runs; another may have got its number."""
     pid = name.partition("-")[0]
-    with suppress(psutil.Error, ValueError, OverflowError):
+    with suppress(psutil.Error, OverflowError):
         return _process(psutil.Process(int(pid))) == name
     return False

@@ -3,7 +3,9 @@
 The front matter is the truth; the body is the same for people: title, description, table of figures.
 """
 
+import hashlib
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +18,7 @@ from rf_app.errors import UserError
 
 KINDS = ("diffusion", "rectified-flow", "one-step")
 ID_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+LONGEST = 55  # of an id made from a name: a recipe may add to it
 MAX_CARD_BYTES = 262_144
 MAX_DEPTH = 32
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where there is one: six times as fast
@@ -49,8 +52,12 @@ def check_id(id: str, of: str = "Model") -> str:
 
 
 def as_id(title: str) -> str:
-    """A model's id from its name: "My Model" as "my-model"."""
-    return re.sub(r"[^a-z0-9._-]+", "-", title.lower()).strip("-._")[:55]
+    """An id from a name: "Café 2" as "cafe-2"; with a hash where another script or the length is lost."""
+    bare = "".join(c for c in unicodedata.normalize("NFKD", title.strip()) if not unicodedata.combining(c))
+    id = re.sub(r"[^a-z0-9._-]+", "-", bare.lower()).strip("-._")
+    if not bare or (id and len(id) <= LONGEST and not any(c.isalnum() and not c.isascii() for c in bare)):
+        return id
+    return f"{id[: LONGEST - 9].rstrip('-._') or 'own'}-{hashlib.sha256(bare.encode()).hexdigest()[:8]}"
 
 
 def write_card(folder: Path, card: ModelCard) -> None:

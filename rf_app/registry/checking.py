@@ -30,24 +30,33 @@ MAX_JSON_BYTES = 64 * 2**20
 def check_piece(folder: Path, piece: str | None = None) -> None:
     """Check a piece of a model, such as `pocket-sd/unet`; raises UserError naming the file and the fault.
 
-    piece: what it is, one of CONFIGS, where the folder's name does not say it.
+    piece: what it is, one of CONFIGS, where the folder's name does not say it. A pickle in it is refused, but
+    not beside the safetensors file of a ControlNet: the Hub has both in one folder, and it is never read.
     """
     piece = piece or folder.name
     if not folder.is_dir():
         raise UserError(f"{folder}: this folder is missing.")
+    beside = piece == "controlnet" and weights_file(folder, piece).is_file()
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in PICKLES:
+        if path.suffix.lower() in PICKLES and not beside:
             raise UserError(
                 f"{path}: a pickle can run any code when it is read, so only safetensors are accepted: "
                 f"convert the file, or remove it if there is a safetensors file beside it."
             )
     read_json(folder / CONFIGS[piece])
     if piece in WEIGHTS:
-        _check_weights(folder / WEIGHTS[piece])
+        _check_weights(weights_file(folder, piece))
     if piece == "tokenizer" and not (folder / "tokenizer.json").is_file():
         for name in ("vocab.json", "merges.txt"):
             if not (folder / name).is_file():
                 raise UserError(f"{folder / name}: this file is missing (or give tokenizer.json).")
+
+
+def weights_file(folder: Path, piece: str) -> Path:
+    """Where the weights of a piece lie, or should; a ControlNet may have them in half size only."""
+    path = folder / WEIGHTS[piece]
+    half = path.with_suffix(".fp16.safetensors")
+    return half if piece == "controlnet" and half.is_file() and not path.is_file() else path
 
 
 def read_json(path: Path) -> dict:

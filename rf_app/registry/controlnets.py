@@ -129,11 +129,20 @@ class ControlNets:
                 if not folder.is_dir() or name.startswith(".") or name in cards or name in problems:
                     continue
                 try:
+                    _check_name(folder)
                     check_piece(folder, "controlnet")
                     cards[name] = read_controlnet_card(folder)
                 except UserError as error:
                     problems[name] = str(error)
         return list(cards.values()), problems
+
+
+def _check_name(folder: Path) -> None:
+    """Raise UserError unless a folder's name, perhaps the Hub's, can be an id."""
+    try:
+        check_id(folder.name, "ControlNet")
+    except UserError as error:
+        raise UserError(f"{error} Rename this folder.") from None
 
 
 def check_fit(id: str, config: Mapping[str, Any], unet: Mapping[str, Any], vae: Mapping[str, Any]) -> None:

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from rf_app.errors import UserError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
+REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
 TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # Linux: <fcntl.h>, <linux/fs.h>
 RENAME_SWAP = 2  # macOS: <sys/stdio.h>
@@ -46,7 +46,7 @@ def disk_full_named(path: Path) -> Iterator[None]:
 
 @contextmanager
 def writable(folder: Path) -> Iterator[None]:
-    """Turn a refusal to write, for want of permission or on a read-only disk, into a UserError."""
+    """Turn a refusal to write into a UserError: no permission, a read-only disk, a file in its place."""
     try:
         yield
     except OSError as error:

@@ -20,6 +20,7 @@ from rf_app.registry.loading import assemble, stamp
 BUNDLED = Path(__file__).parents[2] / "assets" / "models"
 
 INDEX = ".index.json"
+TITLES = {"unet": "U-Net", "vae": "autoencoder", "text_encoder": "text encoder"}  # those with weights
 
 
 class Registry:
@@ -74,6 +75,12 @@ class Registry:
     def pieces(self, id: str) -> dict[str, Path]:
         """The folders of unet, scheduler, vae, text_encoder and tokenizer, some of them of the base model."""
         return self._pieces(self.folder(id))
+
+    def lender(self, id: str) -> str:
+        """Whom a model made from this one borrows from: this one if it has pieces to lend, else its base."""
+        folder = self.folder(id)
+        lends = any((folder / name).is_dir() for name in BORROWED)
+        return id if lends else self._card(folder).base_model or id
 
     def _pieces(self, folder: Path) -> dict[str, Path]:
         pieces, owners = {name: folder / name for name in OWN}, [folder]
@@ -158,11 +165,13 @@ class Registry:
         return target
 
     def _check(self, folder: Path) -> None:
-        """Load the model as a reader will, and refuse weights that a diverged training left."""
-        unet = assemble(self._pieces(folder), read_card(folder).kind).unet
-        for name, weight in unet.state_dict().items():
-            if not torch.isfinite(weight).all():
-                raise UserError(f"{folder.name}: the U-Net's {name} holds values that are not finite.")
+        """Load the model as a reader will, and refuse weights of its own that a diverged training left."""
+        pipeline = assemble(self._pieces(folder), read_card(folder).kind)
+        for piece, title in TITLES.items():
+            weights = getattr(pipeline, piece).state_dict() if (folder / piece).is_dir() else {}
+            for name, weight in weights.items():
+                if not torch.isfinite(weight).all():
+                    raise UserError(f"{folder.name}: the {title}'s {name} holds values that are not finite.")
 
 
 def _fields(card: ModelCard) -> dict[str, Any]:

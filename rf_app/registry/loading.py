@@ -22,7 +22,7 @@ from diffusers import (
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from rf_app.errors import UserError
-from rf_app.registry.checking import WEIGHTS, check_piece
+from rf_app.registry.checking import WEIGHTS, check_piece, weights_file
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
 
 if TYPE_CHECKING:
@@ -111,13 +111,14 @@ def load_piece(folder: Path, dtype: torch.dtype, piece: str | None = None) -> An
             return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
         except Exception as error:  # the Rust tokenizer raises bare Exceptions
             raise UserError(f"{folder}: not a CLIP tokenizer ({_first_line(error)}).") from None
-    weights = folder / WEIGHTS[piece]
+    weights = weights_file(folder, piece)
     options = {"local_files_only": True, "use_safetensors": True, "output_loading_info": True, "dtype": dtype}
     try:
         if piece == "text_encoder":
             model, info = CLIPTextModel.from_pretrained(folder, ignore_mismatched_sizes=True, **options)
         else:
-            model, info = CLASSES[piece].from_pretrained(folder, **options)
+            variant = None if weights.name == WEIGHTS[piece] else "fp16"
+            model, info = CLASSES[piece].from_pretrained(folder, variant=variant, **options)
     except (
         ValueError,
         TypeError,

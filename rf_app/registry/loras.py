@@ -1,7 +1,6 @@
 """LoRAs on disk: one folder an id, with a card and the weights in one safetensors file; listed, and saved."""
 
 import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 from rf_app.errors import UserError
 from rf_app.registry.card import Readme, check_id, write_readme
+from rf_app.registry.disk import disk_full_named, hidden_folder, put_in_place, writable
 from rf_app.registry.folders import Registry
 
 WEIGHTS = "pytorch_lora_weights.safetensors"  # as diffusers names it
@@ -93,20 +93,21 @@ class Loras:
     def save(self, file: Path, card: LoraCard) -> Path:
         """Copy weights that have been checked into the last folder, with a card, in one step: all or nothing.
 
-        Raises UserError for a taken or malformed id.
+        Raises UserError for a taken or malformed id and a folder that cannot be written to, and `DiskFull`.
         """
         root, id = self.folders[-1], check_id(card.id, "LoRA")
+        taken = UserError(f"There is already a LoRA {id!r}: choose another id.")
         if id.startswith(UPLOAD):
             raise UserError(f"{id!r}: ids of saved LoRAs do not begin with {UPLOAD!r}; choose another id.")
         if any((folder / id).exists() for folder in self.folders):
-            raise UserError(f"There is already a LoRA {id!r}: choose another id.")
-        root.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=root, prefix=f".{id}-") as hidden:
-            fresh = Path(hidden) / id
+            raise taken
+        with writable(root), disk_full_named(root / id), hidden_folder(root, id) as hidden:
+            fresh = hidden / id
             fresh.mkdir()
             shutil.copyfile(file, fresh / WEIGHTS)
             write_lora_card(fresh, card)
-            fresh.rename(root / id)
+            if not put_in_place(fresh, root / id, overwrite=False):
+                raise taken  # by another process, meanwhile
         return root / id
 
     def _scan(self) -> tuple[list[LoraCard], dict[str, str]]:

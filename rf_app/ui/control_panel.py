@@ -16,6 +16,7 @@ from rf_app.metrics.edges import HIGH, LOW
 from rf_app.pipeline.requests import MAX_CONTROLS, MAX_STRENGTH, Control
 from rf_app.plugins.picture import read_base64, read_picture
 from rf_app.plugins.preprocessors import MAX_THRESHOLD, suggested
+from rf_app.registry.controlnets import ControlNets
 from rf_app.ui.complaint import complain
 from rf_app.ui.cue import cue_for
 from rf_app.ui.sketch import sketch
@@ -32,6 +33,7 @@ PREPROCESSORS = [
     ("None: it is a map", "none"),
 ]
 PNG_URL = "data:image/png;base64,"
+MAX_PROBLEM = 300  # characters
 EMPTY = '<div class="map blank">The map appears here</div>'
 NONE_HERE = (
     "<p>No ControlNet is here yet. Train one with <code>python -m trainers.controlnet</code>, or put the "
@@ -82,6 +84,7 @@ class ControlPanel:
 
     units: tuple[Unit, ...]
     none_here: gr.HTML
+    problems: gr.HTML
     accordion: gr.Accordion
     examples: tuple[gr.Button, ...]
 
@@ -106,9 +109,10 @@ def build(studio: Studio, drawings: Sequence[Example]) -> ControlPanel:
                 for each in drawings
             )
         first = _unit(studio, 1)
+        problems = _problems(studio)
         with gr.Accordion("A second one", open=False, elem_id="control-more"):
             others = [_unit(studio, i) for i in range(2, MAX_CONTROLS + 1)]
-    return ControlPanel((first, *others), none_here, accordion, buttons)
+    return ControlPanel((first, *others), none_here, problems, accordion, buttons)
 
 
 def _unit(studio: Studio, i: int) -> Unit:
@@ -154,6 +158,21 @@ def _choices(studio: Studio) -> list[tuple[str, str]]:
     return [(card.title, card.id) for card in controlnets(studio.registry)]
 
 
+def _problems(studio: Studio) -> gr.HTML:
+    """Which folders are no ControlNets and why, without the way to them, which is nobody's business."""
+    nets = ControlNets.beside(studio.registry)
+    items = ""
+    for why in nets.problems().values():
+        for root in nets.folders:
+            why = why.replace(f"{root}/", "")
+        items += f"<li>{escape(why[:MAX_PROBLEM])}</li>"
+    return gr.HTML(
+        f"<p>In <code>controlnets/</code>, but not in this list:</p><ul>{items}</ul>",
+        visible=bool(items),
+        elem_id="control-problems",
+    )
+
+
 def connect(
     studio: Studio,
     panel: ControlPanel,
@@ -190,7 +209,7 @@ def connect(
         [page.load, *(net.focus for net in nets)],
         _refreshed(studio),
         nets,
-        [panel.none_here, *nets],
+        [panel.none_here, panel.problems, *nets],
         show_progress="hidden",
         api_visibility="private",
     )
@@ -218,6 +237,7 @@ def _refreshed(studio: Studio) -> Callable:
         first = choices[0][1] if choices else None
         return [
             gr.HTML(visible=not choices),
+            _problems(studio),
             *(gr.Dropdown(choices=choices, value=each or first) for each in chosen),
         ]
 

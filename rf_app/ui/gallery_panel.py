@@ -1,6 +1,6 @@
 """The gallery of the Models tab: search, a shelf of cards, and one of them in full with what can be done."""
 
-import secrets
+import hashlib
 import zipfile
 from collections.abc import Callable, Iterator
 from html import escape
@@ -14,6 +14,7 @@ from rf_app.errors import Cancelled, UserError
 from rf_app.registry import managing
 from rf_app.registry.disk import DiskFull
 from rf_app.registry.export import export
+from rf_app.registry.loading import stamp
 from rf_app.registry.permission import Permission
 from rf_app.ui.complaint import complain
 from rf_app.ui.model_view import full, in_bytes, shelf
@@ -202,18 +203,24 @@ def _draw(samples: Samples) -> Callable:
 
 
 def _export(studio: Studio, file: gr.DownloadButton) -> Callable:
-    """One zip with one folder; weights hardly shrink, so nothing is compressed."""
+    """One zip with one folder; weights hardly shrink, so nothing is compressed.
+
+    One for each state of a model, so that nobody can fill the disk with them.
+    """
 
     def pack(id: str, progress=gr.Progress()):  # noqa: B008
         try:
-            target = Path(file.GRADIO_CACHE) / secrets.token_hex(16) / f"{studio.registry.card(id).id}.zip"
-            target.parent.mkdir(parents=True)
-            with TemporaryDirectory(dir=target.parent) as name:
-                folder = export(studio.registry, id, Path(name) / id)
-                paths = sorted(path for path in folder.rglob("*") if path.is_file())
-                with zipfile.ZipFile(target, "w") as archive:
-                    for path in progress.tqdm(paths, desc="Packing"):
-                        archive.write(path, path.relative_to(name))
+            state = hashlib.sha256(repr(stamp(studio.registry.folder(id))).encode()).hexdigest()
+            target = Path(file.GRADIO_CACHE) / state / f"{studio.registry.card(id).id}.zip"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if not target.is_file():
+                with TemporaryDirectory(dir=target.parent) as name:
+                    folder = export(studio.registry, id, Path(name) / id)
+                    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+                    with zipfile.ZipFile(Path(name) / target.name, "w") as archive:
+                        for path in progress.tqdm(paths, desc="Packing"):
+                            archive.write(path, path.relative_to(name))
+                    (Path(name) / target.name).replace(target)
         except (UserError, DiskFull) as error:
             complain(UserError(str(error)))
             return gr.skip()

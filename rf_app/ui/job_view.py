@@ -127,7 +127,8 @@ def _open(job: Job, prompt: str) -> list[str]:
     makes = known[wish.recipe].makes if wish.recipe in known else ""
     if makes == "models":
         settings = {"prompt": prompt, "model": wish.output, "seed": SEED}
-        against = settings | {"against": wish.teacher}
+        teacher = f"{wish.output}-teacher" if wish.style else wish.teacher  # a style goes into it first
+        against = settings | {"against": teacher}
         return [
             send_button("generate", settings),
             send_button("compare", against, "Compare with the teacher"),

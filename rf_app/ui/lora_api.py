@@ -11,6 +11,7 @@ from pathlib import Path
 import gradio as gr
 
 from rf_app.errors import UserError
+from rf_app.registry.disk import DiskFull
 from rf_app.ui.lora_panel import session_of
 from rf_app.workflows.generate import Studio
 
@@ -51,7 +52,7 @@ def build(studio: Studio) -> None:
             if path is None:
                 raise UserError("file is missing: give a LoRA, a safetensors file.")
             upload = studio.loras.upload(path, path.name, model or studio.first_model(), session_of(asked_by))
-        except UserError as error:
+        except (UserError, DiskFull) as error:
             raise gr.Error(str(error), print_exception=False) from None
         finally:
             if path:

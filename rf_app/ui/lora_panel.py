@@ -12,6 +12,7 @@ import gradio as gr
 
 from rf_app.errors import UserError
 from rf_app.pipeline.requests import MAX_LORAS, Lora
+from rf_app.registry.disk import DiskFull
 from rf_app.registry.permission import Permission
 from rf_app.ui.complaint import complain
 from rf_app.workflows.generate import Studio
@@ -24,14 +25,18 @@ def session_of(asked_by: gr.Request) -> str:
     return getattr(asked_by, "session_hash", None) or ""
 
 
-def lora_rows(prefix: str = "") -> gr.HTML:
-    """The rows alone: `input` while a person changes them, `settled` after. prefix: sets the ids apart."""
+def lora_rows(prefix: str = "", keeps: bool = False) -> gr.HTML:
+    """The rows alone: `input` while a person changes them, `settled` after. prefix: sets the ids apart.
+
+    keeps: whether an upload has a button for the event `keep`.
+    """
     return gr.HTML(
         [],
         html_template='<div class="loras"></div>',
         js_on_load=SCRIPT.read_text(encoding="utf-8"),
         apply_default_css=False,
         elem_id=f"{prefix}-loras" if prefix else "loras",
+        keeps=keeps,
     )
 
 
@@ -65,7 +70,7 @@ def lora_panel(
                 min_width=110,
                 elem_id="lora-upload",
             )
-        rows = lora_rows()
+        rows = lora_rows(keeps=True)
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     changed(rows.input)
     changed(pick.input(_pick(studio), [pick, rows], [pick, rows], **quiet).then)
@@ -110,7 +115,7 @@ def _upload(studio: Studio) -> Callable:
             try:
                 found = studio.loras.upload(path, path.name, model, session)
                 rows = _added(rows, with_loras(studio, [Lora(found.id)], asked_by))
-            except UserError as error:
+            except (UserError, DiskFull) as error:
                 complain(UserError(f"{path.name}: {error}"))
             finally:
                 path.unlink(missing_ok=True)
@@ -129,8 +134,8 @@ def _keep(studio: Studio, permission: Permission) -> Callable:
             rows = [
                 saved | {name: row[name] for name in kept} if row["id"] == event.id else row for row in rows
             ]
-        except UserError as error:
-            complain(error)
+        except (UserError, DiskFull) as error:
+            complain(UserError(str(error)))
             return gr.skip(), gr.skip()
         gr.Info(f"{escape(card.title)} is in the list of LoRAs now, as {card.id}.")
         return rows, _choices(studio)(asked_by)

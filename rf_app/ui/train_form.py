@@ -20,6 +20,7 @@ from rf_app.jobs.plan import Wish
 from rf_app.jobs.recipes import PRESETS, Recipe, Shown, recipes
 from rf_app.jobs.words import duration, needs_in_words
 from rf_app.registry.card import as_id
+from rf_app.registry.controlnets import ControlNets
 from rf_app.registry.loras import Loras
 from rf_app.ui.complaint import complain
 from rf_app.ui.train_fields import advanced_field, advanced_update, shown_field
@@ -84,7 +85,8 @@ class Form:
 
 def free_name(studio: Studio, database: Database, title: str) -> str:
     """The name, with a number where it is taken or about to be."""
-    taken = {card.id for card in studio.registry.cards()}
+    stores = (studio.registry, Loras.beside(studio.registry), ControlNets.beside(studio.registry))
+    taken = {card.id for store in stores for card in store.cards()}
     taken |= {job.wish.output for job in database.jobs() if job.state != "done"}
     base, number = re.sub(r" \d+$", "", title), 2
     while as_id(title) in taken:

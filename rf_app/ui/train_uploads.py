@@ -48,8 +48,9 @@ def keep_pictures(database: Database) -> Callable:
         for number, file in enumerate(images):
             own = folder / f"{number:05d}{file.suffix.lower()}"
             shutil.copyfile(file, own)
-            said = texts[file.stem].read_text("utf-8", "replace") if file.stem in texts else file.stem
-            own.with_suffix(".txt").write_text(re.sub(r"[\s_-]+", " ", said).strip(), encoding="utf-8")
+            told = texts.get(file.stem)
+            said = told.read_text("utf-8", "replace") if told else re.sub(r"[_-]+", " ", file.stem)
+            own.with_suffix(".txt").write_text(" ".join(said.split()), encoding="utf-8")
         return str(folder)
 
     return keep

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,10 +21,10 @@ import tyro
 from rf_app.errors import UserError
 from rf_app.plugins.checkpoint import find_weights
 from rf_app.plugins.deltas import HUB_NAME
-from rf_app.registry.card import KINDS, ModelCard, check_id, read_card
+from rf_app.registry.card import KINDS, ModelCard, as_id, check_id, read_card
 from rf_app.registry.catalogue import catalogue
 from rf_app.registry.checking import BORROWED, CONFIGS, OWN, WEIGHTS, read_json
-from rf_app.registry.disk import DiskFull, disk_full_named, locked, writable
+from rf_app.registry.disk import DiskFull, disk_full_named, locked, writable, write_atomically
 from rf_app.registry.folders import Registry
 from rf_app.workflows.fetching import EXTRAS, Report, fetch, file_names
 from rf_app.workflows.single_file import gather_single_file
@@ -54,8 +54,7 @@ class Options:
 
 def id_of(source: str) -> str:
     """An id made from a source's name: "Lykon/DreamShaper 7" gives "dreamshaper-7"."""
-    name = Path(source).name.removesuffix(".safetensors").lower()
-    return re.sub(r"[^a-z0-9._-]+", "-", name).strip("-._")[:64] or "model"
+    return as_id(Path(source).name.removesuffix(".safetensors")) or "model"
 
 
 def checked(registry: Registry, options: Options) -> Options:
@@ -96,9 +95,8 @@ def bring_in(registry: Registry, options: Options) -> Path:
     staging = registry.folders[-1] / STAGING / options.id
     with writable(registry.folders[-1]), disk_full_named(staging):
         files = staging / "files"
-        files.mkdir(parents=True, exist_ok=True)
-        wish = asdict(options) | {"models": str(options.models or "")}
-        (staging / "wish.json").write_text(json.dumps(wish))
+        note_wish(staging, options)
+        files.mkdir(exist_ok=True)
         report = Report(staging)
         try:
             with locked(staging, PATIENCE):
@@ -116,12 +114,19 @@ def bring_in(registry: Registry, options: Options) -> Path:
     return target
 
 
+def note_wish(staging: Path, options: Options) -> None:
+    """Note what is wished for in an import's folder, to resume it from."""
+    wish = asdict(options) | {"models": str(options.models or "")}
+    write_atomically(staging / "wish.json", lambda path: path.write_text(json.dumps(wish)))
+
+
 def _gather(registry: Registry, options: Options, staging: Path, files: Path, report: Report) -> str | None:
     """Fill `files` with pieces under their standard names; returns the model the rest comes from, if any."""
     source = Path(options.source)
     if source.is_dir():
         _gather_folder(source, files, report)
     elif source.is_absolute():
+        _forget_others([source], files)
         return gather_single_file(registry, source, files, report)
     else:
         arrived = fetch(options.source, staging / "hub", report)
@@ -141,6 +146,7 @@ def _gather_folder(source: Path, files: Path, report: Report, link: bool = False
         if piece in WEIGHTS:
             pairs.append((find_weights(source / piece), files / piece / WEIGHTS[piece]))
     pairs = [(old, new) for old, new in pairs if old.is_file()]
+    _forget_others([old for old, _ in pairs], files)
     total, done = sum(old.stat().st_size for old, _ in pairs), 0
     for old, new in pairs:
         if not os.access(old, os.R_OK):
@@ -151,6 +157,16 @@ def _gather_folder(source: Path, files: Path, report: Report, link: bool = False
         else:
             _copy(old, new, lambda bytes, start=done: report(start + bytes, total, "Copying"))
         done += old.stat().st_size
+
+
+def _forget_others(sources: Sequence[Path], files: Path) -> None:
+    """Begin anew unless what has arrived is of these sources, and they are still what they were."""
+    stamps = {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in sources}
+    text, note = json.dumps(stamps), files.with_name("sources.json")
+    if not note.exists() or note.read_text() != text:
+        shutil.rmtree(files)
+        files.mkdir()
+        note.write_text(text)
 
 
 def _copy(old: Path, new: Path, report: Callable[[int], None]) -> None:
@@ -185,9 +201,12 @@ def _link_all(files: Path, folder: Path) -> None:
 
 
 def _card(options: Options, files: Path, like: str | None) -> ModelCard:
-    """What the model's own card says, or what its files tell."""
+    """What the model's own card says, or what its files tell; a kind that was chosen comes first."""
     with suppress(UserError):
         own = read_card(files)
+        if options.kind not in ("", own.kind):
+            steps, guidance = RECOMMENDED[options.kind]
+            own = replace(own, kind=options.kind, steps=steps, guidance=guidance)
         return replace(own, title=options.title or own.title)
     entry = next((each for each in catalogue() if each.name == options.source), None)
     flow = _scheduler(files) == FLOW

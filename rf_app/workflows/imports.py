@@ -5,9 +5,7 @@ was closed or restarted finds them again, and one that was started on the comman
 """
 
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -15,12 +13,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from rf_app.errors import UserError
 from rf_app.registry.card import check_id
 from rf_app.registry.disk import locked, writable
 from rf_app.registry.folders import Registry
 from rf_app.registry.permission import Permission
-from rf_app.workflows.importing import STAGING, Options, checked
+from rf_app.workflows.importing import STAGING, Options, checked, note_wish
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 10.0  # seconds for a process to end
@@ -78,9 +78,7 @@ class Imports:
             process.wait(PATIENCE)
         deadline = time.monotonic() + PATIENCE
         while _is_running(folder) and time.monotonic() < deadline:  # one that was started elsewhere
-            with suppress(OSError, ValueError, KeyError):
-                # While the lock is held, the process that wrote its number is alive.
-                os.kill(json.loads((folder / "progress.json").read_text())["pid"], signal.SIGTERM)
+            _terminate(folder / "progress.json")
             time.sleep(0.05)
 
     def resume(self, id: str) -> None:
@@ -89,7 +87,10 @@ class Imports:
         folder = self._folder(id)
         if _is_running(folder):
             return
-        wish = json.loads((folder / "wish.json").read_text())
+        try:
+            wish = json.loads((folder / "wish.json").read_text())
+        except FileNotFoundError:
+            raise UserError(f"{id!r} was ended before it noted its source: drop it, begin anew.") from None
         self._run(Options(wish["source"], wish["id"], wish["title"], wish["kind"]))
 
     def drop(self, id: str) -> None:
@@ -111,6 +112,7 @@ class Imports:
         with writable(self.registry.folders[-1]):
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "progress.json").unlink(missing_ok=True)
+            note_wish(folder, options)
             log = (folder / "log.txt").open("wb")
         command = [sys.executable, "-m", "rf_app.workflows.importing", options.source, "--id", options.id]
         command += ["--title", options.title, "--kind", options.kind]
@@ -145,6 +147,15 @@ class Imports:
         return Import(
             folder.name, wish.get("source", ""), running, state["done"], state["of"], state["text"], error
         )
+
+
+def _terminate(progress: Path) -> None:
+    """End the process that reports there; a run before may have, whose number is another's by now."""
+    with suppress(OSError, ValueError, KeyError, psutil.Error):
+        reported = progress.stat().st_mtime
+        process = psutil.Process(json.loads(progress.read_text())["pid"])
+        if process.create_time() < reported:  # whoever is born after a report has not written it
+            process.terminate()
 
 
 def _is_running(folder: Path) -> bool:

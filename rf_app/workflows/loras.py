@@ -1,15 +1,18 @@
 """LoRAs as the page, pictures and programs have them: settings in JSON, rows of a panel, uploads, saving."""
 
-import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 
 from rf_app.errors import UserError
 from rf_app.pipeline.requests import Lora
 from rf_app.pipeline.worker import Worker
 from rf_app.plugins.uploads import Upload
+from rf_app.registry.card import as_id
+from rf_app.registry.disk import disk_full_named
 from rf_app.registry.loras import UPLOAD, LoraCard
 
 
@@ -60,10 +63,17 @@ class LoraDesk:
     def upload(self, file: Path, name: str, model: str, session: str) -> Upload:
         """Keep a file for the session.
 
-        Raises UserError where it is no LoRA for the model, or there is no room.
+        Raises UserError where it is no LoRA for the model, or there is no room, and `DiskFull`.
         """
-        found = self.worker.inspect_lora(file, model)
-        return self.worker.uploads.add(session, file, name, found.trigger)
+        with disk_full_named(Path(gettempdir())), TemporaryDirectory() as folder:
+            own = Path(folder) / "lora.safetensors"
+            try:
+                # Gradio gives equal uploads one path: another visitor's call may remove it while this waits.
+                shutil.copyfile(file, own)
+            except FileNotFoundError:
+                raise UserError(f"{name} is gone from this computer: please upload it again.") from None
+            found = self.worker.inspect_lora(own, model)
+            return self.worker.uploads.add(session, own, name, found.trigger)
 
     def remove(self, id: str, session: str) -> None:
         """Delete one of the session's uploads; any other id is left alone."""
@@ -76,11 +86,11 @@ class LoraDesk:
     def save(self, id: str, session: str) -> LoraCard:
         """Put one of the session's uploads among the LoRAs for all, under an id made from its title.
 
-        Raises UserError if there is one of that id.
+        Raises UserError if there is one of that id or the folder cannot be written to, and `DiskFull`.
         """
         upload = self.worker.uploads.get(session, id)
-        name = re.sub(r"[^a-z0-9]+", "-", upload.title.lower()).strip("-")[:60].strip("-")
-        card = LoraCard(name or f"lora-{id.removeprefix(UPLOAD)}", upload.title, "Uploaded.", upload.trigger)
+        own = as_id(upload.title) or f"lora-{id.removeprefix(UPLOAD)}"
+        card = LoraCard(own, upload.title, "Uploaded.", upload.trigger)
         self.worker.loras.save(upload.path, card)
         return card
 

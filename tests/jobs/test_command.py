@@ -52,6 +52,15 @@ def test_list_show_stop_resume_delete(database: Database, tmp_path: Path) -> Non
     ("words", "said"),
     [
         (("show", 7), "error: There is no job 7. Jobs: none yet."),
+        (("stop", 10**20), "'100000000000000000000' is not the number of a job"),
+        (
+            ("start", "instaflow", "--teacher", "pocket-sd", "--output", "b", "--style", "none"),
+            "no LoRA 'none'",
+        ),
+        (
+            ("start", "lora", "--teacher", "pocket-sd", "--output", "b", "--images", "/none"),
+            "/none: there is no such folder, to take captioned pictures from",
+        ),
         (
             ("start", "reflow", "--teacher", "a", "--output", "b", "--set", "x"),
             "must look like reflow.steps=500",

@@ -174,6 +174,17 @@ def test_both_killed_is_interrupted_at_the_first_look(database: Database) -> Non
     assert "from step 0" in job.said
 
 
+def test_what_a_trainer_finished_while_nobody_looked_counts(database: Database) -> None:
+    id = add(database, ("--steps", "20", "--slow", "0.05"), ("--steps", "2"))
+    queue.look(database)
+    until(lambda: running(database, id), "the start")
+    process = running(database, id)
+    end_runner(database)
+    until(lambda: find(process.pid, database.job(id).pid_created) is None)
+    assert [job.state for job in queue.look(database)] == ["running"]
+    until(lambda: database.job(id).state == "done")
+
+
 def test_a_reused_pid_is_not_taken_for_the_job(database: Database) -> None:
     """Our own process has the pid, but was born at another time: it is neither the job nor ended."""
     id = add(database)

@@ -5,7 +5,9 @@ import pickle
 import random
 import re
 import struct
+import sys
 import zipfile
+from collections import Counter
 from io import BytesIO
 
 import pytest
@@ -17,7 +19,7 @@ from safetensors.torch import load, save
 
 from rf_app.errors import UserError
 from rf_app.plugins.checking import MAX_HEADER_BYTES, read_header
-from rf_app.plugins.lora import MAX_FILE_BYTES, read_lora
+from rf_app.plugins.lora import MAX_FILE_BYTES, MAX_PATTERNS, MAX_SETTINGS, read_lora
 from tests.plugins.lora_files import write
 
 PAIR = {
@@ -123,6 +125,33 @@ REFUSED = {
 def test_what_is_refused_and_why(content, message):
     with pytest.raises(UserError, match=re.escape(message)):
         check(content)
+
+
+def calls_of(function, *arguments):
+    """How often each function was called, Python's and C's, until the end or a UserError."""
+    calls = Counter()
+
+    def count(frame, event, argument):
+        if event == "call":
+            calls[frame.f_code.co_name] += 1
+        elif event == "c_call":
+            calls[argument.__name__] += 1
+
+    sys.setprofile(count)
+    try:
+        function(*arguments)
+    except UserError:
+        pass
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+def test_many_names_are_not_compared_with_each_other():
+    content = packed(b"{%s}" % b",".join(b'"t%d":0' % name for name in [*range(20_000), 19_999]))
+    with pytest.raises(UserError, match="names 't19999' twice"):
+        check(content)
+    assert calls_of(check, content)["count"] == 0
 
 
 def sound(content):
@@ -265,6 +294,35 @@ def test_what_is_no_lora_and_why(tmp_path, change, message):
 def test_what_is_said_of_alpha_must_be_a_number(tmp_path, said):
     with pytest.raises(UserError, match="lora_adapter_metadata does not say"):
         read_lora(write(tmp_path / "a.safetensors", PAIR, {"lora_adapter_metadata": said}))
+
+
+def test_what_is_said_of_alpha_is_read_once(tmp_path):
+    pairs = {name.replace(".a.", f".a{i}."): each for i in range(9) for name, each in PAIR.items()}
+    said = json.dumps(
+        {"unet.lora_alpha": 2, "unet.alpha_pattern": {f"a{i}.to_q": i for i in range(MAX_PATTERNS)}}
+    )
+    path = write(tmp_path / "a.safetensors", pairs, {"lora_adapter_metadata": said})
+    assert read_lora(path).layers["unet.a8.to_q"].scale == 4.0
+    assert calls_of(read_lora, path)["loads"] == 2  # the header, and what is said
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        (
+            {"unet.alpha_pattern": {f"a{i}": 1 for i in range(MAX_PATTERNS + 1)}},
+            "'unet.alpha_pattern' is no object of up to 1,000",
+        ),
+        ({"unet.alpha_pattern": ["a"]}, "'unet.alpha_pattern' is no object"),
+        ({"unet.lora_alpha": "1" * MAX_SETTINGS}, "letters; at most 262,144 are accepted"),
+        ({"unet.lora_alpha": "1" * 9999}, "does not say its lora_alpha as a number"),
+        ({"unet.lora_alpha": 10**999}, "does not say its lora_alpha as a number"),
+    ],
+)
+def test_little_can_be_said_of_alpha(tmp_path, said, message):
+    path = write(tmp_path / "a.safetensors", PAIR, {"lora_adapter_metadata": json.dumps(said)})
+    with pytest.raises(UserError, match=re.escape(message)):
+        read_lora(path)
 
 
 def test_trigger_words_are_one_short_line(tmp_path):

@@ -95,6 +95,15 @@ def test_folders_and_single_files_are_as_good_as_ids(tuned, tmp_path):
     assert str(tmp_path) not in (tuned.folder("by-path") / "README.md").read_text()
 
 
+def test_the_home_in_a_path_is_found(tuned, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    merge(tuned, wish(fine_tuned="~/models/tiny-tuned", base="tiny-sd"))
+    assert tuned.card("mine").settings["merged"]["fine_tuned"] == "tiny-tuned"
+    write(tmp_path / "lora.safetensors", as_kohya(random_lora(load(tuned, "tiny-sd").unet)))
+    merge(tuned, wish(model="tiny-sd", output="with-lora", lora="~/lora.safetensors"))
+    assert tuned.card("with-lora").settings["merged"]["lora"] == "lora.safetensors"
+
+
 def test_a_single_file_gives_every_tensor_its_name_in_diffusers(tiny_registry, tmp_path):
     pieces = tiny_registry.pieces("tiny-sd")
     save_single_file(pieces, tmp_path / "one.safetensors")
@@ -138,6 +147,7 @@ def test_a_lora_is_added_to_unet_and_text_encoder(tiny_registry, tmp_path):
         ({"fine_tuned": "../x", "base": "tiny-sd"}, r"'\.\./x': expected the id of a model, a folder"),
         ({"fine_tuned": "a\0b", "base": "tiny-sd"}, "expected the id of a model"),
         ({"fine_tuned": "<b>", "base": "tiny-sd"}, "expected the id of a model"),
+        ({"fine_tuned": "~nobody-of-that-name/x", "base": "tiny-sd"}, "expected the id of a model"),
         ({"fine_tuned": "/tmp", "base": "tiny-sd"}, "no diffusers model; it has no folder unet/"),
         ({"lora": "none"}, "There is no LoRA 'none'"),
         ({"fine_tuned": "tiny-sd", "base": "tiny-sd", "output": "../x"}, "use 1 to 64"),

@@ -1,6 +1,7 @@
 """Uploads belong to their session: invisible to others, limited, and gone with it."""
 
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -12,6 +13,8 @@ import pytest
 from rf_app.errors import UserError
 from rf_app.plugins import uploads as module
 from rf_app.plugins.uploads import Uploads
+from rf_app.registry.disk import DiskFull, hidden_folder
+from rf_app.registry.folders import Registry
 
 
 @pytest.fixture
@@ -116,22 +119,87 @@ def test_one_that_comes_back_in_time_keeps_them(tmp_path, file):
     uploads = Uploads(tmp_path / "uploads", grace=3600)
     upload = uploads.add("ann", file, file.name)
     uploads.leave("ann")
-    timer = uploads._sessions["ann"].end
+    own = uploads._sessions["ann"]
+    timer = own.end
     uploads.leave("ann")  # two pages of a session, or a heartbeat lost twice
-    assert uploads._sessions["ann"].end is timer
+    assert own.end is timer
+    own.used -= 3600
     assert uploads.of("ann") == [upload]
-    timer.join(30)
-    assert not timer.is_alive()
+    timer.cancel()
+    timer.function(*timer.args)  # an hour after the page was closed
     assert upload.path.exists()
+    assert own.end.is_alive()
+
+
+def test_what_a_waiting_request_uses_goes_after_it(tmp_path, file):
+    uploads = Uploads(tmp_path / "uploads", grace=2.0)
+    upload = uploads.add("ann", file, file.name)
+    uploads.leave("ann")
+    time.sleep(0.5)
+    used = time.monotonic()
+    uploads.get("ann", upload.id)
+    assert gone(uploads)
+    assert time.monotonic() - used > 2.0
+
+
+def test_the_longest_idle_make_room_and_no_others(tmp_path, file, monkeypatch):
+    uploads = Uploads(tmp_path / "uploads")
+    monkeypatch.setattr(module, "MAX_TOTAL_BYTES", 30)
+    for name in ("ann", "bob", "cid"):
+        uploads.add(name, file, file.name)
+    with pytest.raises(UserError, match="no room for uploads"):
+        uploads.add("dan", file, file.name)
+    for name, hours in (("ann", 2), ("bob", 3)):
+        uploads._sessions[name].used -= hours * 3600
+    uploads.add("dan", file, file.name)
+    assert [len(uploads.of(name)) for name in ("bob", "cid", "dan")] == [0, 1, 1]
+    assert len(uploads._sessions["ann"].files) == 1
+    assert len(files(uploads)) == 3
+
+
+def test_a_full_disk_leaves_no_part_of_a_file(uploads, file):
+    file.write_bytes(b"\0" * 2**20)
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**19, unlimited[1]))
+    try:
+        with pytest.raises(DiskFull, match="The disk is full"):
+            uploads.add("ann", file, file.name)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    assert files(uploads) == []
+    assert uploads.of("ann") == []
+    uploads.add("ann", file, file.name)
+
+
+def test_a_file_in_the_folder_s_place_is_named(uploads, file):
+    uploads.root.write_text("a file")
+    with pytest.raises(UserError, match="uploads: cannot be written to"):
+        uploads.add("ann", file, file.name)
+    assert uploads.of("ann") == []
+
+
+def test_what_lies_beside_the_models_is_left_alone_and_leaves_the_uploads_alone(tmp_path, file):
+    theirs = tmp_path / "uploads" / "holiday"
+    theirs.mkdir(parents=True)
+    uploads = Uploads.beside(Registry([tmp_path / "models"]))
+    assert theirs.is_dir()
+    upload = uploads.add("ann", file, file.name)
+    os.utime(uploads.root, (0, 0))
+    with hidden_folder(tmp_path, "export"):  # it removes what killed exports have left
+        assert upload.path.exists()
 
 
 def test_what_a_crash_has_left_is_removed_at_the_next_start(tmp_path, file):
     root = tmp_path / "uploads"
     done = subprocess.Popen([sys.executable, "-c", ""])
     done.wait()
-    for name in (f"{done.pid}-1", f"{psutil.Process().pid}-1", "rubbish"):
+    for name in (f"{done.pid}-1", f"{psutil.Process().pid}-1", f"{10**20}-1"):
         (root / name / "x").mkdir(parents=True)
         (root / name / "x" / "a.safetensors").write_bytes(b"left")
+    foreign = ["holiday", "2024-05-01", f"{done.pid}-1 copy"]
+    for name in foreign:
+        (root / name).mkdir()
     mine = Uploads(root).add("ann", file, file.name)
     other = Uploads(root)  # another server of this process's kind leaves the living alone
     assert files(other) == [mine.path]
+    assert {path.name for path in root.iterdir()} == {*foreign, mine.path.parent.parent.name}

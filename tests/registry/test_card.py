@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from rf_app.errors import UserError
-from rf_app.registry.card import check_id, read_card, write_card
+from rf_app.registry.card import as_id, check_id, read_card, write_card
 from tests.tiny import tiny_card
 
 CARD = replace(
@@ -93,3 +93,25 @@ def test_ids_that_cannot_be_folders(id):
 @pytest.mark.parametrize("id", ["a", "0", "pocket-2rf", "sd.v1_5", "x" * 64])
 def test_ids_that_can(id):
     assert check_id(id) == id
+
+
+@pytest.mark.parametrize(
+    ("title", "id"),
+    [
+        ("My Model", "my-model"),
+        ("Café  №2", "cafe-no2"),
+        ("Tom’s boats", "tom-s-boats"),
+        ("", ""),
+        ("  ", ""),
+    ],
+)
+def test_an_id_is_read_from_a_name(title: str, id: str) -> None:
+    assert as_id(title) == id
+
+
+@pytest.mark.parametrize("title", ["Моя модель", "日本", "Берег 2 boats", "!!!", "x" * 60, "<script>" * 7])
+def test_names_that_an_id_cannot_hold_have_ids_of_their_own(title: str) -> None:
+    ids = [as_id(f"{title}{end}") for end in ("", " 2", " 3")]
+    assert len(set(ids)) == 3
+    for id in ids:
+        assert len(check_id(f"{id}-teacher")) <= 63

@@ -9,10 +9,11 @@ import torch
 from rf_app.errors import UserError
 from rf_app.registry.controlnets import ControlNetCard, ControlNets, write_controlnet_card
 from rf_app.registry.loading import load
-from tests.tiny import tiny_unet, tiny_vae
+from tests.tiny import tiny_controlnet, tiny_unet, tiny_vae
 
 UNET, VAE = tiny_unet(3).config, tiny_vae().config
 WEIGHTS = "diffusion_pytorch_model.safetensors"
+PICKLE = "diffusion_pytorch_model.fp16.bin"
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ def test_one_for_another_base_is_refused_with_the_reason(nets, config, message):
         (lambda f: (f / WEIGHTS).unlink(), f"{WEIGHTS}: this file is missing"),
         (lambda f: (f / WEIGHTS).write_bytes(b"x" * 99), "not a complete safetensors"),
         (lambda f: (f / "config.json").write_text("{"), "not valid JSON"),
-        (lambda f: (f / "model.bin").write_bytes(b""), "a pickle can run any code"),
+        (lambda f: (f / WEIGHTS).rename(f / PICKLE), f"{PICKLE}: a pickle can run any code"),
     ],
 )
 def test_a_broken_one_is_named_and_the_others_stay(nets, fault, message):
@@ -93,6 +94,36 @@ def test_a_broken_one_is_named_and_the_others_stay(nets, fault, message):
     with pytest.raises(UserError, match=message):
         nets.load("tiny-canny", torch.float32, UNET, VAE)
     assert message.split(":")[-1].strip() in nets.problems()["tiny-canny"]
+
+
+def test_a_pickle_beside_safetensors_does_not_matter(nets):
+    """As lllyasviel has them on the Hub; these would not unpickle."""
+    for name in ("diffusion_pytorch_model.bin", PICKLE, "old.pth"):
+        (nets.folder("tiny-canny") / name).write_bytes(b"no pickle")
+    assert nets.problems() == {}
+    nets.load("tiny-canny", torch.float32, UNET, VAE)
+
+
+def test_half_size_alone_is_loaded_and_else_the_full_one(nets):
+    path, net = nets.folder("tiny-canny") / WEIGHTS, tiny_controlnet(7)
+    net.half().save_pretrained(path.parent, variant="fp16")
+    (path.parent / PICKLE).write_bytes(b"no pickle")
+    full = nets.load("tiny-canny", torch.float32, UNET, VAE)
+    assert not torch.equal(full.conv_in.weight, net.conv_in.weight.float())
+    path.unlink()
+    assert nets.problems() == {}
+    half = nets.load("tiny-canny", torch.float32, UNET, VAE)
+    assert half.dtype == torch.float32
+    assert torch.equal(half.conv_in.weight, net.conv_in.weight.float())
+
+
+@pytest.mark.parametrize("name", ["MyCanny", "my canny", "-canny"])
+def test_a_name_that_is_no_id_is_a_problem_with_a_way_out(nets, name):
+    folder = nets.folder("tiny-canny")
+    folder.rename(folder.with_name(name))
+    assert [card.id for card in nets.cards()] == ["tiny-depth"]
+    assert nets.problems()[name].startswith(f"ControlNet id {name!r}: use 1 to 64 of a-z")
+    assert nets.problems()[name].endswith("Rename this folder.")
 
 
 def test_a_strange_preprocessor_is_a_problem(nets):

@@ -19,7 +19,7 @@ from rf_app.registry.card import read_card, write_card
 from rf_app.registry.disk import HIDDEN, DiskFull
 from rf_app.registry.folders import BUNDLED, Registry
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
-from tests.tiny import tiny_card, tiny_flow, tiny_unet
+from tests.tiny import tiny_card, tiny_flow, tiny_text_encoder, tiny_tokenizer, tiny_unet, tiny_vae
 
 
 def card(id="mine", **changes):
@@ -143,6 +143,22 @@ def test_weights_that_diverged_are_refused(tiny_registry):
 
     with pytest.raises(UserError, match=r"conv_out\.bias holds values that are not finite"):
         tiny_registry.publish("mine", build, card())
+
+
+@pytest.mark.parametrize(
+    ("piece", "module", "message"),
+    [("vae", tiny_vae, "autoencoder"), ("text_encoder", lambda: tiny_text_encoder(tiny_tokenizer()), "text")],
+)
+def test_diverged_pieces_of_its_own_are_refused(tiny_registry, piece, module, message):
+    def build(folder):
+        tiny_flow(1)(folder)
+        spoilt = module()
+        torch.nn.init.constant_(next(spoilt.parameters()), float("inf"))
+        spoilt.save_pretrained(folder / piece)
+
+    with pytest.raises(UserError, match=rf"the {message}.* holds values that are not finite"):
+        tiny_registry.publish("mine", build, card())
+    assert not (tiny_registry.folders[0] / "mine").exists()
 
 
 def test_overwriting_needs_to_be_meant(tiny_registry):

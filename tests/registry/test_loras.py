@@ -1,9 +1,12 @@
 """LoRAs on disk: listed with their cards, found by id, saved whole or not at all."""
 
+import resource
+
 import pytest
 import yaml
 
 from rf_app.errors import UserError
+from rf_app.registry.disk import DiskFull
 from rf_app.registry.folders import Registry
 from rf_app.registry.loras import WEIGHTS, LoraCard, Loras, read_lora_card, write_lora_card
 
@@ -94,6 +97,22 @@ def test_nothing_half_written_stays(loras, weights):
     with pytest.raises(FileNotFoundError):
         loras.save(weights, CARD)
     assert list(loras.folders[1].iterdir()) == []
+
+
+def test_a_full_disk_and_a_file_in_the_folder_s_place_are_named(loras, weights):
+    weights.write_bytes(b"\0" * 2**20)
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**19, unlimited[1]))
+    try:
+        with pytest.raises(DiskFull, match="The disk is full"):
+            loras.save(weights, CARD)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    assert list(loras.folders[1].iterdir()) == []
+    loras.folders[1].rmdir()
+    loras.folders[1].write_text("a file")
+    with pytest.raises(UserError, match="own: cannot be written to"):
+        loras.save(weights, CARD)
 
 
 def test_they_lie_beside_the_models(tmp_path):

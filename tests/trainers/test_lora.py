@@ -130,7 +130,6 @@ def test_a_full_disk_leaves_no_lora(at_home: Path, pictures: Path) -> None:
         (("--base", "nobody"), "no model 'nobody'"),
         (("--output", "../x"), "'../x'"),
         (("--rank", 0), "--rank must be 1 to 256, not 0"),
-        (("--batch", 9), "8 pictures are fewer than a batch of 9"),
         (("--images", "absent"), "absent holds no captioned pictures"),
     ],
 )

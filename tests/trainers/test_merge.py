@@ -1,6 +1,8 @@
 """Merging a LoRA: the weights are the teacher's plus the LoRA's, and the result is a teacher."""
 
 import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,9 +12,10 @@ from safetensors.torch import save_file
 from rf_app.registry.folders import Registry
 from rf_app.registry.loading import load
 from rf_app.registry.loras import WEIGHTS
-from tests.plugins.lora_files import random_lora
+from tests.plugins.lora_files import as_kohya, as_peft, random_lora, write
 from tests.trainers.commands import in_process
 from trainers import merge
+from trainers.common.models import encode, publish_unet
 
 
 @pytest.fixture
@@ -67,3 +70,36 @@ def test_bad_input_is_named(
     given = more if "--teacher" in more else ("--teacher", "tiny-sd", *more)
     assert in_process(merge, (*given, "--output", "x"), monkeypatch) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("names", [as_kohya, as_peft])
+def test_every_kind_of_names_goes_in(
+    at_home: Path,
+    style: dict[str, torch.Tensor],
+    monkeypatch: pytest.MonkeyPatch,
+    names: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]],
+) -> None:
+    given = ("--teacher", "tiny-sd", "--lora", "style", "--overwrite", "--output")
+    assert in_process(merge, (*given, "plain"), monkeypatch) == 0
+    write(at_home / "loras" / "style" / WEIGHTS, names(style))
+    assert in_process(merge, (*given, "renamed"), monkeypatch) == 0
+    plain, renamed = (load(Registry.default(), id).unet.state_dict() for id in ("plain", "renamed"))
+    assert all(torch.equal(renamed[name], weight) for name, weight in plain.items())
+
+
+def test_what_is_made_from_a_merged_model_has_its_text_encoder(
+    at_home: Path, style: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = Registry.default()
+    own = load(registry, "tiny-sd")
+    write(at_home / "loras" / "style" / WEIGHTS, random_lora(None, own.text_encoder))
+    options = ("--teacher", "tiny-sd", "--lora", "style", "--output", "with-words")
+    assert in_process(merge, options, monkeypatch) == 0
+    card = replace(registry.card("with-words"), id="made-from-it", lineage=("tiny-sd", "with-words"))
+    publish_unet(registry, own.unet, own.scheduler, card, overwrite=True)
+    assert registry.card("made-from-it").base_model == "with-words"
+    plain, merged, made = (
+        encode(load(registry, id), ["a lake"]) for id in ("tiny-sd", *card.lineage[1:], card.id)
+    )
+    assert torch.equal(made, merged)
+    assert not torch.allclose(made, plain, atol=1e-2)

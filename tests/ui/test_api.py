@@ -135,6 +135,10 @@ def test_a_picture_is_followed(client):
         ([{"model": "tiny-canny", "image": a_picture(), "strength": 3}], "strength is 3"),
         ([{"model": "tiny-canny", "image": a_picture(), "low": 300}], "low threshold, 300, is above"),
         ([{"model": "tiny-canny", "image": a_picture(), "preprocessor": "sobel"}], "preprocessor is 'sobel'"),
+        (
+            [{"model": "tiny-canny", "image": a_picture(), "preprocessor": ["canny"]}],
+            "is ['canny']; it must be",
+        ),
     ],
 )
 def test_a_bad_control_is_answered_with_its_message(client, control, message):

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 
 import numpy as np
 import pytest
@@ -219,3 +220,19 @@ def test_the_panel_fits_any_screen(page, width):
         box = page.locator(part).bounding_box()
         assert box["width"] == pytest.approx(box["height"], abs=1)
         assert box["width"] > 120
+
+
+def test_what_is_no_controlnet_is_named_with_the_reason(own_page, tiny_registry):
+    expect(own_page.locator("#control-problems")).not_to_be_attached()
+    folder = tiny_registry.folders[-1].parent / "controlnets"
+    (folder / "tiny-canny").rename(folder / "My <b>Canny")
+    (folder / "tiny-depth" / "config.json").unlink()
+    own_page.reload()
+    own_page.get_by_text("Follow a drawing or picture").click()
+    problems = own_page.locator("#control-problems li")
+    expect(problems).to_have_text(
+        [
+            re.compile(r"ControlNet id 'My <b>Canny': use 1 to 64 .* Rename this folder\."),
+            "tiny-depth/config.json: this file is missing.",
+        ]
+    )

@@ -133,6 +133,17 @@ def test_one_is_picked_from_the_list_and_sent_along(page):
     wait_until(lambda: pixels(page, "#scrubber img") == decoded(before))
 
 
+def test_a_copy_elsewhere_offers_no_button_that_nobody_hears(page, files):
+    page.set_input_files("#lora-box input[type=file]", files / "Woodcut.safetensors")
+    expect(row(page, "Woodcut").get_by_role("button", name="Keep")).to_be_visible()
+    for tab in ("compare", "interpolate"):
+        page.get_by_role("tab", name="Generate").click()
+        page.locator(f"#stage .send[data-send={tab}]").first.click()
+        copy = page.locator(f"#{tab}-loras .lora")
+        expect(copy.get_by_label("Remove Woodcut")).to_be_visible()
+        expect(copy.get_by_role("button", name="Keep")).to_have_count(0)
+
+
 def decoded(url):
     return Image.open(BytesIO(base64.b64decode(url.partition(",")[2]))).tobytes() if url else b""
 

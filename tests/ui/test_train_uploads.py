@@ -11,7 +11,7 @@ def test_pictures_keep_their_captions_and_nothing_of_their_names(tmp_path: Path)
     upload.mkdir()
     for name in ("b <i>.png", "red_tent.JPG", "notes.html"):
         (upload / name).write_bytes(name.encode())
-    (upload / "b <i>.txt").write_text("a lake\nat night")
+    (upload / "b <i>.txt").write_text("a black-and-white lake\nin sks_style")
     keep = keep_pictures(Database(tmp_path / "jobs"))
     folder = Path(keep([str(path) for path in upload.iterdir()]))
     assert folder.parent == tmp_path / "jobs" / "pictures"
@@ -21,7 +21,7 @@ def test_pictures_keep_their_captions_and_nothing_of_their_names(tmp_path: Path)
         "00001.jpg",
         "00001.txt",
     ]
-    assert (folder / "00000.txt").read_text() == "a lake at night"
+    assert (folder / "00000.txt").read_text() == "a black-and-white lake in sks_style"
     assert (folder / "00001.txt").read_text() == "red tent"
     assert keep([str(upload / "notes.html")]) == keep(None) == ""
 

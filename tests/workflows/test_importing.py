@@ -1,23 +1,33 @@
 """Bringing models in: what is taken, what is refused, and what a broken transfer costs."""
 
 import json
+import math
+import os
 import shutil
+import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from rf_app.errors import UserError
 from rf_app.plugins.checkpoint import short
 from rf_app.registry.catalogue import catalogue, obstacle
 from rf_app.registry.checking import WEIGHTS
+from rf_app.registry.disk import locked
 from rf_app.registry.folders import Registry
 from rf_app.registry.permission import Permission
+from rf_app.workflows import importing
+from rf_app.workflows import imports as imports_module
 from rf_app.workflows.importing import Options, bring_in, id_of
 from rf_app.workflows.imports import Imports
 from tests.single_file import save_single_file
 
+ROOT = Path(__file__).parents[2]
 UNET = "unet/diffusion_pytorch_model.safetensors"
 
 
@@ -77,6 +87,57 @@ def test_a_folder_with_our_card_keeps_it(registry, tiny_models):
         "Random weights for the tests.",
         3.0,
     )
+
+
+def test_a_chosen_kind_comes_before_our_card_s(registry, tiny_models):
+    source = str(tiny_models / "tiny-sd")
+    bring_in(registry, Options(source, id="mine", kind="one-step"))
+    card = registry.card("mine")
+    assert (card.kind, card.steps, card.guidance) == ("one-step", 1, 1.0)
+    bring_in(registry, Options(source, id="same", kind="diffusion"))
+    assert (registry.card("same").steps, registry.card("same").guidance) == (4, 3.0)
+
+
+def change(path, name, value):
+    """Spoil or mend one tensor of a safetensors file, whose size stays; its time does not."""
+    tensors = load_file(path)
+    tensors[name].view(-1)[0] = value
+    save_file(tensors, path, metadata={"format": "pt"})
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 10**9))
+
+
+def test_a_part_of_a_file_that_has_changed_is_not_gone_on_with(registry, elsewhere, monkeypatch):
+    """The copying is cut off in the middle of the largest file, which is another one when it goes on."""
+    unet = elsewhere / UNET
+    monkeypatch.setattr(importing, "CHUNK", 2**16)
+    cut = unet.stat().st_size // 2
+
+    class Cut(importing.Report):
+        def __call__(self, done, of, text, error=""):
+            super().__call__(done, of, text, error)
+            if any(part.stat().st_size > cut for part in self.path.parent.rglob(f"{unet.name}.part")):
+                raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(importing, "Report", Cut)
+        with pytest.raises(KeyboardInterrupt):
+            bring_in(registry, Options(str(elsewhere), id="mine"))
+    assert list((registry.folders[-1] / ".imports" / "mine").rglob("*.part"))
+    change(unet, "conv_in.bias", 5.0)
+    folder = bring_in(registry, Options(str(elsewhere), id="mine"))
+    assert (folder / UNET).read_bytes() == unet.read_bytes()
+    assert not list(folder.rglob("*.part"))
+
+
+def test_pieces_of_a_single_file_that_has_changed_are_made_anew(registry, tiny_models, tmp_path):
+    bring_in(registry, Options(str(tiny_models / "tiny-sd")))
+    path = tmp_path / "one.safetensors"
+    save_single_file(registry.pieces("tiny-sd"), path)
+    change(path, "model.diffusion_model.out.2.bias", math.nan)
+    with pytest.raises(UserError, match="not finite"):
+        bring_in(registry, Options(str(path)))
+    change(path, "model.diffusion_model.out.2.bias", 5.0)
+    assert load_file(bring_in(registry, Options(str(path))) / UNET)["conv_out.bias"][0] == 5.0
 
 
 def test_a_single_file_becomes_pieces_and_borrows_a_tokenizer(registry, tiny_models, tmp_path):
@@ -144,8 +205,9 @@ def test_what_is_not_whole_never_appears(registry, elsewhere, spoil, message):
 
 def test_ids_are_made_from_names():
     assert id_of("Lykon/DreamShaper 7") == "dreamshaper-7"
-    assert id_of("/a/b/Ünï<b>.safetensors") == "n-b"
-    assert id_of("山") == "model"
+    assert id_of("/a/b/Ünï<b>.safetensors") == "uni-b"
+    assert id_of("山").startswith("own-")
+    assert id_of(".safetensors") == "model"
 
 
 def wait(condition):
@@ -177,6 +239,67 @@ def test_failed_paused_resumed_and_dropped(registry, elsewhere):
     assert imports.all() == []
     with pytest.raises(UserError, match="no import 'other'"):
         imports.resume("other")
+
+
+def test_one_killed_before_it_ran_is_resumed(registry, elsewhere):
+    imports = Imports(registry, Permission())
+    imports.start(str(elsewhere), "mine", kind="one-step")
+    imports._processes["mine"].kill()
+    imports._processes["mine"].wait()
+    found_again = Imports(registry, Permission())
+    assert [(each.source, each.running) for each in found_again.all()] == [(str(elsewhere), False)]
+    found_again.resume("mine")
+    wait(lambda: not found_again.all())
+    assert registry.card("mine").kind == "one-step"
+
+
+def test_one_that_noted_nothing_is_not_resumed(registry):
+    imports = Imports(registry, Permission())
+    (imports.folder / "mine").mkdir(parents=True)
+    with pytest.raises(UserError, match="drop it, begin anew"):
+        imports.resume("mine")
+    imports.drop("mine")
+    assert imports.all() == []
+
+
+IMPORTING = """
+import sys, time
+from pathlib import Path
+from rf_app.registry.disk import locked
+from rf_app.workflows.fetching import Report
+with locked(Path(sys.argv[1])):
+    Report(Path(sys.argv[1]))(1, 2, "Copying")
+    time.sleep(60)
+"""
+
+
+def test_one_that_was_started_elsewhere_is_paused(registry):
+    imports = Imports(registry, Permission())
+    folder = imports.folder / "mine"
+    folder.mkdir(parents=True)
+    with subprocess.Popen([sys.executable, "-c", IMPORTING, folder], cwd=ROOT) as process:
+        wait(lambda: (folder / "progress.json").exists())
+        assert imports.all()[0].running
+        imports.pause("mine")
+        assert process.wait(10) == -signal.SIGTERM
+    assert not imports.all()[0].running
+
+
+def test_another_process_that_has_the_number_now_is_left_alone(registry, monkeypatch):
+    monkeypatch.setattr(imports_module, "PATIENCE", 0.3)
+    imports = Imports(registry, Permission())
+    folder = imports.folder / "mine"
+    folder.mkdir(parents=True)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
+        progress = folder / "progress.json"
+        progress.write_text(
+            json.dumps({"pid": stranger.pid, "done": 1, "of": 2, "text": "Copying", "error": ""})
+        )
+        os.utime(progress, (time.time() - 60,) * 2)  # of a run before
+        with locked(folder):
+            imports.pause("mine")
+        assert stranger.poll() is None
+        stranger.communicate(b"\n")
 
 
 def test_strangers_may_not(registry, elsewhere, monkeypatch):

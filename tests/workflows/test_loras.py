@@ -1,6 +1,9 @@
 """LoRAs in pictures' settings, and what a visitor does with uploads, without a browser."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Event
 
 import pytest
 
@@ -73,6 +76,22 @@ def test_a_list_and_rows_are_the_visitor_s_own(studio, file):
     }
     with pytest.raises(UserError, match="none of this session's uploads"):
         studio.loras.rows([Lora(own.id)], "bob")
+
+
+def test_a_file_that_another_visitor_s_upload_removes(studio, file):
+    """Gradio gives equal files one path, and each call removes it when it ends."""
+    busy = Event()
+    studio.worker._thread.submit(busy.wait, 60)
+    with ThreadPoolExecutor() as visitors:
+        waiting = visitors.submit(upload, studio, file)
+        while not studio.worker._thread._work_queue.qsize():
+            assert not waiting.done()
+            time.sleep(0.01)
+        file.unlink()
+        busy.set()
+        assert waiting.result(60).title == "Wood & <b>Cut!"
+    with pytest.raises(UserError, match="please upload it again"):
+        upload(studio, file)
 
 
 def test_what_is_kept_draws_the_same_picture_for_everybody(studio, file):

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -131,7 +132,7 @@ def publish_unet(
     card: ModelCard,
     overwrite: bool,
 ) -> None:
-    """Publish, on the first process, what differs from the base: the U-Net in float16, and its scheduler."""
+    """Publish, on the first process, a U-Net in float16 and its scheduler; the rest is its teacher's."""
 
     def build(folder: Path) -> None:
         unet.half().to(memory_format=torch.contiguous_format).save_pretrained(folder / "unet")
@@ -139,6 +140,7 @@ def publish_unet(
 
     if PartialState().is_main_process:
         with disk_full_named(registry.folders[-1] / card.id):
-            where = registry.publish(card.id, build, card, overwrite=overwrite)
+            borrowing = replace(card, base_model=registry.lender(card.lineage[-1]))
+            where = registry.publish(card.id, build, borrowing, overwrite=overwrite)
         print(f"published {card.id} in {where}", flush=True)
     PartialState().wait_for_everyone()
