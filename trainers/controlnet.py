@@ -79,7 +79,7 @@ class ControlNetConfig:
     """Folder of models to look in besides the bundled ones (default: the user's)."""
     overwrite: bool = False
     """Replace a ControlNet of that id."""
-    steps: int = 3_600
+    steps: int = 2_000
     """Optimizer steps."""
     batch: int = 48
     """Pictures in a step of each process."""
@@ -87,9 +87,6 @@ class ControlNetConfig:
     """Peak learning rate (1e-5 is usual for SD 1.5)."""
     ema: float = 0.998
     """Decay of the moving average."""
-    scale: float = 0.75
-    """What is published acts at strength 1 as what was trained does at this one: with more a one-step model
-    follows little more, and its pictures suffer."""
     checkpoint_every: int = 500
     """Steps between checkpoints."""
     seed: int = 0
@@ -223,9 +220,7 @@ def main(config: ControlNetConfig) -> None:
     controlnet = train(loop, controlnet, loss, samples)
     if accelerator.is_main_process:
         card = controlnet_card(config, base, len(images))
-        publish(
-            root, config.output, lambda folder: save(controlnet, config.scale, card, folder), config.overwrite
-        )
+        publish(root, config.output, lambda folder: save(controlnet, card, folder), config.overwrite)
 
 
 def control_samples(
@@ -252,11 +247,8 @@ def control_samples(
     return samples
 
 
-def save(controlnet: ControlNetModel, scale: float, card: ControlNetCard, folder: Path) -> None:
-    """Write the ControlNet in float16, as diffusers does, with `scale` times its additions; and the card."""
-    for layer in (*controlnet.controlnet_down_blocks, controlnet.controlnet_mid_block):
-        for parameter in layer.parameters():
-            parameter.data *= scale
+def save(controlnet: ControlNetModel, card: ControlNetCard, folder: Path) -> None:
+    """Write the ControlNet in float16, as diffusers does, and the card."""
     controlnet.half().to(memory_format=torch.contiguous_format).save_pretrained(folder)
     config = folder / "config.json"
     settings = {k: v for k, v in json.loads(config.read_text()).items() if k != "_name_or_path"}
@@ -266,7 +258,7 @@ def save(controlnet: ControlNetModel, scale: float, card: ControlNetCard, folder
 
 def controlnet_card(config: ControlNetConfig, base: ModelCard, count: int) -> ControlNetCard:
     """The card of the ControlNet that was trained on `count` pictures."""
-    names = ("steps", "batch", "learning_rate", "ema", "scale", "seed")
+    names = ("steps", "batch", "learning_rate", "ema", "seed")
     return ControlNetCard(
         id=config.output,
         title=config.title or config.output,

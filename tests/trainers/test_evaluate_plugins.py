@@ -38,7 +38,7 @@ def plugged(home: Path, at_home: Path) -> Path:
         if "controlnet_down_blocks" in name:
             parameter.data.normal_()
     (home / "controlnets" / "random").mkdir(parents=True, exist_ok=True)
-    save_controlnet(net, 1.0, ControlNetCard("random", "Random", "canny"), home / "controlnets" / "random")
+    save_controlnet(net, ControlNetCard("random", "Random", "canny"), home / "controlnets" / "random")
     return home
 
 

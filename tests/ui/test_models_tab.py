@@ -70,7 +70,7 @@ def test_find_rename_and_delete(own_page, tiny_registry):
     own_page.click("#model-yes")
     expect(cards(own_page)).to_have_count(3)
     assert not folder.exists()
-    assert sorted(path.name for path in folder.parent.iterdir() if path.name != ".samples") == [
+    assert sorted(path.name for path in folder.parent.iterdir() if path.name[0] != ".") == [
         "tiny-2rf",
         "tiny-instaflow",
         "tiny-sd",
