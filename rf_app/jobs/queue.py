@@ -139,6 +139,13 @@ def check(database: Database, wish: Wish, registry: Registry) -> None:
             raise UserError(f"Job {job.id} is about to make {wish.output!r}: choose another name.")
 
 
+def check_unused(database: Database, id: str) -> None:
+    """Raises UserError where a job that is not over begins with a model, or makes it."""
+    for job in database.jobs():
+        if job.under_way and any(id in stage.arguments for stage in job.stages):
+            raise UserError(f"Job {job.id} needs {id!r}: stop it first, or wait until it has ended.")
+
+
 def _models(registry: Registry) -> Path:
     return registry.folders[-1].absolute()
 

@@ -11,6 +11,8 @@ import gradio as gr
 from huggingface_hub import create_repo, get_token, upload_folder
 
 from rf_app.errors import Cancelled, UserError
+from rf_app.jobs.database import Database
+from rf_app.jobs.queue import check_unused
 from rf_app.registry import managing
 from rf_app.registry.disk import DiskFull
 from rf_app.registry.export import export
@@ -235,6 +237,7 @@ def _ask(studio: Studio, permission: Permission) -> Callable:
     def ask(id: str):
         try:
             permission.check("Deleting a model")
+            check_unused(Database(), id)
             managing.check_deletable(studio.registry, id)
             card = studio.registry.card(id)
             children = [
@@ -255,6 +258,7 @@ def _delete(studio: Studio, permission: Permission) -> Callable:
     def delete(id: str):
         try:
             permission.check("Deleting a model")
+            check_unused(Database(), id)
             managing.delete(studio.registry, id)
         except UserError as error:
             complain(error)

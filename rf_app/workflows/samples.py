@@ -7,7 +7,7 @@ from PIL import Image
 
 from rf_app.pipeline.png import read_settings
 from rf_app.pipeline.requests import GenerateRequest
-from rf_app.registry.disk import write_atomically
+from rf_app.registry.disk import writable, write_atomically
 from rf_app.registry.loading import stamp
 from rf_app.workflows.generate import Studio
 
@@ -38,12 +38,13 @@ class Samples:
         return device != "cpu" or self.studio.registry.card(id).resolution <= QUICK
 
     def draw(self, id: str) -> Path:
-        """Draw the picture now; raises UserError where the model does not load."""
+        """Draw the picture now; raises UserError where the model does not load or the folder is read-only."""
         path = self._path(id)
         shown = self.studio.generate(GenerateRequest(PROMPT, id, seed=SEED))
         for old in path.parent.glob("*.png"):
             old.unlink(missing_ok=True)
-        write_atomically(path, lambda temporary: temporary.write_bytes(shown.pictures[0].png))
+        with writable(self.folder):
+            write_atomically(path, lambda temporary: temporary.write_bytes(shown.pictures[0].png))
         return path
 
     def _path(self, id: str) -> Path:

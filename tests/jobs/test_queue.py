@@ -277,3 +277,12 @@ def test_a_database_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "jobs.sqlite3").write_bytes(b"this is no database" * 100)
     with pytest.raises(UserError, match="cannot be used: file is not a database"):
         Database(tmp_path).jobs()
+
+
+def test_a_model_that_a_job_needs_is_in_use_until_the_job_is_over(database: Database) -> None:
+    id = add(database, ("--fail", "my-teacher"))
+    with pytest.raises(UserError, match=f"Job {id} needs 'my-teacher': stop it first"):
+        queue.check_unused(database, "my-teacher")
+    queue.check_unused(database, "my-tea")
+    database.change(id, state="stopped")
+    queue.check_unused(database, "my-teacher")
