@@ -98,7 +98,7 @@ def test_publish(tiny_registry):
     assert target == tiny_registry.folders[0] / "mine"
     assert tiny_registry.card("mine").title == "Mine"
     assert sorted(path.name for path in target.iterdir()) == ["README.md", "scheduler", "unet"]
-    assert not list(target.parent.glob(".*"))
+    assert not list(target.parent.glob(f"{HIDDEN}*"))
 
 
 def test_a_build_that_raises_leaves_nothing(tiny_registry):
@@ -112,7 +112,7 @@ def test_a_build_that_raises_leaves_nothing(tiny_registry):
         with pytest.raises(DiskFull, match="The disk is full: cannot write"):
             tiny_registry.publish(id, build, card(id), overwrite=True)
     assert content(tiny_registry.folders[0]) == before
-    assert not list(tiny_registry.folders[0].glob(".*"))
+    assert not list(tiny_registry.folders[0].glob(f"{HIDDEN}*"))
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_overwriting_needs_to_be_meant(tiny_registry):
     tiny_registry.publish("mine", tiny_flow(2), card(title="Second"), overwrite=True)
     assert tiny_registry.card("mine").title == "Second"
     assert content(tiny_registry.folder("mine") / "unet") != before
-    assert not list(tiny_registry.folders[0].glob(".*"))
+    assert not list(tiny_registry.folders[0].glob(f"{HIDDEN}*"))
 
 
 def test_bundled_models_are_not_replaced_by_the_user_s(tiny_registry, tmp_path):

@@ -195,9 +195,7 @@ def test_the_n_step_figure_is_one_click_and_comes_as_sheet_and_zip(page):
 
 def test_a_grid_stopped_in_the_middle_keeps_what_is_done(page, studio):
     open_compare(page, "Grid")
-    page.get_by_role("button", name="The N-step figure").click()
-    expect(page.locator("#grid-columns-values textarea")).to_have_value("1, 2, 4, 8, 25")
-    page.fill("#grid-columns-values textarea", "1, 51-100")
+    page.fill("#grid-columns-values textarea", "1, 51-100")  # of the N-step figure, which stands there
     page.click("#grid-go")
     expect(page.locator(".cells .top").nth(1)).to_have_text("51 steps")
     expect(page.locator(".cells figure img")).not_to_have_count(0)
