@@ -16,6 +16,7 @@ from typing import Any
 
 from rf_app.errors import UserError
 from rf_app.jobs.plan import Stage, Wish
+from rf_app.registry.disk import locked
 
 WAITS = 10.0  # seconds for another process's write
 STATES = ("queued", "running", "done", "stopped", "interrupted", "failed")
@@ -69,6 +70,10 @@ def home() -> Path:
     return Path(os.environ.get("INSTAFLOW_HOME") or Path.home() / ".instaflow").absolute()
 
 
+def _is_new(connection: sqlite3.Connection) -> bool:
+    return connection.execute("PRAGMA user_version").fetchone()[0] == 0
+
+
 class Database:
     """Jobs and measured rates in `jobs/jobs.sqlite3` of the user's folder."""
 
@@ -88,9 +93,11 @@ class Database:
             self.folder.mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(self.path, timeout=WAITS, isolation_level=None)) as connection:
                 connection.row_factory = sqlite3.Row
-                if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
-                    connection.execute("PRAGMA journal_mode = WAL")
-                    connection.executescript(SCHEMA + "PRAGMA user_version = 1;")
+                if _is_new(connection):
+                    with locked(self.folder, WAITS):  # SQLite does not wait for the change to WAL
+                        if _is_new(connection):
+                            connection.execute("PRAGMA journal_mode = WAL")
+                            connection.executescript(SCHEMA + "PRAGMA user_version = 1;")
                 connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
                 yield connection
                 connection.execute("COMMIT")
