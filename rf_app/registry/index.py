@@ -58,7 +58,8 @@ class Index:
         if self._saved or not self.path.parent.is_dir():
             return
         self._saved = True
-        entries = {path: entry for path, entry in self._entries.items() if entry[0] and _is_json(entry[1])}
+        known = list(self._entries.items())  # another thread may add to them meanwhile
+        entries = {path: entry for path, entry in known if entry[0] and _is_json(entry[1])}
         text = json.dumps({"code": _code(), "entries": entries})
         with suppress(OSError):  # a folder that only its owner may write to is listed all the same
             write_atomically(self.path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
