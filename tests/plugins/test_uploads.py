@@ -1,7 +1,6 @@
 """Uploads belong to their session: invisible to others, limited, and gone with it."""
 
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from rf_app.plugins import uploads as module
 from rf_app.plugins.uploads import Uploads
 from rf_app.registry.disk import DiskFull, hidden_folder
 from rf_app.registry.folders import Registry
+from tests.full_disk import full_disk
 
 
 @pytest.fixture
@@ -159,13 +159,8 @@ def test_the_longest_idle_make_room_and_no_others(tmp_path, file, monkeypatch):
 
 def test_a_full_disk_leaves_no_part_of_a_file(uploads, file):
     file.write_bytes(b"\0" * 2**20)
-    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2**19, unlimited[1]))
-    try:
-        with pytest.raises(DiskFull, match="The disk is full"):
-            uploads.add("ann", file, file.name)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    with full_disk(2**19), pytest.raises(DiskFull, match="The disk is full"):
+        uploads.add("ann", file, file.name)
     assert files(uploads) == []
     assert uploads.of("ann") == []
     uploads.add("ann", file, file.name)

@@ -1,7 +1,5 @@
 """LoRAs on disk: listed with their cards, found by id, saved whole or not at all."""
 
-import resource
-
 import pytest
 import yaml
 
@@ -9,6 +7,7 @@ from rf_app.errors import UserError
 from rf_app.registry.disk import DiskFull
 from rf_app.registry.folders import Registry
 from rf_app.registry.loras import WEIGHTS, LoraCard, Loras, read_lora_card, write_lora_card
+from tests.full_disk import full_disk
 
 CARD = LoraCard(
     "woodcut",
@@ -101,13 +100,8 @@ def test_nothing_half_written_stays(loras, weights):
 
 def test_a_full_disk_and_a_file_in_the_folder_s_place_are_named(loras, weights):
     weights.write_bytes(b"\0" * 2**20)
-    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2**19, unlimited[1]))
-    try:
-        with pytest.raises(DiskFull, match="The disk is full"):
-            loras.save(weights, CARD)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    with full_disk(2**19), pytest.raises(DiskFull, match="The disk is full"):
+        loras.save(weights, CARD)
     assert list(loras.folders[1].iterdir()) == []
     loras.folders[1].rmdir()
     loras.folders[1].write_text("a file")
