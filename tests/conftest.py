@@ -5,6 +5,7 @@ import shutil
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # each worker, and what it starts, is one process among several
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.nice(15)  # beside a worker that yields less, a training under test (niceness 19) would hardly move
 
 import pytest
 import torch

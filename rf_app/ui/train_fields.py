@@ -10,7 +10,10 @@ from rf_app.jobs.recipes import Recipe, Shown
 
 
 def shown_field(each: Shown, first: Recipe) -> gr.components.Component:
-    """A field that has the preset's value while nobody changes it; one without minimum is a text."""
+    """A field that has the preset's value while nobody changes it; one without minimum is a text.
+
+    The minimum itself is `plan.settings` to check: it names the setting, and Gradio would not.
+    """
     common = {
         "label": each.title,
         "info": each.about,
@@ -21,7 +24,7 @@ def shown_field(each: Shown, first: Recipe) -> gr.components.Component:
     value = first.presets["quick"].get(each.key)
     if each.minimum is None:
         return gr.Textbox(value or "", max_lines=1, **common)
-    return gr.Number(value, precision=0, minimum=each.minimum, **common)
+    return gr.Number(value, precision=0, **common)
 
 
 def advanced_field(key: str, option: Option, first: Recipe) -> gr.components.Component:

@@ -79,7 +79,7 @@ def build(studio: Studio, tab: gr.Tab, permission: Permission) -> None:
     )
     form.prompt_file.upload(prompts_of, form.prompt_file, form.prompts, **private)
     form.pictures.change(keep_pictures(database), form.pictures, form.images, **private)
-    # Only what a person changes is listened to: each event sends every field.
+    # As a rule only what a person changes is listened to: each event sends every field.
     preset_chosen = form.preset.input(
         train_form.preset_values(form),
         [form.recipe, form.preset],
@@ -100,7 +100,9 @@ def build(studio: Studio, tab: gr.Tab, permission: Permission) -> None:
         "trigger_mode": "always_last",
     }
     own = [form.teacher, form.name, form.style, *form.settings.values(), *form.advanced.values()]
-    gr.on([form.images.change, *(field.input for field in own)], **estimate, **private)
+    # A text box's `input` misses pasting and deleting.
+    changes = [field.change if isinstance(field, gr.Textbox) else field.input for field in own]
+    gr.on([form.images.change, *changes], **estimate, **private)
     for event in (tab_opened, preset_chosen, started):
         event.then(**estimate, **private)
 

@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from rf_app.jobs import events
-from rf_app.jobs.database import Database
+from rf_app.jobs.database import Database, Job
 from rf_app.jobs.processes import ROOT, find
 from rf_app.registry.folders import Registry
 from rf_app.registry.permission import Permission
@@ -53,16 +53,29 @@ class Server:
         self.process.kill()
         self.process.wait()
 
-    def trainer(self) -> psutil.Process:
-        """The process of the job under way, when it trains: not yet in its first stage, which makes pairs."""
+    def held_trainer(self) -> psutil.Process:
+        """The process of the job under way, held as soon as it trains: its first stage makes pairs."""
         while True:
             job = self.jobs.jobs()[0]
             assert job.under_way, job.said
-            if job.stage == len(job.stages) - 1 and any(
-                events.read(Path(loop.run)) for loop in job.stages[-1].loops
-            ):
-                return find(job.pid, job.pid_created)
-            time.sleep(0.05)
+            if job.stage == len(job.stages) - 1 and self._events(job) > 1:
+                trainer = find(job.pid, job.pid_created)
+                trainer.suspend()
+                return trainer
+            time.sleep(0.02)
+
+    def get_on(self, trainer: psutil.Process) -> None:
+        """Let the trainer take a few steps, and hold it again: it cannot finish, however slow the page is."""
+        job = self.jobs.jobs()[0]
+        before = self._events(job)
+        trainer.resume()
+        while self._events(job) == before:
+            time.sleep(0.02)
+        trainer.suspend()
+
+    @staticmethod
+    def _events(job: Job) -> int:
+        return max(len(events.read(Path(loop.run))) for loop in job.stages[-1].loops)
 
 
 @pytest.fixture
@@ -117,18 +130,16 @@ def journey(page: Page, server: Server, visit, teacher: str, numbers: dict[str, 
     page.click("#train-start")
     expect(page.locator(".jobs li.running")).to_contain_text("Mine <b>")
 
-    trainer = server.trainer()
+    trainer = server.held_trainer()
     expect(page.locator("#train-charts polyline").first).to_be_visible()
-    trainer.suspend()  # so that it cannot finish while the server starts anew, however long that takes
     server.kill()
     assert trainer.is_running()
     server.start()
     page = visit(server)
     expect(page.locator(".jobs li.running")).to_contain_text("Mine <b>")
     before = page.locator("#train-head .way p").inner_text()
-    trainer.resume()
+    server.get_on(trainer)
     expect(page.locator("#train-head .way p")).not_to_have_text(before)
-    trainer.suspend()
 
     page.locator("[data-act=stop]").click()
     expect(page.locator("[data-act=stop]")).to_have_text("Stopping…")
@@ -150,6 +161,9 @@ def test_a_training_outlives_the_server_is_stopped_resumed_and_draws(
 ) -> None:
     server = serve(tiny_registry.folders[0])
     page = visit(server)
+    page.fill("#train-pairs-count input", "32")
+    expect(page.locator("#train-estimate .problem")).to_contain_text("is 32; it must be at least 48")
+    page.fill("#train-pairs-count input", "48")
     page.fill("#train-name input", "tiny 2rf")
     expect(page.locator("#train-estimate .problem")).to_contain_text("There is already 'tiny-2rf'")
     page.click("#train-start")
@@ -160,7 +174,7 @@ def test_a_training_outlives_the_server_is_stopped_resumed_and_draws(
         server,
         visit,
         "Tiny 2Rf",
-        {"pairs-count": 48, "distill-l2_steps": 200, "distill-lpips_steps": 0},
+        {"pairs-count": 48, "distill-l2_steps": 60, "distill-lpips_steps": 0},
     )
     card = Registry([tiny_registry.folders[0]]).card("mine-b")
     assert (card.title, card.kind, card.lineage[-1]) == ("Mine <b>", "one-step", "tiny-2rf")
@@ -175,7 +189,7 @@ def test_a_training_outlives_the_server_is_stopped_resumed_and_draws(
     page.get_by_role("tab", name="Train").click()
     page.locator("[data-act=copy]").click()
     expect(page.locator("#train-name input")).to_have_value("Mine <b> 2")
-    expect(page.locator("#train-distill-l2_steps input")).to_have_value("200")
+    expect(page.locator("#train-distill-l2_steps input")).to_have_value("60")
     page.get_by_text("Delete…").click()
     page.locator("[data-act=delete]").click()
     expect(page.locator(".job-empty")).to_be_visible()
