@@ -13,7 +13,6 @@ from rf_app.jobs.progress import Curve, Progress
 from rf_app.jobs.recipes import recipes
 from rf_app.jobs.words import duration, size, state_in_words
 from rf_app.ui.chart import Axis, Point, Series, chart
-from rf_app.ui.send import send_button
 
 FIGURES = {  # what trainers call them: title, and what the axis says
     "loss": ("Loss", "lower is better"),
@@ -23,7 +22,6 @@ FIGURES = {  # what trainers call them: title, and what the axis says
     "lpips": ("What the eye sees", "LPIPS, lower is nearer"),
     "l2": ("Error of the latents", "lower is better"),
 }
-SEED = 7  # of the picture a new model is shown with
 EMPTY = """<div class="job-empty"><svg viewBox="0 0 420 96" aria-hidden="true">
 <g fill="none" stroke-width="2.5" stroke-linecap="round">
 <path class="c2" d="M24 76C40 6 84 6 96 22" /><path class="c0" d="M164 76 236 22" />
@@ -101,11 +99,9 @@ def _why(job: Job) -> str:
     return f'<div class="why">{words}{said}</div>' if words else ""
 
 
-def job_actions(job: Job, folder_bytes: float, found: bool, prompt: str) -> str:
-    """The buttons of a job. found: what it made is there; prompt: what to show it with."""
-    buttons = []
-    if job.state == "done" and found:
-        buttons += _open(job, prompt)
+def job_actions(job: Job, folder_bytes: float, opening: str) -> str:
+    """The buttons of a job. opening: those that show what it has made."""
+    buttons = [opening]
     if job.state in ("running", "queued"):
         words = "Stopping…" if job.stop else "Stop" if job.state == "running" else "Take out"
         buttons.append(_act(job, "stop", words, off=job.stop))
@@ -119,27 +115,6 @@ def job_actions(job: Job, folder_bytes: float, found: bool, prompt: str) -> str:
             f"{_act(job, 'delete', 'Delete')}</p></details>"
         )
     return f'<div class="acts">{"".join(buttons)}</div>'
-
-
-def _open(job: Job, prompt: str) -> list[str]:
-    """Buttons that show what a job has made."""
-    wish, known = job.wish, recipes()
-    makes = known[wish.recipe].makes if wish.recipe in known else ""
-    if makes == "models":
-        settings = {"prompt": prompt, "model": wish.output, "seed": SEED}
-        teacher = f"{wish.output}-teacher" if wish.style else wish.teacher  # a style goes into it first
-        against = settings | {"against": teacher}
-        return [
-            send_button("generate", settings),
-            send_button("compare", against, "Compare with the teacher"),
-        ]
-    if makes == "loras":
-        called = ", ".join(filter(None, (prompt, str(wish.settings.get("lora.trigger") or ""))))
-        style = {"id": wish.output, "strength": 1.0}
-        return [
-            send_button("generate", {"prompt": called, "model": wish.teacher, "seed": SEED, "loras": [style]})
-        ]
-    return []
 
 
 def job_charts(way: Progress) -> str:

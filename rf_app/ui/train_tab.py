@@ -22,6 +22,7 @@ from rf_app.registry.card import as_id
 from rf_app.registry.permission import Permission
 from rf_app.ui import job_view, train_form
 from rf_app.ui.complaint import complain
+from rf_app.ui.job_opening import opening
 from rf_app.ui.pace import Pace
 from rf_app.ui.sample_strip import sample_strip
 from rf_app.ui.train_uploads import keep_pictures, prompts_of
@@ -31,7 +32,6 @@ EVERY = 1.0  # seconds
 CLOSED = """<div class="lead"><p>Training is off on this public page. Run your own copy to train: everything
 it needs comes with it. The owner of this page can turn it on with <code>--allow-training</code>.</p></div>"""
 PARTS = ("list", "head", "actions", "charts", "strip", "log")
-PROMPT = "a snowy mountain near a lake at sunset"
 
 
 def build(studio: Studio, tab: gr.Tab, permission: Permission) -> None:
@@ -57,7 +57,7 @@ def build(studio: Studio, tab: gr.Tab, permission: Permission) -> None:
     timer = gr.Timer(EVERY, active=False)
     view = [before, selected, timer, details, jobs, head, actions, charts, strip, log]
     private = {"show_progress": "hidden", "api_visibility": "private"}
-    show = _show(database, pace)
+    show = _show(studio, database, pace)
 
     gr.on([timer.tick, tab.select], show, [before, selected], view, queue=False, **private)
     started = form.start.click(
@@ -156,7 +156,7 @@ def _act(studio: Studio, database: Database, permission: Permission, form: train
     return do
 
 
-def _show(database: Database, pace: Pace) -> Callable:
+def _show(studio: Studio, database: Database, pace: Pace) -> Callable:
     def show(before: dict[str, str], selected: int | None) -> tuple:
         try:
             found = queue.look(database)
@@ -171,12 +171,10 @@ def _show(database: Database, pace: Pace) -> Callable:
         if chosen:
             way = next(way for job, way in ways if job.id == chosen.id)
             folder = database.job_folder(chosen.id)
-            made = Path(chosen.stages[-1].product).exists()
-            prompt = next(iter(chosen.wish.prompts.splitlines()), PROMPT)
             parts["head"] = job_view.job_head(
                 chosen, way, pace.in_words() if chosen.state == "running" else ""
             )
-            parts["actions"] = job_view.job_actions(chosen, _bytes(folder), made, prompt)
+            parts["actions"] = job_view.job_actions(chosen, _bytes(folder), opening(studio, chosen))
             parts["charts"] = job_view.job_charts(way)
             parts["strip"] = sample_strip(way.sheets)
             parts["log"] = job_view.job_log(tail(folder))
