@@ -5,7 +5,6 @@ import shutil
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # each worker, and what it starts, is one process among several
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.nice(15)  # beside a worker that yields less, a training under test (niceness 19) would hardly move
 
 import pytest
 import torch
@@ -14,12 +13,12 @@ from rf_app.registry.folders import Registry
 from tests.browser import chromium
 from tests.tiny import build_tiny
 
-LONG = ("test_bundled.py", "test_train_tab.py")  # minutes each: no worker shall begin with one at the end
+LONG = "test_bundled.py"  # minutes: no worker shall begin with it at the end
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long ones first; a file's tests stay together and in their order."""
-    items.sort(key=lambda item: item.path.name not in LONG)
+    """The long file first; a file's tests stay together and in their order."""
+    items.sort(key=lambda item: item.path.name != LONG)
 
 
 @pytest.fixture(scope="session", autouse=True)

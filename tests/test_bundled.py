@@ -20,7 +20,8 @@ from trainers.pocket.pictures import pictures
 from trainers.pocket.world import HELD_OUT
 
 ASSETS = BUNDLED.parent
-COUNT = 300
+COUNT = 300  # drawings
+PROMPTS = 160
 FIRST = HELD_OUT + 700_000  # other seeds than the README's
 
 pytestmark = pytest.mark.timeout(900)  # the figures take minutes on one core
@@ -78,7 +79,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, int], dict
         patch.setenv("INSTAFLOW_HOME", str(folder))
         for name, models, steps in (("teacher", MODELS[:1], (1, 25)), ("one", MODELS[1:], (1,))):
             file = folder / f"{name}.json"
-            evaluate.main(evaluate.EvaluateConfig(models, steps, prompts=COUNT, seed=700_000, json=file))
+            evaluate.main(evaluate.EvaluateConfig(models, steps, prompts=PROMPTS, seed=700_000, json=file))
             found += json.loads(file.read_text())
     return {(row["model"], row["steps"]): row for row in found}
 

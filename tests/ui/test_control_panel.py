@@ -36,6 +36,19 @@ def stroke(page, *points, unit=1):
     page.mouse.up()
 
 
+def drawn(page, *points):
+    """A stroke, whose end the map shows: it is seen while the pen still moves, too."""
+    stroke(page, *points)
+    while not near(pixels(page.locator(MAP))[..., 0], *points[-1]).any():
+        page.wait_for_timeout(50)
+
+
+def near(image, x, y):
+    """The pixels about a place given as shares of the width and height."""
+    row, column = round(y * len(image)), round(x * len(image))
+    return image[max(0, row - 4) : row + 4, max(0, column - 4) : column + 4]
+
+
 def pixels(locator):
     """What an <img> with a data URL shows."""
     content = base64.b64decode(locator.get_attribute("src").partition("base64,")[2])
@@ -62,12 +75,11 @@ def test_a_line_is_drawn_and_followed_and_without_it_the_pixels_are_the_old_ones
     shows(page, FIRST_PROMPT)
     plain = picture(page)
     open_panel(page)
-    stroke(page, (0.1, 0.9), (0.5, 0.2), (0.9, 0.9))
-    expect(page.locator(MAP)).to_be_visible()
+    drawn(page, (0.1, 0.9), (0.5, 0.2), (0.9, 0.9))
     expect(page.locator(ON)).to_be_checked()
     expect(page.locator("#control-1-preprocessor input")).to_have_value("Lines of a drawing")
     changed(page, plain)
-    page.uncheck(ON)  # by now the pen's last place has been seen, too
+    page.uncheck(ON)
     expect(page.locator(IMAGE)).to_have_attribute("src", plain)
     lines = np.argwhere(pixels(page.locator(MAP))[..., 0] > 127)
     assert len(lines) > 100

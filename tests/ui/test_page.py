@@ -110,6 +110,7 @@ def test_a_locked_seed_stays_and_the_dice_changes_it(page):
 
 def test_a_saved_picture_dropped_on_the_page_brings_everything_back(page):
     choose(page, "Tiny 2Rf")
+    expect(number(page, "steps")).to_have_value("4")  # the model brings its own
     page.get_by_text("Advanced").click()
     page.fill("#negative textarea", "sunset")
     number(page, "steps").fill("6")

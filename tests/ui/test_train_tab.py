@@ -102,8 +102,8 @@ def visit(browser) -> Iterator:
 
     def go(server: Server) -> Page:
         context = browser.new_context(viewport={"width": 1440, "height": 900})
-        context.set_default_timeout(240_000)  # a training gives way to everything else
-        expect.set_options(timeout=240_000)
+        context.set_default_timeout(600_000)  # a training gives way to everything else
+        expect.set_options(timeout=600_000)
         contexts.append(context)
         page = context.new_page()
         page.goto(server.url)
@@ -155,7 +155,8 @@ def journey(page: Page, server: Server, visit, teacher: str, numbers: dict[str, 
     expect(page.locator("#stage .total")).to_be_visible()
 
 
-@pytest.mark.timeout(900)  # six processes import PyTorch one after the other
+@pytest.mark.alone
+@pytest.mark.timeout(1200)  # six processes import PyTorch one after the other
 def test_a_training_outlives_the_server_is_stopped_resumed_and_draws(
     serve, visit, tiny_registry: Registry
 ) -> None:
