@@ -11,8 +11,6 @@ import argparse
 import os
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-
 
 def options() -> argparse.Namespace:
     """The command line."""

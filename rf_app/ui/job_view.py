@@ -4,7 +4,6 @@ Buttons carry what they do in data-job and data-act; assets/page.js brings it to
 from a user or a process is escaped.
 """
 
-import json
 from collections.abc import Sequence
 from html import escape
 
@@ -144,8 +143,3 @@ def _chart(curve: Curve) -> str:
 def job_log(lines: Sequence[str]) -> str:
     """The end of the log."""
     return f"<pre>{escape(chr(10).join(lines))}</pre>" if lines else "<p>Nothing was said yet.</p>"
-
-
-def settings_json(job: Job) -> str:
-    """What a job was made from, for the form."""
-    return json.dumps(job.wish.as_json())

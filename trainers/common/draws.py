@@ -1,14 +1,8 @@
 """Random numbers as a pure function of (seed, step, rank): a resumed run needs no saved state."""
 
 import numpy as np
-import torch
 
 
 def step_seed(seed: int, *where: int) -> int:
     """A 63-bit seed for the place `where` (step, rank, sample …) of the stream `seed`, all non-negative."""
     return int(np.random.SeedSequence([seed, *where]).generate_state(1, np.uint64)[0] >> np.uint64(1))
-
-
-def generator_for(seed: int, *where: int) -> torch.Generator:
-    """A CPU generator at `step_seed(seed, *where)`."""
-    return torch.Generator().manual_seed(step_seed(seed, *where))
