@@ -17,7 +17,7 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="InstaFlow Studio: one-step text-to-image in the browser.")
     parser.add_argument("--host", help="address to listen on (default: this computer only)")
     parser.add_argument("--port", type=int, help="port (default: the first free one from 7860)")
-    parser.add_argument("--models", type=Path, help="a folder of models, instead of ~/.instaflow/models")
+    parser.add_argument("--models", type=Path, help="a folder of models, where new ones go, too")
     parser.add_argument(
         "--auth",
         metavar="NAME:PASSWORD",
@@ -51,23 +51,21 @@ def main() -> None:
     os.environ.setdefault("DIFFUSERS_DISABLE_REMOTE_CODE", "1")
 
     # PyTorch and Gradio take seconds to import: not before the line above.
+    from rf_app.actions.application import Application
+    from rf_app.actions.examples import FOLDER
     from rf_app.errors import UserError
-    from rf_app.pipeline.worker import Worker
-    from rf_app.registry.folders import BUNDLED, Registry
-    from rf_app.registry.permission import Permission
+    from rf_app.registry.folders import Registry
     from rf_app.ui.page import build, launch_options
-    from rf_app.workflows.examples import FOLDER
-    from rf_app.workflows.generate import Studio
 
-    registry = Registry([BUNDLED, chosen.models]) if chosen.models else Registry.default()
-    studio = Studio(registry, Worker(registry))
+    registry = Registry.default(chosen.models)
+    app = Application.on(registry, allow_training=chosen.allow_training)
     try:
-        page = build(studio, FOLDER, Permission(chosen.allow_training))
+        page = build(app, FOLDER)
     except UserError as error:
         raise SystemExit(str(error)) from None
     for id, problem in registry.problems().items():
         print(f"Model {id} is left out: {problem}")
-    studio.warm_up()
+    app.warm_up()
     page.launch(
         server_name=chosen.host,
         server_port=chosen.port,

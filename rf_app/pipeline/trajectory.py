@@ -4,89 +4,34 @@ At every step of the Euler solve the model has an opinion of where it will end, 
 these opinions are a film; on a straight path every one of them is the final picture.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from PIL import Image
 from torch import Tensor
 
-from rf_app.errors import Cancelled, UserError
 from rf_app.flow.conversion import x1_from_velocity
-from rf_app.flow.path import Tau, uniform_taus
+from rf_app.flow.path import uniform_taus
 from rf_app.flow.projection import project
-from rf_app.flow.straightness import straightness_curve
-from rf_app.flow.velocity import Velocity
-from rf_app.pipeline.requests import GenerateRequest, Lora
-from rf_app.registry.card import ModelCard
-
-MAX_FRAMES = 32
+from rf_app.flow.straightness import transport_cost
+from rf_app.pipeline.worker import Moment
 
 
 @dataclass(frozen=True)
-class TrajectoryRequest:
-    """A wish to see one picture's way from noise to data."""
-
-    prompt: str
-    model: str  # an id of the registry
-    steps: int = 25
-    guidance: float | None = None  # None: the card's; up to 1 means none
-    seed: int = 0
-    frames: int = 6  # evenly spaced in tau, 0 and 1 among them; never more than steps + 1
-    loras: tuple[Lora, ...] = ()  # each once
-    session: str = ""  # whose uploads `loras` may name; a secret, so never part of a picture's settings
-
-    def checked(self, card: ModelCard) -> "TrajectoryRequest":
-        """The same with the card's guidance filled in; raises UserError naming the value out of range."""
-        # The noise, text and ranges are those of the picture itself.
-        same = GenerateRequest(
-            self.prompt, self.model, self.steps, self.guidance, self.seed, loras=self.loras
-        ).checked(card)
-        if self.frames not in range(2, MAX_FRAMES + 1):
-            raise UserError(f"frames is {self.frames!r:.40}; it must be a whole number in 2..{MAX_FRAMES}.")
-        return replace(
-            self,
-            prompt=same.prompt,
-            steps=same.steps,
-            guidance=same.guidance,
-            seed=same.seed,
-            frames=int(self.frames),
-            loras=same.loras,
-        )
-
-
-@dataclass(frozen=True)
-class Solved:
+class Trajectory:
     """An Euler solve of N steps, looked at.
 
-    estimates: [F, C, h, w], the final latents as foreseen at `estimate_taus`; the last are the final ones.
+    estimates: [F, C, h, w], the final latents as foreseen at `taus`; the last are the final ones.
     curve: ||v_tau - (x1 - x0)||^2 at tau = 0, 1/N, ..., 1 - 1/N.
     path: N + 1 points on the plane of `rf_app.flow.projection.project`, from (0, 0) to (1, 0).
     miss: ||first estimate - x1|| / ||x1 - x0||: how far from the end a single step would land.
     """
 
     estimates: Tensor
-    estimate_taus: tuple[float, ...]
+    taus: tuple[float, ...]
     curve: tuple[float, ...]
     path: tuple[tuple[float, float], ...]
     miss: float
-
-
-@dataclass(frozen=True)
-class TrajectoryResult:
-    """images[i] is what the model foresees at image_taus[i]; the last is the picture itself.
-
-    request is the checked one; curve, path and miss are those of `Solved`; unknown_words: those the model has
-    not learned.
-    """
-
-    request: TrajectoryRequest
-    images: tuple[Image.Image, ...]
-    image_taus: tuple[float, ...]
-    curve: tuple[float, ...]
-    path: tuple[tuple[float, float], ...]
-    miss: float
-    unknown_words: tuple[str, ...]
 
     @property
     def straightness(self) -> float:
@@ -94,41 +39,44 @@ class TrajectoryResult:
         return sum(self.curve) / len(self.curve)
 
 
-def solve(
-    velocity: Velocity,
-    noise: Tensor,
-    steps: int,
-    frames: int,
-    progress: Callable[[int, int], None] | None = None,
-    cancelled: Callable[[], bool] | None = None,
-) -> Solved:
-    """Follow `velocity` from noise [1, C, h, w] in Euler steps and look at the way.
+def look_back(points: list[Tensor], velocities: list[Tensor], frames: int) -> Trajectory:
+    """The trajectory through N + 1 points [1, C, h, w], left with N velocities.
 
-    progress: called after each step with (steps done, steps in all). cancelled: asked after each step; True
-    ends the solve with `Cancelled`.
+    frames: how many estimates to keep, evenly spaced in tau, 0 and 1 among them; never more than N + 1.
     """
-    points: list[Tensor] = []
-    velocities: list[Tensor] = []
-
-    def recorded(x: Tensor, tau: Tau) -> Tensor:
-        points.append(x)
-        velocities.append(velocity(x, tau))
-        if progress:
-            progress(len(points), steps)
-        if cancelled and cancelled():
-            raise Cancelled("Stopped.")
-        return velocities[-1]
-
-    curve = straightness_curve(recorded, noise, steps)
+    steps, noise, x1 = len(velocities), points[0], points[-1]
     taus = uniform_taus(steps)
     foreseen = [x1_from_velocity(x, v, tau) for x, v, tau in zip(points, velocities, taus, strict=False)]
-    x1 = foreseen[-1]  # the last step goes exactly to what was foreseen before it
     foreseen.append(x1)
     shown = sorted({round(i * steps / (frames - 1)) for i in range(frames)})
-    return Solved(
+    return Trajectory(
         estimates=torch.cat([foreseen[i] for i in shown]),
-        estimate_taus=tuple(taus[i] for i in shown),
-        curve=tuple(curve.tolist()),
-        path=tuple((x, y) for x, y in project(torch.cat([*points, x1])).tolist()),
+        taus=tuple(taus[i] for i in shown),
+        curve=tuple(float(transport_cost(v, x1 - noise)) for v in velocities),
+        path=tuple((x, y) for x, y in project(torch.cat(points)).tolist()),
         miss=float((foreseen[0] - x1).norm() / (x1 - noise).norm()),
     )
+
+
+class Recorder:
+    """An observer of `Worker.draw` on the straight path; after the last step it has the trajectory and a
+    film.
+    """
+
+    def __init__(self, frames: int):
+        """frames: as for `look_back`."""
+        self.frames = frames
+        self.trajectory: Trajectory | None = None
+        self.images: tuple[Image.Image, ...] = ()
+        self._points: list[Tensor] = []
+        self._velocities: list[Tensor] = []
+
+    def __call__(self, moment: Moment) -> None:
+        """Keep the moment; after the last one, look back."""
+        self._points.append(moment.latents.float())
+        if moment.done:
+            self._velocities.append(moment.velocity)
+        if moment.done == moment.of:
+            self.trajectory = look_back(self._points, self._velocities, self.frames)
+            latents = self.trajectory.estimates.to(moment.latents.dtype).split(1)
+            self.images = tuple(moment.decode(each) for each in latents)

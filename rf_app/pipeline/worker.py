@@ -1,32 +1,29 @@
-"""One thread owns the device and the models; everybody else sends it requests and waits for the results.
+"""One thread owns the device and the models; everybody else sends it settings and waits for the pictures.
 
 Loading weights on two threads at once corrupts modules, and schedulers keep the state of a run: so all of it
-happens here, one request after the other. Every image is sampled on its own: in a batch its last bits would
+happens here, one picture after the other. Every image is sampled on its own: in a batch its last bits would
 depend on the number of its neighbours, and a seed must give the same pixels always.
 
     worker = Worker(Registry.default())
-    result = worker.generate(GenerateRequest("a lake at sunset", "pocket-instaflow"))
+    drawn = result_of(worker.draw(PictureSettings("a lake at sunset", "pocket-instaflow")))
 """
 
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
 import torch
-from diffusers import SchedulerMixin, StableDiffusionPipeline
+from diffusers import StableDiffusionPipeline
 from PIL import Image
 from torch import Tensor
 
-from rf_app.errors import Cancelled
-from rf_app.flow.velocity import velocity_field
-from rf_app.pipeline.interpolation import FrameRequest, FrameResult
-from rf_app.pipeline.requests import MAX_SEED, GenerateRequest, GenerateResult, Timings
-from rf_app.pipeline.trajectory import TrajectoryRequest, TrajectoryResult, solve
+from rf_app.pipeline.checking import check, check_way
+from rf_app.pipeline.mixing import mixed_noise, mixed_text
+from rf_app.pipeline.turns import Report, Step, Turn, Turns
 from rf_app.plugins.controlnet import ControlNetPlugin
 from rf_app.plugins.lora import LoraFile
 from rf_app.plugins.merging import Merger, signature
@@ -39,13 +36,58 @@ from rf_app.registry.folders import Registry
 from rf_app.registry.loading import Stamp, load, stamp
 from rf_app.registry.loras import Loras
 from rf_app.registry.vocabulary import Vocabulary, vocabulary
-from rf_app.schedulers.noise_schedule import schedule_of
-from rf_app.schedulers.solvers import fresh
-
-Progress = Callable[[int, int], None]
-"""Called after each call of the U-Net with (calls done, calls in all), on the worker's thread."""
+from rf_app.schedulers.solvers import fresh, straight
+from rf_app.settings.picture import CheckedSettings, PictureSettings
+from rf_app.settings.way import Way
 
 CACHED_TEXTS = 256
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Seconds the worker spent on a picture; total counts what lies between, too."""
+
+    text: float
+    unet: float
+    decode: float
+    total: float
+
+    def __add__(self, other: "Timings") -> "Timings":
+        """Those of two pictures together."""
+        return Timings(*(a + b for a, b in zip(vars(self).values(), vars(other).values(), strict=True)))
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A picture and what made it.
+
+    way: its place between key frames, if it has one. unknown_words: those the model has not learned. unread:
+    the end of a prompt that is too long for its text encoder, or nothing.
+    """
+
+    image: Image.Image
+    settings: CheckedSettings
+    way: Way | None
+    timings: Timings
+    unknown_words: tuple[str, ...]
+    unread: str
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What an observer sees of a picture on its way, on the worker's thread; first the noise, with done = 0.
+
+    latents: [1, C, h, w]. velocity: of the step that led here, where the path is the straight one.
+    """
+
+    done: int
+    of: int
+    latents: Tensor
+    velocity: Tensor | None
+    decode: Callable[[Tensor], Image.Image]
+
+
+Observer = Callable[[Moment], None]
 
 
 class ResidentPipeline(StableDiffusionPipeline):
@@ -86,34 +128,25 @@ class Worker:
         self.loras, self.uploads = Loras.beside(registry), Uploads.beside(registry)
         self._plugs = LoraPlugs(self.loras, self.uploads, self.device, self.dtype)
         self._merger = Merger()
-        self._controlnets = ControlNetPlugin(ControlNets.beside(registry), self.device, self.dtype)
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pipeline")
+        self.controlnets = ControlNets.beside(registry)
+        self._controlled = ControlNetPlugin(self.controlnets, self.device, self.dtype)
+        self._turns = Turns()
 
-    def generate(
+    def draw(
         self,
-        request: GenerateRequest,
-        progress: Progress | None = None,
-        cancelled: Callable[[], bool] | None = None,
-    ) -> GenerateResult:
-        """Wait for the request's turn and its pictures.
+        settings: PictureSettings,
+        visitor: str = "",
+        between: Way | None = None,
+        observe: Observer | None = None,
+    ) -> Turn[Drawn]:
+        """One picture, when its turn comes: the generator yields steps and returns it.
 
-        cancelled: asked when the turn comes and after each step; True ends the request with `Cancelled`.
-        Raises UserError for what the user can put right; another error is a defect, and the worker lives on.
+        visitor: the session whose uploads `settings.loras` may name. between: a way with key frames; noise
+        and text are mixed from theirs, and its picture takes the place of `settings`. observe: sees every
+        moment of Euler's method on the straight path, whatever the solver in `settings`. Raises UserError
+        for what the user can put right; another error is a defect, and the worker lives on.
         """
-        return self._thread.submit(self._generate, request, progress, cancelled).result()
-
-    def trajectory(
-        self,
-        request: TrajectoryRequest,
-        progress: Progress | None = None,
-        cancelled: Callable[[], bool] | None = None,
-    ) -> TrajectoryResult:
-        """The way from the seed's noise to the picture, in turn with all other requests; as `generate`."""
-        return self._thread.submit(self._trajectory, request, progress, cancelled).result()
-
-    def frame(self, request: FrameRequest, cancelled: Callable[[], bool] | None = None) -> FrameResult:
-        """The picture between key frames, in turn with all other requests; as `generate`."""
-        return self._thread.submit(self._frame, request, cancelled).result()
+        return self._turns.take(lambda report: self._draw(settings, visitor, between, observe, report))
 
     def condition_map(
         self, picture: Image.Image, preprocessor: str, size: int, **thresholds: float
@@ -121,148 +154,86 @@ class Worker:
         """As `rf_app.plugins.preprocessors.condition_map`; what loads a model takes its turn."""
         if preprocessor not in tuple(DETECTORS):  # a program may send what no dict can look up
             return condition_map(picture, preprocessor, size, **thresholds)
-        return self._thread.submit(condition_map, picture, preprocessor, size).result()
+        return self._turns.wait_for(lambda: condition_map(picture, preprocessor, size))
 
     def inspect_lora(self, file: Path, model: str) -> LoraFile:
-        """Read a LoRA's file that may come from anyone, and see that it fits a model; in turn as `generate`.
+        """Read a LoRA's file that may come from anyone, and see that it fits a model; in turn as `draw`.
 
         Raises UserError with the reason where it is no LoRA or does not fit.
         """
-        return self._thread.submit(lambda: self._plugs.inspect(self._model(model).pipeline, file)).result()
+        return self._turns.wait_for(lambda: self._plugs.inspect(self._model(model).pipeline, file))
 
     def close(self) -> None:
-        """Finish the request at hand, drop those that wait, end the thread."""
-        self._thread.shutdown(cancel_futures=True)
+        """Finish the picture at hand, drop those that wait, end the thread."""
+        self._turns.close()
 
     @torch.inference_mode()
-    def _generate(
-        self, request: GenerateRequest, progress: Progress | None, cancelled: Callable[[], bool] | None
-    ) -> GenerateResult:
-        if cancelled and cancelled():
-            raise Cancelled("Stopped.")
-        model = self._model(request.model)
-        request = request.checked(model.card)
-        scheduler = fresh(model.pipeline.scheduler, model.card.kind, request.solver)
-        scheduler.set_timesteps(request.steps)
-        pipeline, control = self._controlnets.attach(model.pipeline, request.control)
-        total_steps, done = len(scheduler.timesteps) * request.count, 0
+    def _draw(
+        self,
+        settings: PictureSettings,
+        visitor: str,
+        between: Way | None,
+        observe: Observer | None,
+        report: Report,
+    ) -> Drawn:
+        model = self._model(between.picture.model if between else settings.model)
+        way = check_way(between, model.card) if between else None
+        settings = way.picture if way else check(settings, model.card)
+        own = model.pipeline.scheduler
+        scheduler = straight(own) if observe else fresh(own, model.card.kind, settings.solver)
+        pipeline, control = self._controlled.attach(model.pipeline, settings.control)
+        plugged = self._plugs.plugged(model.pipeline, settings.loras, visitor)
+        start = self._now()
+        if way:
+            embeds = mixed_text(way, [self._embed(model, key.prompt, plugged) for key in way.key_frames])
+            noise = mixed_noise(way, [self._noise(model, key.seed) for key in way.key_frames])
+        else:
+            embeds = self._embed(model, settings.prompt, plugged)
+            noise = self._noise(model, settings.seed)
+        guided = settings.guidance > 1
+        null_embeds = self._embed(model, settings.negative_prompt, plugged) if guided else None
+        text_done = self._now()
+        self._merger.give(model.pipeline.unet, plugged.unet)
+        done = 0
 
-        def after_step(pipeline: StableDiffusionPipeline, step: int, timestep: Tensor, tensors: dict) -> dict:
+        def after_step(pipeline: StableDiffusionPipeline, _: int, __: Tensor, tensors: dict) -> dict:
             nonlocal done
             done += 1
-            if progress:
-                progress(done, total_steps)
-            if cancelled and cancelled():
-                raise Cancelled("Stopped.")
+            see(tensors["latents"])
+            report(Step(done, len(pipeline.scheduler.timesteps)))
             return tensors
 
-        plugged = self._plugged(model, request)
-        start = self._now()
-        guided = request.guidance > 1
-        embeds = self._embed(model, request.prompt, plugged)
-        null_embeds = self._embed(model, request.negative_prompt, plugged) if guided else None
-        text_done = self._now()
-        self._merger.give(model.pipeline.unet, plugged.unet)
-        unet, decode = self._now() - text_done, 0.0
-        images = []
-        seeds = tuple((request.seed + i) % (MAX_SEED + 1) for i in range(request.count))
-        for seed in seeds:
-            begun = self._now()
-            latents = _sample(
-                pipeline,
-                scheduler,
-                self._noise(model, seed),
-                embeds,
-                null_embeds,
-                request.steps,
-                request.guidance,
-                after_step,
+        def see(latents: Tensor) -> None:
+            if observe:
+                velocity = scheduler.velocity
+                observe(Moment(done, settings.steps, latents, velocity, lambda x: _decode(pipeline, x)))
+
+        see(noise)
+        pipeline.scheduler = scheduler  # lent
+        try:
+            latents = pipeline(
+                prompt_embeds=embeds,
+                negative_prompt_embeds=null_embeds,
+                num_inference_steps=settings.steps,
+                guidance_scale=settings.guidance,
+                latents=noise,
+                output_type="latent",
+                callback_on_step_end=after_step,
                 **control,
-            )
-            sampled = self._now()
-            images.append(_decode(model.pipeline, latents))
-            unet += sampled - begun
-            decode += self._now() - sampled
-        timings = Timings(text=text_done - start, unet=unet, decode=decode, total=self._now() - start)
-        unknown = tuple(model.vocabulary.unknown(request.prompt)) if model.vocabulary else ()
-        unread = _unread(model.pipeline, request.prompt)
-        return GenerateResult(tuple(images), request, seeds, timings, unknown, unread)
-
-    @torch.inference_mode()
-    def _trajectory(
-        self, request: TrajectoryRequest, progress: Progress | None, cancelled: Callable[[], bool] | None
-    ) -> TrajectoryResult:
-        if cancelled and cancelled():
-            raise Cancelled("Stopped.")
-        model = self._model(request.model)
-        request = request.checked(model.card)
-        plugged = self._plugged(model, request)
-        unet = model.pipeline.unet
-        self._merger.give(unet, plugged.unet)
-        field = velocity_field(
-            unet,
-            self._embed(model, request.prompt, plugged),
-            self._embed(model, "", plugged) if request.guidance > 1 else None,
-            request.guidance,
-            schedule_of(model.pipeline.scheduler),
-        )
-        noise = self._noise(model, request.seed)
-        solved = solve(
-            lambda x, tau: field(x.to(self.dtype), tau).float(),
-            noise.float(),
-            request.steps,
-            request.frames,
-            progress,
-            cancelled,
-        )
-        latents = solved.estimates.to(self.dtype).split(1)
-        return TrajectoryResult(
-            request=request,
-            images=tuple(_decode(model.pipeline, each) for each in latents),
-            image_taus=solved.estimate_taus,
-            curve=solved.curve,
-            path=solved.path,
-            miss=solved.miss,
-            unknown_words=tuple(model.vocabulary.unknown(request.prompt)) if model.vocabulary else (),
-        )
-
-    @torch.inference_mode()
-    def _frame(self, request: FrameRequest, cancelled: Callable[[], bool] | None) -> FrameResult:
-        def stop_if_cancelled(*_: Any) -> dict:
-            if cancelled and cancelled():
-                raise Cancelled("Stopped.")
-            return {}
-
-        stop_if_cancelled()
-        model = self._model(request.model)
-        request = request.checked(model.card)
-        scheduler = fresh(model.pipeline.scheduler, model.card.kind, request.solver)
-        pipeline, control = self._controlnets.attach(model.pipeline, request.control)
-        plugged = self._plugged(model, request)
-        start = self._now()
-        embeds = request.embedding([self._embed(model, key.prompt, plugged) for key in request.key_frames])
-        null_embeds = self._embed(model, request.negative_prompt, plugged) if request.guidance > 1 else None
-        noise = request.noise_of([self._noise(model, key.seed) for key in request.key_frames])
-        text_done = self._now()
-        self._merger.give(model.pipeline.unet, plugged.unet)
-        latents = _sample(
-            pipeline,
-            scheduler,
-            noise,
-            embeds,
-            null_embeds,
-            request.steps,
-            request.guidance,
-            stop_if_cancelled,
-            **control,
-        )
+            ).images
+        finally:
+            model.pipeline.scheduler = own
         sampled = self._now()
         image = _decode(model.pipeline, latents)
-        done = self._now()
-        timings = Timings(
-            text=text_done - start, unet=sampled - text_done, decode=done - sampled, total=done - start
+        decoded = self._now()
+        return Drawn(
+            image=image,
+            settings=settings,
+            way=way,
+            timings=Timings(text_done - start, sampled - text_done, decoded - sampled, decoded - start),
+            unknown_words=tuple(model.vocabulary.unknown(settings.prompt)) if model.vocabulary else (),
+            unread=_unread(model.pipeline, settings.prompt),
         )
-        return FrameResult(image, request, timings)
 
     def _model(self, id: str) -> Resident:
         """The model, from memory if its folders are still what they were."""
@@ -298,13 +269,6 @@ class Worker:
             text_stamp=text_stamp,
         )
 
-    def _plugged(
-        self, model: Resident, request: GenerateRequest | FrameRequest | TrajectoryRequest
-    ) -> Plugged:
-        """What the request's LoRAs give to the parts of the model."""
-        wishes = [(lora.id, lora.strength) for lora in request.loras]
-        return self._plugs.plugged(model.pipeline, wishes, request.session)
-
     def _embed(self, model: Resident, text: str, plugged: Plugged) -> Tensor:
         """The text's embedding [1, L, D], from memory if it was asked for lately with the same LoRAs."""
         key = model.text_stamp, signature(plugged.text_encoder), text
@@ -331,39 +295,9 @@ class Worker:
         """The clock, once the device has done what it was given."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
+        elif self.device.type == "mps":
+            torch.mps.synchronize()
         return time.perf_counter()
-
-
-def _sample(
-    pipeline: StableDiffusionPipeline,
-    scheduler: SchedulerMixin,
-    noise: Tensor,
-    embeds: Tensor,
-    null_embeds: Tensor | None,
-    steps: int,
-    guidance: float,
-    after_step: Callable[..., dict],
-    **control: Any,
-) -> Tensor:
-    """Latents [1, C, h, w] from noise of that shape, by the stock pipeline with a scheduler lent to it.
-
-    control: what a ControlNet's pipeline takes more.
-    """
-    own = pipeline.scheduler
-    pipeline.scheduler = scheduler
-    try:
-        return pipeline(
-            prompt_embeds=embeds,
-            negative_prompt_embeds=null_embeds,
-            num_inference_steps=steps,
-            guidance_scale=guidance,
-            latents=noise,
-            output_type="latent",
-            callback_on_step_end=after_step,
-            **control,
-        ).images
-    finally:
-        pipeline.scheduler = own
 
 
 def _unread(pipeline: StableDiffusionPipeline, prompt: str) -> str:

@@ -5,7 +5,7 @@ Nothing of the model is changed, so without a control the next picture is the pl
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from diffusers import ControlNetModel, StableDiffusionControlNetPipeline, StableDiffusionPipeline
@@ -13,18 +13,9 @@ from diffusers import ControlNetModel, StableDiffusionControlNetPipeline, Stable
 from rf_app.plugins.picture import decode_map
 from rf_app.registry.controlnets import ControlNets, check_fit
 from rf_app.registry.loading import Stamp, stamp
+from rf_app.settings.picture import Control
 
 RESIDENT = 3  # ControlNets kept in memory
-
-
-class Control(Protocol):
-    """What is needed of a `rf_app.pipeline.requests.Control`."""
-
-    model: str
-    image: str
-    strength: float
-    start: float
-    end: float
 
 
 class ResidentControlNetPipeline(StableDiffusionControlNetPipeline):

@@ -15,6 +15,7 @@ from rf_app.plugins.merging import Part
 from rf_app.plugins.uploads import Uploads
 from rf_app.registry.loading import Stamp, stamp
 from rf_app.registry.loras import UPLOAD, Loras
+from rf_app.settings.picture import Lora
 
 RESIDENT = 8  # LoRAs kept in memory for each model
 
@@ -40,14 +41,12 @@ class LoraPlugs:
             WeakKeyDictionary()
         )
 
-    def plugged(
-        self, pipeline: StableDiffusionPipeline, wishes: Sequence[tuple[str, float]], session: str
-    ) -> Plugged:
-        """(id, strength) of each LoRA as parts for this model; raises UserError naming one that cannot be."""
+    def plugged(self, pipeline: StableDiffusionPipeline, loras: Sequence[Lora], session: str) -> Plugged:
+        """Each LoRA as parts for this model; raises UserError naming one that cannot be."""
         found = []
-        for id, strength in wishes:
-            key, fitted = self._fit(pipeline, id, session)
-            found.append((key, fitted, strength))
+        for lora in loras:
+            key, fitted = self._fit(pipeline, lora.id, session)
+            found.append((key, fitted, lora.strength))
         return Plugged(
             tuple(Part(key, fitted.unet, strength) for key, fitted, strength in found),
             tuple(Part(key, fitted.text_encoder, strength) for key, fitted, strength in found),

@@ -42,6 +42,7 @@ class RectifiedFlowScheduler(SchedulerMixin, ConfigMixin):
         if prediction_type not in ("velocity", "epsilon"):
             raise UserError(f"prediction_type is {prediction_type!r}; expected 'velocity' or 'epsilon'.")
         self.schedule: NoiseSchedule | None = None
+        self.velocity: Tensor | None = None  # of the latest step, for who looks on
         if prediction_type == "epsilon":
             self.schedule = NoiseSchedule(_alphas_cumprod(beta_start, beta_end, beta_schedule))
         self.set_timesteps(1)
@@ -67,10 +68,10 @@ class RectifiedFlowScheduler(SchedulerMixin, ConfigMixin):
         self, model_output: Tensor, timestep: Tensor | float, sample: Tensor, return_dict: bool = True
     ) -> SchedulerOutput | tuple[Tensor]:
         """Move the sample [B, ...] one Euler step on; to be called once for each of `timesteps`, in order."""
-        x, velocity = self._velocity(model_output, sample)
+        x, self.velocity = self._velocity(model_output, sample)
         tau, following = [*self._taus, 1.0][self._index : self._index + 2]
         self._index += 1
-        moved = (x + (following - tau) * velocity).to(sample.dtype)
+        moved = (x + (following - tau) * self.velocity).to(sample.dtype)
         return SchedulerOutput(prev_sample=moved) if return_dict else (moved,)
 
     def _velocity(self, model_output: Tensor, sample: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,7 @@ its noise schedule, and a rectified flow those of its straight path.
 from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler, SchedulerMixin
 
 from rf_app.schedulers.heun import HeunFlowScheduler
+from rf_app.schedulers.noise_schedule import schedule_of
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
 
 # So spaced, the first step starts at pure noise and the last ends at the picture, however many there are.
@@ -33,3 +34,14 @@ def fresh(own: SchedulerMixin, kind: str, solver: str) -> SchedulerMixin:
     """A solver with the noise schedule of the model's own scheduler, and without the traces of any run."""
     cls, changes = SOLVERS[kind][solver]
     return cls.from_config(own.config, **changes)
+
+
+def straight(own: SchedulerMixin) -> RectifiedFlowScheduler:
+    """Euler's method on the straight path of any model, a diffusion model's at the same signal-to-noise
+    ratio.
+
+    Raises UserError for a model that cannot be followed so.
+    """
+    scheduler = RectifiedFlowScheduler()
+    scheduler.schedule = schedule_of(own)
+    return scheduler

@@ -1,114 +1,125 @@
-"""The `/generate` endpoint: the Generate tab's action for programs.
+"""The actions as endpoints of the HTTP API and as MCP tools: signature, help and answer come from the action.
 
-from gradio_client import Client
-files, settings = Client("http://127.0.0.1:7860").predict("a lake at night", api_name="/generate")
+    from gradio_client import Client
+    files, details = Client("http://127.0.0.1:7860").predict("a lake at night", api_name="/generate")
+
+An endpoint is a generator, so that the work ends with the connection.
 """
 
+import inspect
+from collections.abc import Iterator, Sequence
+from dataclasses import MISSING, asdict
+from pathlib import Path
+from types import ModuleType
+from typing import Any, get_args, get_origin, get_type_hints
+
 import gradio as gr
-from gradio.processing_utils import save_bytes_to_cache
+from gradio.data_classes import FileData
+from gradio.utils import get_upload_folder
 
+from rf_app.actions.application import Application
+from rf_app.actions.asking import Asking, File, asking
+from rf_app.actions.progress import Progress
+from rf_app.actions.run import run
 from rf_app.errors import UserError
-from rf_app.pipeline.requests import GenerateRequest
-from rf_app.ui.json_input import json_input
-from rf_app.ui.lora_api import LORAS
-from rf_app.ui.lora_panel import session_of
-from rf_app.workflows.control import NUMBERS, THRESHOLDS, wished_control
-from rf_app.workflows.generate import Studio
-from rf_app.workflows.loras import read_loras
+from rf_app.ui.files import file_data
 
-CONTROL = {
-    "type": "array",
-    "items": {
-        "type": "object",
-        "properties": {
-            **{name: {"type": "string"} for name in ("model", "image", "preprocessor")},
-            **{name: {"type": "number"} for name in (*THRESHOLDS, *NUMBERS)},
-        },
-        "required": ["model", "image"],
-    },
-}
+LONG_WORK = {"concurrency_limit": 16, "concurrency_id": "long work"}  # all of it takes turns at the worker
 
 
-def build(studio: Studio) -> None:
-    """Add the endpoint to the Blocks at hand; its parts are never shown."""
-    with gr.Column(visible=False):
-        prompt = gr.Textbox(label="Prompt")
-        model = gr.Textbox(label="Model id", value=studio.first_model())
-        steps = gr.Number(label="Steps (the model's if left out)")
-        guidance = gr.Number(label="Guidance (the model's if left out; 1 means none)")
-        seed = gr.Number(0, label="Seed of the first picture")
-        count = gr.Number(1, label="Number of pictures")
-        negative_prompt = gr.Textbox("", label="Negative prompt")
-        solver = gr.Textbox("", label="Solver (the model's own if left out)")
-        control = json_input("Controls, up to 2: ControlNets with pictures to follow", CONTROL)
-        loras = json_input("LoRAs, with their strengths", LORAS)
-        files = gr.File(label="PNG files", file_count="multiple")
-        settings = gr.JSON(label="Settings and timings")
+def session_of(asked_by: gr.Request) -> str:
+    """The visitor's session, whose uploads are theirs alone; "" for a call without one, as MCP's are."""
+    return getattr(asked_by, "session_hash", None) or ""
 
-    def generate(
-        prompt,
-        model=None,
-        steps=None,
-        guidance=None,
-        seed=0,
-        count=1,
-        negative_prompt="",
-        solver=None,
-        control=None,
-        loras=None,
-        asked_by: gr.Request = None,
-    ):
-        """Make pictures of a prompt.
 
-        Args:
-            prompt: What the pictures show.
-            model: Id of the model (default: the quick one-step model).
-            steps: Steps, 1 to 100 (default: what the model recommends).
-            guidance: Strength of guidance, 0 to 20; up to 1 means none (default: what the model recommends).
-            seed: The whole number the first picture's noise is drawn from; the next ones follow it.
-            count: Number of pictures, 1 to 16.
-            negative_prompt: What to keep out of the pictures; it acts with guidance above 1.
-            solver: dpm++, ddim or euler of diffusion models, euler or heun of others (default: the first).
-            control: Up to 2 objects of "model", the id of a ControlNet, and "image", a picture to follow, in
-                base64; if you like also "preprocessor" (canny, scribble, depth, openpose, or none for a
-                finished map; default: the ControlNet's own), "low" and "high" (canny's thresholds, 0 to 500),
-                "strength" (0 to 2), "start" and "end" (shares of the steps, 0 to 1).
-            loras: Up to 8 objects of "id", as upload_lora gives it, and "strength" (-2 to 2, default 1).
+def endpoint(
+    app: Application, module: ModuleType, order: Sequence[str] = (), tool: str = "", queue: bool = True
+) -> None:
+    """Add the action of a module to the Blocks at hand.
 
-        Returns:
-            The PNG files, which carry their settings; and settings, seconds, words that the model does not
-            know, and the end of a prompt that is too long for it.
-        """
-        model = model or studio.first_model()
+    order: arguments that come before the others. tool: its name for MCP, where it is not the action's. queue:
+    False for what must not share a session with other MCP clients: queued calls of theirs do.
+    """
+    action = asking(module)
+    arguments = sorted(
+        action.arguments,
+        key=lambda each: order.index(each.name) if each.name in order else len(order),
+    )
+
+    def call(*values: Any) -> Iterator[Any]:
+        *values, asked_by = values
+        results: list[Any] = []
+        own = app.seen_by(session_of(asked_by))
         try:
-            request = GenerateRequest(
-                prompt,
-                model,
-                steps,
-                guidance,
-                seed,
-                count,
-                negative_prompt or "",
-                solver or None,
-                loras=read_loras(loras or []),
-                session=session_of(asked_by),
-                control=wished_control(studio, control or [], model),
+            given = zip(arguments, values, strict=True)
+            wish = action.wish(
+                {each.name: _uploaded(value) if each.type is File else value for each, value in given}
             )
-            shown = studio.generate(request)
+            for event in run(action.act(own, wish)):
+                if isinstance(event, Progress):
+                    yield _waiting(action, event)
+                elif event is not None:
+                    results.append(event)
+                else:
+                    yield _waiting(action, None)
+            yield _given(action.answer(own, results))
         except UserError as error:
             raise gr.Error(str(error), print_exception=False) from None
-        paths = [
-            save_bytes_to_cache(picture.png, picture.name, files.GRADIO_CACHE) for picture in shown.pictures
-        ]
-        return paths, shown.as_json()
 
-    gr.on(
-        [],
-        generate,
-        [prompt, model, steps, guidance, seed, count, negative_prompt, solver, control, loras],
-        [files, settings],
-        api_name="generate",
-        show_progress="hidden",
-        concurrency_limit=4,
-        concurrency_id="pictures",
+    parameters = [
+        inspect.Parameter(
+            each.name,
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
+            default=inspect.Parameter.empty if each.default is MISSING else each.default,
+            annotation=_with_files(each.type),
+        )
+        for each in arguments
+    ]
+    visitor = inspect.Parameter(
+        "asked_by", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=gr.Request
     )
+    call.__signature__ = inspect.Signature([*parameters, visitor], return_annotation=_answered(action))
+    call.__annotations__ = {each.name: each.annotation for each in (*parameters, visitor)}
+    call.__name__ = tool or action.name
+    call.__doc__ = _help(action)
+    more = LONG_WORK if queue else {}
+    gr.api(call, api_name=action.name, queue=queue, **more)
+
+
+def _help(action: Asking) -> str:
+    arguments = "".join(f"    {each.name}: {' '.join(each.about.split())}\n" for each in action.arguments)
+    returns = " ".join((inspect.getdoc(action.answer) or "").split())
+    return f"{action.about}\n\nArgs:\n{arguments}\nReturns:\n    {returns}\n"
+
+
+def _answered(action: Asking) -> Any:
+    """The type of the answer, with files as Gradio has them."""
+    return _with_files(get_type_hints(action.answer)["return"])
+
+
+def _with_files(kind: Any) -> Any:
+    if kind is File:
+        return FileData
+    origin, inner = get_origin(kind), get_args(kind)
+    return origin[tuple(map(_with_files, inner))] if origin in (tuple, list) else kind
+
+
+def _waiting(action: Asking, progress: Progress | None) -> Any:
+    """What is said before there is an answer: nothing, and how far it is in the place of the JSON."""
+    kind = get_type_hints(action.answer)["return"]
+    said = asdict(progress) if progress else None
+    return (*(None for _ in get_args(kind)[1:]), said) if get_origin(kind) is tuple else None
+
+
+def _given(answer: Any) -> Any:
+    if isinstance(answer, (tuple, list)):
+        return type(answer)(map(_given, answer))
+    return file_data(answer) if isinstance(answer, File) else answer
+
+
+def _uploaded(value: Any) -> File:
+    """A file that a program has uploaded; raises UserError for any other path."""
+    path = Path(str(value.get("path", "") if isinstance(value, dict) else value or "")).resolve()
+    if not path.is_file() or not path.is_relative_to(Path(get_upload_folder()).resolve()):
+        raise UserError("file is missing: give a file, as gradio_client's handle_file does.")
+    return File(path.name, path)

@@ -4,9 +4,7 @@ from html import escape
 
 import gradio as gr
 
-from rf_app.errors import UserError
 
-
-def complain(error: UserError) -> None:
+def complain(error: Exception) -> None:
     """Show the message; a toast is HTML, and an error names what the user typed."""
     gr.Warning(escape(str(error)))

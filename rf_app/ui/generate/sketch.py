@@ -1,4 +1,4 @@
-"""A square to draw in or to put a picture into; assets/sketch.js is what happens in the browser.
+"""A square to draw in or to put a picture into; sketch.js is what happens in the browser.
 
 The browser decodes what is put into it, so the server only ever sees a PNG of SIDE pixels.
 """
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import gradio as gr
 
-SCRIPT = Path(__file__).parents[2] / "assets" / "sketch.js"
+SCRIPT = Path(__file__).with_name("sketch.js")
 SIDE = 512  # pixels
 
 

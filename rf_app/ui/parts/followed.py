@@ -7,22 +7,22 @@ from typing import Any
 
 import gradio as gr
 
-from rf_app.pipeline.requests import Control
+from rf_app.settings.picture import Control
 
-SCRIPT = Path(__file__).parents[2] / "assets" / "followed.js"
+SCRIPT = Path(__file__).with_name("followed.js")
 
 
 def followed(prefix: str) -> gr.HTML:
-    """The rows; their value is what `read_control` reads, `input` is a switch. prefix: sets the ids apart."""
+    """The rows; their value is what `read_controls` reads, `input` is a switch. prefix: as everywhere."""
     return gr.HTML(
         [],
         html_template='<div class="followed" hidden></div>',
         js_on_load=SCRIPT.read_text(encoding="utf-8"),
         apply_default_css=False,
-        elem_id=f"{prefix}-followed",
+        elem_id=f"{prefix}followed",
     )
 
 
-def followed_rows(control: Sequence[Control]) -> list[dict[str, Any]]:
+def show_followed(control: Sequence[Control]) -> list[dict[str, Any]]:
     """The value for a picture's controls, all of them on."""
     return [asdict(each) | {"on": True} for each in control]

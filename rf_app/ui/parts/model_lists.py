@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import gradio as gr
 
-from rf_app.workflows.generate import Studio
+from rf_app.actions.application import Application
 
 EVERY = 2.0  # seconds; a look costs a few microseconds a model, and most looks find nothing new
 
 
-def keep_fresh(studio: Studio, lists: Sequence[gr.Dropdown], page: gr.Blocks, seen: gr.Textbox) -> None:
+def keep_fresh(app: Application, lists: Sequence[gr.Dropdown], page: gr.Blocks, seen: gr.Textbox) -> None:
     """Look at the registry when the page opens and every two seconds; a change fills all `lists` anew.
 
     seen: a hidden text that has `state_of` the registry and changes with it.
@@ -18,20 +18,20 @@ def keep_fresh(studio: Studio, lists: Sequence[gr.Dropdown], page: gr.Blocks, se
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
 
     def look(before: str) -> str:
-        now = state_of(studio)
+        now = state_of(app)
         return gr.skip() if now == before else now
 
     def fill(*chosen: str | list[str] | None) -> list[gr.Dropdown]:
-        models = studio.models()
+        models = app.models()
         return [_filled(models, value) for value in chosen]
 
     gr.on([timer.tick, page.load], look, seen, seen, queue=False, **quiet)
     seen.change(fill, lists, lists, queue=False, trigger_mode="always_last", **quiet)
 
 
-def state_of(studio: Studio) -> str:
+def state_of(app: Application) -> str:
     """Another text once a model has come or gone."""
-    return str(studio.registry.state())
+    return str(app.registry.state())
 
 
 def _filled(models: list[tuple[str, str]], value: str | list[str] | None) -> gr.Dropdown:

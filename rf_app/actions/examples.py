@@ -3,7 +3,7 @@
 The folder is the list: each file in assets/examples is one example, its name the caption; those in its folder
 drawings/ are lines for a ControlNet to follow. Draw them anew with
 
-    python -m rf_app.workflows.examples
+    python -m rf_app.actions.examples
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from rf_app.pipeline.png import read_settings, save_png
+from rf_app.pipeline.png import read_png_settings, save_png
 
 FOLDER = Path(__file__).parents[2] / "assets" / "examples"
 DRAWINGS = FOLDER / "drawings"
@@ -80,7 +80,7 @@ def examples(folder: Path = FOLDER) -> list[Example]:
     """The examples of a folder, in the order of their file names, without pictures that are not ours."""
     found = []
     for path in sorted(folder.glob("*.png")):
-        settings = read_settings(path)
+        settings = read_png_settings(path)
         if settings:
             title = path.stem.split("-", 1)[-1].replace("-", " ").capitalize()
             found.append(Example(path, title, settings["prompt"], settings["seed"]))
@@ -102,18 +102,18 @@ def draw_lines(folder: Path = DRAWINGS) -> None:
 
 def main() -> None:
     """Draw the lines, and every other example with the model the page opens with."""
-    from rf_app.pipeline.requests import GenerateRequest
-    from rf_app.pipeline.worker import Worker
+    from rf_app.actions.application import Application
+    from rf_app.actions.generate import Generate, generate
+    from rf_app.actions.run import results
     from rf_app.registry.folders import Registry
-    from rf_app.workflows.generate import Studio
+    from rf_app.settings.picture import PictureSettings
 
     draw_lines()
-    registry = Registry.default()
-    studio = Studio(registry, Worker(registry))
+    app = Application.on(Registry.default())
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, prompt, seed in EXAMPLES:
-        shown = studio.generate(GenerateRequest(prompt, studio.first_model(), seed=seed))
-        (FOLDER / f"{name}.png").write_bytes(shown.pictures[0].png)
+        (picture,) = results(generate(app, Generate(PictureSettings(prompt, seed=seed))))
+        (FOLDER / f"{name}.png").write_bytes(picture.png)
         print(f"{name}.png  seed {seed}  {prompt}")
 
 

@@ -1,15 +1,10 @@
-"""The seed with its dice and lock, the same on every tab, and what the browser does with them alone."""
+"""The seed with its dice and lock, the same on every tab."""
 
 import gradio as gr
-
-RANDOM_SEED = "Math.floor(Math.random() * 4294967296)"
-# A cue ends with the prompt it is for, so that a prompt set together with its cue asks only once.
-GO = f"(seed, locked, prompt) => [locked ? seed : {RANDOM_SEED}, `go:${{performance.now()}}:${{prompt}}`]"
 
 
 def seed_row(value: int, prefix: str = "") -> tuple[gr.Number, gr.Button, gr.Checkbox]:
     """Number field, dice ("another seed") and lock ("keep the seed"); prefix: sets the ids apart."""
-    prefix = f"{prefix}-" if prefix else ""
     with gr.Row(elem_id=f"{prefix}seed-row", elem_classes="seed-row"):
         seed = gr.Number(value, label="Seed", precision=0, min_width=110, elem_id=f"{prefix}seed")
         dice = gr.Button("Another seed", elem_id=f"{prefix}dice", elem_classes="dice", min_width=44, scale=0)

@@ -2,7 +2,7 @@
 
 from html import escape
 
-from rf_app.workflows.background import Progress
+from rf_app.actions.progress import Progress
 
 
 def progress_bar(progress: Progress | None) -> str:

@@ -4,31 +4,33 @@ One piece, because a single output is what makes a picture appear quickly. The p
 nothing is written to disk and no second request is made. Every text of a user's is escaped here.
 """
 
-import base64
+from collections.abc import Sequence
+from functools import reduce
 from html import escape
+from operator import add
 from pathlib import Path
 
-from rf_app.pipeline.requests import Timings
-from rf_app.ui.send import send_button
-from rf_app.workflows.generate import Hint, Picture, Shown
-from rf_app.workflows.words import duration
+from rf_app.actions.hints import Hint
+from rf_app.actions.picture import Picture
+from rf_app.actions.words import duration
+from rf_app.pipeline.worker import Timings
+from rf_app.ui.parts.image import SAVE, data_url
+from rf_app.ui.parts.send import send_button
 
-# The link takes its address from the picture beside it, so that the bytes are sent once.
-SAVE = "this.href=this.closest('figure').querySelector('img').src"
 
-
-def stage(shown: Shown) -> str:
-    """The stage for a finished request."""
-    many = len(shown.pictures) > 1
-    figures = "".join(_figure(picture, many) for picture in shown.pictures)
-    notes = _unread(shown.unread) + _hint(shown.hint)
-    return _page(figures, len(shown.pictures), _times(shown.timings), notes)
+def stage(pictures: Sequence[Picture], hint: Hint | None, cue: str = "") -> str:
+    """The stage for the pictures of a request; cue: what asked for them."""
+    many = len(pictures) > 1
+    figures = "".join(_figure(picture, many) for picture in pictures)
+    times = reduce(add, (picture.drawn.timings for picture in pictures))
+    notes = _unread(pictures[0].drawn.unread) + _hint(hint)
+    return _page(figures, len(pictures), _times(times), notes, cue)
 
 
 def opening_stage(picture: Path, prompt: str) -> str:
     """The stage before anything was computed: a picture from a file, so that the page never opens empty."""
     image = f'<img src="{data_url(picture.read_bytes())}" alt="{escape(prompt)}" decoding="sync">'
-    return _page(f"<figure>{image}</figure>", 1, '<div class="times waiting">Warming up…</div>', "")
+    return _page(f"<figure>{image}</figure>", 1, '<div class="times waiting">Warming up…</div>', "", "")
 
 
 def message_stage(text: str) -> str:
@@ -36,16 +38,11 @@ def message_stage(text: str) -> str:
     return f'<div class="stage"><div class="empty">{escape(text)}</div></div>'
 
 
-def _page(figures: str, count: int, times: str, hint: str) -> str:
+def _page(figures: str, count: int, times: str, hint: str, cue: str) -> str:
     # 2 to 4 pictures stand two by two, more of them three or four in a row.
     columns = 1 if count == 1 else 2 if count <= 4 else 3 if count <= 9 else 4
     pictures = f'<div class="pictures" style="--columns:{columns}">{figures}</div>'
-    return f'<div class="stage">{pictures}{times}{hint}</div>'
-
-
-def data_url(png: bytes) -> str:
-    """A PNG's bytes as the address of a picture."""
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+    return f'<div class="stage" data-cue="{escape(cue)}">{pictures}{times}{hint}</div>'
 
 
 def _figure(picture: Picture, many: bool) -> str:

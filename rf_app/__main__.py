@@ -1,0 +1,141 @@
+"""What the page does, without the page.
+
+    python -m rf_app generate "a snowy mountain at sunset" --seed 5 --count 4 --out pictures
+    python -m rf_app compare "a lake at night" --models pocket-sd pocket-instaflow --json
+    python -m rf_app ACTION --help
+
+Files go into the folder --out; what was found is printed, as JSON with --json. Ctrl-C stops within a step.
+Exit codes: 0 done, 1 failed, 2 a bad wish, 130 stopped.
+"""
+
+import base64
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import MISSING, field, make_dataclass
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from types import ModuleType
+from typing import Annotated, Any
+
+import tyro
+
+from rf_app import actions as package
+from rf_app.actions.application import Application
+from rf_app.actions.asking import READERS, Argument, File, asking
+from rf_app.actions.progress import Progress
+from rf_app.actions.run import run
+from rf_app.errors import UserError
+from rf_app.registry.folders import Registry
+from rf_app.settings.picture import Control, Lora
+
+
+def actions() -> dict[str, ModuleType]:
+    """The actions there are, by the names they have here."""
+    modules = [import_module(f"rf_app.actions.{each.name}") for each in iter_modules(package.__path__)]
+    return {
+        name.replace("_", "-"): module
+        for module in modules
+        if hasattr(module, "answer") and hasattr(module, name := module.__name__.rpartition(".")[2])
+    }
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the action that the words name; returns the exit code."""
+    words = list(sys.argv[1:] if words is None else words)
+    known = actions()
+    if not words or words[0] not in known:
+        print(f"{__doc__}\nActions: {', '.join(known)}.")
+        return 0 if words in ([], ["--help"], ["-h"]) else 2
+    action = asking(known[words[0]])
+    own = [
+        (
+            each.name,
+            Annotated[_typed(each.type), tyro.conf.arg(help=each.about)],
+            *([] if each.default is MISSING else [field(default=each.default)]),
+        )
+        for each in action.arguments
+    ]
+    first, *rest = own
+    if len(first) == 2:  # what has to be given needs no name
+        first = (first[0], tyro.conf.Positional[first[1]])
+    options = [
+        ("out", Annotated[Path, tyro.conf.arg(help="Folder for the files.")], field(default=Path())),
+        ("json", Annotated[bool, tyro.conf.arg(help="Print what was found as JSON.")], field(default=False)),
+    ]
+    record = make_dataclass("Options", [first, *rest, *options])
+    chosen = vars(
+        tyro.cli(record, prog=f"python -m rf_app {words[0]}", description=action.about, args=words[1:])
+    )
+    app = Application.on(Registry.default())
+    try:
+        wish = action.wish(
+            {name: _value(name, chosen[name]) for name in (each.name for each in action.arguments)}
+        )
+        found: list[Any] = []
+        for event in run(action.act(app, wish)):
+            if isinstance(event, Progress):
+                _say(event)
+            elif event is not None:
+                found.append(event)
+        _give(action.answer(app, found), chosen["out"], chosen["json"])
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
+    finally:
+        app.worker.close()
+    return 0
+
+
+def _typed(kind: Any) -> Any:
+    """Records are words here: a LoRA is ID or ID=STRENGTH, a control is CONTROLNET=PICTURE."""
+    return tuple[str, ...] if kind in READERS else Path if kind is File else kind
+
+
+def _value(argument: Argument, value: Any) -> Any:
+    if argument.type == tuple[Lora, ...]:
+        return [_lora(*each.split("=", 1)) for each in value]
+    if argument.type == tuple[Control, ...]:
+        return [_control(*each.split("=", 1)) for each in value]
+    return File(value.name, value) if argument.type is File else value
+
+
+def _lora(id: str, strength: str = "1") -> dict[str, Any]:
+    try:
+        return {"id": id, "strength": float(strength)}
+    except ValueError:
+        raise UserError(f"LoRA {id}: strength is {strength!r:.40}; it must be a number.") from None
+
+
+def _control(model: str, file: str = "") -> dict[str, Any]:
+    try:
+        return {"model": model, "image": base64.b64encode(Path(file).read_bytes()).decode()}
+    except OSError as error:
+        raise UserError(f"control {model}: {file!r:.100} cannot be read ({error.strerror}).") from None
+
+
+def _say(progress: Progress) -> None:
+    left = "" if progress.seconds_left is None else f", {progress.seconds_left:.0f} s left"
+    end = "\r" if sys.stderr.isatty() else "\n"
+    print(f"{progress.done / progress.of:4.0%}  {progress.text}{left}", end=end, file=sys.stderr, flush=True)
+
+
+def _give(answer: Any, out: Path, as_json: bool) -> None:
+    """Write the files of an answer, print the rest."""
+    for each in answer if isinstance(answer, tuple) else (answer,):
+        if isinstance(each, (File, list)):
+            for file in each if isinstance(each, list) else [each]:
+                out.mkdir(parents=True, exist_ok=True)
+                content = file.content if isinstance(file.content, bytes) else file.content.read_bytes()
+                (out / file.name).write_bytes(content)
+                print(out / file.name, file=sys.stderr if as_json else sys.stdout)
+        elif as_json:
+            print(json.dumps(each, ensure_ascii=False, indent=2))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

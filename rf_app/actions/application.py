@@ -1,0 +1,129 @@
+"""The application, as an action is given it: models and plug-ins at hand, the worker, the jobs, and who
+asks.
+"""
+
+import re
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from threading import Thread
+
+from rf_app.errors import UserError
+from rf_app.jobs.database import Database
+from rf_app.pipeline.turns import result_of
+from rf_app.pipeline.worker import Worker
+from rf_app.plugins.picture import encode_map, read_base64, read_picture
+from rf_app.registry.card import ModelCard
+from rf_app.registry.controlnets import ControlNets
+from rf_app.registry.folders import Registry
+from rf_app.registry.loras import Loras
+from rf_app.registry.permission import Permission
+from rf_app.schedulers.solvers import TITLES, solvers
+from rf_app.settings.picture import Control, PictureSettings
+
+FAVOURITE = "pocket-instaflow"  # the model the page opens with, if it is there
+LIVE_STEPS = 4  # up to so many steps, a picture follows the typing
+KIND_TITLES = {"one-step": "One step", "rectified-flow": "Rectified flow", "diffusion": "Diffusion"}
+ORDER = {kind: i for i, kind in enumerate(KIND_TITLES)}  # quickest first
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What the page sets when a model is chosen."""
+
+    steps: int
+    guidance: float
+    solvers: tuple[tuple[str, str], ...]  # (title, name), the model's own first
+    live: bool  # quick enough to follow the typing
+    about: str  # one line
+
+
+@dataclass(frozen=True)
+class Application:
+    """visitor: the session that asks, whose uploads a wish may name. It is a secret, and goes nowhere."""
+
+    worker: Worker
+    jobs: Database = field(default_factory=Database)
+    permission: Permission = field(default_factory=Permission)
+    visitor: str = ""
+
+    @classmethod
+    def on(cls, registry: Registry, device: str | None = None, allow_training: bool = False) -> "Application":
+        """The application on a registry; device: as for `Worker`."""
+        return cls(Worker(registry, device), permission=Permission(allow_training))
+
+    def seen_by(self, visitor: str) -> "Application":
+        """The same, asked by a session; "" for a call without one, as MCP's are."""
+        return replace(self, visitor=visitor)
+
+    @property
+    def registry(self) -> Registry:
+        """The models."""
+        return self.worker.registry
+
+    @property
+    def loras(self) -> Loras:
+        """The LoRAs for all."""
+        return self.worker.loras
+
+    @property
+    def controlnets(self) -> ControlNets:
+        """The ControlNets."""
+        return self.worker.controlnets
+
+    def models(self) -> list[tuple[str, str]]:
+        """(title, id) of every usable model, quickest kind first; ids make equal titles distinct."""
+        cards = sorted(self.registry.cards(), key=lambda card: (ORDER[card.kind], card.title, card.id))
+        titles = [card.title for card in cards]
+        return [
+            (card.title if titles.count(card.title) == 1 else f"{card.title} ({card.id})", card.id)
+            for card in cards
+        ]
+
+    def first_model(self) -> str:
+        """The model to open with; raises UserError where there is none."""
+        ids = [id for _, id in self.models()]
+        if not ids:
+            problems = "".join(f"\n- {id}: {why}" for id, why in self.registry.problems().items())
+            raise UserError(f"No usable model was found; `make weights` trains the pocket models.{problems}")
+        return FAVOURITE if FAVOURITE in ids else ids[0]
+
+    def prepared(self, settings: PictureSettings) -> PictureSettings:
+        """The same on the model to open with, where none is named, and with pictures made into condition
+        maps.
+        """
+        settings = settings if settings.model else replace(settings, model=self.first_model())
+        control = tuple(self.with_map(each, settings.model) for each in settings.control)
+        return replace(settings, control=control)
+
+    def with_map(self, control: Control, model: str) -> Control:
+        """The control with its picture made into a condition map for a model.
+
+        Raises UserError for a bad picture, preprocessor or threshold, and weights that are not here.
+        """
+        own = {card.id: card.preprocessor for card in self.controlnets.cards()}
+        how = control.preprocessor or own.get(control.model, "none")
+        picture, size = read_picture(read_base64(control.image)), self.registry.card(model).resolution
+        thresholds = {"low": control.low, "high": control.high} if how == "canny" else {}
+        map = self.worker.condition_map(picture, how, size, **thresholds)
+        return replace(control, image=encode_map(map), preprocessor="none")
+
+    def preset(self, model: str) -> Preset:
+        """The recommended settings of a model."""
+        card = self.registry.card(model)
+        names = tuple((TITLES[name], name) for name in solvers(card.kind))
+        return Preset(card.steps, card.guidance, names, card.steps <= LIVE_STEPS, _about(card))
+
+    def warm_up(self) -> None:
+        """Load the first model and use it once, in the background, so that no visitor waits for it."""
+        Thread(target=self._warm_up, daemon=True).start()
+
+    def _warm_up(self) -> None:
+        # A model that does not load is reported to the first person who asks for it.
+        with suppress(UserError):
+            result_of(self.worker.draw(PictureSettings("warming up", self.first_model())))
+
+
+def _about(card: ModelCard) -> str:
+    steps = "one step" if card.steps == 1 else f"{card.steps} steps"
+    first_sentence = re.split(r"(?<=[.!?])\s", card.description.strip(), maxsplit=1)[0]
+    return f"{card.resolution}×{card.resolution}, {steps}. {first_sentence}".strip().replace("`", "")

@@ -1,0 +1,67 @@
+"""LoRAs as a visitor has them: those for all and the own uploads; uploaded, kept for all, taken away."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
+from typing import Any
+
+from rf_app.actions.application import Application
+from rf_app.errors import UserError
+from rf_app.plugins.uploads import Upload
+from rf_app.registry.card import as_id
+from rf_app.registry.disk import disk_full_named
+from rf_app.registry.loras import UPLOAD, LoraCard
+from rf_app.settings.picture import Lora
+
+
+def choices(app: Application) -> list[tuple[str, str]]:
+    """(title, id) of all at hand, the visitor's own uploads first."""
+    own = [(f"{upload.title} (uploaded)", upload.id) for upload in app.worker.uploads.of(app.visitor)]
+    return own + [(card.title, card.id) for card in app.loras.cards()]
+
+
+def rows(app: Application, loras: Sequence[Lora]) -> list[dict[str, Any]]:
+    """One row of a panel for each; raises UserError for one that is not at hand."""
+    return [_row(app, lora) for lora in loras]
+
+
+def upload(app: Application, file: Path, name: str, model: str) -> Upload:
+    """Keep a file for the visitor's session.
+
+    Raises UserError where it is no LoRA for the model, or there is no room, and `DiskFull`.
+    """
+    with disk_full_named(Path(gettempdir())), TemporaryDirectory() as folder:
+        own = Path(folder) / "lora.safetensors"
+        try:
+            shutil.copyfile(file, own)  # what Gradio keeps may be cleared away while this waits
+        except FileNotFoundError:
+            raise UserError(f"{name} is gone from this computer: please upload it again.") from None
+        found = app.worker.inspect_lora(own, model)
+        return app.worker.uploads.add(app.visitor, own, name, found.trigger)
+
+
+def keep(app: Application, id: str) -> LoraCard:
+    """Put one of the visitor's uploads among the LoRAs for all, under an id made from its title.
+
+    Raises UserError if there is one of that id or the folder cannot be written to, and `DiskFull`.
+    """
+    app.permission.check("Keeping a LoRA")
+    upload = app.worker.uploads.get(app.visitor, id)
+    own = as_id(upload.title) or f"lora-{id.removeprefix(UPLOAD)}"
+    card = LoraCard(own, upload.title, "Uploaded.", upload.trigger)
+    app.loras.save(upload.path, card)
+    return card
+
+
+def _row(app: Application, lora: Lora) -> dict[str, Any]:
+    uploaded = lora.id.startswith(UPLOAD)
+    found = app.worker.uploads.get(app.visitor, lora.id) if uploaded else app.loras.card(lora.id)
+    return {
+        "id": lora.id,
+        "title": found.title,
+        "trigger": found.trigger,
+        "strength": lora.strength,
+        "on": True,
+        "uploaded": uploaded,
+    }

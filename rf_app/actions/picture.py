@@ -1,0 +1,49 @@
+"""A finished picture, as it is shown, saved and sent on: with the settings that make exactly it again,
+alone.
+"""
+
+import io
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from rf_app.pipeline.png import save_png
+from rf_app.pipeline.worker import Drawn
+
+WAY = "interpolation"  # in a picture's settings
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What the worker has drawn."""
+
+    drawn: Drawn
+
+    @property
+    def same(self) -> dict[str, Any] | None:
+        """The settings with which the Generate tab makes it again; None for one that lies between others."""
+        if self.drawn.way is None:
+            return self.drawn.settings.as_json()
+        found = self.drawn.way.at_key_frame()
+        return found and found.as_json()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All that the PNG carries."""
+        way = self.drawn.way
+        return (self.same or {}) | ({WAY: way.as_json()} if way else {})
+
+    @property
+    def name(self) -> str:
+        """A file name that says what it is: "instaflow-a-snowy-mountain-42.png"."""
+        settings = self.drawn.settings
+        words = re.sub(r"[^a-z0-9]+", "-", settings.prompt.lower()).strip("-")[:40].strip("-")
+        return "-".join(filter(None, ("instaflow", words, str(settings.seed)))) + ".png"
+
+    @cached_property
+    def png(self) -> bytes:
+        """The PNG file, settings included."""
+        buffer = io.BytesIO()
+        save_png(self.drawn.image, buffer, self.settings)
+        return buffer.getvalue()

@@ -1,0 +1,73 @@
+"""The one way in which the page, the API, MCP and the command line run an action.
+
+    for event in run(generate(app, wish)):
+        …  # Progress, results, or None at least five times a second, so that whoever waits can leave
+
+Closing the iterator, as Gradio does when a connection is gone, ends the action within a step.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from rf_app.actions.progress import Events, Progress, Result
+from rf_app.errors import Cancelled, UserError
+from rf_app.pipeline.turns import PULSE
+from rf_app.registry.disk import DiskFull
+
+log = logging.getLogger(__name__)
+
+
+class LatestRun:
+    """A visitor's latest run of an action: beginning one ends the one before, `stop` ends it without another.
+
+    Gradio's own `cancels` races with the event that starts the next run, and a run so ended has no last word.
+    """
+
+    def __init__(self):
+        self._run = 0
+        self.stopped = False
+        """Whether it was ended by `stop`; a run ended by the next one has nothing more to say."""
+
+    def begin(self) -> Callable[[], bool]:
+        """For the new run: whether it should end."""
+        self._run += 1
+        self.stopped = False
+        mine = self._run
+        return lambda: self.stopped or self._run != mine
+
+    def stop(self) -> None:
+        """End the run at hand, if there is one."""
+        self.stopped = True
+
+
+def run(events: Events[Result], ended: Callable[[], bool] = lambda: False) -> Iterator[Any]:
+    """What an action yields, until it is done or `ended`; of progress that comes too fast to be seen, a part.
+
+    Raises UserError with a message for the person who asked, whatever went wrong, and `Cancelled`.
+    """
+    said = time.monotonic()
+    try:
+        for event in events:
+            if ended():
+                raise Cancelled("Stopped.")
+            now = time.monotonic()
+            if isinstance(event, Progress) and now - said < PULSE:
+                continue
+            said = now
+            yield event
+    except UserError:
+        raise
+    except DiskFull as error:
+        raise UserError(str(error)) from error
+    except Exception as error:  # a defect, or a device without memory
+        log.exception("An action failed")
+        raise UserError(f"That failed ({type(error).__name__}): the log has the details.") from error
+    finally:
+        events.close()
+
+
+def results(events: Events[Result]) -> list[Result]:
+    """All results of an action, for who needs no progress."""
+    return [event for event in run(events) if event is not None and not isinstance(event, Progress)]

@@ -1,0 +1,135 @@
+"""From a wish to settings in force: a model's own values filled in, everything in range, pictures made
+maps.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from rf_app.errors import UserError
+from rf_app.plugins.picture import decode_map
+from rf_app.registry.card import ModelCard, check_id
+from rf_app.schedulers.solvers import solvers
+from rf_app.settings.picture import (
+    MAX_CONTROLS,
+    MAX_GUIDANCE,
+    MAX_LORAS,
+    MAX_PROMPT,
+    MAX_SEED,
+    MAX_STEPS,
+    MAX_STRENGTH,
+    CheckedSettings,
+    Control,
+    Lora,
+    PictureSettings,
+)
+from rf_app.settings.way import MAX_KEY_FRAMES, NOISE, TEXT, KeyFrame, Way
+
+
+def check(settings: PictureSettings, card: ModelCard) -> CheckedSettings:
+    """The settings in force on the model of `card`; raises UserError naming the value out of range."""
+    prompt = _text("prompt", settings.prompt)
+    if not prompt:
+        raise UserError("The prompt is empty: describe the picture you want.")
+    known = solvers(card.kind)
+    solver = settings.solver or known[0]
+    if solver not in known:
+        raise UserError(f"solver is {solver!r:.40}; {card.id} takes one of {', '.join(known)}.")
+    guidance = card.guidance if settings.guidance is None else settings.guidance
+    return CheckedSettings(
+        prompt=prompt,
+        model=card.id,
+        steps=check_whole("steps", card.steps if settings.steps is None else settings.steps, 1, MAX_STEPS),
+        guidance=_number("guidance", guidance, 0, MAX_GUIDANCE),
+        seed=check_whole("seed", settings.seed, 0, MAX_SEED),
+        negative_prompt=_text("negative prompt", settings.negative_prompt),
+        solver=solver,
+        control=_controls(settings.control),
+        loras=_loras(settings.loras),
+    )
+
+
+def check_way(way: Way, card: ModelCard) -> Way:
+    """The same with its pictures' settings in force; raises UserError naming the value out of range."""
+    count = len(way.key_frames)
+    if way.square and count != 4:
+        raise UserError(f"A square has 4 key frames, one in each corner, not {count}.")
+    if not 2 <= count <= MAX_KEY_FRAMES:
+        raise UserError(f"The number of key frames is {count}; 2 to {MAX_KEY_FRAMES} are accepted.")
+    if len(way.position) not in (1, 2) or not all(_is_share(value) for value in way.position):
+        raise UserError(
+            f"position is {way.position!r:.60}; it must be one number in 0..1, or two in a square."
+        )
+    for name, value, known in (("noise", way.noise, NOISE), ("text", way.text, TEXT)):
+        if value not in known:
+            raise UserError(f"{name} is {value!r:.40}; it must be one of {', '.join(known)}.")
+    pictures = []
+    for number, key in enumerate(way.key_frames, 1):
+        try:
+            pictures.append(check(replace(way.picture, prompt=key.prompt, seed=key.seed), card))
+        except UserError as error:
+            raise UserError(f"Key frame {number}: {error}") from None
+    keys = tuple(KeyFrame(picture.prompt, picture.seed) for picture in pictures)
+    return replace(way, key_frames=keys, position=tuple(map(float, way.position)), picture=pictures[0])
+
+
+def check_whole(name: str, value: Any, low: int, high: int) -> int:
+    """The whole number, also of a page's field that gives 4.0 for 4; raises UserError for any other value."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise UserError(f"{name} is {value!r:.40}; it must be a whole number in {low}..{high}.")
+    return value
+
+
+def _loras(loras: tuple[Lora, ...]) -> tuple[Lora, ...]:
+    if len(loras) > MAX_LORAS:
+        raise UserError(f"There are {len(loras)} LoRAs; at most {MAX_LORAS} are accepted at once.")
+    ids = [check_id(each.id, "LoRA") for each in loras]
+    for id in ids:
+        if ids.count(id) > 1:
+            raise UserError(f"LoRA {id!r} is there twice: give it once, with one strength.")
+    return tuple(
+        Lora(each.id, _number(f"LoRA {each.id}: strength", each.strength, -MAX_STRENGTH, MAX_STRENGTH))
+        for each in loras
+    )
+
+
+def _controls(control: tuple[Control, ...]) -> tuple[Control, ...]:
+    if len(control) > MAX_CONTROLS:
+        raise UserError(f"There are {len(control)} controls; at most {MAX_CONTROLS} are accepted at once.")
+    checked = []
+    for each in control:
+        name = f"ControlNet {check_id(each.model, 'ControlNet')}"
+        start, end = (_number(f"{name}: {at}", getattr(each, at), 0, 1) for at in ("start", "end"))
+        if start >= end:
+            raise UserError(f"{name}: start is {start:g} and end is {end:g}; start must be the smaller.")
+        decode_map(each.image)
+        strength = _number(f"{name}: strength", each.strength, 0, MAX_STRENGTH)
+        checked.append(replace(each, strength=strength, start=start, end=end))
+    return tuple(checked)
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise UserError(f"The {name} must be text, not {value!r:.40}.")
+    if len(value) > MAX_PROMPT:
+        raise UserError(f"The {name} has {len(value):,} characters; at most {MAX_PROMPT:,} are accepted.")
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise UserError(
+            f"The {name} holds half a surrogate pair, which is not text: please type it again."
+        ) from None
+    return value.strip()
+
+
+def _number(name: str, value: Any, low: float, high: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise UserError(f"{name} must be a number in {low:g}..{high:g}, not {value!r:.40}.")
+    if not low <= value <= high:  # neither NaN nor infinity is
+        raise UserError(f"{name} is {value!r:.40}; it must be in {low:g}..{high:g}.")
+    return float(value)
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1

@@ -1,0 +1,173 @@
+"""The one record of settings for a picture, and its JSON form.
+
+The page, the API, the command line, a PNG's metadata and the jobs all speak of a picture in these words.
+What a person wishes is `PictureSettings`: steps, guidance and solver may be left to the model. What a
+picture was made with is `CheckedSettings`: `rf_app.pipeline.checking.check` has put everything in force and
+in range.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, TypeVar
+
+from rf_app.errors import UserError
+
+MAX_PROMPT = 2000  # characters
+MAX_STEPS = 100
+MAX_GUIDANCE = 20.0
+MAX_SEED = 2**32 - 1
+MAX_LORAS = 8
+MAX_CONTROLS = 2
+MAX_STRENGTH = 2.0
+MAX_JSON_CHARACTERS = 4 * 2**20  # the maps of its controls among them
+
+Part = TypeVar("Part", "Lora", "Control")
+
+
+@dataclass(frozen=True)
+class Lora:
+    """A LoRA to draw with."""
+
+    id: str
+    """Id of a LoRA at hand, or of one that the same session uploaded."""
+    strength: float = 1.0
+    """-2 to 2; 0 is the model without it."""
+
+
+@dataclass(frozen=True)
+class Control:
+    """A picture that another should follow, and the ControlNet that reads it."""
+
+    model: str
+    """Id of a ControlNet."""
+    image: str
+    """The picture, in base64."""
+    preprocessor: str = ""
+    """How it becomes a condition map: canny, scribble, depth, openpose, none for a finished map, or the
+    ControlNet's own way where nothing is said."""
+    low: float = 100.0
+    """Canny's low threshold, 0 to 500."""
+    high: float = 200.0
+    """Canny's high threshold, 0 to 500."""
+    strength: float = 1.0
+    """0 to 2; 0 is the picture without it."""
+    start: float = 0.0
+    """It acts from this share of the steps on, 0 to 1."""
+    end: float = 1.0
+    """And until this one: a step acts if the whole of it lies between the two."""
+
+
+@dataclass(frozen=True)
+class PictureSettings:
+    """A wish for one picture."""
+
+    prompt: str
+    """What the picture shows."""
+    model: str = ""
+    """Id of the model (default: the quick one-step model)."""
+    steps: int | None = None
+    """Steps, 1 to 100 (default: what the model recommends)."""
+    guidance: float | None = None
+    """Guidance scale, 0 to 20; up to 1 means none (default: what the model recommends)."""
+    seed: int = 0
+    """The whole number the noise is drawn from, 0 to 4294967295."""
+    negative_prompt: str = ""
+    """What to keep out of the picture; it acts with guidance above 1."""
+    solver: str | None = None
+    """dpm++, ddim or euler of diffusion models, euler or heun of others (default: the first)."""
+    control: tuple[Control, ...] = ()
+    """Up to 2 pictures to follow, in base64, each with the id of a ControlNet."""
+    loras: tuple[Lora, ...] = ()
+    """Up to 8 LoRAs, each with its id, as upload_lora gives it, and a strength (-2 to 2, default 1)."""
+
+    def as_json(self) -> dict[str, Any]:
+        """All that makes the picture again; LoRAs and controls only where there are any."""
+        settings = {name: value for name, value in asdict(self).items() if value != () and value is not None}
+        return settings | {name: list(settings[name]) for name in ("control", "loras") if name in settings}
+
+
+@dataclass(frozen=True)
+class CheckedSettings(PictureSettings):
+    """Settings in force: nothing is left open, everything is in range, and controls are condition maps."""
+
+    steps: int = 1
+    guidance: float = 1.0
+    solver: str = "euler"
+
+
+FIELDS: dict[str, type | tuple[type, ...]] = {
+    "prompt": str,
+    "negative_prompt": str,
+    "model": str,
+    "seed": int,
+    "steps": int,
+    "guidance": (int, float),
+    "solver": str,
+    "loras": list,
+    "control": list,
+}
+"""What is read of a picture's settings, and its JSON type; a picture may carry more."""
+
+
+def parse_json(text: str, source: str) -> dict[str, Any]:
+    """The object in a JSON text that may come from anyone; raises UserError, beginning with `source`."""
+    try:
+        if len(text) > MAX_JSON_CHARACTERS:
+            raise ValueError
+        found = json.loads(text)
+        if not isinstance(found, dict):
+            raise ValueError
+    except (ValueError, TypeError, RecursionError):
+        raise UserError(f"{source} are not readable.") from None
+    return found
+
+
+def read_picture_settings(found: dict[str, Any], source: str) -> PictureSettings:
+    """The settings in an object that may come from anyone, FIELDS of it, as `as_json` gives them.
+
+    Raises UserError, beginning with `source`, for a value of another type. Values still have to be checked.
+    """
+    values = {name: found[name] for name in FIELDS if name in found}
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, FIELDS[name]):
+            raise UserError(f"{source}: {name} is {value!r:.40}, which cannot be used.")
+        if isinstance(value, str) and len(value) > MAX_PROMPT:
+            raise UserError(f"{source}: {name} has {len(value):,} characters; at most {MAX_PROMPT:,}.")
+    control = read_controls(values.get("control", []))
+    maps = tuple(replace(each, preprocessor=each.preprocessor or "none") for each in control)
+    loras = read_loras(values.get("loras", []))
+    return PictureSettings(**{"prompt": ""} | values | {"loras": loras, "control": maps})
+
+
+def read_loras(found: Any) -> tuple[Lora, ...]:
+    """The LoRAs in JSON that may come from anyone: a list of ids, or of objects of "id", "strength" and "on".
+
+    One with "on" false is left out. Raises UserError where it has no such form.
+    """
+    return _read(found, Lora, "loras", "LoRA", ("id",))
+
+
+def read_controls(found: Any) -> tuple[Control, ...]:
+    """The controls in JSON that may come from anyone: a list of objects of `Control`'s fields; as
+    `read_loras`.
+    """
+    return _read(found, Control, "control", "control", ("model", "image"))
+
+
+def _read(found: Any, kind: type[Part], name: str, title: str, needed: Sequence[str]) -> tuple[Part, ...]:
+    known = [field.name for field in fields(kind)]
+    shape = "{" + ", ".join(f'"{each}": …' for each in needed) + "}"
+    if not isinstance(found, (list, tuple)):
+        raise UserError(f"{name} must be a list of {shape}.")
+    parts = []
+    for each in found:
+        each = {needed[0]: each} if isinstance(each, str) else each
+        if not isinstance(each, dict) or not all(isinstance(each.get(need), str) for need in needed):
+            raise UserError(
+                f"{each!r:.80} is no {title}; give {shape}, and if you like "
+                f"{', '.join(known[len(needed) :])}."
+            )
+        if each.get("on", True):
+            parts.append(kind(**{key: each[key] for key in known if key in each}))
+    return tuple(parts)

@@ -1,0 +1,5 @@
+"""The Compare tab: one panel for each way to compare models."""
+
+from rf_app.ui.compare.tab import build
+
+__all__ = ["build"]

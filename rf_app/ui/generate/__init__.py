@@ -1,0 +1,5 @@
+"""The Generate tab."""
+
+from rf_app.ui.generate.tab import build
+
+__all__ = ["build"]

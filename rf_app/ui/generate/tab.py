@@ -1,0 +1,233 @@
+"""The Generate tab: its parts, and which event changes which of them.
+
+Every wish for a picture, from typing to Enter, first changes one hidden text, the *cue* ("live:…" or
+"go:…"), in the browser; only its change asks the server. With `always_last` that single event never runs
+twice at once, drops what was typed in between but never the last of it, and pictures come in the order
+asked for. It must not raise what a user can cause: Gradio forgets the waiting event when one fails.
+"""
+
+import time
+from collections.abc import Iterator
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from rf_app.actions import generate, upload_lora
+from rf_app.actions.application import Application
+from rf_app.actions.examples import Example, examples
+from rf_app.actions.hints import hint
+from rf_app.actions.picture import Picture
+from rf_app.actions.progress import Progress
+from rf_app.actions.restore import restore, restore_sent
+from rf_app.actions.run import LatestRun, run
+from rf_app.errors import Cancelled, UserError
+from rf_app.settings.picture import PictureSettings, read_loras
+from rf_app.ui.api import endpoint, session_of
+from rf_app.ui.generate import control
+from rf_app.ui.generate.stage import message_stage, opening_stage, stage
+from rf_app.ui.parts.complaint import complain
+from rf_app.ui.parts.context import Page
+from rf_app.ui.parts.loras import lora_panel, show_loras
+from rf_app.ui.parts.model_form import ModelForm, advanced, model_list, steps_and_guidance
+from rf_app.ui.parts.progress_bar import note, progress_bar
+from rf_app.ui.parts.script import browser
+from rf_app.ui.parts.seed_row import seed_row
+
+FIRST_PROMPT = "A photograph of a snowy mountain near a beautiful lake under sunshine."
+WAITING = 4  # requests Gradio may hand to the worker at once; the worker takes them in turn
+NEGATIVE = "What to keep out. It acts only with guidance above 1."
+
+
+def build(app: Application, page: Page) -> None:
+    """Lay the tab out and connect it, inside the Blocks at hand; with the endpoints of the same actions."""
+    model_id = app.first_model()
+    preset = app.preset(model_id)
+    shown = examples(page.examples)
+    first = shown[0] if shown else None
+    with gr.Column(elem_id="generate"):
+        with gr.Column(elem_id="picture-side"):
+            picture = gr.HTML(
+                opening_stage(first.path, first.prompt) if first else message_stage("Warming up…"),
+                elem_id="stage",
+            )
+            line = gr.HTML("", elem_id="generate-way")
+        with gr.Column(elem_id="control-side"):
+            with gr.Column(elem_id="ask"):
+                prompt = gr.Textbox(
+                    first.prompt if first else FIRST_PROMPT,
+                    label="Prompt",
+                    show_label=False,
+                    placeholder="Describe a picture…",
+                    lines=1,  # with more, Enter would not submit
+                    max_lines=6,
+                    autofocus=True,
+                    elem_id="prompt",
+                    html_attributes=gr.InputHTMLAttributes(
+                        enterkeyhint="go", spellcheck=False, autocorrect="off"
+                    ),
+                )
+                with gr.Row(elem_id="actions"):
+                    go = gr.Button("Generate", variant="primary", elem_id="go", min_width=140)
+                    stop = gr.Button("Stop", elem_id="stop", min_width=70)
+                    live = gr.Checkbox(
+                        preset.live, label="Live", elem_id="live", container=False, min_width=90
+                    )
+            buttons = _examples(shown)
+            controls = control.build(app, page.examples / "drawings")
+            with gr.Column(elem_id="settings"):
+                model = model_list(app, model_id, elem_id="model")
+                about = gr.HTML(_about(preset.about), elem_id="about")
+                steps, guidance = steps_and_guidance(preset)
+                with gr.Row(elem_classes="pair"):
+                    seed, dice, locked = seed_row(first.seed if first else 7)
+                    count = gr.Slider(
+                        1, generate.MAX_COUNT, 1, step=1, label="Pictures", buttons=[], elem_id="count"
+                    )
+                cue = gr.Textbox("", visible="hidden", elem_id="cue")
+                now = [live, cue, prompt]
+                page_only = {"fn": None, "trigger_mode": "multiple", "api_visibility": "private"}
+                follow_live = {"js": browser("live"), "inputs": now, "outputs": [cue], **page_only}
+                loras = lora_panel(app, model, page.blocks, lambda event: event(**follow_live))
+                solver, negative = advanced(preset, info=NEGATIVE)
+                # Not in the accordion: what that hides is not on the page, and pictures are dropped on this.
+                with gr.Column(elem_id="restore-box"):
+                    upload = gr.UploadButton(
+                        "Restore a saved picture’s settings",
+                        file_types=[".png"],
+                        size="sm",
+                        elem_id="restore",
+                    )
+    form = ModelForm(model, steps, guidance, solver, negative)
+    page.lists.append(model)
+    sent = gr.Textbox("", visible="hidden", elem_id="sent-generate")
+    latest = gr.State(LatestRun())
+
+    # In the browser alone: draw a seed, change the cue. A text box's `input` misses pasting and deleting; its
+    # `change` does not.
+    gr.on(
+        [prompt.submit, go.click],
+        js=browser("go"),
+        inputs=[seed, locked, prompt],
+        outputs=[seed, cue],
+        **page_only,
+    )
+    dice.click(js=browser("dice"), inputs=now, outputs=[seed, cue], **page_only)
+    prompt.change(js=browser("liveText"), inputs=now, outputs=[cue], **page_only)
+    changes = [field.input for field in (steps, guidance, seed, count, live, solver)]
+    gr.on([*changes, negative.change], **follow_live)
+    for example, button in zip(shown, buttons, strict=True):
+        button.click(
+            js=browser("example", example.prompt, example.seed), outputs=[prompt, seed, cue], **page_only
+        )
+
+    # On the server.
+    def settings(values: dict[gr.Component, Any]) -> PictureSettings:
+        return PictureSettings(
+            prompt=values[prompt],
+            seed=values[seed],
+            control=controls.read(values),
+            loras=read_loras(values[loras]),
+            **form.read(values),
+        )
+
+    def render(values: dict[gr.Component, Any], asked_by: gr.Request) -> Iterator[Any]:
+        typing = values[cue].startswith("live")
+        if typing and not values[prompt].strip():
+            return
+        own, ended = app.seen_by(session_of(asked_by)), values[latest].begin()
+        pictures: list[Picture] = []
+        waited = False
+        try:
+            wish = generate.Generate(settings(values), values[count])
+            for event in run(generate.generate(own, wish), ended):
+                if isinstance(event, Picture):
+                    pictures.append(event)
+                    yield {picture: stage(pictures, hint(own, pictures[0].drawn, typing), values[cue])}
+                else:
+                    waited = True
+                    yield {line: progress_bar(event)} if isinstance(event, Progress) else gr.skip()
+            said = ""
+        except Cancelled:
+            said = "Stopped."
+        except UserError as error:
+            complain(error)
+            said = ""
+        if waited or said:
+            yield {line: note(said)}
+
+    def chosen(model: str, prompt_now: str) -> dict[gr.Component, Any]:
+        try:
+            preset = app.preset(model)
+        except UserError as error:
+            complain(error)
+            return gr.skip()
+        return {
+            **form.show_preset(preset),
+            live: preset.live,
+            about: _about(preset.about),
+            cue: cue_for("live", prompt_now) if preset.live else gr.skip(),
+        }
+
+    def restored(source: str, asked_by: gr.Request) -> dict[gr.Component, Any]:
+        own = app.seen_by(session_of(asked_by))
+        try:
+            found = restore_sent(own, source) if source.startswith("{") else restore(own, Path(source))
+            if found.settings is None:
+                raise UserError("This picture lies between others: open it in the Interpolate tab.")
+            rows = show_loras(app, found.settings.loras, asked_by)
+        except UserError as error:
+            complain(error)
+            return gr.skip()
+        if found.note:
+            gr.Info(escape(found.note))
+        return {
+            **form.show(app, found.settings),
+            **controls.show(app, found.settings.control),
+            prompt: found.settings.prompt,
+            seed: found.settings.seed,
+            count: 1,
+            locked: True,
+            loras: rows,
+            about: _about(app.preset(found.settings.model).about),
+            cue: cue_for("go", found.settings.prompt),
+        }
+
+    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    cue.change(
+        render,
+        {cue, prompt, seed, count, loras, latest, *controls.inputs, *form.fields},
+        [picture, line],
+        trigger_mode="always_last",
+        concurrency_limit=WAITING,
+        concurrency_id="pictures",
+        **quiet,
+    )
+    stop.click(lambda latest: latest.stop(), latest, **quiet)
+    controls.connect(app, page.blocks, model, live, prompt, seed, cue)
+    model.input(chosen, [model, prompt], [steps, guidance, solver, live, about, cue], **quiet)
+    outputs = [prompt, seed, count, locked, loras, about, cue, *form.fields, *controls.parts]
+    upload.upload(restored, upload, outputs, **quiet)
+    sent.change(restored, sent, outputs, **quiet)
+    page.blocks.load(lambda prompt: cue_for("go", prompt), prompt, cue, **quiet)
+    order = ("prompt", "model", "steps", "guidance", "seed", "count")
+    endpoint(app, generate, order)
+    endpoint(app, upload_lora, queue=False)
+
+
+def cue_for(kind: str, prompt: str) -> str:
+    """The cue from the server: "live:…" follows the typing, "go:…" is asked for."""
+    return f"{kind}:{time.time_ns()}:{prompt}"
+
+
+def _examples(shown: list[Example]) -> list[gr.Button]:
+    with gr.Row(elem_id="examples"):
+        return [
+            gr.Button(example.title, icon=example.path, elem_classes="example", min_width=72)
+            for example in shown
+        ]
+
+
+def _about(text: str) -> str:
+    return f"<p>{escape(text)}</p>"

@@ -1,0 +1,5 @@
+"""The Interpolate tab."""
+
+from rf_app.ui.interpolate.tab import build
+
+__all__ = ["build"]

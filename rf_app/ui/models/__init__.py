@@ -1,0 +1,5 @@
+"""The Models tab."""
+
+from rf_app.ui.models.tab import build
+
+__all__ = ["build"]

@@ -1,0 +1,21 @@
+"""What a tab is built into."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import gradio as gr
+
+
+@dataclass(frozen=True)
+class Page:
+    """blocks: the whole page; tab: the tab's own; seen: a hidden text that changes with the registry.
+
+    lists: every list of models on the page; a tab adds its own, and they are kept fresh. examples: a folder
+    of pictures to begin with.
+    """
+
+    blocks: gr.Blocks
+    tab: gr.Tab
+    seen: gr.Textbox
+    examples: Path
+    lists: list[gr.Dropdown] = field(default_factory=list)

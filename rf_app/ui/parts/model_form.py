@@ -1,0 +1,115 @@
+"""The fields of a model and its settings, the same on every tab."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from rf_app.actions.application import Application, Preset
+from rf_app.errors import UserError
+from rf_app.settings.picture import MAX_GUIDANCE, MAX_STEPS, CheckedSettings
+from rf_app.ui.parts.complaint import complain
+
+
+@dataclass(frozen=True)
+class ModelForm:
+    """What a tab lays out, part by part, and what its events take and give."""
+
+    model: gr.Dropdown
+    steps: gr.Slider
+    guidance: gr.Slider
+    solver: gr.Dropdown
+    negative: gr.Textbox
+
+    @property
+    def fields(self) -> set[gr.Component]:
+        """All of them."""
+        return {self.model, self.steps, self.guidance, self.solver, self.negative}
+
+    def read(self, values: dict[gr.Component, Any]) -> dict[str, Any]:
+        """Their part of `PictureSettings`."""
+        return {
+            "model": values[self.model] or "",
+            "steps": values[self.steps],
+            "guidance": values[self.guidance],
+            "solver": values[self.solver],
+            "negative_prompt": values[self.negative],
+        }
+
+    def show(self, app: Application, settings: CheckedSettings) -> dict[gr.Component, Any]:
+        """The fields with these settings."""
+        return {
+            self.model: settings.model,
+            self.steps: settings.steps,
+            self.guidance: settings.guidance,
+            self.solver: gr.Dropdown(app.preset(settings.model).solvers, value=settings.solver),
+            self.negative: settings.negative_prompt,
+        }
+
+    def show_preset(self, preset: Preset) -> dict[gr.Component, Any]:
+        """The fields with what a model recommends."""
+        return {
+            self.steps: preset.steps,
+            self.guidance: preset.guidance,
+            self.solver: gr.Dropdown(preset.solvers, value=preset.solvers[0][1]),
+        }
+
+    def recommended(self, app: Application) -> dict[str, Any]:
+        """For the event of choosing a model: its own settings."""
+
+        def recommended(model: str) -> dict[gr.Component, Any]:
+            try:
+                return self.show_preset(app.preset(model))
+            except UserError as error:
+                complain(error)
+                return gr.skip()
+
+        return {
+            "fn": recommended,
+            "inputs": self.model,
+            "outputs": [self.steps, self.guidance, self.solver],
+            "show_progress": "hidden",
+            "api_visibility": "private",
+        }
+
+
+def model_list(app: Application, value: str | None, label: str = "Model", **more: Any) -> gr.Dropdown:
+    """The list of models."""
+    return gr.Dropdown(app.models(), value=value, label=label, filterable=False, **more)
+
+
+def steps_slider(value: int, id: str) -> gr.Slider:
+    """The number of steps."""
+    return gr.Slider(1, MAX_STEPS, value, step=1, label="Steps", buttons=[], min_width=140, elem_id=id)
+
+
+def steps_and_guidance(preset: Preset, prefix: str = "") -> tuple[gr.Slider, gr.Slider]:
+    """Two sliders side by side; prefix: sets the ids apart."""
+    with gr.Row(elem_classes="pair"):
+        steps = steps_slider(preset.steps, f"{prefix}steps")
+        guidance = gr.Slider(
+            0,
+            MAX_GUIDANCE,
+            preset.guidance,
+            step=0.1,
+            label="Guidance",
+            buttons=[],
+            elem_id=f"{prefix}guidance",
+        )
+    return steps, guidance
+
+
+def advanced(preset: Preset, prefix: str = "", info: str | None = None) -> tuple[gr.Dropdown, gr.Textbox]:
+    """Solver and negative prompt, folded away; prefix: sets the ids apart."""
+    with gr.Accordion("Advanced", open=False, elem_id=f"{prefix}advanced", elem_classes="advanced"):
+        solver = gr.Dropdown(
+            preset.solvers,
+            value=preset.solvers[0][1],
+            label="Solver",
+            filterable=False,
+            elem_id=f"{prefix}solver",
+        )
+        negative = gr.Textbox(
+            "", label="Negative prompt", info=info, lines=1, max_lines=4, elem_id=f"{prefix}negative"
+        )
+    return solver, negative

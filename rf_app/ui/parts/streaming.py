@@ -1,0 +1,45 @@
+"""An action on the page: its progress in a line, its results where they belong, its errors as toasts."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gradio as gr
+
+from rf_app.actions.progress import Events, Progress
+from rf_app.actions.run import LatestRun, run
+from rf_app.errors import Cancelled, UserError
+from rf_app.ui.parts.complaint import complain
+from rf_app.ui.parts.progress_bar import note, progress_bar
+
+Updates = dict[gr.Component, Any]
+
+
+def stream(
+    events: Events[Any],
+    latest: LatestRun,
+    line: gr.HTML,
+    show: Callable[[Any], Updates],
+    done: Callable[[], str] = lambda: "",
+) -> Iterator[Updates]:
+    """What a run changes on the page; for an event's generator.
+
+    It ends with the visitor's next run, with Stop and with the page. line: tells the progress. show: what a
+    result changes. done: what the line says in the end.
+    """
+    ended = latest.begin()
+    yield {line: progress_bar(None)}
+    try:
+        for event in run(events, ended):
+            if isinstance(event, Progress):
+                yield {line: progress_bar(event)}
+            else:
+                yield gr.skip() if event is None else show(event)
+        said = note(done())
+    except Cancelled:
+        if not latest.stopped:  # the next run has the word
+            return
+        said = note("Stopped.")
+    except UserError as error:
+        complain(error)
+        said = note("")
+    yield {line: said}
