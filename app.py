@@ -53,15 +53,15 @@ def main() -> None:
     # PyTorch and Gradio take seconds to import: not before the line above.
     from rf_app.errors import UserError
     from rf_app.pipeline.worker import Worker
-    from rf_app.registry.folders import BUNDLED, Registry
+    from rf_app.registry.models import Registry
     from rf_app.registry.permission import Permission
     from rf_app.ui.page import build, launch_options
     from rf_app.workflows.examples import FOLDER
     from rf_app.workflows.generate import Studio
 
-    registry = Registry([BUNDLED, chosen.models]) if chosen.models else Registry.default()
-    studio = Studio(registry, Worker(registry))
     try:
+        registry = Registry.default(chosen.models)
+        studio = Studio(registry, Worker(registry))
         page = build(studio, FOLDER, Permission(chosen.allow_training))
     except UserError as error:
         raise SystemExit(str(error)) from None

@@ -104,7 +104,7 @@ def main() -> None:
     """Draw the lines, and every other example with the model the page opens with."""
     from rf_app.pipeline.requests import GenerateRequest
     from rf_app.pipeline.worker import Worker
-    from rf_app.registry.folders import Registry
+    from rf_app.registry.models import Registry
     from rf_app.workflows.generate import Studio
 
     draw_lines()

@@ -22,7 +22,7 @@ from rf_app.pipeline.requests import Control, GenerateRequest, GenerateResult, L
 from rf_app.pipeline.worker import Worker
 from rf_app.plugins.picture import encode_map
 from rf_app.registry.card import ModelCard
-from rf_app.registry.folders import Registry
+from rf_app.registry.models import Registry
 from rf_app.registry.vocabulary import split_words, vocabulary
 from rf_app.schedulers.solvers import TITLES, solvers
 from rf_app.workflows.control import control_settings, control_summary, controlnets, read_control

@@ -90,7 +90,7 @@ class LoraDesk:
         """
         upload = self.worker.uploads.get(session, id)
         own = as_id(upload.title) or f"lora-{id.removeprefix(UPLOAD)}"
-        card = LoraCard(own, upload.title, "Uploaded.", upload.trigger)
+        card = LoraCard(own, upload.title, "Uploaded.", trigger=upload.trigger)
         self.worker.loras.save(upload.path, card)
         return card
 
