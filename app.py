@@ -54,12 +54,12 @@ def main() -> None:
     from rf_app.actions.application import Application
     from rf_app.actions.examples import FOLDER
     from rf_app.errors import UserError
-    from rf_app.registry.folders import Registry
+    from rf_app.registry.models import Registry
     from rf_app.ui.page import build, launch_options
 
-    registry = Registry.default(chosen.models)
-    app = Application.on(registry, allow_training=chosen.allow_training)
     try:
+        registry = Registry.default(chosen.models)
+        app = Application.on(registry, allow_training=chosen.allow_training)
         page = build(app, FOLDER)
     except UserError as error:
         raise SystemExit(str(error)) from None

@@ -22,8 +22,8 @@ from peft import LoraConfig
 from benchmarks.latency import machine, row
 from rf_app.pipeline.requests import GenerateRequest, Lora
 from rf_app.pipeline.worker import Worker
-from rf_app.registry.folders import Registry
 from rf_app.registry.loading import load
+from rf_app.registry.models import Registry
 from tests.plugins.lora_files import ATTENTION, random_lora, write
 
 WARM_UP = 5  # rounds that are not counted
@@ -43,7 +43,7 @@ class Options:
 def measure(worker: Worker, options: Options) -> dict[str, list[float]]:
     """Seconds of whole pictures by case, one entry a round."""
     with tempfile.TemporaryDirectory() as folder:
-        unet = load(worker.registry, options.model).unet
+        unet = load(worker.registry.pieces(options.model), worker.registry.card(options.model).kind).unet
         ids = []
         for seed in range(2):
             tensors = random_lora(unet, seed=seed, rank=options.rank, size=0.02)

@@ -21,7 +21,7 @@ import tyro
 
 from rf_app.pipeline.requests import GenerateRequest
 from rf_app.pipeline.worker import Worker
-from rf_app.registry.folders import Registry
+from rf_app.registry.models import Registry
 from rf_app.ui.stage import stage
 from rf_app.workflows.generate import Studio
 from tests.browser import chromium, served

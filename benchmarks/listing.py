@@ -17,7 +17,7 @@ import tyro
 from safetensors.numpy import save_file
 
 from rf_app.registry.card import read_card, write_card
-from rf_app.registry.folders import BUNDLED, Registry
+from rf_app.registry.models import BUNDLED, Registry
 
 
 @dataclass(frozen=True)

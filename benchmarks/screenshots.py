@@ -10,7 +10,7 @@ from pathlib import Path
 import tyro
 
 from rf_app.pipeline.worker import Worker
-from rf_app.registry.folders import Registry
+from rf_app.registry.models import Registry
 from rf_app.ui.page import ASSETS
 from rf_app.workflows.generate import Studio
 from tests.browser import chromium, served

@@ -16,7 +16,7 @@ import tyro
 
 from benchmarks.latency import machine
 from rf_app.pipeline.worker import Worker
-from rf_app.registry.folders import Registry
+from rf_app.registry.models import Registry
 from rf_app.workflows.generate import Studio
 from rf_app.workflows.interpolate import EXAMPLES
 from tests.browser import chromium, served

@@ -23,7 +23,7 @@ from rf_app.jobs.plan import Wish
 from rf_app.jobs.processes import threads
 from rf_app.pipeline.requests import GenerateRequest
 from rf_app.pipeline.worker import Worker
-from rf_app.registry.folders import Registry
+from rf_app.registry.models import Registry
 
 
 @dataclass(frozen=True)

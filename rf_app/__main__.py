@@ -27,7 +27,7 @@ from rf_app.actions.asking import READERS, Argument, File, asking
 from rf_app.actions.progress import Progress
 from rf_app.actions.run import run
 from rf_app.errors import UserError
-from rf_app.registry.folders import Registry
+from rf_app.registry.models import Registry
 from rf_app.settings.picture import Control, Lora
 
 

@@ -9,7 +9,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # each worker, and what it starts, is o
 import pytest
 import torch
 
-from rf_app.registry.folders import Registry
+from rf_app.registry.models import Registry
 from tests.browser import chromium
 from tests.tiny import build_tiny
 

@@ -1,7 +1,8 @@
 """The arrows of the house: who may import whom, read from the syntax trees, so none is too deep to be seen.
 
-    app.py -> ui -> {workflows, jobs} -> pipeline -> {plugins, registry, schedulers, metrics} -> flow
-    trainers -> rf_app.{flow, schedulers, registry, plugins, metrics}        everything -> rf_app.errors
+    app.py -> ui -> {workflows, jobs} -> pipeline -> {plugins, registry, schedulers, metrics}
+        -> {flow, settings} -> rf_app.errors
+    trainers -> rf_app.{flow, settings, schedulers, registry, plugins, metrics}
 
 An import may skip floors downwards; none goes upwards, and rf_app never imports trainers.
 """
@@ -18,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 FLOORS = (  # from the ground up
     {"errors"},
-    {"flow"},
+    {"flow", "settings"},
     {"plugins", "registry", "schedulers", "metrics"},
     {"pipeline"},
     {"workflows", "jobs"},
@@ -27,7 +28,7 @@ FLOORS = (  # from the ground up
 HEIGHT = {part: height for height, parts in enumerate(FLOORS) for part in parts}
 # Loading needs a scheduler's class, a plugin the model's card, and a condition map shows the edges measured.
 SIDEWAYS = {("registry", "schedulers"), ("plugins", "registry"), ("plugins", "metrics")}
-FOR_TRAINERS = {"errors", "flow", "schedulers", "registry", "plugins", "metrics"}
+FOR_TRAINERS = {"errors", "flow", "settings", "schedulers", "registry", "plugins", "metrics"}
 FLOW_LIBRARIES = {"numpy", "scipy", "torch"}
 INPUT_OUTPUT = {"io", "json", "os", "pathlib", "shutil", "socket", "subprocess", "tempfile"}
 

@@ -12,7 +12,7 @@ from rf_app.metrics.attributes import ATTRIBUTES
 from rf_app.metrics.fidelity import fidelity
 from rf_app.metrics.judge import BUNDLED as JUDGE
 from rf_app.metrics.judge import Judge
-from rf_app.registry.folders import BUNDLED, Registry
+from rf_app.registry.models import BUNDLED, Registry
 from trainers import evaluate
 from trainers.pocket.autoencoder import to_tensor
 from trainers.pocket.judge import accuracies, labels, reconstructions

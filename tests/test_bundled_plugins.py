@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from rf_app.registry.controlnets import ControlNets
-from rf_app.registry.folders import BUNDLED, Registry
 from rf_app.registry.loras import Loras
+from rf_app.registry.models import BUNDLED, Registry
 from trainers import evaluate_controlnet, evaluate_lora
 
 STYLES = ("woodcut", "neon")

@@ -8,15 +8,23 @@ tiny-sd), tiny-instaflow (one-step, likewise, from tiny-2rf). 96x96 pictures, la
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, ControlNetModel, DPMSolverMultistepScheduler, UNet2DConditionModel
+from diffusers import (
+    AutoencoderKL,
+    ControlNetModel,
+    DPMSolverMultistepScheduler,
+    StableDiffusionPipeline,
+    UNet2DConditionModel,
+)
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from rf_app.registry.card import ModelCard
-from rf_app.registry.controlnets import ControlNetCard, write_controlnet_card
-from rf_app.registry.folders import Registry
+from rf_app.registry import loading
+from rf_app.registry.card import ModelCard, write_card
+from rf_app.registry.controlnets import ControlNetCard
+from rf_app.registry.models import Registry
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
 
 WORDS = ["a", "photograph", "of", "mountain", "lake", "near", "at", "sunset", "red", "tent"]
@@ -96,6 +104,11 @@ def tiny_card(id: str, kind: str, steps: int, guidance: float, base_model: str |
     )
 
 
+def load(registry: Registry, id: str, **options: Any) -> StableDiffusionPipeline:
+    """A registry's model as a pipeline; options: as for `rf_app.registry.loading.load`."""
+    return loading.load(registry.pieces(id), registry.card(id).kind, **options)
+
+
 def tiny_flow(seed: int) -> Callable[[Path], None]:
     """What `Registry.publish` needs to make a rectified flow of tiny-sd's shape, without what it borrows."""
 
@@ -125,9 +138,9 @@ def build_tiny_controlnets(folder: Path) -> None:
         id = f"tiny-{preprocessor}"
         tiny_controlnet(seed).save_pretrained(folder / id)
         card = ControlNetCard(
-            id, f"Tiny {preprocessor}", preprocessor, "Random weights.", base_model="tiny-sd"
+            id, f"Tiny {preprocessor}", "Random weights.", preprocessor=preprocessor, base_model="tiny-sd"
         )
-        write_controlnet_card(folder / id, card)
+        write_card(folder / id, card)
 
 
 def build_tiny(folder: Path) -> Registry:

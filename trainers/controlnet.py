@@ -13,7 +13,6 @@ up to W: the ordinary one, w = 1, gives next to no weight to pure noise, where t
 """
 
 import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +27,7 @@ from torch import Tensor, nn
 from rf_app.errors import UserError
 from rf_app.metrics.edges import HIGH, LOW, canny, edge_f1
 from rf_app.registry.card import ModelCard
-from rf_app.registry.controlnets import ControlNetCard, write_controlnet_card
+from rf_app.registry.controlnets import ControlNetCard, ControlNets
 from trainers.common import LoopConfig, command, train
 from trainers.common.models import (
     decode,
@@ -40,7 +39,6 @@ from trainers.common.models import (
     registry_into,
     sample,
 )
-from trainers.common.plugins import check_free, plugin_folder, publish
 from trainers.common.runs import default_run
 from trainers.common.sheets import write_sheet
 from trainers.data.images import ImageFolder, latents_of
@@ -165,8 +163,8 @@ def main(config: ControlNetConfig) -> None:
     """Train and publish."""
     registry = registry_into(config.models)
     base = registry.card(config.base)
-    root = plugin_folder("controlnets", config.controlnets)
-    check_free(root, config.output, config.overwrite)
+    controlnets = ControlNets.default(config.controlnets)
+    controlnets.check_free(config.output, config.overwrite)
     run = config.run or default_run(f"controlnet/{config.output}")
     accelerator = Accelerator()
     pipeline = load_frozen(registry, config.base)
@@ -220,7 +218,9 @@ def main(config: ControlNetConfig) -> None:
     controlnet = train(loop, controlnet, loss, samples)
     if accelerator.is_main_process:
         card = controlnet_card(config, base, len(images))
-        publish(root, config.output, lambda folder: save(controlnet, card, folder), config.overwrite)
+        controlnet.half().to(memory_format=torch.contiguous_format)
+        where = controlnets.publish(config.output, controlnet.save_pretrained, card, config.overwrite)
+        print(f"published {config.output} in {where}", flush=True)
 
 
 def control_samples(
@@ -245,15 +245,6 @@ def control_samples(
         return {"edge_f1": sum(scores) / len(scores)}
 
     return samples
-
-
-def save(controlnet: ControlNetModel, card: ControlNetCard, folder: Path) -> None:
-    """Write the ControlNet in float16, as diffusers does, and the card."""
-    controlnet.half().to(memory_format=torch.contiguous_format).save_pretrained(folder)
-    config = folder / "config.json"
-    settings = {k: v for k, v in json.loads(config.read_text()).items() if k != "_name_or_path"}
-    config.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n")  # without this machine's path
-    write_controlnet_card(folder, card)
 
 
 def controlnet_card(config: ControlNetConfig, base: ModelCard, count: int) -> ControlNetCard:

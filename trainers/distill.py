@@ -24,7 +24,6 @@ from rf_app.metrics.perceptual import Perceptual
 from rf_app.registry.card import ModelCard
 from trainers.common import LoopConfig, command, train
 from trainers.common.models import (
-    check_free,
     decode,
     flow_scheduler,
     load_frozen,
@@ -172,7 +171,7 @@ def main(config: DistillConfig) -> None:
     """Train both stages and publish."""
     registry = registry_into(config.models)
     teacher = registry.card(config.teacher)
-    check_free(registry, config.output, config.overwrite)
+    registry.check_free(config.output, config.overwrite)
     if config.lpips_steps and not (config.judge / "judge.safetensors").is_file():
         raise UserError(f"--judge {config.judge} holds no judge.safetensors; --lpips-steps 0 does without.")
     accelerator = Accelerator()

@@ -31,7 +31,7 @@ from rf_app.metrics.fidelity import Fidelity, fidelity
 from rf_app.metrics.judge import BUNDLED, Judge
 from rf_app.registry.card import ModelCard, write_card
 from rf_app.registry.disk import disk_full_named, write_atomically
-from rf_app.registry.folders import Registry
+from rf_app.registry.models import Registry
 from rf_app.schedulers.noise_schedule import schedule_of
 from trainers.common import command
 from trainers.common.models import (

@@ -23,8 +23,10 @@ from torch import Tensor
 from rf_app.metrics.edges import HIGH, LOW, REACH, canny, edge_f1, edge_recall
 from rf_app.metrics.fidelity import fidelity
 from rf_app.metrics.judge import BUNDLED, Judge
-from rf_app.registry.controlnets import ControlNets, read_controlnet_card, write_controlnet_card
+from rf_app.registry.card import write_card
+from rf_app.registry.controlnets import ControlNets
 from rf_app.registry.disk import disk_full_named, write_atomically
+from rf_app.registry.loading import load_controlnet
 from trainers.common import command
 from trainers.common.held_out import HeldOutPrompts, sampled
 from trainers.common.models import load_frozen, registry_into
@@ -120,7 +122,7 @@ def main(config: EvaluateControlNetConfig) -> None:
     rows, shown = [], [as_maps(edges)[:SHOWN] * 2 - 1]
     for which in models:
         pipeline = load_frozen(registry, which.card.id)
-        net = controlnets.load(config.controlnet, torch.float32, pipeline.unet.config, pipeline.vae.config)
+        net = load_controlnet(folder, torch.float32, pipeline.unet.config, pipeline.vae.config)
         net = net.to(pipeline.device)
 
         def pictures(name: str, drawn: Sequence[np.ndarray], pipeline=pipeline, net=net, which=which):
@@ -152,9 +154,9 @@ def main(config: EvaluateControlNetConfig) -> None:
         text = json.dumps([asdict(row) | {"gain": row.gain} for row in rows], indent=2) + "\n"
         write_atomically(config.json, lambda temporary: temporary.write_text(text))
     if config.write_card:
-        card = replace(read_controlnet_card(folder), measured=measured(rows, config))
+        card = replace(controlnets.card(config.controlnet), measured=measured(rows, config))
         with disk_full_named(folder):
-            write_controlnet_card(folder, card)
+            write_card(folder, card)
 
 
 def measured(rows: Sequence[ControlRow], config: EvaluateControlNetConfig) -> dict[str, object]:

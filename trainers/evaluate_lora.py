@@ -22,8 +22,9 @@ from torch import Tensor
 from rf_app.metrics.fidelity import fidelity
 from rf_app.metrics.judge import BUNDLED, Judge
 from rf_app.metrics.style import StyleAxis, style_statistics
+from rf_app.registry.card import write_card
 from rf_app.registry.disk import disk_full_named, write_atomically
-from rf_app.registry.loras import Loras, write_lora_card
+from rf_app.registry.loras import Loras
 from trainers.common import command
 from trainers.common.held_out import HeldOutPrompts, Sampled, sampled
 from trainers.common.models import load_frozen, registry_into
@@ -125,7 +126,7 @@ def main(config: EvaluateLoraConfig) -> None:
         write_atomically(config.json, lambda temporary: temporary.write_text(text))
     if config.write_card:
         with disk_full_named(file):
-            write_lora_card(file.parent, replace(card, measured=measured(rows, config)))
+            write_card(file.parent, replace(card, measured=measured(rows, config)))
 
 
 def pictures_with(

@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from rf_app.errors import UserError
 from rf_app.metrics.style import StyleAxis, style_statistics
 from rf_app.registry.card import ModelCard
-from rf_app.registry.loras import WEIGHTS, LoraCard, write_lora_card
+from rf_app.registry.loras import WEIGHTS, LoraCard, Loras
 from rf_app.schedulers.noise_schedule import schedule_of
 from trainers.common import LoopConfig, command, train
 from trainers.common.models import (
@@ -44,7 +44,6 @@ from trainers.common.models import (
     registry_into,
     sample,
 )
-from trainers.common.plugins import check_free, plugin_folder, publish
 from trainers.common.runs import default_run
 from trainers.common.sheets import write_sheet
 from trainers.data.images import ImageFolder, latents_of
@@ -145,8 +144,8 @@ def main(config: LoraConfig) -> None:
     """Train and publish."""
     registry = registry_into(config.models)
     base = registry.card(config.base)
-    root = plugin_folder("loras", config.loras)
-    check_free(root, config.output, config.overwrite)
+    loras = Loras.default(config.loras)
+    loras.check_free(config.output, config.overwrite)
     run = config.run or default_run(f"lora/{config.output}")
     accelerator = Accelerator()
     pipeline = load_frozen(registry, config.base)
@@ -194,7 +193,8 @@ def main(config: LoraConfig) -> None:
     train(loop, Adapter(unet), loss, samples)
     if accelerator.is_main_process:
         card = lora_card(config, base, len(images))
-        publish(root, config.output, lambda folder: save(unet, card, folder), config.overwrite)
+        where = loras.publish(config.output, lambda to: save(unet, card.trigger, to), card, config.overwrite)
+        print(f"published {config.output} in {where}", flush=True)
 
 
 def draw_tau(count: int, generator: torch.Generator) -> Tensor:
@@ -236,14 +236,13 @@ def lora_samples(
     return samples
 
 
-def save(unet: UNet2DConditionModel, card: LoraCard, folder: Path) -> None:
-    """Write the adapter of `unet` in float16 under both kinds of names, and the card."""
+def save(unet: UNet2DConditionModel, trigger: str, folder: Path) -> None:
+    """Write the adapter of `unet` in float16 under both kinds of names."""
     own = {f"unet.{name}": weight for name, weight in get_peft_model_state_dict(unet).items()}
-    said = {"format": "pt", "modelspec.trigger_phrase": card.trigger}
+    said = {"format": "pt", "modelspec.trigger_phrase": trigger}
     for file, named in ((WEIGHTS, own), (KOHYA, convert_state_dict_to_kohya(own))):
         weights = {name: weight.half().contiguous() for name, weight in named.items()}
         save_file(weights, folder / file, metadata=said)
-    write_lora_card(folder, card)
 
 
 def lora_card(config: LoraConfig, base: ModelCard, count: int) -> LoraCard:

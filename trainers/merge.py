@@ -13,7 +13,7 @@ from rf_app.errors import UserError
 from rf_app.plugins.deltas import add_lora
 from rf_app.registry.loras import Loras
 from trainers.common import command
-from trainers.common.models import check_free, registry_into
+from trainers.common.models import registry_into
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def main(config: MergeConfig) -> None:
     teacher = registry.card(config.teacher)
     loras = Loras.beside(registry)
     style = loras.card(config.lora)
-    check_free(registry, config.output, config.overwrite)
+    registry.check_free(config.output, config.overwrite)
     card = replace(
         teacher,
         id=config.output,

@@ -23,9 +23,9 @@ from rf_app.flow.path import interpolate, uniform_taus
 from rf_app.flow.solvers import euler
 from rf_app.flow.velocity import velocity_field
 from rf_app.registry.card import ModelCard
+from rf_app.registry.models import Registry
 from trainers.common import LoopConfig, command, train
 from trainers.common.models import (
-    check_free,
     decode,
     encode,
     fingerprint,
@@ -162,7 +162,7 @@ def main(config: ReflowConfig) -> None:
     """Train and publish."""
     registry = registry_into(config.models)
     teacher = registry.card(config.teacher)
-    check_free(registry, config.output, config.overwrite)
+    registry.check_free(config.output, config.overwrite)
     run = config.run or default_run(f"reflow/{config.output}")
     loop = LoopConfig(
         run,
@@ -194,12 +194,25 @@ def main(config: ReflowConfig) -> None:
     samples = flow_samples(pipeline, shown, schedule, run, steps=(1, 4))
     unet = train(loop, pipeline.unet.requires_grad_(True), loss, samples)
     scheduler = flow_scheduler(pipeline, config.start == "matched")
-    publish_unet(registry, unet, scheduler, reflow_card(config, teacher, pairs), config.overwrite)
+    card = reflow_card(config, teacher, times_rectified(registry, teacher), pairs)
+    publish_unet(registry, unet, scheduler, card, config.overwrite)
 
 
-def reflow_card(config: ReflowConfig, teacher: ModelCard, pairs: Pairs) -> ModelCard:
-    """The card of the flow that was trained from `teacher`."""
-    times = 2 + sum(ancestor.endswith("rf") for ancestor in (*teacher.lineage, teacher.id))
+def times_rectified(registry: Registry, teacher: ModelCard) -> int:
+    """How often a flow trained from `teacher` was rectified: 2 where there was none before, as Liu counts.
+
+    Ancestors that are gone are not counted, nor are flows that only had something merged into their weights.
+    """
+    known = {card.id: card for card in registry.cards()}
+    ancestors = [known[id] for id in teacher.lineage if id in known]
+    return 2 + sum(
+        card.kind == "rectified-flow" and not {"merged", "lora"} & card.settings.keys()
+        for card in (*ancestors, teacher)
+    )
+
+
+def reflow_card(config: ReflowConfig, teacher: ModelCard, times: int, pairs: Pairs) -> ModelCard:
+    """The card of the `times`-rectified flow that was trained from `teacher`."""
     return ModelCard(
         id=config.output,
         title=config.title or f"{times}-rectified flow of {(*teacher.lineage, teacher.id)[0]}",

@@ -105,7 +105,7 @@ def main() -> None:
     from rf_app.actions.application import Application
     from rf_app.actions.generate import Generate, generate
     from rf_app.actions.run import results
-    from rf_app.registry.folders import Registry
+    from rf_app.registry.models import Registry
     from rf_app.settings.picture import PictureSettings
 
     draw_lines()

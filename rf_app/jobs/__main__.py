@@ -24,6 +24,7 @@ from rf_app.jobs.plan import Wish
 from rf_app.jobs.progress import progress
 from rf_app.jobs.recipes import PRESETS, recipes
 from rf_app.jobs.words import duration, needs_in_words, state_in_words
+from rf_app.registry.models import Registry
 
 EVERY = 2.0  # seconds between two looks
 
@@ -119,8 +120,6 @@ def _start(database: Database, chosen: argparse.Namespace) -> None:
         pairs=chosen.pairs and str(Path(chosen.pairs).absolute()),
         settings=dict(_setting(text) for text in chosen.set),
     )
-    from rf_app.registry.folders import Registry  # imports PyTorch, which the other commands do without
-
     registry = Registry.default()
     if chosen.models:
         registry = Registry([*registry.folders, chosen.models])

@@ -5,7 +5,6 @@ run jobs is decided elsewhere (`rf_app.jobs.queue`); here are the facts.
 """
 
 import json
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from typing import Any
 from rf_app.errors import UserError
 from rf_app.jobs.plan import Stage, Wish
 from rf_app.registry.disk import locked
+from rf_app.settings.home import home
 
 WAITS = 10.0  # seconds for another process's write
 STATES = ("queued", "running", "done", "stopped", "interrupted", "failed")
@@ -62,12 +62,6 @@ class Job:
     def under_way(self) -> bool:
         """Whether there is something to run."""
         return self.state in ("running", "queued")
-
-
-def home() -> Path:
-    """The user's own folder: $INSTAFLOW_HOME, or ~/.instaflow."""
-    # Absolute, because the runner and the trainers work in another folder than who starts them.
-    return Path(os.environ.get("INSTAFLOW_HOME") or Path.home() / ".instaflow").absolute()
 
 
 def _is_new(connection: sqlite3.Connection) -> bool:

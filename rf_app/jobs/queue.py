@@ -14,7 +14,6 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rf_app.errors import UserError
 from rf_app.jobs.database import Database, Job
@@ -23,9 +22,8 @@ from rf_app.jobs.log import last_words
 from rf_app.jobs.plan import Stage, Wish, check_prompts, stages
 from rf_app.jobs.processes import ROOT, find
 from rf_app.jobs.recipes import recipe
-
-if TYPE_CHECKING:  # it imports PyTorch, which the runner does without
-    from rf_app.registry.folders import Registry
+from rf_app.registry.loras import Loras
+from rf_app.registry.models import Registry
 
 NAMES = {
     "images": "captioned pictures",
@@ -121,8 +119,6 @@ def check(database: Database, wish: Wish, registry: Registry) -> None:
     if found.needs and not getattr(wish, found.needs):
         raise UserError(f"“{found.title}” needs {NAMES[found.needs]}.")
     if wish.style:
-        from rf_app.registry.loras import Loras  # imports PyTorch, as the registry given has
-
         Loras.beside(registry).card(wish.style)
     for name in ("images", "pairs"):
         given = getattr(wish, name)

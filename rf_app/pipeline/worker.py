@@ -32,9 +32,10 @@ from rf_app.plugins.preprocessors import DETECTORS, condition_map
 from rf_app.plugins.uploads import Uploads
 from rf_app.registry.card import ModelCard
 from rf_app.registry.controlnets import ControlNets
-from rf_app.registry.folders import Registry
-from rf_app.registry.loading import Stamp, load, stamp
+from rf_app.registry.disk import Stamp, stamp
+from rf_app.registry.loading import load
 from rf_app.registry.loras import Loras
+from rf_app.registry.models import Registry
 from rf_app.registry.vocabulary import Vocabulary, vocabulary
 from rf_app.schedulers.solvers import fresh, straight
 from rf_app.settings.picture import CheckedSettings, PictureSettings
@@ -256,13 +257,14 @@ class Worker:
         folder, pieces = self.registry.folder(id), self.registry.pieces(id)
         stamps = frozenset(stamp(path) for path in {folder, *(piece.parent for piece in pieces.values())})
         text_stamp = stamp(pieces["text_encoder"])
-        stock = load(self.registry, id, self.device, self.dtype, self._pieces)
+        card = self.registry.card(id)
+        stock = load(pieces, card.kind, self.device, self.dtype, self._pieces)
         pipeline = ResidentPipeline(**stock.components, requires_safety_checker=False)
         pipeline.set_progress_bar_config(disable=True)
         pipeline.unet.to(memory_format=torch.channels_last)
         pipeline.vae.to(memory_format=torch.channels_last)
         return Resident(
-            card=self.registry.card(id),
+            card=card,
             pipeline=pipeline,
             vocabulary=vocabulary(self.registry, id),
             stamps=stamps,

@@ -12,7 +12,8 @@ from diffusers import ControlNetModel, StableDiffusionControlNetPipeline, Stable
 
 from rf_app.plugins.picture import decode_map
 from rf_app.registry.controlnets import ControlNets, check_fit
-from rf_app.registry.loading import Stamp, stamp
+from rf_app.registry.disk import Stamp, stamp
+from rf_app.registry.loading import load_controlnet
 from rf_app.settings.picture import Control
 
 RESIDENT = 3  # ControlNets kept in memory
@@ -66,12 +67,13 @@ class ControlNetPlugin:
     def _net(self, id: str, pipeline: StableDiffusionPipeline) -> ControlNetModel:
         """The ControlNet, from memory if its folder is still what it was."""
         unet, vae = pipeline.unet.config, pipeline.vae.config
-        key = stamp(self.controlnets.folder(id))
+        folder = self.controlnets.folder(id)
+        key = stamp(folder)
         if key in self._nets:
             self._nets.move_to_end(key)
             check_fit(id, self._nets[key].config, unet, vae)
             return self._nets[key]
-        net = self.controlnets.load(id, self.dtype, unet, vae).to(self.device)
+        net = load_controlnet(folder, self.dtype, unet, vae).to(self.device)
         self._nets[key] = net.to(memory_format=torch.channels_last)
         while len(self._nets) > RESIDENT:
             self._nets.popitem(last=False)

@@ -34,11 +34,11 @@ from rf_app.plugins.checkpoint import (
 )
 from rf_app.plugins.lora import fit, read_lora
 from rf_app.plugins.merging import Merger, Part
-from rf_app.registry.card import ModelCard, check_id
+from rf_app.registry.card import ModelCard
 from rf_app.registry.checking import CONFIGS, WEIGHTS
-from rf_app.registry.folders import Registry
 from rf_app.registry.loading import load
 from rf_app.registry.loras import Loras
+from rf_app.registry.models import Registry
 
 MAX_STRENGTH = 2.0
 HUB_NAME = re.compile(r"[\w][\w.-]{0,95}/[\w][\w.-]{0,95}", re.ASCII)
@@ -97,7 +97,7 @@ def add_lora(
     Raises UserError for a file that is no LoRA of this model, and for all that `Registry.publish` refuses.
     """
     pieces = registry.pieces(model)
-    pipeline = load(registry, model)
+    pipeline = load(pieces, registry.card(model).kind)
     fitted = fit(read_lora(lora), pipeline.unet, pipeline.text_encoder).to(torch.device("cpu"), torch.float32)
     half = {piece: next(iter(own.values())).dtype == "F16" for piece, own in of_folders(pieces).items()}
 
@@ -211,10 +211,8 @@ def check(registry: Registry, options: Options) -> None:
     tuned = bool(options.fine_tuned and options.base)
     if tuned == bool(options.lora) or bool(options.fine_tuned) != bool(options.base):
         raise UserError("Give either a fine-tune and its base, or a LoRA.")
-    check_id(options.output)
     registry.card(options.model)
-    if not options.overwrite and any((root / options.output).exists() for root in registry.folders):
-        raise UserError(f"There is already a model {options.output!r}: choose another id.")
+    registry.check_free(options.output, options.overwrite)
 
 
 def merge(registry: Registry, options: Options) -> Path:

@@ -13,7 +13,7 @@ from rf_app.errors import UserError
 from rf_app.plugins.lora import Fitted, LoraFile, fit, read_lora
 from rf_app.plugins.merging import Part
 from rf_app.plugins.uploads import Uploads
-from rf_app.registry.loading import Stamp, stamp
+from rf_app.registry.disk import Stamp, stamp
 from rf_app.registry.loras import UPLOAD, Loras
 from rf_app.settings.picture import Lora
 

@@ -19,8 +19,8 @@ import psutil
 
 from rf_app.errors import UserError
 from rf_app.registry.disk import disk_full_named, writable, write_atomically
-from rf_app.registry.folders import Registry
 from rf_app.registry.loras import UPLOAD
+from rf_app.registry.models import Registry
 
 MAX_FILES = 16  # a session
 MAX_BYTES = 512 * 2**20  # a session

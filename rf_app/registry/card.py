@@ -1,54 +1,102 @@
-"""A model's card: the README.md of its folder, with Hugging Face front matter and a block of our own.
+"""A card: the README.md of a folder in a store, with Hugging Face front matter and a block of our own.
 
-The front matter is the truth; the body is the same for people: title, description, table of figures.
+The front matter is the truth; the body is the same for people: title, description, table of figures. A card
+may come from anyone, so every value is looked at in one place, `card_of`, whatever it was read from.
 """
 
 import hashlib
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import KW_ONLY, MISSING, dataclass, field, fields
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 import yaml
 
 from rf_app.errors import UserError
 
+README = "README.md"
 KINDS = ("diffusion", "rectified-flow", "one-step")
 ID_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 LONGEST = 55  # of an id made from a name: a recipe may add to it
 MAX_CARD_BYTES = 262_144
 MAX_DEPTH = 32
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where there is one: six times as fast
+MAX_TEXT = 4096  # characters of a value
+MAX_NUMBER = 2.0**64  # a seed may have 64 bits
+MAX_ANCESTORS = 100
+FRONT_MATTER = re.compile(r"---[ \t]*\r?\n(.*?)\n---[ \t]*(?:\r?\n(.*))?", re.DOTALL)
+
+CardT = TypeVar("CardT", bound="Card")
 
 
 @dataclass(frozen=True)
-class ModelCard:
-    """What the page, the trainers and a reader know about a model without loading it."""
+class Card:
+    """What the page, the trainers and a reader know about something in a store without loading it."""
+
+    NAME: ClassVar[str]  # what messages call it
+    BLOCK: ClassVar[tuple[str, ...]]  # the fields that stand under "instaflow:", in this order
+    FRONT: ClassVar[dict[str, str]] = {}  # fields that stand beside it besides license and base_model
 
     id: str  # the folder's name
     title: str
-    kind: str  # one of KINDS
-    description: str
-    resolution: int  # pixels a side
-    steps: int  # recommended
-    guidance: float  # recommended; 1 means none
-    license: str
-    base_model: str | None = None  # gives the pieces this folder does not carry
-    lineage: tuple[str, ...] = ()  # the models it was made from, oldest first
+    description: str = ""
+    _: KW_ONLY
+    license: str = "unknown"
+    base_model: str | None = None  # what it was made from, or is for
     measured: dict[str, Any] = field(default_factory=dict)  # figures and what they were measured on
     settings: dict[str, Any] = field(default_factory=dict)  # how it was trained
 
+    @property
+    def tags(self) -> list[str]:
+        """What the Hub files it under."""
+        return [self.NAME.lower(), "instaflow"]
 
-def check_id(id: str, of: str = "Model") -> str:
+    @classmethod
+    def by_name(cls: type[CardT], id: str) -> CardT | None:
+        """The card of a folder as it comes from the Hub, without our block; None if it needs one."""
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCard(Card):
+    """The card of a model; base_model gives the pieces that its folder does not carry."""
+
+    NAME = "model"
+    BLOCK = ("kind", "title", "resolution", "steps", "guidance", "lineage", "settings", "measured")
+
+    kind: str  # one of KINDS
+    resolution: int  # pixels a side
+    steps: int  # recommended
+    guidance: float  # recommended; 1 means none
+    lineage: tuple[str, ...] = ()  # the models it was made from, oldest first
+
+    def __post_init__(self) -> None:
+        """Raises UserError for a value out of its range."""
+        if self.kind not in KINDS:
+            raise UserError(f"'kind' is {self.kind!r:.80}; expected one of {', '.join(KINDS)}.")
+        if not 8 <= self.resolution <= 4096 or not 1 <= self.steps <= 100 or not 0 <= self.guidance <= 20:
+            raise UserError("resolution must be in 8..4096, steps in 1..100 and guidance in 0..20.")
+
+    @property
+    def tags(self) -> list[str]:
+        """What the Hub files it under."""
+        return ["text-to-image", "instaflow", self.kind]
+
+
+def check_id(id: str, of: str = "model") -> str:
     """The id itself, if it can be a folder's name; raises UserError otherwise. of: what it is the id of."""
     if not isinstance(id, str) or not ID_PATTERN.fullmatch(id):
         raise UserError(
-            f"{of} id {id!r:.80}: use 1 to 64 of a-z, 0-9, '.', '_', '-', starting with a letter or digit."
+            f"{capital(of)} id {id!r:.80}: use 1 to 64 of a-z, 0-9, '.', '_', '-', starting with a letter "
+            "or digit."
         )
     return id
+
+
+def capital(text: str) -> str:
+    """The text with a capital letter at its beginning."""
+    return text[0].upper() + text[1:]
 
 
 def as_id(title: str) -> str:
@@ -60,54 +108,34 @@ def as_id(title: str) -> str:
     return f"{id[: LONGEST - 9].rstrip('-._') or 'own'}-{hashlib.sha256(bare.encode()).hexdigest()[:8]}"
 
 
-def write_card(folder: Path, card: ModelCard) -> None:
-    """Write README.md into a model folder in one step: readers see the old card or the new one."""
-    block = {
-        "kind": card.kind,
-        "title": card.title,
-        "resolution": card.resolution,
-        "steps": card.steps,
-        "guidance": card.guidance,
-        "lineage": list(card.lineage),
-        "settings": card.settings,
-        "measured": card.measured,
-    }
-    write_readme(folder, card, ["text-to-image", "instaflow", card.kind], block)
+def write_card(folder: Path, card: Card) -> None:
+    """Write README.md into a folder in one step: readers see the old card or the new one.
 
-
-def write_readme(
-    folder: Path,
-    card: Any,
-    tags: list[str],
-    block: dict[str, Any],
-    more: Mapping[str, Any] = MappingProxyType({}),
-) -> None:
-    """Write the README.md of any card with license, base_model, title, description and measured, in one step.
-
-    block: what stands under "instaflow:" in the front matter; more: what stands beside it.
+    Raises UserError for a card that could not be read again.
     """
+    card_of(type(card), card.id, vars(card))
+    block = {name: getattr(card, name) for name in card.BLOCK}
     front: dict[str, Any] = {"license": card.license}
     if card.base_model:
         front["base_model"] = card.base_model
-    front |= {
-        "library_name": "diffusers",
-        "pipeline_tag": "text-to-image",
-        "tags": tags,
-        **more,
-        "instaflow": block,
-    }
+    front |= {"library_name": "diffusers", "pipeline_tag": "text-to-image", "tags": card.tags}
+    front |= {name: getattr(card, own) for own, name in card.FRONT.items()}
+    front["instaflow"] = block
     lines = ["---", yaml.safe_dump(front, sort_keys=False, allow_unicode=True).rstrip(), "---", ""]
     lines += [f"# {card.title}", "", card.description.strip(), ""]
     rows = list(_rows(card.measured))
     if rows:
         lines += ["## Measured", "", "| figure | value |", "|---|---|"]
         lines += [f"| {name} | {value} |" for name, value in rows] + [""]
-    temporary = folder / ".README.md.new"
-    temporary.write_text("\n".join(lines), encoding="utf-8")
-    temporary.replace(folder / "README.md")
+    temporary = folder / f".{README}.new"
+    try:
+        temporary.write_text("\n".join(lines), encoding="utf-8")
+        temporary.replace(folder / README)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
-def _rows(figures: dict[str, Any], prefix: str = ""):
+def _rows(figures: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     for name, value in figures.items():
         if isinstance(value, dict):
             yield from _rows(value, f"{prefix}{name} ")
@@ -115,89 +143,141 @@ def _rows(figures: dict[str, Any], prefix: str = ""):
             yield f"{prefix}{name}", f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _check_form(front: str, broken: Callable[[str], UserError]) -> None:
+def read_card(folder: Path, kind: type[CardT] = ModelCard) -> CardT:
+    """The card of a folder, whose name is the id; raises UserError naming the file and the fault."""
+    id, path = check_id(folder.name, kind.NAME), folder / README
+    try:
+        try:
+            front, description = _read(path)
+        except UserError:
+            named = kind.by_name(id)
+            if named is None:
+                raise
+            return named
+        found = {name: front["instaflow"].get(name) for name in kind.BLOCK}
+        beside = {"license": "license", "base_model": "base_model"} | kind.FRONT
+        found |= {own: front.get(name) for own, name in beside.items()}
+        if isinstance(found["license"], list):
+            found["license"] = ", ".join(each for each in found["license"] if isinstance(each, str))
+        return card_of(kind, id, found | {"description": description})
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+ACCEPTED: dict[Any, tuple[type, ...]] = {
+    str: (str,),
+    int: (int,),
+    float: (int, float),
+    str | None: (str,),
+    tuple[str, ...]: (list, tuple),
+    dict[str, Any]: (dict,),
+}
+"""What a field of a type may be read from."""
+
+
+def card_of(kind: type[CardT], id: str, found: dict[str, Any]) -> CardT:
+    """The card with the values found; those that are None or not there have their defaults.
+
+    Raises UserError for a value of another type or out of bounds, for an absent one that has no default, and
+    for what YAML and JSON can hold and a program trips over, however deep: infinite or endless numbers, keys
+    that are no text, values of other kinds.
+    """
+    values = {"id": id, "title": id}
+    for each in fields(kind):
+        value = found.get(each.name)
+        if each.name == "id" or (value is None and (each.name == "title" or _has_default(each))):
+            continue
+        try:
+            _check_plain(value, MAX_CARD_BYTES if each.name == "description" else MAX_TEXT)
+        except UserError as error:
+            raise UserError(f"'{each.name}' holds {error}") from None
+        accepted = ACCEPTED[each.type]
+        if not isinstance(value, accepted) or isinstance(value, bool):
+            wanted = " or ".join(one.__name__ for one in accepted if one is not tuple)
+            raise UserError(f"'{each.name}' is {value!r:.80}; expected {wanted}.")
+        if each.name == "lineage":
+            if len(value) > MAX_ANCESTORS or not all(isinstance(ancestor, str) for ancestor in value):
+                raise UserError(f"'lineage' is {value!r:.80}; expected up to {MAX_ANCESTORS} ids.")
+            value = tuple(value)
+        values[each.name] = float(value) if each.type is float else value
+    return kind(**values)
+
+
+def _has_default(each: Any) -> bool:
+    return each.default is not MISSING or each.default_factory is not MISSING
+
+
+def _check_plain(value: Any, longest: int, depth: int = 0) -> None:
+    kind = type(value)
+    if kind is str:
+        if len(value) > longest:
+            raise UserError(f"a text of {len(value):,} characters; up to {longest:,} are accepted.")
+        if not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
+            raise UserError("half a character (a surrogate), which is no text.")
+    elif kind is int or kind is float:
+        if not -MAX_NUMBER <= value <= MAX_NUMBER:
+            raise UserError("a number that is not finite, or beyond 64 bits.")
+    elif kind is dict or kind is list or kind is tuple:
+        if depth > MAX_DEPTH:
+            raise UserError(f"values more than {MAX_DEPTH} deep.")
+        for each in value:
+            if kind is dict and type(each) is not str:
+                raise UserError(f"a key that is no text but {type(each).__name__}; put it into quotes.")
+            _check_plain(each, longest, depth + 1)
+            if kind is dict:
+                _check_plain(value[each], longest, depth + 1)
+    elif value is not None and kind is not bool:
+        raise UserError(f"a value of the kind {kind.__name__}; put it into quotes.")
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # libyaml where there is one: six times as fast
+    """The safe loader, for which a date is a text: JSON has no dates."""
+
+    yaml_implicit_resolvers: ClassVar = {
+        first: [each for each in resolvers if each[0] != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+def _read(path: Path) -> tuple[dict[str, Any], str]:
+    """The front matter of a README.md, and its description; raises UserError for the fault."""
+    try:
+        if not path.is_file():
+            raise UserError("the card cannot be read (it is no file).")
+        if path.stat().st_size > MAX_CARD_BYTES:
+            raise UserError(f"a card may have at most {MAX_CARD_BYTES} bytes.")
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise UserError(f"the card cannot be read ({error.strerror}).") from None
+    except UnicodeDecodeError:
+        raise UserError("the card is not UTF-8 text.") from None
+    parts = FRONT_MATTER.fullmatch(text)
+    if not parts:
+        raise UserError("the card has no front matter between two '---' lines.")
+    try:
+        _check_form(parts[1])
+        front = yaml.load(parts[1], _Loader)  # a safe one
+    except UserError:
+        raise
+    except Exception as error:  # a parser of hostile text: it may raise anything
+        said = [*str(error).splitlines(), type(error).__name__][0]
+        raise UserError(f"the front matter is not YAML ({said}).") from None
+    if not isinstance(front, dict) or not isinstance(front.get("instaflow"), dict):
+        raise UserError("the front matter has no 'instaflow:' block.")
+    return front, _description(parts[2] or "")
+
+
+def _check_form(front: str) -> None:
     """Refuse what YAML can do to a reader: aliases, which can stand for gigabytes, and depth without end."""
     depth = 0
-    for event in yaml.parse(front, LOADER):
+    for event in yaml.parse(front, _Loader):
         if isinstance(event, yaml.AliasEvent):
-            raise broken("the front matter uses YAML aliases, which can stand for gigabytes; write it out.")
+            raise UserError(
+                "the front matter uses YAML aliases, which can stand for gigabytes; write it out."
+            )
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
-            raise broken(f"the front matter is nested more than {MAX_DEPTH} deep.")
-
-
-class Readme:
-    """The README.md of a folder: its front matter and body, and typed values of them."""
-
-    def __init__(self, folder: Path):
-        """Raises UserError naming the file and the fault."""
-        self.path = folder / "README.md"
-        try:
-            if self.path.stat().st_size > MAX_CARD_BYTES:
-                raise self.broken(f"a card may have at most {MAX_CARD_BYTES} bytes.")
-            text = self.path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise self.broken(f"the model's card cannot be read ({error.strerror}).") from None
-        except UnicodeDecodeError:
-            raise self.broken("the card is not UTF-8 text.") from None
-        parts = re.match(r"---\r?\n(.*?)\n---\r?\n(.*)", text, re.DOTALL)
-        if not parts:
-            raise self.broken("the card has no front matter between two '---' lines.")
-        try:
-            _check_form(parts[1], self.broken)
-            front = yaml.load(parts[1], LOADER)  # a safe one
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
-            if isinstance(error, UserError):
-                raise
-            raise self.broken(f"the front matter is not YAML ({str(error).splitlines()[0]}).") from None
-        block = front.get("instaflow") if isinstance(front, dict) else None
-        if not isinstance(block, dict):
-            raise self.broken("the front matter has no 'instaflow:' block.")
-        self.front, self.block = front, block
-        self.description = _description(parts[2])
-
-    def broken(self, reason: str) -> UserError:
-        """The error for a fault of this card."""
-        return UserError(f"{self.path}: {reason}")
-
-    def value(
-        self,
-        name: str,
-        kind: type | tuple[type, ...],
-        source: dict[str, Any] | None = None,
-        default: Any = None,
-    ) -> Any:
-        """A value of our block, or of `source`; raises UserError for one of another type."""
-        found = (self.block if source is None else source).get(name, default)
-        if not isinstance(found, kind) or isinstance(found, bool):
-            wanted = " or ".join(k.__name__ for k in (kind if isinstance(kind, tuple) else (kind,)))
-            raise self.broken(f"'{name}' is {found!r:.80}; expected {wanted.replace('NoneType', 'nothing')}.")
-        return found
-
-
-def read_card(folder: Path) -> ModelCard:
-    """The card of a model folder, whose name is the id; raises UserError naming the file and the fault."""
-    readme = Readme(folder)
-    value = readme.value
-    card = ModelCard(
-        id=check_id(folder.name),
-        title=value("title", str),
-        kind=value("kind", str),
-        description=readme.description,
-        resolution=value("resolution", int),
-        steps=value("steps", int),
-        guidance=float(value("guidance", (int, float))),
-        license=value("license", str, readme.front),
-        base_model=value("base_model", (str, type(None)), readme.front),
-        lineage=tuple(str(ancestor) for ancestor in value("lineage", list, default=[])),
-        measured=value("measured", dict, default={}),
-        settings=value("settings", dict, default={}),
-    )
-    if card.kind not in KINDS:
-        raise readme.broken(f"'kind' is {card.kind!r:.80}; expected one of {', '.join(KINDS)}.")
-    if not 8 <= card.resolution <= 4096 or not 1 <= card.steps <= 100 or not 0 <= card.guidance <= 20:
-        raise readme.broken("resolution must be in 8..4096, steps in 1..100 and guidance in 0..20.")
-    return card
+            raise UserError(f"the front matter is nested more than {MAX_DEPTH} deep.")
 
 
 def _description(body: str) -> str:

@@ -22,6 +22,8 @@ TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # Linux: <fcntl.h>, <linux/fs.h>
 RENAME_SWAP = 2  # macOS: <sys/stdio.h>
 HIDDEN = ".instaflow-"
+Stamp = tuple[Path, int, int]
+"""A folder or file as it was at one moment: publishing anew changes it."""
 ABANDONED = 60.0  # seconds; a younger hidden folder may be about to be locked
 
 
@@ -159,6 +161,32 @@ def put_in_place(fresh: Path, target: Path, overwrite: bool) -> bool:
                 fresh.rename(target)
                 old.rename(fresh)
             return True
+
+
+def publish_folder(
+    target: Path, build: Callable[[Path], None], taken: UserError, overwrite: bool = False
+) -> None:
+    """Let `build` fill a hidden folder, sync it to the disk, and move it to `target` in one step.
+
+    Nothing is left behind if `build` raises, and a folder being replaced stays until the new one is whole on
+    disk. Raises `taken` where there is a target and `overwrite` is not meant, UserError for a place that
+    cannot be written to, and `DiskFull`.
+    """
+    root = target.parent
+    with writable(root), disk_full_named(target), hidden_folder(root, target.name) as hidden:
+        fresh = hidden / target.name
+        fresh.mkdir()
+        build(fresh)
+        sync_tree(fresh)
+        if not put_in_place(fresh, target, overwrite):
+            raise taken
+        sync(root)
+
+
+def stamp(path: Path) -> Stamp:
+    """What identifies the present content of a folder that is only ever replaced as a whole, or of a file."""
+    status = path.stat()
+    return path, status.st_ino, status.st_mtime_ns
 
 
 def _exchanged(one: Path, other: Path) -> bool:

@@ -18,8 +18,8 @@ import tyro
 
 from rf_app.errors import UserError
 from rf_app.registry.card import ModelCard, write_card
-from rf_app.registry.disk import disk_full_named, hidden_folder, put_in_place, sync_tree, writable
-from rf_app.registry.folders import Registry
+from rf_app.registry.disk import publish_folder
+from rf_app.registry.models import Registry
 
 ROOT = Path(__file__).parents[2]
 # The scheduler and what it imports. Diffusers copies what the first one imports, and looks no further.
@@ -64,12 +64,8 @@ def export(registry: Registry, id: str, target: Path) -> Path:
     taken = UserError(f"{target} exists already: choose another folder, or remove it.")
     if target.exists():
         raise taken
-    with (
-        writable(target.parent),
-        disk_full_named(target),
-        hidden_folder(target.parent, "export") as hidden,
-    ):
-        fresh = hidden / id
+
+    def build(fresh: Path) -> None:
         for name, source in pieces.items():
             shutil.copytree(source, fresh / name)
         for extra in (
@@ -85,9 +81,8 @@ def export(registry: Registry, id: str, target: Path) -> Path:
         write_card(fresh, card)
         with (fresh / "README.md").open("a", encoding="utf-8") as readme:
             readme.write("\n" + _usage(card, flow))
-        sync_tree(fresh)
-        if not put_in_place(fresh, target, overwrite=False):
-            raise taken
+
+    publish_folder(target, build, taken)
     return target
 
 

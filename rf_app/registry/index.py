@@ -1,4 +1,4 @@
-"""What reading cards and checking pieces gave, kept while the files are unchanged, also for the next process.
+"""What reading cards and checking folders gave, kept while files are unchanged, also for the next process.
 
 Reading a thousand cards takes a second, most of it YAML; finding them unchanged takes a tenth.
 """
@@ -6,52 +6,50 @@ Reading a thousand cards takes a second, most of it YAML; finding them unchanged
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
 from rf_app.errors import UserError
 from rf_app.registry import card, checking
+from rf_app.registry.card import README, Card, CardT, card_of, read_card
 from rf_app.registry.disk import write_atomically
 
 FileStamp = list[str | int]
 """Name, size, inode and time of change in nanoseconds."""
-Entry = list[Any]
-"""The stamps of the files, what was read or None, and the fault or ""."""
+Entry = tuple[list[FileStamp], Any, str]
+"""The stamps of the files, the card if it is one's, and the fault or ""."""
+MAX_BYTES = 256 * 2**20
 
 
-class Index:
-    """Values read from paths, or the faults found there."""
+class Index(Generic[CardT]):
+    """Cards read from folders, and the faults found there."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, kind: type[CardT]):
         """path: where the index is kept; one that is not there, or not whole, is as good as an empty one."""
         self.path = path
+        self.kind = kind
         self._entries: dict[str, Entry] = {}
         self._saved = True
-        with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
-            stored = json.loads(path.read_bytes())
-            if stored["code"] == _code():
-                self._entries = dict(stored["entries"])
+        # Whoever may write into the folder may have written this file: one odd entry, and it is left aside.
+        with suppress(OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
+            if path.is_file() and path.stat().st_size <= MAX_BYTES:
+                stored = json.loads(path.read_bytes())
+                if stored["code"] == _code(kind):
+                    self._entries = {
+                        path: self._entry(path, *each) for path, each in stored["entries"].items()
+                    }
 
-    def value(self, path: Path, read: Callable[[Path], Any]) -> Any:
-        """read(path), remembered as long as that file, or the files in that folder, are what they were.
+    def card(self, folder: Path) -> CardT:
+        """The folder's card; raises the UserError that reading it raised."""
+        return self._value(folder / README, lambda path: read_card(path.parent, self.kind))
 
-        Raises the UserError that reading raised.
-        """
-        stamps = _stamps(path)
-        entry = self._entries.get(str(path))
-        if entry is None or entry[0] != stamps:
-            try:
-                entry = [stamps, read(path), ""]
-            except UserError as error:
-                entry = [stamps, None, str(error)]
-            self._entries[str(path)] = entry
-            self._saved = False
-        if entry[2]:
-            raise UserError(entry[2])
-        return entry[1]
+    def check(self, folder: Path, check: Callable[[Path], None]) -> None:
+        """check(folder), unless its files are what they were then; raises the UserError that it raised."""
+        self._value(folder, check)
 
     def save(self) -> None:
         """Keep for other processes what is new, if the folder is there and lets us."""
@@ -59,31 +57,46 @@ class Index:
             return
         self._saved = True
         known = list(self._entries.items())  # another thread may add to them meanwhile
-        entries = {path: entry for path, entry in known if entry[0] and _is_json(entry[1])}
-        text = json.dumps({"code": _code(), "entries": entries})
+        entries = {
+            path: (stamps, card and vars(card), fault) for path, (stamps, card, fault) in known if stamps
+        }
+        text = json.dumps({"code": _code(self.kind), "entries": entries})
         with suppress(OSError):  # a folder that only its owner may write to is listed all the same
             write_atomically(self.path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
+    def _value(self, path: Path, read: Callable[[Path], Any]) -> Any:
+        stamps = _stamps(path)
+        entry = self._entries.get(str(path))
+        if entry is None or not stamps or entry[0] != stamps:
+            try:
+                entry = (stamps, read(path), "")
+            except UserError as error:
+                entry = (stamps, None, str(error))
+            self._entries[str(path)] = entry
+            self._saved = False
+        if entry[2]:
+            raise UserError(entry[2])
+        return entry[1]
+
+    def _entry(self, path: str, stamps: Any, fields: Any, fault: Any) -> Entry:
+        """An entry as it was saved; raises UserError, TypeError or AttributeError for an odd one."""
+        parts = path.rsplit(os.sep, 2)
+        if not isinstance(fault, str) or (parts[-1] == README and fields is None and not fault):
+            raise TypeError(path)
+        return stamps, fields and card_of(self.kind, parts[-2], fields), fault
+
 
 @cache
-def _code() -> str:
+def _code(kind: type[Card]) -> str:
     """What tells this version of reading and checking from another, which may find other faults."""
-    sources = (Path(module.__file__).read_bytes() for module in (card, checking))
-    return hashlib.sha256(b"".join(sources)).hexdigest()
-
-
-def _is_json(value: Any) -> bool:
-    """Whether JSON gives it back as it is; YAML has dates and more."""
-    try:
-        return json.loads(json.dumps(value)) == value
-    except TypeError:
-        return False
+    modules = (card, checking, sys.modules[kind.__module__])
+    return hashlib.sha256(b"".join(Path(module.__file__).read_bytes() for module in modules)).hexdigest()
 
 
 def _stamps(path: Path) -> list[FileStamp]:
-    """What changes when a file, or a file in a folder, is written; nothing where there is nothing."""
+    """What changes when a card, or a file in a folder, is written; nothing where there is nothing."""
     try:
-        if path.suffix:
+        if path.name == README:
             status = path.stat()
             return [[path.name, status.st_size, status.st_ino, status.st_mtime_ns]]
         with os.scandir(path) as entries:

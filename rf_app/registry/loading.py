@@ -4,11 +4,9 @@ Every piece is checked first, and the classes are ours to choose, never the fold
 pickles.
 """
 
-from __future__ import annotations
-
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from diffusers import (
@@ -22,47 +20,28 @@ from diffusers import (
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from rf_app.errors import UserError
-from rf_app.registry.checking import WEIGHTS, check_piece, weights_file
+from rf_app.registry.checking import CONFIGS, WEIGHTS, check_piece, read_json, weights_file
+from rf_app.registry.controlnets import check_fit
+from rf_app.registry.disk import Stamp, stamp
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
-
-if TYPE_CHECKING:
-    from rf_app.registry.folders import Registry
 
 CLASSES = {"unet": UNet2DConditionModel, "vae": AutoencoderKL, "controlnet": ControlNetModel}
 
-Stamp = tuple[Path, int, int]
-"""A folder as it was at one moment: publishing anew changes it."""
-
-
-def stamp(folder: Path) -> Stamp:
-    """What identifies the present content of a folder that is only ever replaced as a whole."""
-    status = folder.stat()
-    return folder, status.st_ino, status.st_mtime_ns
+TITLES = {"unet": "U-Net", "vae": "autoencoder", "text_encoder": "text encoder"}  # those with weights
 
 
 def load(
-    registry: Registry,
-    id: str,
+    pieces: Mapping[str, Path],
+    kind: str,
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
     shared: MutableMapping[Stamp, Any] | None = None,
 ) -> StableDiffusionPipeline:
-    """The model as a pipeline in evaluation mode, without a safety checker.
+    """A model's five piece folders as a pipeline in evaluation mode, without a safety checker.
 
-    shared: pieces other pipelines have loaded already (same device and type); used, and added to.
-    Raises UserError naming the file that is missing, broken, or does not fit the others.
+    kind: the card's. shared: pieces other pipelines have loaded already (same device and type); used, and
+    added to. Raises UserError naming the file that is missing, broken, or does not fit the others.
     """
-    pipeline = assemble(registry.pieces(id), registry.card(id).kind, dtype, shared)
-    return pipeline.to(device)
-
-
-def assemble(
-    pieces: dict[str, Path],
-    kind: str,
-    dtype: torch.dtype = torch.float32,
-    shared: MutableMapping[Stamp, Any] | None = None,
-) -> StableDiffusionPipeline:
-    """The pipeline made of five piece folders, on the CPU (shared pieces stay where they are)."""
     shared = {} if shared is None else shared
     modules: dict[str, Any] = {}
     for name in ("unet", "vae", "text_encoder", "tokenizer"):
@@ -90,7 +69,30 @@ def assemble(
         requires_safety_checker=False,
     )
     pipeline.set_progress_bar_config(disable=True)
-    return pipeline
+    return pipeline.to(device)
+
+
+def load_controlnet(
+    folder: Path, dtype: torch.dtype, unet: Mapping[str, Any], vae: Mapping[str, Any]
+) -> ControlNetModel:
+    """The ControlNet in evaluation mode, on the CPU.
+
+    unet, vae: the configs of the model it is for. Raises UserError naming the file that is missing or broken,
+    or what does not fit; looks at the config before any weight is read.
+    """
+    check_piece(folder, "controlnet")
+    check_fit(folder.name, read_json(folder / CONFIGS["controlnet"]), unet, vae)
+    return load_piece(folder, dtype, "controlnet")
+
+
+def check_loads(folder: Path, pieces: Mapping[str, Path], kind: str) -> None:
+    """Raise UserError for a model in `folder` that `load` refuses, or whose own weights are not finite."""
+    pipeline = load(pieces, kind)
+    for piece, title in TITLES.items():
+        weights = getattr(pipeline, piece).state_dict() if pieces[piece].parent == folder else {}
+        for name, weight in weights.items():
+            if not torch.isfinite(weight).all():
+                raise UserError(f"{folder.name}: the {title}'s {name} holds values that are not finite.")
 
 
 def _load_scheduler(folder: Path, kind: str) -> SchedulerMixin:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rf_app.errors import UserError
 from rf_app.registry.checking import read_json
-from rf_app.registry.folders import Registry
+from rf_app.registry.models import Registry
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from rf_app.errors import UserError
 from rf_app.pipeline.requests import GenerateRequest
 from rf_app.registry.card import ModelCard
-from rf_app.registry.folders import Registry
+from rf_app.registry.models import Registry
 from rf_app.workflows.attempt import Attempt, attempt
 from rf_app.workflows.background import Clock, Emit, IsCancelled
 from rf_app.workflows.generate import FAVOURITE, Studio

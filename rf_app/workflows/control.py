@@ -11,7 +11,7 @@ from rf_app.pipeline.requests import MAX_CONTROLS, Control
 from rf_app.plugins.picture import digest, read_base64, read_picture
 from rf_app.registry.card import check_id
 from rf_app.registry.controlnets import ControlNetCard, ControlNets
-from rf_app.registry.folders import Registry
+from rf_app.registry.models import Registry
 
 if TYPE_CHECKING:
     from rf_app.workflows.generate import Studio

@@ -12,7 +12,7 @@ from typing import Any
 
 from rf_app.errors import UserError
 from rf_app.pipeline.requests import GenerateRequest
-from rf_app.registry.folders import Registry
+from rf_app.registry.models import Registry
 from rf_app.workflows import words
 from rf_app.workflows.attempt import Attempt, attempt
 from rf_app.workflows.background import Clock, Emit, IsCancelled

@@ -25,7 +25,7 @@ from rf_app.registry.card import KINDS, ModelCard, as_id, check_id, read_card
 from rf_app.registry.catalogue import catalogue
 from rf_app.registry.checking import BORROWED, CONFIGS, OWN, WEIGHTS, read_json
 from rf_app.registry.disk import DiskFull, disk_full_named, locked, writable, write_atomically
-from rf_app.registry.folders import Registry
+from rf_app.registry.models import Registry
 from rf_app.workflows.fetching import EXTRAS, Report, fetch, file_names
 from rf_app.workflows.single_file import gather_single_file
 

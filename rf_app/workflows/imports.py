@@ -18,7 +18,7 @@ import psutil
 from rf_app.errors import UserError
 from rf_app.registry.card import check_id
 from rf_app.registry.disk import locked, writable
-from rf_app.registry.folders import Registry
+from rf_app.registry.models import Registry
 from rf_app.registry.permission import Permission
 from rf_app.workflows.importing import STAGING, Options, checked, note_wish
 

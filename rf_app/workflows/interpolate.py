@@ -21,7 +21,7 @@ from rf_app.pipeline.png import parse_settings, pick_settings, read_json, save_p
 from rf_app.pipeline.requests import GenerateRequest
 from rf_app.pipeline.worker import Progress, Worker
 from rf_app.registry.card import ModelCard
-from rf_app.registry.folders import Registry
+from rf_app.registry.models import Registry
 from rf_app.workflows.background import IsCancelled
 from rf_app.workflows.control import control_settings, read_control
 from rf_app.workflows.loras import lora_settings, read_loras

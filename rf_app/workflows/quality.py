@@ -81,15 +81,17 @@ def _row(card: ModelCard, name: Any, values: Any) -> Figures | None:
             card.id,
             card.title,
             int(match[1]),
-            float(values["guidance"]),
-            float(values["fid"]),
-            float(values["fidelity"]["mean"]),
-            float(values["seconds_per_image"]),
-            int(prompts),
+            values["guidance"],
+            values["fid"],
+            values["fidelity"]["mean"],
+            values["seconds_per_image"],
+            prompts,
         )
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError):
         return None
-    return row if row.steps and row.seconds > 0 and np.isfinite([row.fid, row.fidelity]).all() else None
+    figures = (row.guidance, row.fid, row.fidelity, row.seconds, row.prompts)
+    told = all(type(figure) in (int, float) for figure in figures)
+    return row if told and row.steps and row.seconds > 0 else None
 
 
 def measure(

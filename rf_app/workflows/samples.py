@@ -7,8 +7,7 @@ from PIL import Image
 
 from rf_app.pipeline.png import read_settings
 from rf_app.pipeline.requests import GenerateRequest
-from rf_app.registry.disk import writable, write_atomically
-from rf_app.registry.loading import stamp
+from rf_app.registry.disk import stamp, writable, write_atomically
 from rf_app.workflows.generate import Studio
 
 FOLDER = ".samples"

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rf_app.registry.card import ModelCard
-from rf_app.registry.folders import Registry
+from rf_app.registry.models import Registry
 
 KIND_TITLES = {"one-step": "One step", "rectified-flow": "Rectified flow", "diffusion": "Diffusion"}
+GENERATIONS = 100  # of a family, at most: cards may come from anyone
 ORDER = {kind: i for i, kind in enumerate(KIND_TITLES)}  # quickest first
 
 
@@ -54,7 +55,8 @@ def family(cards: Sequence[ModelCard], id: str) -> Relative:
 
     def below(id: str, above: frozenset[str]) -> Relative:
         again = above | {id}
-        found = (below(child, again) for child in sorted(children.get(id, ())) if child not in again)
+        younger = sorted(children.get(id, ())) if len(again) < GENERATIONS else ()
+        found = (below(child, again) for child in younger if child not in again)
         return Relative(id, known.get(id), tuple(each for each in found if each.card or each.children))
 
     return below(root, frozenset())

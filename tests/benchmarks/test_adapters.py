@@ -2,7 +2,7 @@
 
 from benchmarks.adapters import Options, measure, measure_peft
 from rf_app.pipeline.worker import Worker
-from rf_app.registry.folders import Registry
+from rf_app.registry.models import Registry
 
 
 def test_every_case_has_a_time_for_every_round(tiny_models):

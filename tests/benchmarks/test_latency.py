@@ -2,7 +2,7 @@
 
 from benchmarks.latency import WARM_UP, Options, measure_browser, measure_server, row
 from rf_app.pipeline.worker import Worker
-from rf_app.registry.folders import Registry
+from rf_app.registry.models import Registry
 from rf_app.workflows.generate import Studio
 
 

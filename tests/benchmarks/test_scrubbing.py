@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.scrubbing import Options, measure
 from rf_app.pipeline.worker import Worker
-from rf_app.registry.folders import Registry
+from rf_app.registry.models import Registry
 from rf_app.workflows.generate import Studio
 
 

@@ -12,7 +12,7 @@ from rf_app.errors import UserError
 from rf_app.jobs import estimate, options, queue, recipes
 from rf_app.jobs.database import Database
 from rf_app.jobs.plan import MAX_PROMPT, Wish, check_prompts, stages
-from rf_app.registry.folders import Registry
+from rf_app.registry.models import Registry
 from tests.tiny import tiny_card
 
 TEACHER = tiny_card("tiny-sd", "diffusion", 4, 3.0)

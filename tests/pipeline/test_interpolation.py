@@ -10,7 +10,7 @@ from rf_app.errors import Cancelled, UserError
 from rf_app.pipeline.interpolation import FrameRequest, KeyFrame
 from rf_app.pipeline.requests import GenerateRequest
 from rf_app.pipeline.worker import Worker
-from rf_app.registry.folders import Registry
+from rf_app.registry.models import Registry
 
 KEYS = (
     KeyFrame("a lake", 3),

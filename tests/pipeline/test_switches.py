@@ -14,10 +14,10 @@ from PIL import Image, ImageDraw
 from rf_app.pipeline.requests import Control, GenerateRequest, Lora
 from rf_app.pipeline.worker import Worker
 from rf_app.plugins.picture import encode_map
-from rf_app.registry.folders import Registry
-from rf_app.registry.loading import load
 from rf_app.registry.loras import WEIGHTS
+from rf_app.registry.models import Registry
 from tests.plugins.lora_files import EVERYWHERE, as_kohya, random_lora, write
+from tests.tiny import load
 
 SESSIONS = ("ann", "bob")
 MODELS = ("tiny-sd", "tiny-2rf", "tiny-instaflow")

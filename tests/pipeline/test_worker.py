@@ -11,11 +11,11 @@ import torch
 from rf_app.errors import Cancelled, UserError
 from rf_app.pipeline.requests import GenerateRequest
 from rf_app.pipeline.worker import Worker
+from rf_app.registry import loading
 from rf_app.registry.card import write_card
-from rf_app.registry.loading import load
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
 from rf_app.schedulers.solvers import solvers
-from tests.tiny import tiny_card, tiny_flow, tiny_unet
+from tests.tiny import load, tiny_card, tiny_flow, tiny_unet
 
 MODELS = ["tiny-sd", "tiny-2rf", "tiny-instaflow"]
 KIND = {"tiny-sd": "diffusion", "tiny-2rf": "rectified-flow", "tiny-instaflow": "one-step"}
@@ -214,8 +214,8 @@ def test_a_model_published_anew_is_loaded_anew(worker):
 def test_a_model_that_is_replaced_while_it_is_loaded_is_loaded_again(worker, monkeypatch):
     registry, loaded = worker.registry, []
 
-    def load_and_be_late(registry, id, *rest):
-        pipeline = load(registry, id, *rest)
+    def load_and_be_late(pieces, kind, *rest):
+        pipeline, id = loading.load(pieces, kind, *rest), pieces["unet"].parent.name
         if not loaded:
             registry.publish(id, tiny_flow(9), registry.card(id), overwrite=True)
         loaded.append(id)

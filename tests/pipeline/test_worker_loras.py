@@ -15,9 +15,9 @@ from rf_app.pipeline.requests import GenerateRequest, Lora
 from rf_app.pipeline.trajectory import TrajectoryRequest
 from rf_app.pipeline.worker import Worker
 from rf_app.plugins.plugging import RESIDENT
-from rf_app.registry.loading import load
 from rf_app.registry.loras import WEIGHTS
 from tests.plugins.lora_files import EVERYWHERE, as_kohya, as_peft, random_lora, write
+from tests.tiny import load
 
 MODELS = ["tiny-sd", "tiny-2rf", "tiny-instaflow"]
 

@@ -13,10 +13,9 @@ from rf_app.pipeline.interpolation import FrameRequest, KeyFrame
 from rf_app.pipeline.requests import Control, GenerateRequest
 from rf_app.pipeline.worker import Worker
 from rf_app.plugins.picture import decode_map, encode_map
-from rf_app.registry.folders import Registry
-from rf_app.registry.loading import load
+from rf_app.registry.models import Registry
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
-from tests.tiny import tiny_card, tiny_controlnet, tiny_unet
+from tests.tiny import load, tiny_card, tiny_controlnet, tiny_unet
 
 MODELS = ["tiny-sd", "tiny-2rf", "tiny-instaflow"]
 

@@ -15,10 +15,9 @@ from rf_app.errors import UserError
 from rf_app.plugins.checkpoint import of_folders, of_single_file, places, short, write_tensors
 from rf_app.plugins.deltas import Options, merge
 from rf_app.registry.checking import WEIGHTS, read_json
-from rf_app.registry.loading import load
 from tests.plugins.lora_files import as_kohya, random_lora, write
 from tests.single_file import save_single_file
-from tests.tiny import tiny_card, tiny_unet
+from tests.tiny import load, tiny_card, tiny_unet
 
 ROOT = Path(__file__).parents[2]
 

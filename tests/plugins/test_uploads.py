@@ -13,7 +13,7 @@ from rf_app.errors import UserError
 from rf_app.plugins import uploads as module
 from rf_app.plugins.uploads import Uploads
 from rf_app.registry.disk import DiskFull, hidden_folder
-from rf_app.registry.folders import Registry
+from rf_app.registry.models import Registry
 from tests.full_disk import full_disk
 
 

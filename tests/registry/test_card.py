@@ -54,7 +54,19 @@ def test_figures_stand_in_a_table(folder):
         ("resolution: 96", "resolution: big", "'resolution' is 'big'; expected int"),
         ("resolution: 96", "resolution: 96000", "resolution must be in 8..4096"),
         ("steps: 1\n", "steps: true\n", "'steps' is True"),
-        ("guidance: 1.0", "guidance: .nan", "guidance in 0..20"),
+        ("guidance: 1.0", "guidance: .nan", "'guidance' holds a number that is not finite"),
+        ("guidance: 1.0", "guidance: 21", "guidance in 0..20"),
+        ("guidance: 1.0", "guidance: " + "9" * 400, "beyond 64 bits"),
+        ("guidance: 1.0", "guidance: 0x" + "f" * 9000, "beyond 64 bits"),
+        ("mean: 0.97", "mean: .inf", "'measured' holds a number that is not finite"),
+        ("mean: 0.97", "mean: !!set {a}", "'measured' holds a value of the kind set"),
+        ("mean: 0.97", "on: 1", "'measured' holds a key that is no text but bool"),
+        ("mean: 0.97", "a: !!int ''", "not YAML"),
+        ("mean: 0.97", "a: !!timestamp x", "not YAML"),
+        ("mean: 0.97", "a: " + "1:" * 3000 + "1.5", "not YAML"),
+        ("- tiny-sd\n", "- [tiny-sd]\n", "'lineage' is"),
+        ("- tiny-sd\n", "- tiny-sd\n" * 200, "up to 100 ids"),
+        ("title: ", "title: " + "x" * 5000, "a text of"),
         ("license: apache-2.0", "license: &a [x, x]\nmore: [*a, *a]", "YAML aliases"),
         ("license: apache-2.0", "license: " + "[" * 100_000, "nested more than 32 deep"),
         ("license: apache-2.0", "license: !!python/object/apply:os.getcwd []", "not YAML"),
@@ -115,3 +127,38 @@ def test_names_that_an_id_cannot_hold_have_ids_of_their_own(title: str) -> None:
     assert len(set(ids)) == 3
     for id in ids:
         assert len(check_id(f"{id}-teacher")) <= 63
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.split("\n---\n")[0] + "\n---",
+        lambda text: text.replace("---\n", "--- \n"),
+        lambda text: "\ufeff" + text,
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: text.replace("license: apache-2.0", 'license: "apache-2.0"'),
+        lambda text: text.replace("license: apache-2.0", "license:\n- apache-2.0"),
+    ],
+    ids=["no body", "space after ---", "byte order mark", "CRLF", "quoted", "list"],
+)
+def test_other_tools_forms_of_the_same_card(folder, change):
+    path = folder / "README.md"
+    path.write_bytes(change(path.read_text(encoding="utf-8")).encode())
+    found = read_card(folder)
+    assert replace(found, description="") == replace(CARD, description="")
+
+
+def test_a_card_without_a_licence_and_with_a_date(folder):
+    path = folder / "README.md"
+    text = path.read_text(encoding="utf-8").replace("license: apache-2.0\n", "")
+    path.write_text(text.replace("mean: 0.97", "day: 2026-11-21"), encoding="utf-8")
+    assert read_card(folder).license == "unknown"
+    assert read_card(folder).measured["fidelity"]["day"] == "2026-11-21"
+
+
+def test_what_could_not_be_read_again_is_not_written(folder):
+    before = (folder / "README.md").read_bytes()
+    with pytest.raises(UserError, match="'measured' holds a number that is not finite"):
+        write_card(folder, replace(CARD, measured={"fid": float("nan")}))
+    assert (folder / "README.md").read_bytes() == before
+    assert [path.name for path in folder.iterdir()] == ["README.md"]

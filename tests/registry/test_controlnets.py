@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from rf_app.errors import UserError
-from rf_app.registry.controlnets import ControlNetCard, ControlNets, write_controlnet_card
-from rf_app.registry.loading import load
-from tests.tiny import tiny_controlnet, tiny_unet, tiny_vae
+from rf_app.registry.card import write_card
+from rf_app.registry.controlnets import ControlNetCard, ControlNets
+from rf_app.registry.loading import load_controlnet
+from tests.tiny import load, tiny_controlnet, tiny_unet, tiny_vae
 
 UNET, VAE = tiny_unet(3).config, tiny_vae().config
 WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -33,9 +34,16 @@ def test_cards_are_listed_and_read_back(nets):
     ]
     assert nets.problems() == {}
     card = ControlNetCard(
-        "tiny-canny", "A title", "scribble", "Words.", "mit", "tiny-sd", {"f1": 0.5}, {"steps": 3}
+        "tiny-canny",
+        "A title",
+        "Words.",
+        preprocessor="scribble",
+        license="mit",
+        base_model="tiny-sd",
+        measured={"f1": 0.5},
+        settings={"steps": 3},
     )
-    write_controlnet_card(nets.folder("tiny-canny"), card)
+    write_card(nets.folder("tiny-canny"), card)
     assert nets.cards()[0] == card
 
 
@@ -53,7 +61,7 @@ def test_a_folder_of_the_hub_is_known_by_its_name(nets):
 
 def test_it_loads_for_a_model_that_it_fits(nets, tiny_registry):
     model = load(tiny_registry, "tiny-2rf")
-    net = nets.load("tiny-canny", torch.float16, model.unet.config, model.vae.config)
+    net = load_controlnet(nets.folder("tiny-canny"), torch.float16, model.unet.config, model.vae.config)
     assert net.dtype == torch.float16
     assert not net.training
     assert not any(weight.requires_grad for weight in net.parameters())
@@ -76,7 +84,7 @@ def test_it_loads_for_a_model_that_it_fits(nets, tiny_registry):
 def test_one_for_another_base_is_refused_with_the_reason(nets, config, message):
     change_config(nets, **config)
     with pytest.raises(UserError, match=message):
-        nets.load("tiny-canny", torch.float32, UNET, VAE)
+        load_controlnet(nets.folder("tiny-canny"), torch.float32, UNET, VAE)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +100,7 @@ def test_a_broken_one_is_named_and_the_others_stay(nets, fault, message):
     fault(nets.folder("tiny-canny"))
     assert [card.id for card in nets.cards()] == ["tiny-depth"]
     with pytest.raises(UserError, match=message):
-        nets.load("tiny-canny", torch.float32, UNET, VAE)
+        load_controlnet(nets.folder("tiny-canny"), torch.float32, UNET, VAE)
     assert message.split(":")[-1].strip() in nets.problems()["tiny-canny"]
 
 
@@ -101,18 +109,18 @@ def test_a_pickle_beside_safetensors_does_not_matter(nets):
     for name in ("diffusion_pytorch_model.bin", PICKLE, "old.pth"):
         (nets.folder("tiny-canny") / name).write_bytes(b"no pickle")
     assert nets.problems() == {}
-    nets.load("tiny-canny", torch.float32, UNET, VAE)
+    load_controlnet(nets.folder("tiny-canny"), torch.float32, UNET, VAE)
 
 
 def test_half_size_alone_is_loaded_and_else_the_full_one(nets):
     path, net = nets.folder("tiny-canny") / WEIGHTS, tiny_controlnet(7)
     net.half().save_pretrained(path.parent, variant="fp16")
     (path.parent / PICKLE).write_bytes(b"no pickle")
-    full = nets.load("tiny-canny", torch.float32, UNET, VAE)
+    full = load_controlnet(nets.folder("tiny-canny"), torch.float32, UNET, VAE)
     assert not torch.equal(full.conv_in.weight, net.conv_in.weight.float())
     path.unlink()
     assert nets.problems() == {}
-    half = nets.load("tiny-canny", torch.float32, UNET, VAE)
+    half = load_controlnet(nets.folder("tiny-canny"), torch.float32, UNET, VAE)
     assert half.dtype == torch.float32
     assert torch.equal(half.conv_in.weight, net.conv_in.weight.float())
 

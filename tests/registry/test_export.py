@@ -11,7 +11,7 @@ import torch
 from rf_app.errors import UserError
 from rf_app.registry.card import read_card
 from rf_app.registry.export import export
-from rf_app.registry.loading import load
+from tests.tiny import load
 
 STOCK = """
 import sys, torch

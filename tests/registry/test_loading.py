@@ -9,8 +9,8 @@ from diffusers import DPMSolverMultistepScheduler
 from safetensors.torch import load_file, save_file
 
 from rf_app.errors import UserError
-from rf_app.registry.loading import load
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
+from tests.tiny import load
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 

@@ -4,20 +4,21 @@ import pytest
 import yaml
 
 from rf_app.errors import UserError
+from rf_app.registry.card import read_card, write_card
 from rf_app.registry.disk import DiskFull
-from rf_app.registry.folders import Registry
-from rf_app.registry.loras import WEIGHTS, LoraCard, Loras, read_lora_card, write_lora_card
+from rf_app.registry.loras import WEIGHTS, LoraCard, Loras
+from rf_app.registry.models import Registry
 from tests.full_disk import full_disk
 
 CARD = LoraCard(
     "woodcut",
     "Woodcut",
     "Black lines.",
-    "a woodcut of",
-    "apache-2.0",
-    "pocket-sd",
-    {"shift": 0.7},
-    {"rank": 8},
+    trigger="a woodcut of",
+    license="apache-2.0",
+    base_model="pocket-sd",
+    measured={"shift": 0.7},
+    settings={"rank": 8},
 )
 
 
@@ -37,13 +38,13 @@ def put(folder, card=None):
     folder.mkdir(parents=True)
     (folder / WEIGHTS).write_bytes(b"weights")
     if card:
-        write_lora_card(folder, card)
+        write_card(folder, card)
     return folder
 
 
 def test_a_card_comes_back_as_it_was(loras):
     folder = put(loras.folders[0] / "woodcut", CARD)
-    assert read_lora_card(folder) == CARD
+    assert read_card(folder, LoraCard) == CARD
     front = yaml.safe_load((folder / "README.md").read_text().split("---")[1])
     assert front["instance_prompt"] == "a woodcut of"
     assert front["base_model"] == "pocket-sd"

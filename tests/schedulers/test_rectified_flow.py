@@ -9,9 +9,9 @@ from rf_app.flow.conversion import velocity_from_epsilon
 from rf_app.flow.path import uniform_taus
 from rf_app.flow.solvers import euler
 from rf_app.flow.velocity import velocity_field
-from rf_app.registry.loading import load
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
 from tests.flow.flows import gaussian, gaussian_path
+from tests.tiny import load
 
 
 def sample(scheduler, predict, x, steps):

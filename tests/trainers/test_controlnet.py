@@ -10,8 +10,9 @@ from diffusers import ControlNetModel, StableDiffusionControlNetPipeline
 from safetensors.torch import load_file
 
 from rf_app.metrics.edges import canny
-from rf_app.registry.controlnets import ControlNets, read_controlnet_card
-from rf_app.registry.folders import Registry
+from rf_app.registry.card import read_card
+from rf_app.registry.controlnets import ControlNetCard, ControlNets
+from rf_app.registry.models import Registry
 from tests.trainers.commands import in_process, start, wait_until
 from trainers import controlnet
 from trainers.common import events
@@ -43,7 +44,7 @@ def test_a_run_publishes_what_a_stock_pipeline_follows(
     assert list((at_home / "runs" / "controlnet" / "lines" / "samples").glob("*.png"))
     registry = Registry.default()
     controlnets = ControlNets.beside(registry)
-    card = read_controlnet_card(controlnets.folder("lines"))
+    card = read_card(controlnets.folder("lines"), ControlNetCard)
     assert (card.preprocessor, card.base_model, card.settings["pictures"]) == ("canny", "tiny-sd", 12)
 
     pipeline = load_frozen(registry, "tiny-sd")

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from rf_app.registry.folders import Registry
+from rf_app.registry.models import Registry
 from rf_app.schedulers.noise_schedule import schedule_of
 from tests.trainers.commands import finish, in_process, start, wait_until
 from trainers import distill

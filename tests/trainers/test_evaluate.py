@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rf_app.registry.folders import Registry
+from rf_app.registry.models import Registry
 from tests.trainers.commands import in_process
 from trainers import evaluate
 

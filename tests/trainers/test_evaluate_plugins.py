@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from rf_app.registry.controlnets import ControlNetCard, read_controlnet_card
-from rf_app.registry.folders import Registry
+from rf_app.registry.card import read_card, write_card
+from rf_app.registry.controlnets import ControlNetCard
 from rf_app.registry.loras import LoraCard, Loras
+from rf_app.registry.models import Registry
 from tests.tiny import tiny_unet
 from tests.trainers.commands import in_process
 from trainers import evaluate_controlnet, evaluate_lora
 from trainers.controlnet import controlnet_of
-from trainers.controlnet import save as save_controlnet
 from trainers.evaluate_controlnet import drawn_line, followed_share
 from trainers.lora import add_lora
 from trainers.lora import save as save_lora
@@ -32,13 +32,15 @@ def plugged(home: Path, at_home: Path) -> Path:
         if "lora_B" in name:
             parameter.data.normal_()
     (home / "loras" / "random").mkdir(parents=True, exist_ok=True)
-    save_lora(unet, LoraCard("random", "Random", trigger="neon"), home / "loras" / "random")
+    save_lora(unet, "neon", home / "loras" / "random")
+    write_card(home / "loras" / "random", LoraCard("random", "Random", trigger="neon"))
     net = controlnet_of(tiny_unet(3))
     for name, parameter in net.named_parameters():
         if "controlnet_down_blocks" in name:
             parameter.data.normal_()
-    (home / "controlnets" / "random").mkdir(parents=True, exist_ok=True)
-    save_controlnet(net, ControlNetCard("random", "Random", "canny"), home / "controlnets" / "random")
+    net.half().save_pretrained(home / "controlnets" / "random")
+    card = ControlNetCard("random", "Random", preprocessor="canny")
+    write_card(home / "controlnets" / "random", card)
     return home
 
 
@@ -71,7 +73,7 @@ def test_a_controlnet_s_figures(plugged: Path, tmp_path: Path, monkeypatch: pyte
         assert 0 <= row["line_without"] <= 1
         assert 0 <= row["line_with"] <= 1
         assert row["gain"] == pytest.approx(row["f1_with"] - row["f1_without"])
-    measured = read_controlnet_card(plugged / "controlnets" / "random").measured
+    measured = read_card(plugged / "controlnets" / "random", ControlNetCard).measured
     assert measured["tiny-sd 2 steps"]["gain"] == pytest.approx(rows[0]["gain"], abs=1e-4)
 
 

@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from rf_app.registry.folders import Registry
 from rf_app.registry.loras import WEIGHTS, Loras
+from rf_app.registry.models import Registry
 from tests.trainers.commands import finish, in_process, start, wait_until
 from trainers import lora
 from trainers.common import events

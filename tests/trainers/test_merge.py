@@ -9,10 +9,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from rf_app.registry.folders import Registry
-from rf_app.registry.loading import load
 from rf_app.registry.loras import WEIGHTS
+from rf_app.registry.models import Registry
 from tests.plugins.lora_files import as_kohya, as_peft, random_lora, write
+from tests.tiny import load
 from tests.trainers.commands import in_process
 from trainers import merge
 from trainers.common.models import encode, publish_unet

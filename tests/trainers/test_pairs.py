@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from rf_app.registry.folders import Registry
+from rf_app.registry.models import Registry
 from tests.trainers.commands import finish, in_process, start, wait_until
 from trainers import pairs
 from trainers.common.models import encode, load_frozen, noise_of, sample

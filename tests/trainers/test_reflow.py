@@ -11,7 +11,7 @@ from scipy.stats import kstest
 from torch import Tensor, nn
 
 from rf_app.flow.conversion import NoiseSchedule
-from rf_app.registry.folders import Registry
+from rf_app.registry.models import Registry
 from rf_app.schedulers.noise_schedule import schedule_of
 from tests.tiny import tiny_unet
 from tests.trainers.commands import finish, in_process, start, wait_until

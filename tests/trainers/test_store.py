@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rf_app.errors import UserError
-from rf_app.registry.folders import Registry
+from rf_app.registry.models import Registry
 from trainers.common.models import encode, load_frozen
 from trainers.data.store import Order, Pairs
 

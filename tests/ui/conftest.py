@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 from rf_app.pipeline.png import save_png
 from rf_app.pipeline.requests import GenerateRequest
 from rf_app.pipeline.worker import Worker
-from rf_app.registry.folders import Registry
+from rf_app.registry.models import Registry
 from rf_app.workflows.generate import Studio
 from tests.browser import visiting
 

@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from rf_app.metrics.edges import canny, edge_recall
 from rf_app.pipeline.worker import Worker
-from rf_app.registry.folders import BUNDLED, Registry
+from rf_app.registry.models import BUNDLED, Registry
 from rf_app.workflows.generate import Studio
 from tests.browser import served, visiting
 from tests.ui.test_control_panel import MAP, ON, changed, decoded, drawn, open_panel, picture, pixels

@@ -9,8 +9,8 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from rf_app.pipeline.png import read_settings
-from rf_app.registry.loading import load
 from tests.plugins.lora_files import random_lora, write
+from tests.tiny import load
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,10 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from rf_app.pipeline.png import read_settings
-from rf_app.registry.loading import load
-from rf_app.registry.loras import WEIGHTS, LoraCard, write_lora_card
+from rf_app.registry.card import write_card
+from rf_app.registry.loras import WEIGHTS, LoraCard
 from tests.plugins.lora_files import as_kohya, random_lora, write
+from tests.tiny import load
 from tests.ui.test_page import IMAGE, PROMPT, ask, download, shows
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -34,7 +35,7 @@ def registered(studio):
     """A LoRA that everybody has."""
     folder = studio.worker.loras.folders[-1] / "ink"
     write(folder / WEIGHTS, random_lora(load(studio.registry, "tiny-sd").unet, size=0.5, seed=2))
-    write_lora_card(folder, LoraCard("ink", "Ink drawing", "Lines.", "in ink"))
+    write_card(folder, LoraCard("ink", "Ink drawing", "Lines.", trigger="in ink"))
 
 
 def picture(page):

@@ -4,7 +4,7 @@ import shutil
 
 from playwright.sync_api import expect
 
-from rf_app.registry.folders import Registry
+from rf_app.registry.models import Registry
 from tests.tiny import tiny_card, tiny_flow
 
 

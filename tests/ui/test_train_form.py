@@ -7,8 +7,8 @@ import pytest
 
 from rf_app.jobs.database import Database
 from rf_app.jobs.plan import Wish
-from rf_app.registry.card import as_id
-from rf_app.registry.loras import WEIGHTS, LoraCard, Loras, write_lora_card
+from rf_app.registry.card import as_id, write_card
+from rf_app.registry.loras import WEIGHTS, LoraCard, Loras
 from rf_app.ui.train_form import free_name
 from rf_app.workflows.generate import Studio
 from tests.plugins.lora_files import random_lora, write
@@ -28,6 +28,6 @@ def test_a_proposed_name_is_free_however_long(studio: Studio, tmp_path: Path, ti
 def test_a_lora_has_its_name(studio: Studio, tmp_path: Path) -> None:
     folder = Loras.beside(studio.registry).folders[-1] / "my-style"
     write(folder / WEIGHTS, random_lora(tiny_unet(0)))
-    write_lora_card(folder, LoraCard("my-style", "My style"))
+    write_card(folder, LoraCard("my-style", "My style"))
     assert free_name(studio, Database(tmp_path / "jobs"), "My style") == "My style 2"
     shutil.rmtree(folder)

@@ -17,7 +17,7 @@ from playwright.sync_api import Page, expect
 from rf_app.jobs import events
 from rf_app.jobs.database import Database, Job
 from rf_app.jobs.processes import ROOT, find
-from rf_app.registry.folders import Registry
+from rf_app.registry.models import Registry
 from rf_app.registry.permission import Permission
 from rf_app.ui.page import build
 from rf_app.workflows.generate import Studio

@@ -3,7 +3,7 @@
 import pytest
 
 from rf_app.pipeline.worker import Worker
-from rf_app.registry.folders import Registry
+from rf_app.registry.models import Registry
 from rf_app.workflows.generate import Studio
 
 

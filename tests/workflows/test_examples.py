@@ -7,7 +7,7 @@ from PIL import Image
 from rf_app.pipeline.png import save_png
 from rf_app.pipeline.requests import GenerateRequest
 from rf_app.pipeline.worker import Worker
-from rf_app.registry.folders import BUNDLED, Registry
+from rf_app.registry.models import BUNDLED, Registry
 from rf_app.workflows.examples import DRAWINGS, EXAMPLES, FOLDER, draw_lines, examples
 from rf_app.workflows.generate import Studio
 

@@ -10,7 +10,7 @@ from rf_app.errors import UserError
 from rf_app.pipeline.png import read_settings, save_png
 from rf_app.pipeline.requests import GenerateRequest
 from rf_app.pipeline.worker import Worker
-from rf_app.registry.folders import Registry
+from rf_app.registry.models import Registry
 from rf_app.workflows.generate import Studio
 
 PROMPT = "a mountain near a lake"

@@ -19,7 +19,7 @@ from rf_app.plugins.checkpoint import short
 from rf_app.registry.catalogue import catalogue, obstacle
 from rf_app.registry.checking import WEIGHTS
 from rf_app.registry.disk import locked
-from rf_app.registry.folders import Registry
+from rf_app.registry.models import Registry
 from rf_app.registry.permission import Permission
 from rf_app.workflows import importing
 from rf_app.workflows import imports as imports_module

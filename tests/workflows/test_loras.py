@@ -10,11 +10,11 @@ import pytest
 from rf_app.errors import UserError
 from rf_app.pipeline.requests import GenerateRequest, Lora
 from rf_app.pipeline.worker import Worker
-from rf_app.registry.loading import load
 from rf_app.registry.loras import WEIGHTS
 from rf_app.workflows.generate import Studio
 from rf_app.workflows.loras import read_loras
 from tests.plugins.lora_files import random_lora, write
+from tests.tiny import load
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from rf_app.errors import UserError
 from rf_app.registry.card import ModelCard
-from rf_app.registry.folders import Registry
+from rf_app.registry.models import Registry
 from trainers.common.models import decode, encode, latent_shape, noise_of, sample
 from trainers.pairs import check_sampling
 from trainers.pocket.world import HELD_OUT, describe

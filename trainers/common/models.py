@@ -10,12 +10,11 @@ from accelerate import PartialState
 from diffusers import SchedulerMixin, StableDiffusionPipeline, UNet2DConditionModel
 from torch import Tensor, nn
 
-from rf_app.errors import UserError
 from rf_app.flow.conversion import NoiseSchedule
-from rf_app.registry.card import ModelCard, check_id
+from rf_app.registry.card import ModelCard
 from rf_app.registry.disk import disk_full_named
-from rf_app.registry.folders import Registry
 from rf_app.registry.loading import load
+from rf_app.registry.models import Registry
 from rf_app.schedulers.noise_schedule import schedule_of
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
 
@@ -25,17 +24,9 @@ def registry_into(models: Path | None) -> Registry:
     return Registry.default(models)
 
 
-def check_free(registry: Registry, id: str, overwrite: bool) -> None:
-    """Refuse an id that publishing would refuse, before the hours of training rather than after."""
-    check_id(id)
-    taken = [root / id for root in registry.folders if (root / id).exists()]
-    if taken and not (overwrite and taken == [registry.folders[-1] / id]):
-        raise UserError(f"There is already a model {id!r} in {taken[0].parent}: choose another --output.")
-
-
 def load_frozen(registry: Registry, id: str) -> StableDiffusionPipeline:
     """The model in float32 on this process's device, channels last (faster on a CPU), without gradients."""
-    pipeline = load(registry, id, PartialState().device, torch.float32)
+    pipeline = load(registry.pieces(id), registry.card(id).kind, PartialState().device, torch.float32)
     for module in (pipeline.unet, pipeline.vae):
         module.to(memory_format=torch.channels_last)
     return pipeline

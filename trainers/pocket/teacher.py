@@ -31,7 +31,7 @@ from transformers import CLIPTextModel
 from rf_app.registry.card import ModelCard
 from rf_app.registry.disk import disk_full_named, write_atomically
 from trainers.common import LoopConfig, command, train
-from trainers.common.models import check_free, decode, encode, noise_of, registry_into, sample
+from trainers.common.models import decode, encode, noise_of, registry_into, sample
 from trainers.common.runs import default_run
 from trainers.common.sheets import write_sheet
 from trainers.pocket.autoencoder import LATENT_CHANNELS, to_tensor
@@ -131,7 +131,7 @@ def latents_of(vae: AutoencoderKL, count: int, run: Path) -> Tensor:
 def main(config: TeacherConfig) -> None:
     """Train the teacher and publish it whole: U-Net, text encoder, tokenizer, autoencoder, vocabulary."""
     registry = registry_into(config.models)
-    check_free(registry, config.output, config.overwrite)
+    registry.check_free(config.output, config.overwrite)
     torch.manual_seed(config.seed)
     tokenizer = build_tokenizer()
     unet = build_unet().to(memory_format=torch.channels_last)

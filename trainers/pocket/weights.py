@@ -21,7 +21,7 @@ import torch
 
 from rf_app.metrics.judge import BUNDLED as JUDGE
 from rf_app.registry.disk import write_atomically
-from rf_app.registry.folders import BUNDLED as MODELS
+from rf_app.registry.models import BUNDLED as MODELS
 from trainers.common import command
 from trainers.common.runs import default_run
 

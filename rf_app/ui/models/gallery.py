@@ -13,10 +13,8 @@ from huggingface_hub import create_repo, get_token, upload_folder
 from rf_app.errors import Cancelled, UserError
 from rf_app.jobs.database import Database
 from rf_app.jobs.queue import check_unused
-from rf_app.registry import managing
-from rf_app.registry.disk import DiskFull
+from rf_app.registry.disk import DiskFull, stamp
 from rf_app.registry.export import export
-from rf_app.registry.loading import stamp
 from rf_app.registry.permission import Permission
 from rf_app.ui.complaint import complain
 from rf_app.ui.model_view import full, in_bytes, shelf
@@ -159,8 +157,8 @@ def _full(studio: Studio, samples: Samples, id: str) -> str:
         samples.at_hand(id),
         family(registry.cards(), id),
         size(registry, id),
-        managing.borrowers(registry, id),
-        managing.is_bundled(registry, id),
+        registry.borrowers(id),
+        registry.is_bundled(id),
     )
 
 
@@ -168,7 +166,7 @@ def _open(studio: Studio) -> Callable:
     def opened(id: str) -> tuple:
         try:
             card = studio.registry.card(id)
-            fixed = managing.is_bundled(studio.registry, id)
+            fixed = studio.registry.is_bundled(id)
         except UserError:
             return (gr.skip(),) * 5
         return (
@@ -186,7 +184,7 @@ def _rename(studio: Studio, permission: Permission) -> Callable:
     def rename(id: str, title: str):
         try:
             permission.check("Renaming a model")
-            return managing.rename(studio.registry, id, title)
+            return studio.registry.rename(id, title)
         except UserError as error:
             complain(error)
             return gr.skip()
@@ -238,7 +236,7 @@ def _ask(studio: Studio, permission: Permission) -> Callable:
         try:
             permission.check("Deleting a model")
             check_unused(Database(), id)
-            managing.check_deletable(studio.registry, id)
+            studio.registry.check_deletable(id)
             card = studio.registry.card(id)
             children = [
                 other.title for other in studio.registry.cards() if id in other.lineage and other.id != id
@@ -259,7 +257,7 @@ def _delete(studio: Studio, permission: Permission) -> Callable:
         try:
             permission.check("Deleting a model")
             check_unused(Database(), id)
-            managing.delete(studio.registry, id)
+            studio.registry.delete(id)
         except UserError as error:
             complain(error)
             return gr.Column(visible=False), gr.skip()

@@ -8,7 +8,7 @@ from diffusers import StableDiffusionPipeline
 
 from rf_app.metrics.attributes import ATTRIBUTES
 from rf_app.metrics.judge import Judge
-from rf_app.registry.folders import Registry
+from rf_app.registry.models import Registry
 from trainers.pocket import autoencoder, judge, teacher, weights
 from trainers.pocket.pictures import pictures
 
