@@ -14,8 +14,8 @@ from rf_app.pipeline.worker import Worker
 from rf_app.plugins.picture import encode_map, read_base64, read_picture
 from rf_app.registry.card import ModelCard
 from rf_app.registry.controlnets import ControlNets
-from rf_app.registry.models import Registry
 from rf_app.registry.loras import Loras
+from rf_app.registry.models import Registry
 from rf_app.registry.permission import Permission
 from rf_app.schedulers.solvers import TITLES, solvers
 from rf_app.settings.picture import Control, PictureSettings

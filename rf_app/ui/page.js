@@ -1,5 +1,5 @@
 // What Gradio has no part for: a saved picture dropped anywhere on the page goes to the restore button, LoRA
-// files go to their upload button, and a phrase of the hint goes into the prompt when it is clicked.
+// files go to their upload button; a picture's settings are sent to another tab; charts have tooltips.
 () => {
   const carriesFiles = (event) => event.dataTransfer && [...event.dataTransfer.types].includes("Files");
   let ownDrag = false; // a picture of the page dragged out, perhaps by mistake, is not one dropped in
@@ -29,54 +29,15 @@
     input.files = taken.files;
     input.dispatchEvent(new Event("change", { bubbles: true }));
   });
-  document.addEventListener("click", (event) => {
-    const phrase = event.target.closest?.("[data-add]");
-    if (!phrase) return;
-    const prompt = document.querySelector("#prompt textarea");
-    prompt.value = `${prompt.value.trimEnd()} ${phrase.dataset.add}`.trim();
-    prompt.dispatchEvent(new Event("input", { bubbles: true }));
-    prompt.focus();
-  });
-
-  // A picture's settings go to another tab: into its hidden text box, as soon as the tab has one.
-  const put = (id, text, tries) => {
-    const box = document.querySelector(`#${id} textarea`);
-    if (!box) return tries && setTimeout(put, 50, id, text, tries - 1);
-    box.value = text;
-    box.dispatchEvent(new Event("input", { bubbles: true }));
-  };
+  // A picture's settings go to another tab.
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.("[data-send]");
     if (!button) return;
     const { send, settings } = button.dataset;
     document.querySelector(`#${send}-tab-button`)?.click();
     // With the moment in it, the same settings sent again are news.
-    put(`sent-${send}`, JSON.stringify({ ...JSON.parse(settings), at: performance.now() }), 200);
+    studio.put(`sent-${send}`, JSON.stringify({ ...JSON.parse(settings), at: performance.now() }), 200);
     scrollTo({ top: 0, behavior: "smooth" });
-  });
-
-  // A picture becomes what the next one follows.
-  document.addEventListener("click", (event) => {
-    const button = event.target.closest?.("[data-follow]");
-    if (!button) return;
-    // With the moment in it, the same picture sent again is news.
-    put("sent-control", `${performance.now()} ${button.closest("figure").querySelector("img").src}`, 200);
-  });
-
-  // A button of a job says what to do with which.
-  document.addEventListener("click", (event) => {
-    const { act, job } = event.target.closest?.("[data-act]")?.dataset ?? {};
-    if (act) put("sent-train", JSON.stringify({ act, job, at: performance.now() }), 1);
-  });
-
-  // A card of the Models tab opens in full; a button of an import says what to do with which.
-  document.addEventListener("click", (event) => {
-    const { actModel, actImport, id } =
-      event.target.closest?.("[data-act-model], [data-act-import]")?.dataset ?? {};
-    if (actImport) put("sent-imports", JSON.stringify({ act: actImport, id, at: performance.now() }), 1);
-    if (!actModel) return;
-    put("sent-models", id, 1);
-    if (innerWidth <= 960) document.querySelector("#model-side")?.scrollIntoView({ behavior: "smooth" });
   });
 
   // A chart's point says what it is, under a mouse or a finger.

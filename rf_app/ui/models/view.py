@@ -1,4 +1,4 @@
-"""Models as HTML: the shelf of cards, one of them in full, and its family tree.
+"""What is at hand as HTML: the shelf of cards, one of them in full, and its family tree.
 
 What a card says may come from anyone: every text is escaped here.
 """
@@ -11,64 +11,61 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from rf_app.registry.card import ModelCard
-from rf_app.ui.send import send_button
-from rf_app.workflows import words
-from rf_app.workflows.quality import figures
-from rf_app.workflows.samples import settings_of, thumbnail
-from rf_app.workflows.shelf import KIND_TITLES, Relative
+from rf_app.actions import words
+from rf_app.actions.application import Application
+from rf_app.actions.collection import SHELVES, Relative, Thing, family
+from rf_app.actions.measure import figures
+from rf_app.actions.samples import opening_settings, sample_at_hand, thumbnail
+from rf_app.registry.card import Card, ModelCard
+from rf_app.ui.parts.send import send_button
 
 SMALL, LARGE = 256, 512  # pixels a side
 MAX_ROWS = 200  # of a card's figures
-EMPTY = '<div class="lead"><p>No model has all of these words. Try fewer.</p></div>'
+EMPTY = '<div class="lead"><p>Nothing here has all of these words. Try fewer.</p></div>'
 
 
-def shelf(cards: Sequence[ModelCard], samples: Mapping[str, Path | None], more: int, chosen: str) -> str:
-    """The cards in a grid; more: how many others were found, chosen: the id of the one shown in full."""
-    if not cards:
+def shelf(app: Application, things: Sequence[Thing], more: int, chosen: str) -> str:
+    """The cards in a grid; more: how many others were found, chosen: the key of the one shown in full."""
+    if not things:
         return EMPTY
     rest = f'<p class="rest">{more:,} more: search, or show more of them.</p>' if more else ""
+    return f'<div class="shelf">{"".join(_card(app, each, chosen) for each in things)}</div>{rest}'
+
+
+def _card(app: Application, thing: Thing, chosen: str) -> str:
+    sample, key, title = sample_at_hand(app, thing), escape(thing.key), escape(thing.card.title)
     return (
-        f'<div class="shelf">{"".join(_card(card, samples[card.id], chosen) for card in cards)}</div>{rest}'
+        f'<article class="model{" chosen" if thing.key == chosen else ""}" data-model="{key}">'
+        f"{_picture(thing.card, sample, SMALL)}"
+        f'<h4><button data-act-model="open" data-id="{key}">{title}</button></h4>{_badge(thing)}'
+        f"<p>{escape(' · '.join(_facts(thing.card)))}</p><p>{escape(_best(thing.card))}</p>"
+        f'<div class="links">{_links(app, thing, sample)}</div></article>'
     )
 
 
-def _card(card: ModelCard, sample: Path | None, chosen: str) -> str:
-    facts = [f"{card.resolution}×{card.resolution}", words.steps(card.steps), card.license]
-    best = _best(card)
-    return (
-        f'<article class="model{" chosen" if card.id == chosen else ""}" data-model="{escape(card.id)}">'
-        f"{_picture(card, sample, SMALL)}"
-        f'<h4><button data-act-model="open" data-id="{escape(card.id)}">{escape(card.title)}</button></h4>'
-        f'<p class="badge {card.kind}">{KIND_TITLES[card.kind]}</p>'
-        f"<p>{escape(' · '.join(facts))}</p>"
-        f"<p>{escape(best)}</p>"
-        f'<div class="links">{_links(card, sample)}</div></article>'
-    )
-
-
-def full(
-    card: ModelCard, sample: Path | None, tree: Relative, size: int, needed_by: Sequence[str], bundled: bool
-) -> str:
-    """One model with everything its card says."""
+def full(app: Application, thing: Thing) -> str:
+    """One of them with everything its card says."""
+    card, sample = thing.card, sample_at_hand(app, thing)
+    lent = f", the rest is {card.base_model}’s" if card.base_model and isinstance(card, ModelCard) else ""
     facts = {
         "Id": card.id,
-        "Pictures": f"{card.resolution}×{card.resolution}",
-        "Recommended": f"{words.steps(card.steps)}, guidance {card.guidance:g}",
+        **_own_facts(card),
         "Licence": card.license,
-        "On disk": in_bytes(size) + (f", the rest is {card.base_model}’s" if card.base_model else ""),
+        "On disk": in_bytes(thing.size) + lent,
     }
-    if bundled:
+    if thing.store.is_bundled(card.id):
         facts["Comes with"] = "the program"
-    if needed_by:
-        facts["Needed by"] = ", ".join(needed_by)
+    if thing.needed_by:
+        facts["Needed by"] = ", ".join(thing.needed_by)
     rows = "".join(f"<dt>{name}</dt><dd>{escape(text)}</dd>" for name, text in facts.items())
+    tree = ""
+    if isinstance(card, ModelCard):
+        branch = _branch(family(app.registry.cards(), card.id), card.id)
+        tree = f'<h4>Family</h4><ul class="family">{branch}</ul>'
     return (
-        f"{_picture(card, sample, LARGE)}<h3>{escape(card.title)}</h3>"
-        f'<p class="badge {card.kind}">{KIND_TITLES[card.kind]}</p>'
+        f"{_picture(card, sample, LARGE)}<h3>{escape(card.title)}</h3>{_badge(thing)}"
         f"<p>{escape(card.description.replace('`', ''))}</p>"
-        f'<div class="links">{_links(card, sample)}</div><dl>{rows}</dl>'
-        f'<h4>Family</h4><ul class="family">{_branch(tree, card.id)}</ul>{_figures(card)}'
+        f'<div class="links">{_links(app, thing, sample)}</div><dl>{rows}</dl>{tree}{_figures(card)}'
     )
 
 
@@ -81,7 +78,28 @@ def in_bytes(size: float) -> str:
     return f"{size:.1f} GB"
 
 
-def _picture(card: ModelCard, sample: Path | None, side: int) -> str:
+def _badge(thing: Thing) -> str:
+    return f'<p class="badge {thing.kind}">{SHELVES[thing.kind]}</p>'
+
+
+def _facts(card: Card) -> list[str]:
+    if isinstance(card, ModelCard):
+        return [f"{card.resolution}×{card.resolution}", words.steps(card.steps), card.license]
+    return [*([f"for {card.base_model}"] if card.base_model else []), card.license]
+
+
+def _own_facts(card: Card) -> dict[str, str]:
+    if isinstance(card, ModelCard):
+        return {
+            "Pictures": f"{card.resolution}×{card.resolution}",
+            "Recommended": f"{words.steps(card.steps)}, guidance {card.guidance:g}",
+        }
+    own = {"Trigger words": getattr(card, "trigger", ""), "Follows": getattr(card, "preprocessor", "")}
+    own["Trained on"] = card.base_model or ""
+    return {name: text for name, text in own.items() if text}
+
+
+def _picture(card: Card, sample: Path | None, side: int) -> str:
     if sample is None:
         return '<div class="blank"><span>No sample yet</span></div>'
     return f'<img src="{_data_url(sample, side)}" alt="Drawn by {escape(card.title)}" loading="lazy">'
@@ -95,17 +113,18 @@ def _data_url(sample: Path, side: int) -> str:
     return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
-def _links(card: ModelCard, sample: Path | None) -> str:
-    settings = settings_of(sample, card.id)
-    against = {"against": card.lineage[-1]} if card.lineage else {}
+def _links(app: Application, thing: Thing, sample: Path | None) -> str:
+    settings = opening_settings(app, thing, sample)
+    lineage = getattr(thing.card, "lineage", ())
+    against = {"against": lineage[-1]} if lineage else {}
     return send_button("generate", settings, "Use in Generate") + send_button("compare", settings | against)
 
 
-def _best(card: ModelCard) -> str:
+def _best(card: Card) -> str:
     """What was measured at the recommended steps, or else at the nearest."""
-    rows = figures([card])
+    rows = figures([card]) if isinstance(card, ModelCard) else []
     if not rows:
-        return "Not measured yet"
+        return "Not measured yet" if isinstance(card, ModelCard) else card.description.split(". ")[0]
     row = min(rows, key=lambda row: abs(row.steps - card.steps))
     return f"fidelity {row.fidelity:.1%} · FID {row.fid:.1f} · {words.duration(row.seconds)}"
 
@@ -123,7 +142,7 @@ def _branch(tree: Relative, chosen: str) -> str:
     return f"<li>{name}{steps}{f'<ul>{below}</ul>' if below else ''}</li>"
 
 
-def _figures(card: ModelCard) -> str:
+def _figures(card: Card) -> str:
     rows = [
         f"<tr><td>{escape(name)}</td><td>{escape(text)}</td></tr>"
         for heading in ("measured", "settings")

@@ -4,8 +4,18 @@
 {
   const cue = (prompt = "") => `go:${performance.now()}:${prompt}`;
   const randomSeed = () => Math.floor(Math.random() * 4294967296);
+  // Puts a text into a hidden text box, as soon as the page has one.
+  const put = (id, text, tries = 1) => {
+    const box = document.querySelector(`#${id} textarea`);
+    if (!box) return tries && setTimeout(put, 50, id, text, tries - 1);
+    box.value = text;
+    box.dispatchEvent(new Event("input", { bubbles: true }));
+  };
   window.studio = {
     ...window.studio,
+    put,
+    // With the moment in it, the same wish again is news.
+    tell: (id, wish) => put(id, JSON.stringify({ ...wish, at: performance.now() })),
     randomSeed,
     again: () => cue(),
     once: (before) => before || cue(), // only where nothing was asked for yet
