@@ -10,6 +10,7 @@ Exit codes: 0 done, 1 failed, 2 a bad wish, 130 stopped.
 
 import base64
 import json
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import MISSING, field, make_dataclass
@@ -26,7 +27,9 @@ from rf_app.actions.application import Application
 from rf_app.actions.asking import READERS, Argument, File, asking
 from rf_app.actions.progress import Progress
 from rf_app.actions.run import run
+from rf_app.actions.as_job import ANSWER
 from rf_app.errors import UserError
+from rf_app.jobs import events
 from rf_app.registry.models import Registry
 from rf_app.settings.picture import Control, Lora
 
@@ -61,14 +64,20 @@ def main(words: Sequence[str] | None = None) -> int:
     if len(first) == 2:  # what has to be given needs no name
         first = (first[0], tyro.conf.Positional[first[1]])
     options = [
-        ("out", Annotated[Path, tyro.conf.arg(help="Folder for the files.")], field(default=Path())),
-        ("json", Annotated[bool, tyro.conf.arg(help="Print what was found as JSON.")], field(default=False)),
+        (name, Annotated[kind, tyro.conf.arg(help=about)], field(default=default))
+        for name, kind, default, about in (
+            ("out", Path, Path(), "Folder for the files."),
+            ("json", bool, False, "Print what was found as JSON."),
+            ("models", Path | None, None, "A folder of models, where new ones go (default: the user's)."),
+            ("events", Path | None, None, "A folder to note the progress and the answer in, for a job."),
+        )
     ]
     record = make_dataclass("Options", [first, *rest, *options])
     chosen = vars(
         tyro.cli(record, prog=f"python -m rf_app {words[0]}", description=action.about, args=words[1:])
     )
-    app = Application.on(Registry.default())
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    app = Application.on(Registry.default(chosen["models"]))
     try:
         wish = action.wish(
             {name: _value(name, chosen[name]) for name in (each.name for each in action.arguments)}
@@ -76,10 +85,13 @@ def main(words: Sequence[str] | None = None) -> int:
         found: list[Any] = []
         for event in run(action.act(app, wish)):
             if isinstance(event, Progress):
-                _say(event)
+                _say(event, chosen["events"])
             elif event is not None:
                 found.append(event)
-        _give(action.answer(app, found), chosen["out"], chosen["json"])
+        answer = action.answer(app, found)
+        _give(answer, chosen["out"], chosen["json"])
+        if chosen["events"]:
+            (chosen["events"] / ANSWER).write_text(json.dumps(answer), encoding="utf-8")
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -118,7 +130,10 @@ def _control(model: str, file: str = "") -> dict[str, Any]:
         raise UserError(f"control {model}: {file!r:.100} cannot be read ({error.strerror}).") from None
 
 
-def _say(progress: Progress) -> None:
+def _say(progress: Progress, folder: Path | None) -> None:
+    if folder:
+        told = {"step": progress.done, "of": progress.of, "text": progress.text}
+        events.append(folder, told | {"seconds_left": progress.seconds_left})
     left = "" if progress.seconds_left is None else f", {progress.seconds_left:.0f} s left"
     end = "\r" if sys.stderr.isatty() else "\n"
     print(f"{progress.done / progress.of:4.0%}  {progress.text}{left}", end=end, file=sys.stderr, flush=True)
