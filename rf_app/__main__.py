@@ -24,10 +24,10 @@ import tyro
 
 from rf_app import actions as package
 from rf_app.actions.application import Application
+from rf_app.actions.as_job import ANSWER
 from rf_app.actions.asking import READERS, Argument, File, asking
 from rf_app.actions.progress import Progress
 from rf_app.actions.run import run
-from rf_app.actions.as_job import ANSWER
 from rf_app.errors import UserError
 from rf_app.jobs import events
 from rf_app.registry.models import Registry
