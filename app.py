@@ -17,7 +17,7 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="InstaFlow Studio: one-step text-to-image in the browser.")
     parser.add_argument("--host", help="address to listen on (default: this computer only)")
     parser.add_argument("--port", type=int, help="port (default: the first free one from 7860)")
-    parser.add_argument("--models", type=Path, help="a folder of models, where new ones go, too")
+    parser.add_argument("--models", type=Path, help="one more folder of models; new ones go into it")
     parser.add_argument(
         "--auth",
         metavar="NAME:PASSWORD",

@@ -120,9 +120,7 @@ def _start(database: Database, chosen: argparse.Namespace) -> None:
         pairs=chosen.pairs and str(Path(chosen.pairs).absolute()),
         settings=dict(_setting(text) for text in chosen.set),
     )
-    registry = Registry.default()
-    if chosen.models:
-        registry = Registry([*registry.folders, chosen.models])
+    registry = Registry.default(chosen.models)
     if chosen.estimate:
         print(needs_in_words(queue.needs(database, wish, registry)))
         return

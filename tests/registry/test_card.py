@@ -6,7 +6,10 @@ import pytest
 import yaml
 
 from rf_app.errors import UserError
-from rf_app.registry.card import as_id, check_id, read_card, write_card
+from rf_app.registry.card import ModelCard, as_id, check_id, read_card, write_card
+from rf_app.registry.controlnets import ControlNetCard
+from rf_app.registry.loras import LoraCard
+from rf_app.registry.store import ASSETS
 from tests.tiny import tiny_card
 
 CARD = replace(
@@ -65,8 +68,8 @@ def test_figures_stand_in_a_table(folder):
         ("mean: 0.97", "a: !!timestamp x", "not YAML"),
         ("mean: 0.97", "a: " + "1:" * 3000 + "1.5", "not YAML"),
         ("- tiny-sd\n", "- [tiny-sd]\n", "'lineage' is"),
-        ("- tiny-sd\n", "- tiny-sd\n" * 200, "up to 100 ids"),
-        ("title: ", "title: " + "x" * 5000, "a text of"),
+        ("- tiny-sd\n", "- tiny-sd\n" + "  - a\n" * 100, "up to 100 ids"),
+        ("license: apache-2.0", "license: " + "x" * 5000, "a text of 5,000 characters"),
         ("license: apache-2.0", "license: &a [x, x]\nmore: [*a, *a]", "YAML aliases"),
         ("license: apache-2.0", "license: " + "[" * 100_000, "nested more than 32 deep"),
         ("license: apache-2.0", "license: !!python/object/apply:os.getcwd []", "not YAML"),
@@ -162,3 +165,10 @@ def test_what_could_not_be_read_again_is_not_written(folder):
         write_card(folder, replace(CARD, measured={"fid": float("nan")}))
     assert (folder / "README.md").read_bytes() == before
     assert [path.name for path in folder.iterdir()] == ["README.md"]
+
+
+@pytest.mark.parametrize("path", sorted(ASSETS.glob("*/*/README.md")), ids=lambda path: path.parent.name)
+def test_a_bundled_card_is_written_as_it_is(path, tmp_path):
+    kinds = {"models": ModelCard, "loras": LoraCard, "controlnets": ControlNetCard}
+    write_card(tmp_path, read_card(path.parent, kinds[path.parents[1].name]))
+    assert (tmp_path / "README.md").read_bytes() == path.read_bytes()

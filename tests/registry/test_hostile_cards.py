@@ -21,87 +21,21 @@ from rf_app.workflows.quality import figures, in_words
 from rf_app.workflows.shelf import family
 
 SECONDS = 8.0
+WORDS = """
+.inf -.inf .nan +.inf 1e400 1e-400 inf nan Infinity 1:59:59.9 2026-11-21 9999-99-99 -0 1_000 0o7 0b_ 0x_
+null ~ yes true [] {} [[[[1]]]] {1:2} {[a]:b} {<<:{a:1}} << = ? !!set !!int !!float !!timestamp !!binary
+!!bool !!null !!omap !!python/name:os *a &a "\\0" "\\ud800" "\\U0010ffff" '' - : --- ... % @ ` | > \x7f
+\x85 \u2028 \ufeff 12e03
+"""
 VALUES = [
-    ".inf",
-    "-.inf",
-    ".nan",
-    "1e400",
-    "{nines}",
-    "-{nines}",
-    "0x{hex}",
-    "1:59:59.9",
-    "{sexagesimal}",
-    "2026-11-21",
-    "9999-99-99",
-    "null",
-    "~",
-    "yes",
-    "[]\n{{}}",
-    "[[[[1]]]]",
-    "{{1:",
-    "2}}",
-    "{{[a]:",
-    "b}}",
-    "?",
-    "!!set",
-    "!!int",
-    "!!float",
-    "!!timestamp",
-    "!!binary",
-    "!!bool",
-    "!!null",
-    "!!omap",
-    "!!python/name:os\n*a",
-    "&a",
-    "<<",
-    "=",
-    '"\\0"',
-    '"\\ud800"',
-    '"\\U0010ffff"',
-    "''",
-    "-",
-    ":",
-    "---",
-    "...",
-    "%",
-    "@",
-    "`",
-    "|",
-    ">",
-    "\t",
-    "\x7f",
-    "\x85",
-    "\u2028",
-    "\ufeff",
-    "{long}",
-    "{deep}",
-    "{{<<:",
-    "{{a:",
-    "1}}}}\ninf",
-    "nan",
-    "Infinity",
-    "1_000",
-    "0o7",
-    "0b_",
-    "0x_",
-    "+.inf",
-    "-0",
-    "1e-400",
-    "true",
-    "12e03",
-    "{many}",
-]
-VALUES = [
-    value.format(
-        nines="9" * 400,
-        hex="f" * 5000,
-        sexagesimal="1:" * 500 + "1.5",
-        long="x" * 5000,
-        deep="[" * 40 + "]" * 40,
-        many="[" + "a," * 500 + "]",
-    )
-    for line in VALUES
-    for value in line.split("\n")
+    *WORDS.split(),
+    "9" * 400,
+    "-" + "9" * 5000,
+    "0x" + "f" * 5000,
+    "1:" * 500 + "1.5",
+    "x" * 5000,
+    "[" * 40 + "]" * 40,
+    "[" + "a," * 500 + "]",
 ]
 
 
@@ -159,9 +93,8 @@ def test_a_mutated_card_is_read_or_refused(tmp_path: Path) -> None:
             (folder / "README.md").write_text(text, encoding="utf-8")
             try:
                 card = read_card(folder, kind)
-            except UserError as error:
+            except UserError:
                 refused += 1
-                assert str(folder / "README.md") in str(error)
                 continue
             read += 1
             look_at(card)

@@ -1,6 +1,7 @@
 """Reflow: its loss at a known flow, its densities, short real runs with kill and resume."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from trainers import reflow
 from trainers.common import events
 from trainers.common.models import load_frozen
 from trainers.data.store import Batch
-from trainers.reflow import draw_tau, drop_text, reflow_loss
+from trainers.reflow import draw_tau, drop_text, reflow_loss, times_rectified
 
 OPTIONS = ("--teacher", "tiny-sd", "--batch", 4)
 
@@ -108,6 +109,14 @@ def test_a_run_publishes_a_flow_that_is_straighter_on_its_pairs(
     ]
     assert all(changed)
     assert list((at_home / "runs" / "reflow" / id / "samples").glob("*.png"))
+
+
+def test_rectifications_are_counted_by_kind_not_by_name(tiny_registry: Registry) -> None:
+    plain, flow, quick = (tiny_registry.card(id) for id in ("tiny-sd", "tiny-2rf", "tiny-instaflow"))
+    merged = replace(flow, lineage=(*flow.lineage, flow.id), settings={"merged": {"strength": 1.0}})
+    for teacher, times in ((plain, 2), (replace(plain, id="surf"), 2), (flow, 3), (quick, 3), (merged, 3)):
+        assert times_rectified(tiny_registry, teacher) == times
+    assert times_rectified(tiny_registry, replace(flow, id="straight")) == 3
 
 
 def test_a_second_reflow_starts_from_the_first(at_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
