@@ -10,7 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from rf_app.jobs.database import Database, Job
+from rf_app.jobs.database import Database
+from rf_app.jobs.job import Job
 from rf_app.jobs.plan import Wish
 from rf_app.jobs.progress import POINTS, Progress, progress
 from rf_app.ui import job_view
@@ -26,7 +27,8 @@ WAY = Progress(0.25, 60.0, "Stage 1", 12.0, (), ())
 @pytest.fixture
 def job(tmp_path: Path) -> Job:
     database = Database(tmp_path)
-    return replace(database.job(add(database)), wish=Wish("reflow", BAD, "x", title=BAD))
+    job = database.job(add(database))
+    return replace(job, wish=Wish("reflow", BAD, "x", title=BAD), title=BAD)
 
 
 def acts(html: str) -> set[str]:
