@@ -11,7 +11,7 @@ Hub. It is read one tensor at a time.
 import math
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,8 +40,13 @@ from rf_app.registry.folders import Registry
 from rf_app.registry.loading import load
 from rf_app.registry.loras import Loras
 
+Report = Callable[[int, int, str], None]  # done, of, what is being done
 MAX_STRENGTH = 2.0
 HUB_NAME = re.compile(r"[\w][\w.-]{0,95}/[\w][\w.-]{0,95}", re.ASCII)
+
+
+def silent(done: int, of: int, text: str) -> None:
+    """Tell nobody."""
 
 
 def add_difference(
@@ -52,6 +57,7 @@ def add_difference(
     strength: float,
     card: ModelCard,
     overwrite: bool,
+    report: Report = silent,
 ) -> Path:
     """Publish `model` with the difference between `fine_tuned` and `base`; returns its folder.
 
@@ -67,14 +73,21 @@ def add_difference(
             if piece in weights:
                 _check_same(piece, own[piece], model, weights[piece], source)
 
+    done, of = 0, sum(len(own[piece]) for piece in PIECES)
+
     def build(folder: Path) -> None:
+        nonlocal done
         shutil.copytree(pieces["scheduler"], folder / "scheduler")
         for piece in PIECES:
             present = piece in tuned and piece in plain
             if piece != "unet" and (not present or _alike(tuned[piece], plain[piece])):
+                done += len(own[piece])
                 continue
 
             def summed(stored: str, piece: str = piece) -> Tensor:
+                nonlocal done
+                done += 1
+                report(done, of, "Adding")
                 name = short(stored)
                 change = tuned[piece][name].read().float()
                 change -= plain[piece][name].read()
@@ -217,8 +230,11 @@ def check(registry: Registry, options: Options) -> None:
         raise UserError(f"There is already a model {options.output!r}: choose another id.")
 
 
-def merge(registry: Registry, options: Options) -> Path:
-    """Make and publish what the options ask for; returns its folder. Raises UserError."""
+def merge(registry: Registry, options: Options, report: Report = silent) -> Path:
+    """Make and publish what the options ask for; returns its folder. Raises UserError.
+
+    report: hears how many tensors of how many are done.
+    """
     check(registry, options)
     card = _card(registry, options)
     if options.fine_tuned:
@@ -230,7 +246,9 @@ def merge(registry: Registry, options: Options) -> Path:
             options.strength,
             card,
             options.overwrite,
+            report,
         )
+    report(1, 1, "Adding the LoRA")
     given = _path(options.lora)
     file = given if given.is_file() else Loras.beside(registry).file(options.lora)
     return add_lora(registry, options.model, file, options.strength, card, options.overwrite)

@@ -1,7 +1,7 @@
 """Bring a model in: a diffusers folder, a single file of Stable Diffusion 1.5, or a model on the Hub.
 
-    python -m rf_app.workflows.importing Lykon/dreamshaper-7
-    python -m rf_app.workflows.importing ~/Downloads/dreamshaper.safetensors --id dreamshaper
+    python -m rf_app.workflows import Lykon/dreamshaper-7
+    python -m rf_app.workflows import ~/Downloads/dreamshaper.safetensors --id dreamshaper
 
 What has arrived waits in a hidden folder, `.imports/ID` among the models, until it is whole and has been
 checked. A run that was stopped, killed or cut off goes on from there. Only safetensors and JSON are taken.
@@ -11,26 +11,35 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import tyro
 
 from rf_app.errors import UserError
+from rf_app.jobs import queue
+from rf_app.jobs.database import RESUMABLE, Database
+from rf_app.jobs.job import Job
+from rf_app.jobs.stage import FILES, LoopWork, Plan, Stage
 from rf_app.plugins.checkpoint import find_weights
 from rf_app.plugins.deltas import HUB_NAME
 from rf_app.registry.card import KINDS, ModelCard, as_id, check_id, read_card
 from rf_app.registry.catalogue import catalogue
 from rf_app.registry.checking import BORROWED, CONFIGS, OWN, WEIGHTS, read_json
-from rf_app.registry.disk import DiskFull, disk_full_named, locked, writable, write_atomically
+from rf_app.registry.disk import disk_full_named, locked, writable
 from rf_app.registry.folders import Registry
-from rf_app.workflows.fetching import EXTRAS, Report, fetch, file_names
+from rf_app.workflows.background import Progress, batches
+from rf_app.workflows.fetching import EXTRAS, fetch, file_names
+from rf_app.workflows.report import Report
 from rf_app.workflows.single_file import gather_single_file
 
+KIND = "import"
+SECONDS = 60.0  # the guess, before anything has arrived
 STAGING = ".imports"
-PATIENCE = 2.0  # seconds: whoever looks whether an import is running holds its lock for a moment
+PATIENCE = 2.0  # seconds for a run before, which is just being ended
 CHUNK = 8 * 2**20  # bytes
 FLOW = "RectifiedFlowScheduler"
 RECOMMENDED = {"diffusion": (25, 7.5), "rectified-flow": (8, 1.5), "one-step": (1, 1.0)}  # steps, guidance
@@ -86,18 +95,56 @@ def checked(registry: Registry, options: Options) -> Options:
     return options
 
 
-def bring_in(registry: Registry, options: Options) -> Path:
-    """Gather the files, check them, and publish the model; returns its folder.
+def start(database: Database, registry: Registry, options: Options) -> Job:
+    """Queue an import into the registry's last folder; raises UserError for what cannot be brought in."""
+    options = checked(registry, options)
+    for job in database.jobs():
+        if job.kind == KIND and job.output == options.id and job.state in RESUMABLE:
+            raise UserError(
+                f"{options.id!r} is among the imports already, as job {job.id}: resume or drop it, or give "
+                "another id."
+            )
+    return queue.start(database, partial(_plan, registry, options))
+
+
+def _plan(registry: Registry, options: Options, folder: Path) -> Plan:
+    models = registry.folders[-1].absolute()
+    arguments = [options.source, "--id", options.id, f"--title={options.title}", f"--kind={options.kind}"]
+    return Plan(
+        kind=KIND,
+        lane=FILES,
+        output=options.id,
+        title=options.title,
+        wish=vars(options) | {"models": str(models)},
+        stages=(
+            Stage(
+                title="Importing",
+                module="rf_app.workflows",
+                arguments=(KIND, *arguments, "--models", str(models), "--events", str(folder)),
+                product=str(models / options.id),
+                loops=(LoopWork("", str(folder), 1, SECONDS),),
+                unfinished=str(models / STAGING / options.id),
+            ),
+        ),
+        seconds=SECONDS,
+    )
+
+
+def import_model(registry: Registry, options: Options) -> Iterator[Progress | Path]:
+    """Gather the files, check them, and publish the model; its folder comes last.
 
     Raises UserError for what is no such model or cannot be fetched; what has arrived stays for the next try.
     """
     options = checked(registry, options)
+    for news in batches(lambda emit, left: emit(_bring_in(registry, options, Report(emit, left, "MB", 1e6)))):
+        yield from news
+
+
+def _bring_in(registry: Registry, options: Options, report: Report) -> Path:
     staging = registry.folders[-1] / STAGING / options.id
     with writable(registry.folders[-1]), disk_full_named(staging):
         files = staging / "files"
-        note_wish(staging, options)
-        files.mkdir(exist_ok=True)
-        report = Report(staging)
+        files.mkdir(parents=True, exist_ok=True)
         try:
             with locked(staging, PATIENCE):
                 like = _gather(registry, options, staging, files, report)
@@ -108,16 +155,7 @@ def bring_in(registry: Registry, options: Options) -> Path:
                 shutil.rmtree(staging)
         except BlockingIOError:
             raise UserError(f"{options.id!r} is being imported already.") from None
-        except (UserError, DiskFull) as error:
-            report(0, 1, "", str(error))
-            raise
     return target
-
-
-def note_wish(staging: Path, options: Options) -> None:
-    """Note what is wished for in an import's folder, to resume it from."""
-    wish = asdict(options) | {"models": str(options.models or "")}
-    write_atomically(staging / "wish.json", lambda path: path.write_text(json.dumps(wish)))
 
 
 def _gather(registry: Registry, options: Options, staging: Path, files: Path, report: Report) -> str | None:
@@ -245,15 +283,3 @@ def _license(files: Path) -> str:
             found = re.search(r"^license: *([\w.-]{1,60}) *$", readme.read(4096), re.MULTILINE)
         return found[1] if found else "unknown"
     return "unknown"
-
-
-def main(options: Options) -> None:
-    """Import, and say where the model is."""
-    try:
-        print(f"published {bring_in(Registry.default(options.models), options)}")
-    except (UserError, DiskFull) as error:
-        raise SystemExit(f"error: {error}") from None
-
-
-if __name__ == "__main__":
-    main(tyro.cli(Options, description=__doc__))

@@ -20,7 +20,7 @@ from rf_app.plugins.checkpoint import (
 )
 from rf_app.registry.checking import BORROWED, CONFIGS, OWN, WEIGHTS
 from rf_app.registry.folders import Registry
-from rf_app.workflows.fetching import Report
+from rf_app.workflows.report import Report
 
 SD15 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 
