@@ -111,7 +111,8 @@ def check_free(products: set[str], jobs: list[Job]) -> None:
 def check_unused(database: Database, id: str) -> None:
     """Raises UserError where a job that is not over begins with a model, or makes it."""
     for job in database.jobs():
-        if job.under_way and any(id in stage.arguments for stage in job.stages):
+        words = {word for stage in job.stages for word in stage.arguments}
+        if job.under_way and id in words | {word.partition("=")[2] for word in words}:  # --model=ID
             raise UserError(f"Job {job.id} needs {id!r}: stop it first, or wait until it has ended.")
 
 

@@ -30,6 +30,7 @@ NICE, NICE_TRAINING = 10, 19  # the page comes first
 LOOK = 0.3  # seconds between two looks into the database
 # Until its pid is written down a process waits, and goes where the runner is killed: none is ever forgotten.
 WAIT = 'read go && exec "$@" </dev/null'
+STOPPED = (0, 130)  # how a process ends, saved, that heard somebody else's SIGTERM: trainers, actions
 GRACE = 120.0  # seconds to finish a step and save, before a process is killed
 
 
@@ -142,7 +143,7 @@ def _ended(database: Database, each: _Attended) -> _Attended | None:
             _measured(database, each, taken)
         return _go_on(database, database.finish_stage(job, taken))
     words = last_words(database.job_folder(job.id))
-    if each.asked is not None or code == 0:  # 0: somebody else's SIGTERM
+    if each.asked is not None or code in STOPPED:
         state, words = "stopped", ""
     elif code is None or code < 0:
         how = f"Ended by signal {-code}. " if code else ""

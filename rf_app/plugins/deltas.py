@@ -248,7 +248,7 @@ def merge(registry: Registry, options: Options, report: Report = silent) -> Path
             options.overwrite,
             report,
         )
-    report(1, 1, "Adding the LoRA")
+    report(0, 1, "Adding the LoRA")
     given = _path(options.lora)
     file = given if given.is_file() else Loras.beside(registry).file(options.lora)
     return add_lora(registry, options.model, file, options.strength, card, options.overwrite)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import gradio as gr
 
 from rf_app.errors import UserError
+from rf_app.jobs import queue
 from rf_app.jobs.database import Database
 from rf_app.jobs.progress import progress
 from rf_app.plugins.deltas import MAX_STRENGTH, Options
@@ -105,6 +106,7 @@ def _merge(studio: Studio, permission: Permission) -> Callable:
             while job.under_way:
                 yield note(progress(database, job).text), gr.skip()
                 time.sleep(EVERY)
+                queue.look(database)
                 job = database.job(job.id)
             if job.state == "done":
                 yield note(f"{options.title} is in every list now."), options.output

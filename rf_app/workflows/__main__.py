@@ -17,7 +17,6 @@ from rf_app.jobs import events
 from rf_app.plugins import deltas
 from rf_app.registry.folders import Registry
 from rf_app.workflows import importing, merging
-from rf_app.workflows.background import Progress
 
 ACTIONS = {
     importing.KIND: (importing.Options, importing.import_model),
@@ -35,16 +34,11 @@ def main() -> None:
     options = tyro.cli(kind, args=rest, prog=f"{parser.prog} {chosen.action}", description=action.__doc__)
     try:
         for news in action(Registry.default(options.models), options):
-            if not isinstance(news, Progress):
+            if isinstance(news, Path):
                 print(f"published {news}")
-            elif chosen.events:
-                told = {
-                    "step": news.done,
-                    "of": news.of,
-                    "text": news.text,
-                    "seconds_left": news.seconds_left,
-                }
-                events.append(chosen.events, told)
+            elif news and chosen.events:
+                told = {"step": news.done, "of": news.of, "text": news.text}
+                events.append(chosen.events, told | {"seconds_left": news.seconds_left})
     except (UserError, OSError) as error:
         raise SystemExit(f"error: {error}") from None
 

@@ -31,9 +31,9 @@ from rf_app.registry.catalogue import catalogue
 from rf_app.registry.checking import BORROWED, CONFIGS, OWN, WEIGHTS, read_json
 from rf_app.registry.disk import disk_full_named, locked, writable
 from rf_app.registry.folders import Registry
-from rf_app.workflows.background import Progress, batches
+from rf_app.workflows.background import Progress
 from rf_app.workflows.fetching import EXTRAS, fetch, file_names
-from rf_app.workflows.report import Report
+from rf_app.workflows.report import Report, reported
 from rf_app.workflows.single_file import gather_single_file
 
 KIND = "import"
@@ -130,14 +130,13 @@ def _plan(registry: Registry, options: Options, folder: Path) -> Plan:
     )
 
 
-def import_model(registry: Registry, options: Options) -> Iterator[Progress | Path]:
+def import_model(registry: Registry, options: Options) -> Iterator[Progress | Path | None]:
     """Gather the files, check them, and publish the model; its folder comes last.
 
     Raises UserError for what is no such model or cannot be fetched; what has arrived stays for the next try.
     """
     options = checked(registry, options)
-    for news in batches(lambda emit, left: emit(_bring_in(registry, options, Report(emit, left, "MB", 1e6)))):
-        yield from news
+    yield (yield from reported(lambda report: _bring_in(registry, options, report), "MB", 1e6))
 
 
 def _bring_in(registry: Registry, options: Options, report: Report) -> Path:

@@ -11,18 +11,17 @@ from rf_app.jobs.job import Job
 from rf_app.jobs.stage import FILES, LoopWork, Plan, Stage
 from rf_app.plugins.deltas import Options, check, merge
 from rf_app.registry.folders import Registry
-from rf_app.workflows.background import Progress, batches
-from rf_app.workflows.report import Report
+from rf_app.workflows.background import Progress
+from rf_app.workflows.report import reported
 
 KIND = "merge"
 SECONDS = 60.0  # the guess
 
 
-def merge_model(registry: Registry, options: Options) -> Iterator[Progress | Path]:
+def merge_model(registry: Registry, options: Options) -> Iterator[Progress | Path | None]:
     """Add a fine-tune's difference, or a LoRA, to a model; its folder comes last. Raises UserError."""
     check(registry, options)
-    for news in batches(lambda emit, left: emit(merge(registry, options, Report(emit, left, "tensors")))):
-        yield from news
+    yield (yield from reported(lambda report: merge(registry, options, report), "tensors"))
 
 
 def start(database: Database, registry: Registry, options: Options) -> Job:

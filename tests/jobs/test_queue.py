@@ -293,9 +293,10 @@ def test_a_database_that_cannot_be_written_says_so(tmp_path: Path) -> None:
 
 
 def test_a_model_that_a_job_needs_is_in_use_until_the_job_is_over(database: Database) -> None:
-    id = add(database, ("--fail", "my-teacher"))
-    with pytest.raises(UserError, match=f"Job {id} needs 'my-teacher': stop it first"):
-        queue.check_unused(database, "my-teacher")
+    id = add(database, ("--fail", "my-teacher", "--slow=my-base"))
+    for model in ("my-teacher", "my-base"):
+        with pytest.raises(UserError, match=f"Job {id} needs '{model}': stop it first"):
+            queue.check_unused(database, model)
     queue.check_unused(database, "my-tea")
     database.stop(id)
     queue.check_unused(database, "my-teacher")
