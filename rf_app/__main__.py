@@ -60,9 +60,9 @@ def main(words: Sequence[str] | None = None) -> int:
         )
         for each in action.arguments
     ]
-    first, *rest = own
-    if len(first) == 2:  # what has to be given needs no name
-        first = (first[0], tyro.conf.Positional[first[1]])
+    own = [  # what has to be given needs no name
+        (each[0], tyro.conf.Positional[each[1]]) if len(each) == 2 else each for each in own
+    ]
     options = [
         (name, Annotated[kind, tyro.conf.arg(help=about)], field(default=default))
         for name, kind, default, about in (
@@ -72,7 +72,7 @@ def main(words: Sequence[str] | None = None) -> int:
             ("events", Path | None, None, "A folder to note the progress and the answer in, for a job."),
         )
     ]
-    record = make_dataclass("Options", [first, *rest, *options])
+    record = make_dataclass("Options", [*own, *options])
     chosen = vars(
         tyro.cli(record, prog=f"python -m rf_app {words[0]}", description=action.about, args=words[1:])
     )

@@ -51,10 +51,10 @@ def start_job(
 
 
 def _words(wish: Any) -> Iterator[str]:
-    """A flat wish as the command line says it; what has to be given first is given without its name."""
-    for number, each in enumerate(fields(wish)):
+    """A flat wish as the command line says it; what has to be given is given without its name."""
+    for each in fields(wish):
         value = getattr(wish, each.name)
-        if number == 0 and each.default is MISSING:
+        if each.default is MISSING:
             yield str(value)
         elif value != each.default:
             flag = each.name.replace("_", "-")

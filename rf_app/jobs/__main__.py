@@ -1,4 +1,4 @@
-"""Training jobs without the page, on the same database.
+"""Jobs without the page, on the same database.
 
     python -m rf_app.jobs start instaflow --teacher pocket-sd --output my-model --preset quick
     python -m rf_app.jobs list
@@ -18,13 +18,13 @@ from pathlib import Path
 
 from rf_app.errors import UserError
 from rf_app.jobs import queue
-from rf_app.jobs.database import Database, Job
+from rf_app.jobs.database import Database
+from rf_app.jobs.job import Job
 from rf_app.jobs.log import log_path, tail
 from rf_app.jobs.plan import Wish
 from rf_app.jobs.progress import progress
 from rf_app.jobs.recipes import PRESETS, recipes
-from rf_app.jobs.words import duration, needs_in_words, state_in_words
-from rf_app.registry.models import Registry
+from rf_app.jobs.words import duration, needs_in_words, state_in_words, work_in_words
 
 EVERY = 2.0  # seconds between two looks
 
@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
         "python -m rf_app.jobs", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = top.add_subparsers(dest="command", required=True)
-    new = commands.add_parser("start", help="queue a job")
+    new = commands.add_parser("start", help="queue a training")
     new.add_argument("recipe", help=f"what to make: {', '.join(recipes())}")
     new.add_argument("--teacher", required=True, help="id of the model to begin with")
     new.add_argument("--output", required=True, help="id of what is made")
@@ -93,7 +93,7 @@ def main() -> None:
         elif chosen.command == "resume":
             queue.resume(database, chosen.job)
         elif chosen.command == "move":
-            queue.move(database, chosen.job, chosen.where == "up")
+            database.move(chosen.job, chosen.where == "up")
         else:
             _delete(database, chosen.job, chosen.yes)
     except UserError as error:
@@ -120,11 +120,14 @@ def _start(database: Database, chosen: argparse.Namespace) -> None:
         pairs=chosen.pairs and str(Path(chosen.pairs).absolute()),
         settings=dict(_setting(text) for text in chosen.set),
     )
+    from rf_app.jobs import training  # imports what the other commands do without
+    from rf_app.registry.models import Registry
+
     registry = Registry.default(chosen.models)
     if chosen.estimate:
-        print(needs_in_words(queue.needs(database, wish, registry)))
+        print(needs_in_words(training.needs(database, wish, registry)))
         return
-    job = queue.start(database, wish, registry)
+    job = training.start(database, wish, registry)
     print(f"job {job.id}: about {duration(job.seconds)}; `python -m rf_app.jobs show {job.id}`")
     if chosen.wait:
         _follow(database, job.id)
@@ -139,15 +142,14 @@ def _setting(text: str) -> tuple[str, str]:
 
 def _line(database: Database, job: Job) -> str:
     way = progress(database, job)
-    return (
-        f"{job.id:>4}  {way.share:>4.0%}  {state_in_words(job):<12} {job.wish.recipe:<11} {job.wish.output}"
-    )
+    return f"{job.id:>4}  {way.share:>4.0%}  {state_in_words(job):<12} {work_in_words(job):<11} {job.output}"
 
 
 def _show(database: Database, job: Job) -> None:
     way = progress(database, job)
     left = f", {duration(way.seconds_left)} left" if way.seconds_left is not None else ""
-    print(f"job {job.id}: {job.wish.output} ({job.wish.recipe} of {job.wish.teacher}), {state_in_words(job)}")
+    of = f" of {job.wish.teacher}" if isinstance(job.wish, Wish) else ""
+    print(f"job {job.id}: {job.output} ({work_in_words(job)}{of}), {state_in_words(job)}")
     print(f"{way.share:.0%}, {way.text}{left}")
     for curve in way.curves:
         print(f"  {curve.name} {curve.points[0][1]:.4g} -> {curve.points[-1][1]:.4g}  ({curve.stage})")
@@ -177,7 +179,7 @@ def _delete(database: Database, id: int, sure: bool) -> None:
     if not sure:
         if not sys.stdin.isatty():
             raise UserError(f"This removes {folder}; say --yes.")
-        if input(f"Delete job {id} ({job.wish.output}) and {folder}? [y/N] ").strip().lower() != "y":
+        if input(f"Delete job {id} ({job.output}) and {folder}? [y/N] ").strip().lower() != "y":
             return
     queue.delete(database, id)
 

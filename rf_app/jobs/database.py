@@ -1,6 +1,7 @@
 """The jobs' database: one SQLite file in the user's folder, read and written by any number of processes.
 
-A connection lives for one call, so a kill at any moment leaves the state before the call or after it. Who may
+A connection lives for one call, and each change of a job's state is one transaction, so a kill at any moment
+leaves the state before the call or after it. Reading writes nothing: a full disk does not hinder it. Who may
 run jobs is decided elsewhere (`rf_app.jobs.queue`); here are the facts.
 """
 
@@ -8,64 +9,64 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import closing, contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from rf_app.errors import UserError
-from rf_app.jobs.plan import Stage, Wish
-from rf_app.registry.disk import locked
+from rf_app.jobs.job import Job, from_row
+from rf_app.jobs.stage import Plan
 from rf_app.settings.home import home
 
 WAITS = 10.0  # seconds for another process's write
-STATES = ("queued", "running", "done", "stopped", "interrupted", "failed")
+RESUMABLE = ("stopped", "interrupted", "failed")
+VERSION = 2
+LAST = "(SELECT COALESCE(MAX(place), 0) + 1 FROM job)"  # the place at the end of the queue
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS job (
+CREATE TABLE job (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
+  kind TEXT NOT NULL, lane TEXT NOT NULL, output TEXT NOT NULL, title TEXT NOT NULL,
   wish TEXT NOT NULL, stages TEXT NOT NULL, seconds REAL NOT NULL, size REAL NOT NULL,
   state TEXT NOT NULL DEFAULT 'queued', place INTEGER NOT NULL, stage INTEGER NOT NULL DEFAULT 0,
   stop INTEGER NOT NULL DEFAULT 0, pid INTEGER, pid_created REAL,
   created REAL NOT NULL, began REAL, ended REAL, busy REAL NOT NULL DEFAULT 0, said TEXT NOT NULL DEFAULT ''
 );
-CREATE TABLE IF NOT EXISTS rate (
+CREATE TABLE rate (
   key TEXT NOT NULL, size REAL NOT NULL, value REAL NOT NULL, PRIMARY KEY (key, size)
-);
+)
+"""
+# Version 1 knew trainings only, and could be killed between a job's last stage and its end.
+FROM_1 = """
+ALTER TABLE job ADD COLUMN kind TEXT NOT NULL DEFAULT 'training';
+ALTER TABLE job ADD COLUMN lane TEXT NOT NULL DEFAULT 'training';
+ALTER TABLE job ADD COLUMN output TEXT NOT NULL DEFAULT '';
+ALTER TABLE job ADD COLUMN title TEXT NOT NULL DEFAULT '';
+UPDATE job SET
+  output = CASE WHEN json_valid(wish) THEN COALESCE(json_extract(wish, '$.output'), '') ELSE '' END,
+  title = CASE WHEN json_valid(wish) THEN COALESCE(json_extract(wish, '$.title'), '') ELSE '' END;
+UPDATE job SET state = 'done', ended = COALESCE(ended, began) WHERE state = 'running'
+  AND stage = json_array_length(CASE WHEN json_valid(stages) THEN stages ELSE '[0]' END) AND stage > 0
 """
 
 
-@dataclass(frozen=True)
-class Job:
-    """One row. seconds: the estimate at its start; size: see `estimate.ModelSize.work`.
-
-    busy: the seconds its processes have taken, without pauses.
-    """
-
-    id: int
-    wish: Wish
-    stages: tuple[Stage, ...]
-    seconds: float
-    size: float
-    state: str  # one of STATES
-    place: int  # in the queue, the lowest first
-    stage: int  # the number of stages that have finished
-    stop: bool  # somebody asked for it
-    pid: int | None  # of the stage's process, and when that began: a pid is used again
-    pid_created: float | None
-    created: float
-    began: float | None
-    ended: float | None
-    busy: float
-    said: str  # the last words, of a job that did not end well
-
-    @property
-    def under_way(self) -> bool:
-        """Whether there is something to run."""
-        return self.state in ("running", "queued")
+def _version(rows: sqlite3.Connection) -> int:
+    return rows.execute("PRAGMA user_version").fetchone()[0]
 
 
-def _is_new(connection: sqlite3.Connection) -> bool:
-    return connection.execute("PRAGMA user_version").fetchone()[0] == 0
+def _prepare(rows: sqlite3.Connection) -> None:
+    """Make the tables, or those of this version from older ones, unless that is done."""
+    if _version(rows) >= VERSION:
+        return
+    with suppress(sqlite3.OperationalError):  # what is open elsewhere stays as version 1 had it, and works
+        rows.execute("PRAGMA journal_mode = DELETE")  # for a reader needs no file beside this one
+    rows.execute("BEGIN IMMEDIATE")
+    version = _version(rows)  # another process may have been quicker
+    if version < VERSION:
+        for statement in (FROM_1 if version else SCHEMA).split(";"):
+            rows.execute(statement)
+        rows.execute(f"PRAGMA user_version = {VERSION}")
+    rows.execute("COMMIT")
 
 
 class Database:
@@ -84,102 +85,128 @@ class Database:
     @contextmanager
     def _open(self, write: bool = False) -> Iterator[sqlite3.Connection]:
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with closing(sqlite3.connect(self.path, timeout=WAITS, isolation_level=None)) as connection:
-                connection.row_factory = sqlite3.Row
-                if _is_new(connection):
-                    with locked(self.folder, WAITS):  # SQLite does not wait for the change to WAL
-                        if _is_new(connection):
-                            connection.execute("PRAGMA journal_mode = WAL")
-                            connection.executescript(SCHEMA + "PRAGMA user_version = 1;")
-                connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
-                yield connection
-                connection.execute("COMMIT")
+            if write:
+                self.folder.mkdir(parents=True, exist_ok=True)
+            path = self.path if write or self.path.exists() else ":memory:"
+            with closing(sqlite3.connect(path, timeout=WAITS, isolation_level=None)) as rows:
+                rows.row_factory = sqlite3.Row
+                rows.text_factory = lambda text: text.decode("utf-8", "backslashreplace")
+                _prepare(rows)
+                rows.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+                yield rows
+                rows.execute("COMMIT")
         except (sqlite3.DatabaseError, OSError) as error:
             raise UserError(f"The jobs' database {self.path} cannot be used: {error}.") from error
 
-    def add(self, wish: Wish, size: float, prepare: Callable[[Path], tuple[tuple[Stage, ...], float]]) -> int:
-        """A job at the end of the queue; its number.
+    def add(self, make: Callable[[Path, list[Job]], Plan]) -> Job:
+        """A job at the end of the queue.
 
-        prepare(folder) fills the job's own folder and returns its stages and how many seconds they may take.
-        If it raises, there is no job.
+        make(folder, others) plans it, for its own folder and beside the other jobs; if it raises, there is
+        no job.
         """
         with self._open(write=True) as rows:
-            place = rows.execute("SELECT COALESCE(MAX(place), 0) + 1 FROM job").fetchone()[0]
-            id = rows.execute(
-                "INSERT INTO job (wish, stages, seconds, size, place, created) VALUES (?, '[]', 0, ?, ?, ?)",
-                (json.dumps(wish.as_json()), size, place, time.time()),
-            ).lastrowid
-            stages, seconds = prepare(self.job_folder(id))
-            text = json.dumps([asdict(stage) for stage in stages])
-            rows.execute("UPDATE job SET stages = ?, seconds = ? WHERE id = ?", (text, seconds, id))
-            return id
+            last = rows.execute("SELECT seq FROM sqlite_sequence WHERE name = 'job'").fetchone()
+            id = last["seq"] + 1 if last else 1
+            plan = make(self.job_folder(id), _all(rows))
+            values = {
+                "id": id,
+                "kind": plan.kind,
+                "lane": plan.lane,
+                "output": plan.output,
+                "title": plan.title,
+                "wish": json.dumps(dict(plan.wish)),
+                "stages": json.dumps([asdict(stage) for stage in plan.stages]),
+                "seconds": plan.seconds,
+                "size": plan.size,
+                "created": time.time(),
+            }
+            marks = ", ".join("?" * len(values))
+            rows.execute(
+                f"INSERT INTO job ({', '.join(values)}, place) VALUES ({marks}, {LAST})", [*values.values()]
+            )
+            return _found(rows, id)
 
     def jobs(self) -> list[Job]:
         """All of them: running, queued in their order, then the others, the latest first."""
         with self._open() as rows:
-            found = [_job(row) for row in rows.execute("SELECT * FROM job")]
-        order = {"running": 0, "queued": 1}
-        return sorted(
-            found, key=lambda job: (order.get(job.state, 2), job.place if job.state == "queued" else -job.id)
-        )
+            return _all(rows)
 
     def job(self, id: int) -> Job:
         """One of them; raises UserError with the numbers there are."""
-        found = {job.id: job for job in self.jobs()}
-        if id not in found:
-            known = ", ".join(map(str, sorted(found))) or "none yet"
-            raise UserError(f"There is no job {id!r:.20}. Jobs: {known}.")
-        return found[id]
+        with self._open() as rows:
+            return _found(rows, id)
 
-    def change(self, id: int, only_if: tuple[str, ...] = (), **columns: Any) -> bool:
-        """Set columns of a job, if its state is one of `only_if`; whether that was so."""
-        names = ", ".join(f"{name} = ?" for name in columns)
-        where = f" AND state IN ({', '.join('?' * len(only_if))})" if only_if else ""
+    def claim(self, lane: str) -> Job | None:
+        """The first of a lane's queue, from now on running; None where it is empty."""
         with self._open(write=True) as rows:
-            done = rows.execute(
-                f"UPDATE job SET {names} WHERE id = ?{where}", (*columns.values(), id, *only_if)
-            )
-            return done.rowcount == 1
+            for job in _all(rows):
+                if job.state == "queued" and job.lane == lane:
+                    began = job.began or time.time()
+                    _set(rows, job.id, state="running", stop=0, said="", ended=None, began=began)
+                    return _found(rows, job.id)
+        return None
 
-    def claim(self) -> Job | None:
-        """The first of the queue, from now on running; None where it is empty."""
+    def note_process(self, id: int, pid: int, created: float) -> None:
+        """The process that a running job's stage has now."""
         with self._open(write=True) as rows:
-            row = rows.execute("SELECT id FROM job WHERE state = 'queued' ORDER BY place LIMIT 1").fetchone()
-            if row is None:
-                return None
-            rows.execute(
-                "UPDATE job SET state = 'running', stop = 0, said = '', ended = NULL,"
-                " began = COALESCE(began, ?) WHERE id = ?",
-                (time.time(), row["id"]),
-            )
-            return _job(rows.execute("SELECT * FROM job WHERE id = ?", (row["id"],)).fetchone())
+            _set(rows, id, pid=pid, pid_created=created)
 
-    def swap(self, id: int, other: int) -> None:
-        """Let two jobs change places in the queue."""
-        with self._open(write=True) as rows:
-            places = dict(
-                rows.execute("SELECT id, place FROM job WHERE id IN (?, ?)", (id, other)).fetchall()
-            )
-            for one, two in ((id, other), (other, id)):
-                rows.execute("UPDATE job SET place = ? WHERE id = ?", (places[two], one))
+    def finish_stage(self, job: Job, seconds: float) -> Job | None:
+        """One more stage of a job is finished, after so many seconds: with the last one, it is done.
 
-    def back_in_line(self, id: int, only_if: tuple[str, ...]) -> bool:
-        """Put a job at the end of the queue, if its state allows; whether it did."""
+        The job as it is now, None where it is gone.
+        """
         with self._open(write=True) as rows:
-            place = rows.execute("SELECT MAX(place) + 1 FROM job").fetchone()[0]
-            done = rows.execute(
-                "UPDATE job SET state = 'queued', stop = 0, said = '', place = ?"
-                f" WHERE id = ? AND state IN ({', '.join('?' * len(only_if))})",
-                (place, id, *only_if),
-            )
-            return done.rowcount == 1
+            end = {"state": "done", "ended": time.time()} if job.stage + 1 == len(job.stages) else {}
+            busy = job.busy + seconds
+            _set(rows, job.id, stage=job.stage + 1, pid=None, pid_created=None, busy=busy, **end)
+            return next((each for each in _all(rows) if each.id == job.id), None)
 
-    def remove(self, id: int, unless: tuple[str, ...] = ()) -> bool:
-        """Forget a job; whether it was there in another state than those of `unless`."""
-        where = f" AND state NOT IN ({', '.join('?' * len(unless))})" if unless else ""
+    def end(self, job: Job, state: str, said: str, seconds: float = 0.0) -> None:
+        """A running job has ended before it was done: its state and last words."""
         with self._open(write=True) as rows:
-            return rows.execute(f"DELETE FROM job WHERE id = ?{where}", (id, *unless)).rowcount == 1
+            _set(rows, job.id, state=state, said=said, ended=time.time(), busy=job.busy + seconds)
+
+    def stop(self, id: int) -> None:
+        """Ask a running job to stop, take a queued one out of the queue; raises UserError otherwise."""
+        with self._open(write=True) as rows:
+            job = _found(rows, id)
+            if not job.under_way:
+                raise UserError(f"Job {id} is {job.state}; only a running or queued one can be stopped.")
+            if job.state == "queued":
+                _set(rows, id, state="stopped", said="Taken out of the queue.")
+            else:
+                _set(rows, id, stop=1)
+
+    def resume(self, id: int) -> None:
+        """Put a job that did not finish at the end of the queue; raises UserError for another."""
+        with self._open(write=True) as rows:
+            job = _found(rows, id)
+            if job.state not in RESUMABLE:
+                raise UserError(
+                    f"Job {id} is {job.state}; only one that is {' or '.join(RESUMABLE)} can be resumed."
+                )
+            _set(rows, id, state="queued", stop=0, said="")
+            rows.execute(f"UPDATE job SET place = {LAST} WHERE id = ?", (id,))
+
+    def move(self, id: int, up: bool) -> None:
+        """Let a queued job change places with the one before it in its lane, or after it."""
+        with self._open(write=True) as rows:
+            job = _found(rows, id)
+            if job.state != "queued":
+                raise UserError(f"Job {id} is {job.state}; only a queued one can be moved.")
+            line = [each for each in _all(rows) if each.state == "queued" and each.lane == job.lane]
+            other = line.index(job) + (-1 if up else 1)
+            if 0 <= other < len(line):
+                _set(rows, id, place=line[other].place)
+                _set(rows, line[other].id, place=job.place)
+
+    def remove(self, id: int) -> None:
+        """Forget a job; raises UserError where it is running."""
+        with self._open(write=True) as rows:
+            if _found(rows, id).state == "running":
+                raise UserError(f"Job {id} is running: stop it first.")
+            rows.execute("DELETE FROM job WHERE id = ?", (id,))
 
     def measured(self, key: str, size: float, value: float) -> None:
         """Remember what was measured with a model of a size; the latest counts."""
@@ -189,13 +216,27 @@ class Database:
     def rates(self, key: str) -> dict[float, float]:
         """What was measured, by size of the model."""
         with self._open() as rows:
-            return dict(rows.execute("SELECT size, value FROM rate WHERE key = ?", (key,)).fetchall())
+            sound = "typeof(size) = 'real' AND typeof(value) = 'real' AND value >= 0"
+            found = rows.execute(f"SELECT size, value FROM rate WHERE key = ? AND {sound}", (key,))
+            return dict(found.fetchall())
 
 
-def _job(row: sqlite3.Row) -> Job:
-    values = dict(row) | {
-        "wish": Wish(**json.loads(row["wish"])),
-        "stages": tuple(map(Stage.from_json, json.loads(row["stages"]))),
-        "stop": bool(row["stop"]),
-    }
-    return Job(**values)
+def _all(rows: sqlite3.Connection) -> list[Job]:
+    order = {"running": 0, "queued": 1}
+    return sorted(
+        (from_row(dict(row)) for row in rows.execute("SELECT * FROM job")),
+        key=lambda job: (order.get(job.state, 2), job.place if job.state == "queued" else -job.id),
+    )
+
+
+def _found(rows: sqlite3.Connection, id: int) -> Job:
+    jobs = {job.id: job for job in _all(rows)}
+    if id not in jobs:
+        known = ", ".join(map(str, sorted(jobs))) or "none yet"
+        raise UserError(f"There is no job {id!r:.20}. Jobs: {known}.")
+    return jobs[id]
+
+
+def _set(rows: sqlite3.Connection, id: int, **columns: Any) -> None:
+    names = ", ".join(f"{name} = ?" for name in columns)
+    rows.execute(f"UPDATE job SET {names} WHERE id = ?", (*columns.values(), id))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rf_app.errors import UserError
 from rf_app.jobs.database import Database
-from rf_app.jobs.plan import Stage
+from rf_app.jobs.stage import Stage
 from rf_app.registry.checking import WEIGHTS, read_json
 
 POCKET = 11e6 * 12 * 12  # size of a pocket model, for which recipes state their guesses

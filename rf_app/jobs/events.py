@@ -1,5 +1,7 @@
-"""What a trainer leaves in its run folder: events, and sheets of samples. The other side writes them: see
-`trainers/common/events.py` and `trainers/common/sheets.py`."""
+"""What a process leaves in its run folder: events, and a trainer's sheets of samples.
+
+Trainers write theirs in `trainers/common/events.py` and `trainers/common/sheets.py`.
+"""
 
 import json
 from collections.abc import Sequence
@@ -8,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-Event = dict[str, Any]  # step, of, seconds_left and whatever figures there are
+Event = dict[str, Any]  # step, of, seconds_left or None, and whatever figures or text there are
 
 
 def read(run: Path) -> Sequence[Event]:
@@ -17,24 +19,32 @@ def read(run: Path) -> Sequence[Event]:
     try:
         status = path.stat()
         return _parsed(path, (status.st_mtime_ns, status.st_size))
-    except FileNotFoundError:
+    except OSError:
         return ()
 
 
 @lru_cache(maxsize=256)
 def _parsed(path: Path, stamp: tuple[int, int]) -> tuple[Event, ...]:
     found = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        with suppress(ValueError):  # a line cut short by a kill
-            found.append(json.loads(line))
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        with suppress(ValueError, TypeError, KeyError):  # a line cut short by a kill
+            event = json.loads(line)
+            if 0 <= event["step"] <= event["of"] and event["of"]:
+                found.append(event)
     return tuple(found)
+
+
+def append(run: Path, event: Event) -> None:
+    """Write one more event."""
+    with (run / "events.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(event) + "\n")
 
 
 def whole(found: Sequence[Event]) -> float | None:
     """Seconds the whole of a run takes at its latest speed; None where there is too little to tell."""
     for event in reversed(found):
         left = event["of"] - event["step"]
-        if left:
+        if left and event.get("seconds_left") is not None:
             return event["of"] * event["seconds_left"] / left
     return None
 

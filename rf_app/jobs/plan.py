@@ -9,6 +9,7 @@ from typing import Any
 from rf_app.errors import UserError
 from rf_app.jobs.options import command_line, options
 from rf_app.jobs.recipes import PRESETS, Recipe, Step, recipe
+from rf_app.jobs.stage import LoopWork, Stage
 from rf_app.registry.card import ModelCard, check_id
 
 MAX_PROMPTS = 100_000
@@ -33,35 +34,6 @@ class Wish:
     def as_json(self) -> dict[str, Any]:
         """For the database."""
         return asdict(self) | {"settings": dict(self.settings)}
-
-
-@dataclass(frozen=True)
-class LoopWork:
-    """A measured part of a stage. run: the folder of its events; key: what its rate is stored under."""
-
-    key: str
-    run: str
-    samples: int
-    seconds: float  # a sample: the guess
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One command, `python -m MODULE ARGUMENTS`. product: a path that exists when it has finished."""
-
-    title: str
-    module: str
-    arguments: tuple[str, ...]
-    product: str
-    loops: tuple[LoopWork, ...]
-    memory: float
-    bfloat16: bool
-
-    @classmethod
-    def from_json(cls, text: dict[str, Any]) -> "Stage":
-        """As `asdict` and JSON leave it."""
-        loops = tuple(LoopWork(**loop) for loop in text["loops"])
-        return cls(**text | {"loops": loops, "arguments": tuple(text["arguments"])})
 
 
 def settings(found: Recipe, wish: Wish) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Processes of jobs: known by pid and birth, since a pid is used again, and ended with all their children."""
 
 import os
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -64,14 +63,9 @@ def trainer_environment(bfloat16: bool) -> dict[str, str]:
     return os.environ | own
 
 
-def wait_in(seconds: float, process: psutil.Process) -> bool:
-    """Wait for a process's end, for so long at most; whether it has ended. A zombie of nobody's has."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        try:
-            if process.status() == psutil.STATUS_ZOMBIE:
-                return True
-        except psutil.NoSuchProcess:
-            return True
-        time.sleep(0.05)
-    return False
+def has_ended(process: psutil.Process) -> bool:
+    """Whether a process has come to its end. A zombie of nobody's has."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rf_app.jobs import events
-from rf_app.jobs.database import Database, Job
+from rf_app.jobs.database import Database
 from rf_app.jobs.estimate import POCKET, START, START_KEY, rate
+from rf_app.jobs.job import Job
 
 POINTS = 120  # of a curve; more are averaged
-NOT_FIGURES = {"step", "of", "loss", "lr", "seconds_left", "samples_per_second"}
+NOT_FIGURES = {"step", "of", "loss", "lr", "seconds_left", "samples_per_second", "text"}
 
 
 @dataclass(frozen=True)
@@ -51,15 +52,16 @@ def progress(database: Database, job: Job) -> Progress:
             share = 1.0 if number < job.stage else found[-1]["step"] / found[-1]["of"] if found else 0.0
             whole = events.whole(found)
             if whole is None:
-                whole = loop.samples * rate(database, loop.key, job.size, loop.seconds, POCKET)[0]
+                known = loop.key and rate(database, loop.key, job.size, loop.seconds, POCKET)[0]
+                whole = loop.samples * (known or loop.seconds)
             done, left = done + whole * share, left + whole * (1 - share)
             if found:
                 latest = found[-1] if number == job.stage else {}
                 curves = _curves(stage.title, found) + curves
                 sheets = tuple(events.sheets(run)) or sheets
     return Progress(
-        share=1.0 if job.state == "done" else done / (done + left),
-        seconds_left=left if job.state in ("running", "queued") else None,
+        share=1.0 if job.state == "done" else done / max(done + left, 1e-9),
+        seconds_left=left if job.under_way else None,
         text=_text(job, latest),
         samples_per_second=latest.get("samples_per_second"),
         curves=tuple(curves),
@@ -68,8 +70,12 @@ def progress(database: Database, job: Job) -> Progress:
 
 
 def _text(job: Job, latest: events.Event) -> str:
+    if not job.stages:
+        return "Damaged"
     if job.stage >= len(job.stages):
         return "Finished"
+    if "text" in latest:
+        return str(latest["text"])
     title = job.stages[job.stage].title
     many = f" ({job.stage + 1} of {len(job.stages)})" if len(job.stages) > 1 else ""
     steps = f", {latest['step']:,} of {latest['of']:,}" if latest else ""

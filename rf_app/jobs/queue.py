@@ -1,11 +1,9 @@
-"""What people do with jobs: start, stop, resume, move, delete. None of it trains.
+"""What people do with jobs: start, stop, resume, move, delete. None of it is the work itself.
 
 One process works the queue off, `rf_app.jobs.runner`. It holds a lock on a file, which the system lets go of
 whenever that process ends, however it ends. So whoever looks (a page, a command) can tell if one is there,
 put right what a kill has left behind, and start a new one. No page has to stay for a job to go on.
 """
-
-from __future__ import annotations
 
 import fcntl
 import os
@@ -13,32 +11,23 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from rf_app.errors import UserError
-from rf_app.jobs.database import Database, Job
-from rf_app.jobs.estimate import ModelSize, Needs, check_disk, estimate, size_of
+from rf_app.jobs.database import Database
+from rf_app.jobs.job import Job
 from rf_app.jobs.log import last_words
-from rf_app.jobs.plan import Stage, Wish, check_prompts, stages
-from rf_app.jobs.processes import ROOT, find
-from rf_app.jobs.recipes import recipe
-from rf_app.registry.loras import Loras
-from rf_app.registry.models import Registry
-
-NAMES = {
-    "images": "captioned pictures",
-    "pairs": "a folder of pairs",
-    "prompts": "prompts",
-    "style": "a style",
-}
-RESUMABLE = ("stopped", "interrupted", "failed")
+from rf_app.jobs.plan import Wish
+from rf_app.jobs.processes import ROOT, end_tree, find
+from rf_app.jobs.stage import Plan, check_arguments, check_texts
 
 
 def look(database: Database) -> list[Job]:
     """All jobs, as they truly are, and a runner at work if there is something to run.
 
     A job that is noted as running though neither a runner nor its process lives is interrupted from now on,
-    unless that process had finished its stage: then the next runner goes on with the next.
+    unless that process had finished its stage, or none had begun: then the next runner goes on.
     """
     found = database.jobs()
     if not any(job.under_way for job in found):
@@ -61,13 +50,14 @@ def look(database: Database) -> list[Job]:
 
 def cut_short(job: Job) -> bool:
     """Whether a running job's process is gone without what it was to make."""
-    return find(job.pid, job.pid_created) is None and not Path(job.stages[job.stage].product).exists()
+    gone = job.pid is not None and find(job.pid, job.pid_created) is None
+    return gone and not job.stages[job.stage].finished
 
 
 def interrupted(database: Database, job: Job) -> None:
-    """Note that a job's process is gone, with its last words."""
+    """Note that a job's process is gone, with its last words; stopped, if somebody had asked for that."""
     words = last_words(database.job_folder(job.id)) or "It was ended from outside before it said anything."
-    database.change(job.id, ("running",), state="interrupted", said=words)
+    database.end(job, *(("stopped", "") if job.stop else ("interrupted", words)))
 
 
 def _start_runner(database: Database, lock: int) -> None:
@@ -85,110 +75,80 @@ def _start_runner(database: Database, lock: int) -> None:
     threading.Thread(target=runner.wait, daemon=True).start()  # so that no zombie stays of it
 
 
-def needs(database: Database, wish: Wish, registry: Registry) -> Needs:
-    """What a wish would take; raises UserError naming what is wrong with it."""
-    return estimate(database, _stages(wish, registry, database.folder / "new"), _size(wish, registry))
+def start(database: Database, make: Callable[[Path], Plan]) -> Job:
+    """Put a job at the end of its lane's queue, as make(its folder) plans it; see that it is worked off.
 
-
-def start(database: Database, wish: Wish, registry: Registry) -> Job:
-    """Put a job at the end of the queue, which publishes into the last folder; see that it is worked off.
-
-    Raises UserError naming what is wrong, and leaves nothing: a setting, a taken id, a disk without room.
+    Raises UserError naming what is wrong, and leaves nothing: a text that no command takes, a name that is
+    taken or about to be.
     """
-    check(database, wish, registry)
-    size = _size(wish, registry)
 
-    def prepare(folder: Path) -> tuple[tuple[Stage, ...], float]:
-        planned = _stages(wish, registry, folder)
-        found = estimate(database, planned, size)
-        check_disk(database.folder, found.disk)
-        lines = check_prompts(wish.prompts)
-        folder.mkdir(parents=True, exist_ok=True)
-        if lines:
-            (folder / "prompts.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-        return planned, found.seconds
+    def checked(folder: Path, others: list[Job]) -> Plan:
+        plan = make(folder)
+        check_texts({"output": plan.output, "title": plan.title} | dict(plan.wish))
+        check_arguments(plan.stages)
+        check_free({stage.product for stage in plan.stages}, others)
+        shutil.rmtree(folder, ignore_errors=True)  # of a job that could not be noted
+        folder.mkdir(parents=True)
+        for name, text in plan.files.items():
+            (folder / name).write_text(text, encoding="utf-8")
+        return plan
 
-    id = database.add(wish, size.work, prepare)
+    job = database.add(checked)
     look(database)
-    return database.job(id)
+    return job
 
 
-def check(database: Database, wish: Wish, registry: Registry) -> None:
-    """Raises UserError where a wish lacks what it needs, or what it would make is there or about to be."""
-    found = recipe(wish.recipe)
-    if found.needs and not getattr(wish, found.needs):
-        raise UserError(f"“{found.title}” needs {NAMES[found.needs]}.")
-    if wish.style:
-        Loras.beside(registry).card(wish.style)
-    for name in ("images", "pairs"):
-        given = getattr(wish, name)
-        if given and not Path(given).is_dir():
-            raise UserError(f"{given}: there is no such folder, to take {NAMES[name]} from.")
-    products = {Path(stage.product) for stage in _stages(wish, registry, database.folder / "new")}
-    for product in products:
-        roots = registry.folders if product.parent == _models(registry) else [product.parent]
-        for root in roots:
-            if (root / product.name).exists():
-                raise UserError(f"There is already {product.name!r} in {root}: choose another name.")
-    for job in database.jobs():
-        if job.under_way and products & {Path(stage.product) for stage in job.stages}:
-            raise UserError(f"Job {job.id} is about to make {wish.output!r}: choose another name.")
+def check_free(products: set[str], jobs: list[Job]) -> None:
+    """Raises UserError where what a job would make is there, or about to be."""
+    for product in map(Path, products):
+        if product.exists():
+            raise UserError(f"There is already {product.name!r} in {product.parent}: choose another name.")
+    for job in jobs:
+        if job.under_way and products & {stage.product for stage in job.stages}:
+            raise UserError(f"Job {job.id} is about to make {job.output!r}: choose another name.")
 
 
 def check_unused(database: Database, id: str) -> None:
     """Raises UserError where a job that is not over begins with a model, or makes it."""
     for job in database.jobs():
-        if job.under_way and any(id in stage.arguments for stage in job.stages):
+        words = {word for stage in job.stages for word in stage.arguments}
+        if job.under_way and id in words | {word.partition("=")[2] for word in words}:  # --model=ID
             raise UserError(f"Job {job.id} needs {id!r}: stop it first, or wait until it has ended.")
-
-
-def _models(registry: Registry) -> Path:
-    return registry.folders[-1].absolute()
-
-
-def _stages(wish: Wish, registry: Registry, folder: Path) -> tuple[Stage, ...]:
-    return stages(wish, registry.card(wish.teacher), folder, _models(registry))
-
-
-def _size(wish: Wish, registry: Registry) -> ModelSize:
-    return size_of(registry.pieces(wish.teacher)["unet"])
 
 
 def stop(database: Database, id: int) -> None:
     """Ask a running job to save and stop, take a queued one out of the queue; raises UserError otherwise."""
-    if database.change(id, ("queued",), state="stopped", said="Taken out of the queue."):
-        return
-    if not database.change(id, ("running",), stop=1):
-        raise UserError(f"Job {id} is {database.job(id).state}; only a running or queued one can be stopped.")
+    database.stop(id)
     look(database)
 
 
 def resume(database: Database, id: int) -> None:
-    """Put a job that did not finish at the end of the queue; it goes on from its last checkpoint."""
-    if not database.back_in_line(id, RESUMABLE):
-        state = database.job(id).state
-        raise UserError(f"Job {id} is {state}; only one that is {' or '.join(RESUMABLE)} can be resumed.")
+    """Put a job that did not finish at the end of the queue; it goes on where it was."""
+    database.resume(id)
     look(database)
 
 
-def move(database: Database, id: int, up: bool) -> None:
-    """Let a queued job change places with the one before it, or after it."""
-    line = [job.id for job in database.jobs() if job.state == "queued"]
-    if id not in line:
-        raise UserError(f"Job {id} is {database.job(id).state}; only a queued one can be moved.")
-    other = line.index(id) + (-1 if up else 1)
-    if 0 <= other < len(line):
-        database.swap(id, line[other])
-
-
 def delete(database: Database, id: int) -> None:
-    """Forget a job and remove its folder: log, pairs, checkpoints, samples. What it published stays."""
+    """Forget a job and remove its folder, and what it has left unfinished. What it published stays.
+
+    Files go first: that makes room, which a full disk needs before the job can be forgotten.
+    """
     job = database.job(id)
-    if not database.remove(id, unless=("running",)):
-        raise UserError(f"Job {id} is {job.state}: stop it first.")
-    shutil.rmtree(database.job_folder(id), ignore_errors=True)
-    pictures = Path(job.wish.images)
-    if pictures.parent == database.pictures and job.wish.images not in {
-        each.wish.images for each in database.jobs()
-    }:
-        shutil.rmtree(pictures, ignore_errors=True)
+    if job.state == "running":
+        raise UserError(f"Job {id} is running: stop it first.")
+    if job.state == "queued":
+        database.stop(id)
+    if process := find(job.pid, job.pid_created):  # of a damaged one
+        end_tree(process)
+    used = {folder for each in database.jobs() if each.id != id for folder in _beside(database, each)}
+    for folder in {database.job_folder(id), *_beside(database, job)} - used:
+        shutil.rmtree(folder, ignore_errors=True)
+    database.remove(id)
+
+
+def _beside(database: Database, job: Job) -> set[Path]:
+    """The folders outside a job's own that go with it: uploaded pictures, and what is unfinished."""
+    found = {Path(stage.unfinished) for stage in job.stages if stage.unfinished}
+    if isinstance(job.wish, Wish) and Path(job.wish.images).parent == database.pictures:
+        found.add(Path(job.wish.images))
+    return found

@@ -1,7 +1,8 @@
 """How a job is spoken of, on the page and on the command line."""
 
-from rf_app.jobs.database import Job
 from rf_app.jobs.estimate import Needs
+from rf_app.jobs.job import Job
+from rf_app.jobs.plan import Wish
 
 STATES = {
     "queued": "waiting",
@@ -10,6 +11,7 @@ STATES = {
     "stopped": "stopped",
     "interrupted": "interrupted",
     "failed": "failed",
+    "damaged": "damaged",
 }
 SURE = {
     "measured": "as measured on this computer",
@@ -21,6 +23,11 @@ SURE = {
 def state_in_words(job: Job) -> str:
     """One word, or two."""
     return "stopping" if job.state == "running" and job.stop else STATES[job.state]
+
+
+def work_in_words(job: Job) -> str:
+    """What it does: a recipe's name, or the kind of another job."""
+    return job.wish.recipe if isinstance(job.wish, Wish) else job.kind
 
 
 def duration(seconds: float) -> str:

@@ -68,9 +68,9 @@ class Turns:
         """The result of work that nobody watches."""
         return self._thread.submit(work).result()
 
-    def close(self) -> None:
-        """Finish the work at hand, drop what waits, end the thread."""
-        self._thread.shutdown(cancel_futures=True)
+    def close(self, wait: bool = True) -> None:
+        """Drop what waits and end the thread, after the work at hand; wait: until that is done."""
+        self._thread.shutdown(wait=wait, cancel_futures=True)
 
 
 def result_of(turn: Generator[object, None, Result]) -> Result:

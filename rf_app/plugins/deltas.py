@@ -1,8 +1,5 @@
 """A fine-tune's difference from its base, or a LoRA, added to a model's weights: a new model.
 
-    python -m rf_app.plugins.deltas --model pocket-2rf --fine-tuned my-sd --base pocket-sd --output my-2rf
-    python -m rf_app.plugins.deltas --model pocket-sd --lora woodcut --output woodcut-sd
-
 W = W_model + strength (W_fine-tuned - W_base), for U-Net, text encoder and autoencoder alike: how InstaFlow
 got along with dreamshaper. A fine-tune is an id of the registry, a folder, a single file, or a name on the
 Hub. It is read one tensor at a time.
@@ -11,13 +8,12 @@ Hub. It is read one tensor at a time.
 import math
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-import tyro
 from huggingface_hub import snapshot_download
 from torch import Tensor
 
@@ -40,8 +36,13 @@ from rf_app.registry.loading import load
 from rf_app.registry.loras import Loras
 from rf_app.registry.models import Registry
 
+Report = Callable[[int, int, str], None]  # done, of, what is being done
 MAX_STRENGTH = 2.0
 HUB_NAME = re.compile(r"[\w][\w.-]{0,95}/[\w][\w.-]{0,95}", re.ASCII)
+
+
+def silent(done: int, of: int, text: str) -> None:
+    """Tell nobody."""
 
 
 def add_difference(
@@ -52,6 +53,7 @@ def add_difference(
     strength: float,
     card: ModelCard,
     overwrite: bool,
+    report: Report = silent,
 ) -> Path:
     """Publish `model` with the difference between `fine_tuned` and `base`; returns its folder.
 
@@ -67,14 +69,21 @@ def add_difference(
             if piece in weights:
                 _check_same(piece, own[piece], model, weights[piece], source)
 
+    done, of = 0, sum(len(own[piece]) for piece in PIECES)
+
     def build(folder: Path) -> None:
+        nonlocal done
         shutil.copytree(pieces["scheduler"], folder / "scheduler")
         for piece in PIECES:
             present = piece in tuned and piece in plain
             if piece != "unet" and (not present or _alike(tuned[piece], plain[piece])):
+                done += len(own[piece])
                 continue
 
             def summed(stored: str, piece: str = piece) -> Tensor:
+                nonlocal done
+                done += 1
+                report(done, of, "Adding")
                 name = short(stored)
                 change = tuned[piece][name].read().float()
                 change -= plain[piece][name].read()
@@ -179,7 +188,7 @@ def _keep_vocabulary(folder: Path, pieces: Mapping[str, Path]) -> None:
 
 
 @dataclass(frozen=True)
-class Options:
+class Merge:
     """What to add to which model; either --fine-tuned and --base, or --lora."""
 
     model: str
@@ -196,78 +205,66 @@ class Options:
     """1 adds all of it, a negative number takes it away; -2 to 2."""
     title: str = ""
     """How the new model is called (default: its id)."""
-    models: Path | None = None
-    """A folder of models, instead of the user's own."""
     overwrite: bool = False
     """Replace a model of that id."""
 
 
-def check(registry: Registry, options: Options) -> None:
-    """Raise UserError for options that make no sense, before anything is read."""
-    if not math.isfinite(options.strength) or not -MAX_STRENGTH <= options.strength <= MAX_STRENGTH:
-        raise UserError(
-            f"strength is {options.strength!r}; it must be in -{MAX_STRENGTH:g}..{MAX_STRENGTH:g}."
-        )
-    tuned = bool(options.fine_tuned and options.base)
-    if tuned == bool(options.lora) or bool(options.fine_tuned) != bool(options.base):
+def check(registry: Registry, wish: Merge) -> None:
+    """Raise UserError for a wish that makes no sense, before anything is read."""
+    if not math.isfinite(wish.strength) or not -MAX_STRENGTH <= wish.strength <= MAX_STRENGTH:
+        raise UserError(f"strength is {wish.strength!r}; it must be in -{MAX_STRENGTH:g}..{MAX_STRENGTH:g}.")
+    tuned = bool(wish.fine_tuned and wish.base)
+    if tuned == bool(wish.lora) or bool(wish.fine_tuned) != bool(wish.base):
         raise UserError("Give either a fine-tune and its base, or a LoRA.")
-    registry.card(options.model)
-    registry.check_free(options.output, options.overwrite)
+    registry.card(wish.model)
+    registry.check_free(wish.output, wish.overwrite)
 
 
-def merge(registry: Registry, options: Options) -> Path:
-    """Make and publish what the options ask for; returns its folder. Raises UserError."""
-    check(registry, options)
-    card = _card(registry, options)
-    if options.fine_tuned:
+def merge(registry: Registry, wish: Merge, report: Report = silent) -> Path:
+    """Make and publish what the wish asks for; returns its folder. Raises UserError.
+
+    report: hears how many tensors of how many are done.
+    """
+    check(registry, wish)
+    card = _card(registry, wish)
+    if wish.fine_tuned:
         return add_difference(
             registry,
-            options.model,
-            options.fine_tuned,
-            options.base,
-            options.strength,
+            wish.model,
+            wish.fine_tuned,
+            wish.base,
+            wish.strength,
             card,
-            options.overwrite,
+            wish.overwrite,
+            report,
         )
-    given = _path(options.lora)
-    file = given if given.is_file() else Loras.beside(registry).file(options.lora)
-    return add_lora(registry, options.model, file, options.strength, card, options.overwrite)
+    report(0, 1, "Adding the LoRA")
+    given = _path(wish.lora)
+    file = given if given.is_file() else Loras.beside(registry).file(wish.lora)
+    return add_lora(registry, wish.model, file, wish.strength, card, wish.overwrite)
 
 
-def _card(registry: Registry, options: Options) -> ModelCard:
-    own = registry.card(options.model)
+def _card(registry: Registry, wish: Merge) -> ModelCard:
+    own = registry.card(wish.model)
     added, said = {}, ""
-    if options.lora:
-        added = {"lora": Path(options.lora).name}
+    if wish.lora:
+        added = {"lora": Path(wish.lora).name}
         said = f"the LoRA `{added['lora']}`"
     else:
-        added = {"fine_tuned": _name(options.fine_tuned), "base": _name(options.base)}
+        added = {"fine_tuned": _name(wish.fine_tuned), "base": _name(wish.base)}
         said = f"the difference between `{added['fine_tuned']}` and `{added['base']}`"
     return replace(
         own,
-        id=options.output,
-        title=options.title or options.output,
-        description=f"`{own.id}` with {said} added to its weights at strength {options.strength:g}.",
+        id=wish.output,
+        title=wish.title or wish.output,
+        description=f"`{own.id}` with {said} added to its weights at strength {wish.strength:g}.",
         base_model=own.id,
         lineage=(*own.lineage, own.id),
         measured={},
-        settings={"merged": added | {"strength": options.strength}},
+        settings={"merged": added | {"strength": wish.strength}},
     )
 
 
 def _name(source: str) -> str:
     """A source without the way to it, which is nobody's business."""
     return source if HUB_NAME.fullmatch(source) and not Path(source).exists() else Path(source).name
-
-
-def main(options: Options) -> None:
-    """Merge, and say where the model is."""
-    registry = Registry.default(options.models)
-    try:
-        print(f"published {options.output} in {merge(registry, options)}")
-    except (UserError, OSError) as error:
-        raise SystemExit(f"error: {error}") from None
-
-
-if __name__ == "__main__":
-    main(tyro.cli(Options, description=__doc__))

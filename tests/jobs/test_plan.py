@@ -9,7 +9,7 @@ from typing import get_args, get_type_hints
 import pytest
 
 from rf_app.errors import UserError
-from rf_app.jobs import estimate, options, queue, recipes
+from rf_app.jobs import estimate, options, recipes, training
 from rf_app.jobs.database import Database
 from rf_app.jobs.plan import MAX_PROMPT, Wish, check_prompts, stages
 from rf_app.registry.models import Registry
@@ -177,6 +177,6 @@ def test_what_cannot_begin_leaves_no_job(tiny_registry: Registry, tmp_path: Path
         (Wish("reflow", "tiny-sd", "mine", settings={"pairs.count": 10**12}), "disk is too full"),
     ):
         with pytest.raises(UserError, match=said):
-            queue.start(database, wish, tiny_registry)
+            training.start(database, wish, tiny_registry)
     assert database.jobs() == []
     assert not any(path.is_dir() for path in (tmp_path / "jobs").iterdir())

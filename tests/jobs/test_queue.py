@@ -2,10 +2,13 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -14,10 +17,11 @@ import pytest
 from rf_app.errors import UserError
 from rf_app.jobs import events, queue
 from rf_app.jobs.database import Database
-from rf_app.jobs.plan import LoopWork, Stage, Wish
+from rf_app.jobs.plan import Wish
 from rf_app.jobs.processes import ROOT, find
 from rf_app.jobs.progress import progress
 from rf_app.jobs.runner import WAIT, work_off
+from rf_app.jobs.stage import FILES, TRAINING, LoopWork, Plan, Stage
 
 FOREVER = ("--steps", "100000", "--slow", "0.05")
 
@@ -27,35 +31,43 @@ def database(tmp_path: Path):
     """A database of the test's own; nothing of it runs on afterwards."""
     made = Database(tmp_path / "jobs")
     yield made
-    for job in made.jobs():
-        made.change(job.id, ("queued",), state="stopped")
+    write(made, "UPDATE job SET state = 'stopped' WHERE state = 'queued'")
     for process in psutil.process_iter(["cmdline"]):
         if str(tmp_path) in " ".join(process.info["cmdline"] or ()):
             process.kill()
 
 
-def add(database: Database, *stages: tuple[str, ...], output: str = "x") -> int:
+def write(database: Database, statement: str, *values: object) -> None:
+    """A change by hand."""
+    if database.path.exists():
+        with closing(sqlite3.connect(database.path)) as rows, rows:
+            rows.execute(statement, values)
+
+
+def planned(folder: Path, *stages: tuple[str, ...], output: str = "x", kind: str = TRAINING) -> Plan:
     """A job whose stages are `tests.jobs.worker`s with these options."""
-
-    def prepare(folder: Path) -> tuple:
-        made = []
-        for number, options in enumerate(stages or ((),)):
-            run, product = folder / f"run-{number}", folder / f"product-{number}"
-            steps = int(options[options.index("--steps") + 1]) if "--steps" in options else 4
-            made.append(
-                Stage(
-                    title=f"Stage {number + 1}",
-                    module="tests.jobs.worker",
-                    arguments=("--run", str(run), "--product", str(product), *options),
-                    product=str(product),
-                    loops=(LoopWork("worker steps", str(run), steps, 1.0),),
-                    memory=0.1,
-                    bfloat16=False,
-                )
+    made = []
+    for number, options in enumerate(stages or ((),)):
+        run, product = folder / f"run-{number}", folder / f"product-{number}"
+        steps = int(options[options.index("--steps") + 1]) if "--steps" in options else 4
+        made.append(
+            Stage(
+                title=f"Stage {number + 1}",
+                module="tests.jobs.worker",
+                arguments=("--run", str(run), "--product", str(product), *options),
+                product=str(product),
+                loops=(LoopWork("worker steps", str(run), steps, 1.0),),
             )
-        return tuple(made), 10.0
+        )
+    lane, wish = FILES, {"source": "somewhere"}
+    if kind == TRAINING:
+        lane, wish = TRAINING, Wish("reflow", "tiny-sd", output).as_json()
+    return Plan(kind, lane, output, "", wish, tuple(made), 10.0, 1.0)
 
-    return database.add(Wish("reflow", "tiny-sd", output), 1.0, prepare)
+
+def add(database: Database, *stages: tuple[str, ...], **more: str) -> int:
+    """Queue such a job, without starting it."""
+    return database.add(lambda folder, others: planned(folder, *stages, **more)).id
 
 
 def until(happened, what: str = "it") -> None:
@@ -188,7 +200,8 @@ def test_what_a_trainer_finished_while_nobody_looked_counts(database: Database) 
 def test_a_reused_pid_is_not_taken_for_the_job(database: Database) -> None:
     """Our own process has the pid, but was born at another time: it is neither the job nor ended."""
     id = add(database)
-    database.change(id, state="running", pid=os.getpid(), pid_created=psutil.Process().create_time() - 3600)
+    database.claim(TRAINING)
+    database.note_process(id, os.getpid(), psutil.Process().create_time() - 3600)
     (job,) = queue.look(database)
     assert job.state == "interrupted"
 
@@ -199,7 +212,7 @@ def test_stop_ends_what_does_not_listen_with_its_children(database: Database) ->
     thread.start()
     until(lambda: running(database, id), "the start")
     process = running(database, id)
-    database.change(id, stop=1)
+    database.stop(id)
     thread.join(60)
     assert database.job(id).state == "stopped"
     assert not process.is_running()
@@ -228,14 +241,14 @@ def test_one_at_a_time_in_an_order_that_can_be_changed(database: Database) -> No
     first, second, third = add(database, FOREVER), add(database), add(database)
     queue.look(database)
     until(lambda: running(database, first), "the start")
-    queue.move(database, third, up=True)
+    database.move(third, up=True)
     assert [job.id for job in queue.look(database)] == [first, third, second]
-    queue.move(database, third, up=True)  # it is the first that waits already
+    database.move(third, up=True)  # it is the first that waits already
     queue.stop(database, first)
     until(lambda: database.job(second).state == "done")
     assert database.job(third).began < database.job(second).began
     with pytest.raises(UserError, match="only a queued one can be moved"):
-        queue.move(database, third, up=True)
+        database.move(third, up=True)
 
 
 def test_two_pages_start_one_runner_and_one_process(database: Database) -> None:
@@ -280,9 +293,94 @@ def test_a_database_that_cannot_be_written_says_so(tmp_path: Path) -> None:
 
 
 def test_a_model_that_a_job_needs_is_in_use_until_the_job_is_over(database: Database) -> None:
-    id = add(database, ("--fail", "my-teacher"))
-    with pytest.raises(UserError, match=f"Job {id} needs 'my-teacher': stop it first"):
-        queue.check_unused(database, "my-teacher")
+    id = add(database, ("--fail", "my-teacher", "--slow=my-base"))
+    for model in ("my-teacher", "my-base"):
+        with pytest.raises(UserError, match=f"Job {id} needs '{model}': stop it first"):
+            queue.check_unused(database, model)
     queue.check_unused(database, "my-tea")
-    database.change(id, state="stopped")
+    database.stop(id)
     queue.check_unused(database, "my-teacher")
+
+
+def test_file_work_runs_beside_a_training_three_at_a_time(database: Database) -> None:
+    trained = [add(database, FOREVER), add(database, FOREVER)]
+    files = [add(database, FOREVER, kind="import") for _ in range(4)]
+    queue.look(database)
+    for id in (trained[0], *files[:3]):
+        until(lambda id=id: running(database, id), "the start")
+    states = {job.id: job.state for job in database.jobs()}
+    assert [states[id] for id in (trained[1], files[3])] == ["queued", "queued"]
+    assert (running(database, trained[0]).nice(), running(database, files[0]).nice()) == (19, 10)
+    end_runner(database)
+    queue.look(database)  # the next one takes all four over
+    queue.stop(database, files[1])
+    until(lambda: running(database, files[3]), "the start of the next")
+    assert database.job(files[1]).state == "stopped"
+    queue.resume(database, files[1])
+    until(lambda: database.job(files[1]).state == "queued")
+    for id in (files[0], trained[0]):
+        queue.stop(database, id)
+    until(lambda: running(database, files[1]), "the next of each lane")
+    until(lambda: running(database, trained[1]), "the next of each lane")
+
+
+def test_a_job_that_cannot_begin_is_failed_and_the_queue_goes_on(database: Database) -> None:
+    stuck, next_one = add(database), add(database)
+    database.job_folder(stuck).parent.mkdir(exist_ok=True)
+    database.job_folder(stuck).write_text("a file where its folder should be")
+    queue.look(database)
+    until(lambda: database.job(next_one).state == "done")
+    assert database.job(stuck).state == "failed"
+    assert "could not be started" in database.job(stuck).said
+
+
+def test_a_deleted_job_takes_what_it_left_unfinished_with_it(database: Database, tmp_path: Path) -> None:
+    kept, gone = tmp_path / "kept", tmp_path / "gone"
+    for folder in (kept, gone):
+        folder.mkdir()
+
+    def leaving(*folders: Path) -> int:
+        def make(folder: Path, others: list) -> Plan:
+            plan = planned(folder, kind="import")
+            (stage,) = plan.stages
+            return replace(plan, stages=tuple(replace(stage, unfinished=str(each)) for each in folders))
+
+        return database.add(make).id
+
+    first, _ = leaving(gone, kept), leaving(kept)
+    queue.delete(database, first)
+    assert (gone.exists(), kept.exists()) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("wish", "arguments", "said"),
+    [
+        ({"title": "a\0b"}, (), "title holds a NUL character"),
+        ({"settings": {"lora.trigger": "\ud800"}}, (), "lora.trigger holds half a surrogate pair"),
+        ({"sources": ["x", "\udfff"]}, (), "sources holds half a surrogate pair"),
+        ({}, ("--trigger", "x" * 200_000), "trigger has 200,000 characters; a text may take 100,000 bytes"),
+        ({}, (f"--trigger={'x' * 200_000}",), "trigger has 200,010 characters"),
+    ],
+)
+def test_texts_that_no_command_takes_are_refused(
+    database: Database, wish: dict, arguments: tuple, said: str
+) -> None:
+    with pytest.raises(UserError, match=said):
+        queue.start(database, lambda folder: replace(planned(folder, arguments, kind="import"), wish=wish))
+    assert database.jobs() == []
+    assert list(database.folder.iterdir()) == [database.path]
+
+
+def test_two_jobs_do_not_make_the_same(database: Database, tmp_path: Path) -> None:
+    def make(folder: Path) -> Plan:
+        plan = planned(folder, FOREVER, kind="import")
+        return replace(plan, stages=(replace(plan.stages[0], product=str(tmp_path / "product")),))
+
+    job = queue.start(database, make)
+    with pytest.raises(UserError, match=f"Job {job.id} is about to make 'x'"):
+        queue.start(database, make)
+    queue.stop(database, job.id)
+    until(lambda: database.job(job.id).state == "stopped")
+    (tmp_path / "product").write_text("there")
+    with pytest.raises(UserError, match="already 'product'"):
+        queue.start(database, make)

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from rf_app.jobs.database import Database, Job
+from rf_app.jobs.database import Database
+from rf_app.jobs.job import Job
 from rf_app.jobs.plan import Wish, stages
+from rf_app.jobs.stage import TRAINING, Plan
 from rf_app.pipeline.requests import GenerateRequest
 from rf_app.ui.job_opening import opening
 from rf_app.workflows.generate import Studio
@@ -26,7 +28,8 @@ def finished(studio: Studio, tmp_path: Path):
     def done(wish: Wish) -> Job:
         planned = stages(wish, studio.registry.card(wish.teacher), tmp_path / "job", tmp_path / "models")
         Path(planned[-1].product).mkdir(parents=True)
-        return replace(database.job(database.add(wish, 1.0, lambda folder: (planned, 1.0))), state="done")
+        plan = Plan(TRAINING, TRAINING, wish.output, wish.title, wish.as_json(), planned, 1.0)
+        return replace(database.add(lambda folder, others: plan), state="done")
 
     return done
 

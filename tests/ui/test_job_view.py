@@ -10,9 +10,11 @@ import pytest
 import torch
 from PIL import Image
 
-from rf_app.jobs.database import Database, Job
+from rf_app.jobs.database import Database
+from rf_app.jobs.job import Job
 from rf_app.jobs.plan import Wish
 from rf_app.jobs.progress import POINTS, Progress, progress
+from rf_app.jobs.stage import TRAINING
 from rf_app.ui import job_view
 from rf_app.ui.sample_strip import COLUMNS, GAP, ROWS, sample_strip
 from tests.jobs.test_queue import add
@@ -26,7 +28,8 @@ WAY = Progress(0.25, 60.0, "Stage 1", 12.0, (), ())
 @pytest.fixture
 def job(tmp_path: Path) -> Job:
     database = Database(tmp_path)
-    return replace(database.job(add(database)), wish=Wish("reflow", BAD, "x", title=BAD))
+    job = database.job(add(database))
+    return replace(job, wish=Wish("reflow", BAD, "x", title=BAD), title=BAD)
 
 
 def acts(html: str) -> set[str]:
@@ -101,7 +104,8 @@ def test_curves_come_from_the_events_and_stay_small(tmp_path: Path) -> None:
             {"step": step, "of": 10_000, "loss": 1000 / step, "seconds_left": (10_000 - step) * 0.01}
         )
     events.write({"step": 10_000, "of": 10_000, "loss": 0.1, "psnr": 20.0, "seconds_left": 0.0})
-    database.change(id, state="running", pid=1, pid_created=0.0)
+    database.claim(TRAINING)
+    database.note_process(id, 1, 0.0)
     way = progress(database, database.job(id))
     loss, psnr = way.curves
     assert len(loss.points) <= POINTS

@@ -11,6 +11,7 @@ from rf_app.registry.card import as_id, write_card
 from rf_app.registry.loras import WEIGHTS, LoraCard, Loras
 from rf_app.ui.train_form import free_name
 from rf_app.workflows.generate import Studio
+from tests.jobs.test_queue import add
 from tests.plugins.lora_files import random_lora, write
 from tests.tiny import tiny_unet
 
@@ -20,7 +21,7 @@ def test_a_proposed_name_is_free_however_long(studio: Studio, tmp_path: Path, ti
     database = Database(tmp_path / "jobs")
     names = [title]
     for _ in range(3):
-        database.add(Wish("reflow", "tiny-sd", as_id(names[-1])), 1.0, lambda folder: ((), 1.0))
+        add(database, output=as_id(names[-1]))
         names.append(free_name(studio, database, names[-1]))
     assert len({as_id(name) for name in names}) == 4
 

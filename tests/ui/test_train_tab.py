@@ -15,7 +15,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from rf_app.jobs import events
-from rf_app.jobs.database import Database, Job
+from rf_app.jobs.database import Database
+from rf_app.jobs.job import Job
 from rf_app.jobs.processes import ROOT, find
 from rf_app.registry.models import Registry
 from rf_app.registry.permission import Permission

@@ -24,10 +24,10 @@ FETCH = """
 import sys
 from pathlib import Path
 from rf_app.errors import UserError
-from rf_app.workflows.fetching import Report, fetch
+from rf_app.workflows.fetching import fetch
 folder = Path(sys.argv[1])
 try:
-    fetch("somebody/tiny", folder / "hub", Report(folder))
+    fetch("somebody/tiny", folder / "hub", lambda done, of, text: print(done, of, text))
 except UserError as error:
     raise SystemExit(f"error: {error}")
 """

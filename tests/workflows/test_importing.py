@@ -4,30 +4,23 @@ import json
 import math
 import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from rf_app.errors import UserError
+from rf_app.jobs import queue
+from rf_app.jobs.progress import progress
 from rf_app.plugins.checkpoint import short
 from rf_app.registry.catalogue import catalogue, obstacle
 from rf_app.registry.checking import WEIGHTS
-from rf_app.registry.disk import locked
 from rf_app.registry.models import Registry
-from rf_app.registry.permission import Permission
 from rf_app.workflows import importing
-from rf_app.workflows import imports as imports_module
-from rf_app.workflows.importing import Options, bring_in, id_of
-from rf_app.workflows.imports import Imports
+from rf_app.workflows.importing import Options, id_of, import_model
+from tests.jobs.test_queue import database, until  # noqa: F401
 from tests.single_file import save_single_file
 
-ROOT = Path(__file__).parents[2]
 UNET = "unet/diffusion_pytorch_model.safetensors"
 
 
@@ -50,6 +43,11 @@ def registry(tmp_path, monkeypatch):
     """An empty folder of models, as a process of its own finds it, too."""
     monkeypatch.setenv("INSTAFLOW_HOME", str(tmp_path / "home"))
     return Registry.default(tmp_path / "models")
+
+
+def bring_in(registry, options):
+    *_, folder = import_model(registry, options)
+    return folder
 
 
 def files(folder):
@@ -75,7 +73,7 @@ def test_a_folder_is_taken_without_what_is_no_part_of_a_model(registry, elsewher
     card = registry.card("my-model-v2")
     assert (card.kind, card.resolution, card.license, card.steps) == ("diffusion", 96, "mit", 25)
     assert str(elsewhere.parent) not in (folder / "README.md").read_text()
-    assert not (registry.folders[-1] / ".imports" / "my-model-v2").exists()
+    assert not (registry.models[-1] / ".imports" / "my-model-v2").exists()
     assert elsewhere.joinpath("unet", "diffusion_pytorch_model.bin").exists()  # nothing is changed there
 
 
@@ -106,23 +104,31 @@ def change(path, name, value):
     os.utime(path, ns=(0, path.stat().st_mtime_ns + 10**9))
 
 
-def test_a_part_of_a_file_that_has_changed_is_not_gone_on_with(registry, elsewhere, monkeypatch):
-    """The copying is cut off in the middle of the largest file, which is another one when it goes on."""
+def cut_off(registry, elsewhere, monkeypatch):
+    """An import that ended in the middle of its largest file; after how many bytes of it."""
     unet = elsewhere / UNET
-    monkeypatch.setattr(importing, "CHUNK", 2**16)
     cut = unet.stat().st_size // 2
+    staging = registry.models[-1] / ".imports" / "mine"
 
     class Cut(importing.Report):
-        def __call__(self, done, of, text, error=""):
-            super().__call__(done, of, text, error)
-            if any(part.stat().st_size > cut for part in self.path.parent.rglob(f"{unet.name}.part")):
+        def __call__(self, done, of, text):
+            super().__call__(done, of, text)
+            if any(part.stat().st_size > cut for part in staging.rglob(f"{unet.name}.part")):
                 raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
+        patched.setattr(importing, "CHUNK", 2**16)
         patched.setattr(importing, "Report", Cut)
         with pytest.raises(KeyboardInterrupt):
             bring_in(registry, Options(str(elsewhere), id="mine"))
-    assert list((registry.folders[-1] / ".imports" / "mine").rglob("*.part"))
+    assert list(staging.rglob("*.part"))
+    return cut
+
+
+def test_a_part_of_a_file_that_has_changed_is_not_gone_on_with(registry, elsewhere, monkeypatch):
+    """It is another one when the import goes on."""
+    unet = elsewhere / UNET
+    cut_off(registry, elsewhere, monkeypatch)
     change(unet, "conv_in.bias", 5.0)
     folder = bring_in(registry, Options(str(elsewhere), id="mine"))
     assert (folder / UNET).read_bytes() == unet.read_bytes()
@@ -182,7 +188,7 @@ def test_a_flow_of_the_original_s_folders_gets_our_scheduler(registry, elsewhere
 def test_what_cannot_be_brought_in(registry, elsewhere, changes, message):
     with pytest.raises(UserError, match=message):
         bring_in(registry, Options(**{"source": str(elsewhere)} | changes))
-    assert not (registry.folders[-1]).exists()
+    assert not (registry.models[-1]).exists()
 
 
 @pytest.mark.parametrize(
@@ -200,7 +206,7 @@ def test_what_is_not_whole_never_appears(registry, elsewhere, spoil, message):
     with pytest.raises(UserError, match=message):
         bring_in(registry, Options(str(elsewhere), id="mine"))
     assert "mine" not in [card.id for card in registry.cards()]
-    assert not (registry.folders[-1] / "mine").exists()
+    assert not (registry.models[-1] / "mine").exists()
 
 
 def test_ids_are_made_from_names():
@@ -210,109 +216,76 @@ def test_ids_are_made_from_names():
     assert id_of(".safetensors") == "model"
 
 
-def wait(condition):
-    while not condition():
-        time.sleep(0.05)
+def test_it_says_how_far_it_is(registry, elsewhere):
+    *said, folder = import_model(registry, Options(str(elsewhere), id="mine"))
+    assert [each for each in said if each][-1].text == "Checking the model…"
+    assert folder == registry.folder("mine")
 
 
-def test_failed_paused_resumed_and_dropped(registry, elsewhere):
+def test_one_that_nobody_waits_for_ends_and_is_gone_on_with(registry, elsewhere, monkeypatch):
+    monkeypatch.setattr(importing, "CHUNK", 1)
+    first = import_model(registry, Options(str(elsewhere), id="mine"))
+    next(first)  # begins
+    staging = registry.models[-1] / ".imports" / "mine"
+    until(lambda: list(staging.rglob("*.part")), "the copying")
+    first.close()
+    monkeypatch.setattr(importing, "CHUNK", 2**20)
+    monkeypatch.setattr(importing, "PATIENCE", 60.0)
+    assert bring_in(registry, Options(str(elsewhere), id="mine")).is_dir()
+
+
+def test_as_a_job_it_fails_is_resumed_and_done(registry, elsewhere, database):  # noqa: F811
     vae = elsewhere / "vae" / "diffusion_pytorch_model.fp16.safetensors"
     weights = vae.read_bytes()
     vae.unlink()
-    imports = Imports(registry, Permission())
-    assert imports.start(str(elsewhere), "mine") == "mine"
-    wait(lambda: not imports.all()[0].running)
-    assert "this file is missing" in imports.all()[0].error
-    with pytest.raises(UserError, match="among the imports already"):
-        imports.start(str(elsewhere), "mine")
+    options = Options(str(elsewhere), "mine", kind="one-step")
+    job = importing.start(database, registry, options)
+    assert (job.kind, job.output, job.wish["source"]) == ("import", "mine", str(elsewhere))
+    with pytest.raises(UserError, match=f"Job {job.id} needs 'mine'"):
+        queue.check_unused(database, "mine")
+    until(lambda: database.job(job.id).state == "failed")
+    assert "this file is missing" in database.job(job.id).said
+    with pytest.raises(UserError, match=f"among the imports already, as job {job.id}"):
+        importing.start(database, registry, options)
     vae.write_bytes(weights)
-    imports.resume("mine")
-    imports.pause("mine")
-    assert not imports.all()[0].running
-    assert "mine" not in [card.id for card in registry.cards()]
-    found_again = Imports(registry, Permission())  # as a page that was restarted
-    found_again.resume("mine")
-    wait(lambda: not found_again.all())
-    assert "mine" in [card.id for card in registry.cards()]
-    imports.start(str(elsewhere), "other")
-    imports.drop("other")
-    assert imports.all() == []
-    with pytest.raises(UserError, match="no import 'other'"):
-        imports.resume("other")
-
-
-def test_one_killed_before_it_ran_is_resumed(registry, elsewhere):
-    imports = Imports(registry, Permission())
-    imports.start(str(elsewhere), "mine", kind="one-step")
-    imports._processes["mine"].kill()
-    imports._processes["mine"].wait()
-    found_again = Imports(registry, Permission())
-    assert [(each.source, each.running) for each in found_again.all()] == [(str(elsewhere), False)]
-    found_again.resume("mine")
-    wait(lambda: not found_again.all())
+    queue.resume(database, job.id)
+    until(lambda: not database.job(job.id).under_way)
+    assert database.job(job.id).state == "done", database.job(job.id).said
     assert registry.card("mine").kind == "one-step"
+    assert not (registry.models[-1] / ".imports" / "mine").exists()
+    assert progress(database, database.job(job.id)).share == 1
 
 
-def test_one_that_noted_nothing_is_not_resumed(registry):
-    imports = Imports(registry, Permission())
-    (imports.folder / "mine").mkdir(parents=True)
-    with pytest.raises(UserError, match="drop it, begin anew"):
-        imports.resume("mine")
-    imports.drop("mine")
-    assert imports.all() == []
+def test_a_dropped_job_takes_what_has_arrived_with_it(registry, elsewhere, database):  # noqa: F811
+    (elsewhere / "scheduler" / "scheduler_config.json").unlink()
+    job = importing.start(database, registry, Options(str(elsewhere), "mine"))
+    until(lambda: database.job(job.id).state == "failed")
+    staging = registry.models[-1] / ".imports" / "mine"
+    assert staging.is_dir()
+    queue.delete(database, job.id)
+    assert not staging.exists()
 
 
-IMPORTING = """
-import sys, time
-from pathlib import Path
-from rf_app.registry.disk import locked
-from rf_app.workflows.fetching import Report
-with locked(Path(sys.argv[1])):
-    Report(Path(sys.argv[1]))(1, 2, "Copying")
-    time.sleep(60)
-"""
-
-
-def test_one_that_was_started_elsewhere_is_paused(registry):
-    imports = Imports(registry, Permission())
-    folder = imports.folder / "mine"
-    folder.mkdir(parents=True)
-    with subprocess.Popen([sys.executable, "-c", IMPORTING, folder], cwd=ROOT) as process:
-        wait(lambda: (folder / "progress.json").exists())
-        assert imports.all()[0].running
-        imports.pause("mine")
-        assert process.wait(10) == -signal.SIGTERM
-    assert not imports.all()[0].running
-
-
-def test_another_process_that_has_the_number_now_is_left_alone(registry, monkeypatch):
-    monkeypatch.setattr(imports_module, "PATIENCE", 0.3)
-    imports = Imports(registry, Permission())
-    folder = imports.folder / "mine"
-    folder.mkdir(parents=True)
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
-        progress = folder / "progress.json"
-        progress.write_text(
-            json.dumps({"pid": stranger.pid, "done": 1, "of": 2, "text": "Copying", "error": ""})
-        )
-        os.utime(progress, (time.time() - 60,) * 2)  # of a run before
-        with locked(folder):
-            imports.pause("mine")
-        assert stranger.poll() is None
-        stranger.communicate(b"\n")
-
-
-def test_strangers_may_not(registry, elsewhere, monkeypatch):
-    monkeypatch.setenv("SPACE_ID", "somebody/space")
-    imports = Imports(registry, Permission())
-    for act in (
-        lambda: imports.start(str(elsewhere)),
-        lambda: imports.drop("x"),
-        lambda: imports.resume("x"),
-    ):
-        with pytest.raises(UserError, match="off on this public page"):
-            act()
-    Imports(registry, Permission(allowed=True)).permission.check("Importing a model")
+def test_an_import_that_an_earlier_version_began_is_gone_on_with(registry, elsewhere, monkeypatch):
+    """Its staging folder held the wish, a progress and a log beside what had arrived."""
+    cut = cut_off(registry, elsewhere, monkeypatch)
+    staging = registry.models[-1] / ".imports" / "mine"
+    (staging / "wish.json").write_text(json.dumps({"source": str(elsewhere), "id": "mine"}))
+    (staging / "progress.json").write_text(
+        json.dumps({"pid": 7, "done": 1, "of": 2, "text": "", "error": ""})
+    )
+    (staging / "log.txt").write_text("")
+    arrived = sum(path.stat().st_size for path in staging.rglob("*.part"))
+    assert arrived > cut
+    monkeypatch.setattr(importing, "CHUNK", 1)
+    monkeypatch.setattr(importing, "PATIENCE", 60.0)
+    going_on = import_model(registry, Options(str(elsewhere), id="mine"))
+    assert next(each for each in going_on if each).done > cut
+    going_on.close()
+    monkeypatch.setattr(importing, "CHUNK", 2**20)
+    folder = bring_in(registry, Options(str(elsewhere), id="mine"))
+    assert (folder / UNET).read_bytes() == (elsewhere / UNET).read_bytes()
+    assert not staging.exists()
 
 
 def test_the_catalogue_names_what_stands_in_the_way(monkeypatch, tmp_path):

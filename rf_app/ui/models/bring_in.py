@@ -8,12 +8,15 @@ from typing import Any
 import gradio as gr
 
 from rf_app.errors import UserError
+from rf_app.jobs import queue
+from rf_app.jobs.database import RESUMABLE, Database
+from rf_app.jobs.job import Job
+from rf_app.jobs.progress import Progress, progress
 from rf_app.registry.catalogue import Entry, catalogue, obstacle
 from rf_app.registry.permission import Permission
 from rf_app.ui.complaint import complain
-from rf_app.ui.model_view import in_bytes
+from rf_app.workflows import importing
 from rf_app.workflows.generate import Studio
-from rf_app.workflows.imports import Import, Imports
 from rf_app.workflows.shelf import KIND_TITLES
 
 EVERY = 1.0  # seconds
@@ -29,7 +32,7 @@ def build(studio: Studio, tab: gr.Tab, permission: Permission) -> None:
     if not permission:
         gr.HTML(CLOSED, elem_id="import-closed")
         return
-    imports = Imports(studio.registry, permission)
+    database = Database()
     with gr.Column(elem_id="import", elem_classes="study"):
         gr.HTML(LEAD)
         with gr.Row(elem_classes="wish"):
@@ -50,9 +53,14 @@ def build(studio: Studio, tab: gr.Tab, permission: Permission) -> None:
     timer = gr.Timer(EVERY, active=False)
     private = {"show_progress": "hidden", "api_visibility": "private"}
 
+    def begin(source: str, id: str = "", kind: str = "") -> None:
+        permission.check("Importing a model")
+        importing.start(database, studio.registry, importing.Options(source, id.strip(), kind=kind))
+
     def show() -> tuple[str, gr.Timer]:
-        now = imports.all()
-        return _under_way(now), gr.Timer(active=any(each.running for each in now))
+        now = [job for job in queue.look(database) if job.kind == importing.KIND and job.state != "done"]
+        listed = "".join(_import(job, progress(database, job)) for job in now)
+        return listed, gr.Timer(active=any(job.under_way for job in now))
 
     timer.tick(show, outputs=[under_way, timer], queue=False, **private)
     tab.select(show, outputs=[under_way, timer], **private).then(
@@ -60,18 +68,20 @@ def build(studio: Studio, tab: gr.Tab, permission: Permission) -> None:
     )
     gr.on(
         [start.click, source.submit],
-        _start(imports),
+        _start(begin),
         [source, id, kind],
         [source, id],
         **private,
     ).then(show, outputs=[under_way, timer], **private)
-    act.change(_act(imports), act, None, **private).then(show, outputs=[under_way, timer], **private)
+    act.change(_act(database, permission, begin), act, None, **private).then(
+        show, outputs=[under_way, timer], **private
+    )
 
 
-def _start(imports: Imports) -> Callable:
+def _start(begin: Callable[..., None]) -> Callable:
     def start(source: str, id: str, kind: str) -> tuple:
         try:
-            imports.start(source, id, kind=kind)
+            begin(source, id, kind)
         except UserError as error:
             complain(error)
             return gr.skip(), gr.skip()
@@ -80,17 +90,18 @@ def _start(imports: Imports) -> Callable:
     return start
 
 
-def _act(imports: Imports) -> Callable:
-    """What a button of an import or of the catalogue says: {"act": "pause", "id": "dreamshaper"}."""
+def _act(database: Database, permission: Permission, begin: Callable[..., None]) -> Callable:
+    """What a button of an import or of the catalogue says: {"act": "pause", "id": "3"}."""
     acts: dict[str, Callable[[str], Any]] = {
-        "pause": imports.pause,
-        "resume": imports.resume,
-        "drop": imports.drop,
-        "fetch": imports.start,
+        "pause": lambda id: queue.stop(database, int(id)),
+        "resume": lambda id: queue.resume(database, int(id)),
+        "drop": lambda id: queue.delete(database, int(id)),
+        "fetch": begin,
     }
 
     def do(text: str) -> None:
         try:
+            permission.check("Importing a model")
             said = json.loads(text)
             acts[said["act"]](str(said["id"]))
         except UserError as error:
@@ -101,21 +112,17 @@ def _act(imports: Imports) -> Callable:
     return do
 
 
-def _under_way(imports: list[Import]) -> str:
-    return "".join(_import(each) for each in imports)
-
-
-def _import(each: Import) -> str:
-    share = each.done / each.of if each.of else 0
-    amount = f" {in_bytes(each.done)} of {in_bytes(each.of)}" if each.of > 1 else ""
-    said = each.error or (each.text + amount if each.running else f"Paused.{amount}")
-    acts = [("pause", "Pause") if each.running else ("resume", "Resume"), ("drop", "Drop")]
-    buttons = "".join(_button(act, title, each.id) for act, title in acts)
+def _import(job: Job, way: Progress) -> str:
+    failed = job.said if job.state not in ("running", "queued", "stopped") else ""
+    words = {"running": way.text, "queued": "Waiting for its turn…", "stopped": f"Paused. {way.text}"}
+    acts = [("pause", "Pause")] if job.under_way else [("drop", "Drop")]
+    acts = [("resume", "Resume"), *acts] if job.state in RESUMABLE else acts
+    buttons = "".join(_button(act, title, str(job.id)) for act, title in acts)
     return (
-        f'<section class="import{" failed" if each.error else ""}" data-import="{escape(each.id)}">'
-        f"<h4>{escape(each.id)} <small>{escape(each.source[-100:])}</small></h4>"
-        f'<div class="way" role="status"><div><i style="width:{share:.1%}"></i></div>'
-        f'<p>{escape(said)}</p></div><div class="links">{buttons}</div>'
+        f'<section class="import{" failed" if failed else ""}" data-import="{escape(job.output)}">'
+        f"<h4>{escape(job.output)} <small>{escape(str(job.wish.get('source', ''))[-100:])}</small></h4>"
+        f'<div class="way" role="status"><div><i style="width:{way.share:.1%}"></i></div>'
+        f'<p>{escape(failed or words[job.state])}</p></div><div class="links">{buttons}</div>'
         "</section>"
     )
 

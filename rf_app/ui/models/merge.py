@@ -1,23 +1,25 @@
 """Merge: a fine-tune's difference from its base, or a LoRA, added to a model; the result is a new model."""
 
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+import time
+from collections.abc import Callable
 
 import gradio as gr
 
 from rf_app.errors import UserError
-from rf_app.plugins.deltas import MAX_STRENGTH, Options, check
+from rf_app.jobs import queue
+from rf_app.jobs.database import Database
+from rf_app.jobs.progress import progress
+from rf_app.plugins.deltas import MAX_STRENGTH, Options
 from rf_app.registry.card import as_id
 from rf_app.registry.loras import Loras
 from rf_app.registry.permission import Permission
 from rf_app.ui.complaint import complain
 from rf_app.ui.progress_bar import note
 from rf_app.ui.turn import LONG_WORK
+from rf_app.workflows import merging
 from rf_app.workflows.generate import Studio
 
-ROOT = Path(__file__).parents[2]
+EVERY = 0.5  # seconds
 FINE_TUNE, LORA = "A fine-tune", "A LoRA"
 LEAD = """<div class="lead"><p>What a fine-tune has learned since its base, or a LoRA, becomes part of another
 model’s weights: a look from elsewhere, drawn in one step.</p></div>"""
@@ -90,36 +92,30 @@ def _choices(loras: Loras) -> list[tuple[str, str]]:
 
 
 def _merge(studio: Studio, permission: Permission) -> Callable:
-    """In a process of its own: loading here would disturb the thread that owns the models."""
+    """As a job, in a process of its own: loading here would disturb the thread that owns the models."""
 
     def merge(model: str, what: str, strength: float, fine: str, base: str, lora: str | None, name: str):
         tuned = (
             {"fine_tuned": fine.strip(), "base": base.strip()} if what == FINE_TUNE else {"lora": lora or ""}
         )
-        root = studio.registry.folders[-1]
-        options = Options(model, as_id(name), strength=strength, title=name.strip(), models=root, **tuned)
-        yield from _run(studio, permission, options)
+        options = Options(model, as_id(name), strength=strength, title=name.strip(), **tuned)
+        database = Database()
+        try:
+            permission.check("Merging models")
+            job = merging.start(database, studio.registry, options)
+            while job.under_way:
+                yield note(progress(database, job).text), gr.skip()
+                time.sleep(EVERY)
+                queue.look(database)
+                job = database.job(job.id)
+            if job.state == "done":
+                yield note(f"{options.title} is in every list now."), options.output
+            elif job.state == "stopped":
+                yield note("Stopped."), gr.skip()
+            else:
+                raise UserError(job.said)
+        except UserError as error:
+            complain(error)
+            yield "", gr.skip()
 
     return merge
-
-
-def _run(studio: Studio, permission: Permission, options: Options) -> Iterator[tuple]:
-    try:
-        permission.check("Merging models")
-        check(studio.registry, options)
-    except UserError as error:
-        complain(error)
-        yield gr.skip(), gr.skip()
-        return
-    yield note("Merging…"), gr.skip()
-    command = [sys.executable, "-m", "rf_app.plugins.deltas"]
-    for name in ("model", "output", "fine_tuned", "base", "lora", "strength", "title", "models"):
-        if (value := getattr(options, name)) not in ("", None):
-            command.append(f"--{name.replace('_', '-')}={value}")
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or ["It failed."]
-        complain(UserError(lines[-1].removeprefix("error: ")))
-        yield "", gr.skip()
-        return
-    yield note(f"{options.title} is in every list now."), options.output

@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 
 from rf_app.errors import UserError
-from rf_app.jobs import queue
+from rf_app.jobs import training
 from rf_app.jobs.database import Database
 from rf_app.jobs.options import Option
 from rf_app.jobs.plan import Wish
@@ -87,7 +87,7 @@ def free_name(studio: Studio, database: Database, title: str) -> str:
     """The name, with a number where it is taken or about to be."""
     stores = (studio.registry, Loras.beside(studio.registry), ControlNets.beside(studio.registry))
     taken = {card.id for store in stores for card in store.cards()}
-    taken |= {job.wish.output for job in database.jobs() if job.state != "done"}
+    taken |= {job.output for job in database.jobs() if job.state != "done"}
     base, number = re.sub(r" \d+$", "", title), 2
     while as_id(title) in taken:
         title, number = f"{base} {number}", number + 1
@@ -294,7 +294,7 @@ def _presets(studio: Studio, database: Database, wish: Wish) -> list[tuple[str, 
     for name, title in PRESETS.items():
         try:
             each = Wish(wish.recipe, wish.teacher, wish.output, preset=name)
-            needs = queue.needs(database, each, studio.registry)
+            needs = training.needs(database, each, studio.registry)
             title = f"{title}\n{duration(needs.seconds)}"
         except UserError:
             pass
@@ -305,7 +305,7 @@ def _presets(studio: Studio, database: Database, wish: Wish) -> list[tuple[str, 
 def said(studio: Studio, database: Database, wish: Wish) -> str:
     """The estimate for a wish, or what is wrong with it."""
     try:
-        queue.check(database, wish, studio.registry)
-        return f"<p>{escape(needs_in_words(queue.needs(database, wish, studio.registry)))}</p>"
+        training.check(database, wish, studio.registry)
+        return f"<p>{escape(needs_in_words(training.needs(database, wish, studio.registry)))}</p>"
     except UserError as error:
         return f'<p class="problem">{escape(str(error))}</p>'

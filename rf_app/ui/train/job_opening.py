@@ -1,11 +1,10 @@
 """Buttons that show what a job has made: a model and its teacher, a style, a ControlNet along lines."""
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from rf_app.errors import UserError
-from rf_app.jobs.database import Job
+from rf_app.jobs.job import Job
 from rf_app.jobs.plan import Wish
 from rf_app.jobs.recipes import recipes
 from rf_app.pipeline.requests import Control
@@ -21,9 +20,10 @@ SEED = 7
 def opening(studio: Studio, job: Job) -> str:
     """The buttons, of a job that is done and whose product is still there."""
     wish, known = job.wish, recipes()
-    makes = known[wish.recipe].makes if wish.recipe in known else ""
-    if job.state != "done" or not Path(job.stages[-1].product).exists():
+    made = job.state == "done" and job.stages[-1].finished
+    if not made or not isinstance(wish, Wish):
         return ""
+    makes = known[wish.recipe].makes if wish.recipe in known else ""
     if makes == "models":
         settings = {"prompt": _prompt(wish), "model": wish.output, "seed": SEED}
         teacher = f"{wish.output}-teacher" if wish.style else wish.teacher  # a style goes into it first

@@ -7,10 +7,12 @@ from a user or a process is escaped.
 from collections.abc import Sequence
 from html import escape
 
-from rf_app.jobs.database import Job
+from rf_app.jobs.job import Job
+from rf_app.jobs.plan import Wish
 from rf_app.jobs.progress import Curve, Progress
 from rf_app.jobs.recipes import recipes
-from rf_app.jobs.words import duration, size, state_in_words
+from rf_app.jobs.stage import LANES
+from rf_app.jobs.words import duration, size, state_in_words, work_in_words
 from rf_app.ui.chart import Axis, Point, Series, chart
 
 FIGURES = {  # what trainers call them: title, and what the axis says
@@ -41,13 +43,16 @@ def job_list(jobs: Sequence[tuple[Job, Progress]], selected: int | None) -> str:
     if not jobs:
         return EMPTY
     known = recipes()
-    line = [job.id for job, _ in jobs if job.state == "queued"]
-    rows = "".join(_row(job, way, job.id == selected, line, known) for job, way in jobs)
+    lines = {
+        lane: [job.id for job, _ in jobs if job.state == "queued" and job.lane == lane] for lane in LANES
+    }
+    rows = "".join(_row(job, way, job.id == selected, lines.get(job.lane, []), known) for job, way in jobs)
     return f'<ul class="jobs">{rows}</ul>'
 
 
 def _row(job: Job, way: Progress, chosen: bool, line: list[int], known: dict) -> str:
-    makes = known[job.wish.recipe].title if job.wish.recipe in known else job.wish.recipe
+    makes = known[work].title if (work := work_in_words(job)) in known else work.capitalize()
+    of = f" from {job.wish.teacher}" if isinstance(job.wish, Wish) else ""
     state = state_in_words(job)
     left = f", {duration(way.seconds_left)} left" if way.seconds_left is not None and not job.stop else ""
     said = f"{way.share:.0%}{left}" if state == "running" else state
@@ -59,15 +64,11 @@ def _row(job: Job, way: Progress, chosen: bool, line: list[int], known: dict) ->
         movers += _act(job, "down", "↓", "Later", off=place == len(line) - 1)
     return (
         f'<li class="{job.state}" {"aria-current=true" if chosen else ""}>'
-        f'<button class="pick" data-act="show" data-job="{job.id}"><b>{escape(_name(job))}</b>'
-        f"<small>{escape(makes)} from {escape(job.wish.teacher)}</small></button>"
+        f'<button class="pick" data-act="show" data-job="{job.id}"><b>{escape(job.name)}</b>'
+        f"<small>{escape(makes + of)}</small></button>"
         f'<span class="state">{escape(said)}</span>{movers}'
         f'<i style="width:{way.share:.1%}"></i></li>'
     )
-
-
-def _name(job: Job) -> str:
-    return job.wish.title or job.wish.output
 
 
 def _act(job: Job, act: str, text: str, title: str = "", off: bool = False) -> str:
@@ -80,10 +81,10 @@ def job_head(job: Job, way: Progress, slower: str) -> str:
     """One job: its name, how far and how quick it is. slower: what it costs who draws meanwhile."""
     left = f"{duration(way.seconds_left)} left" if way.seconds_left is not None else ""
     pace = f"{way.samples_per_second:,.3g} samples a second" if way.samples_per_second else ""
-    took = f"{duration(job.busy)} of training" if job.state == "done" else ""
+    took = f"{duration(job.busy)} of work" if job.state == "done" else ""
     notes = " · ".join(filter(None, (pace, took, slower)))
     bar = f'<div><i style="width:{way.share:.1%}"></i></div><p>{escape(way.text)}<span>{left}</span></p>'
-    head = f'<h3>{escape(_name(job))}</h3><div class="way" role="status">{bar}</div>'
+    head = f'<h3>{escape(job.name)}</h3><div class="way" role="status">{bar}</div>'
     return head + (f'<p class="pace">{escape(notes)}</p>' if notes else "") + _why(job)
 
 
@@ -94,6 +95,7 @@ def _why(job: Job) -> str:
         "stopped": "Stopped. Resume goes on where it was.",
         "interrupted": "Its process was ended from outside. Resume goes on from the last checkpoint.",
         "failed": "It ended with an error. When that is put right, try again: it goes on where it was.",
+        "damaged": "It cannot be used any more.",
     }.get(job.state)
     return f'<div class="why">{words}{said}</div>' if words else ""
 
@@ -106,7 +108,8 @@ def job_actions(job: Job, folder_bytes: float, opening: str) -> str:
         buttons.append(_act(job, "stop", words, off=job.stop))
     if job.state in ("stopped", "interrupted", "failed"):
         buttons.append(_act(job, "resume", "Try again" if job.state == "failed" else "Resume"))
-    buttons.append(_act(job, "copy", "Duplicate…", "Put its settings into the form, to change them"))
+    if isinstance(job.wish, Wish):
+        buttons.append(_act(job, "copy", "Duplicate…", "Put its settings into the form, to change them"))
     if job.state != "running":
         buttons.append(
             f'<details class="sure"><summary>Delete…</summary><p>Delete this job with its log, pairs and '

@@ -13,11 +13,13 @@ from typing import Any
 import gradio as gr
 
 from rf_app.errors import UserError
-from rf_app.jobs import queue
+from rf_app.jobs import queue, training
 from rf_app.jobs.database import Database
 from rf_app.jobs.log import tail
+from rf_app.jobs.plan import Wish
 from rf_app.jobs.progress import progress
 from rf_app.jobs.recipes import recipe
+from rf_app.jobs.stage import TRAINING
 from rf_app.registry.card import as_id
 from rf_app.registry.permission import Permission
 from rf_app.ui import job_view, train_form
@@ -111,11 +113,11 @@ def _start(studio: Studio, database: Database, permission: Permission, form: tra
     def start(*values: Any) -> tuple:
         try:
             permission.check("Training")
-            job = queue.start(database, form.read(values), studio.registry)
+            job = training.start(database, form.read(values), studio.registry)
         except UserError as error:
             complain(error)
             return gr.skip(), gr.skip()
-        return job.id, train_form.free_name(studio, database, job.wish.title)
+        return job.id, train_form.free_name(studio, database, job.title)
 
     return start
 
@@ -126,8 +128,8 @@ def _act(studio: Studio, database: Database, permission: Permission, form: train
         "show": lambda id: None,
         "stop": lambda id: queue.stop(database, id),
         "resume": lambda id: queue.resume(database, id),
-        "up": lambda id: queue.move(database, id, up=True),
-        "down": lambda id: queue.move(database, id, up=False),
+        "up": lambda id: database.move(id, up=True),
+        "down": lambda id: database.move(id, up=False),
         "delete": lambda id: queue.delete(database, id),
         "copy": lambda id: recipe(database.job(id).wish.recipe),  # it may be gone
     }
@@ -139,6 +141,8 @@ def _act(studio: Studio, database: Database, permission: Permission, form: train
             said = json.loads(text)
             name, id = said["act"], int(said["job"])
             wish = database.job(id).wish
+            if name == "copy" and not isinstance(wish, Wish):
+                raise UserError(f"Job {id} is no training: it cannot be put into this form.")
             acts[name](id)
         except UserError as error:
             complain(error)
@@ -163,7 +167,7 @@ def _show(studio: Studio, database: Database, pace: Pace) -> Callable:
         except UserError as error:
             complain(error)
             return (gr.skip(),) * (4 + len(PARTS))
-        pace.look(any(job.state == "running" for job in found))
+        pace.look(any(job.state == "running" and job.kind == TRAINING for job in found))
         chosen = next((job for job in found if job.id == selected), found[0] if found else None)
         ways = [(job, progress(database, job)) for job in found]
         parts = dict.fromkeys(PARTS, "")

@@ -8,6 +8,7 @@ from pathlib import Path
 from huggingface_hub import snapshot_download
 from torch import Tensor
 
+from rf_app.actions.reported import Report
 from rf_app.errors import UserError
 from rf_app.plugins.checkpoint import (
     Place,
@@ -20,7 +21,6 @@ from rf_app.plugins.checkpoint import (
 )
 from rf_app.registry.checking import BORROWED, CONFIGS, OWN, WEIGHTS
 from rf_app.registry.models import Registry
-from rf_app.workflows.fetching import Report
 
 SD15 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 

@@ -1,7 +1,7 @@
 """Bring a model in: a diffusers folder, a single file of Stable Diffusion 1.5, or a model on the Hub.
 
-    python -m rf_app.workflows.importing Lykon/dreamshaper-7
-    python -m rf_app.workflows.importing ~/Downloads/dreamshaper.safetensors --id dreamshaper
+    python -m rf_app import-model Lykon/dreamshaper-7
+    python -m rf_app import-model ~/Downloads/dreamshaper.safetensors --id dreamshaper
 
 What has arrived waits in a hidden folder, `.imports/ID` among the models, until it is whole and has been
 checked. A run that was stopped, killed or cut off goes on from there. Only safetensors and JSON are taken.
@@ -13,34 +13,40 @@ import re
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-import tyro
-
+from rf_app.actions.application import Application
+from rf_app.actions.as_job import start_job
+from rf_app.actions.fetching import EXTRAS, fetch, file_names
+from rf_app.actions.progress import Events
+from rf_app.actions.reported import Report, reported
+from rf_app.actions.single_file import gather_single_file
 from rf_app.errors import UserError
+from rf_app.jobs.database import RESUMABLE
+from rf_app.jobs.job import Job
 from rf_app.plugins.checkpoint import find_weights
 from rf_app.plugins.deltas import HUB_NAME
 from rf_app.registry.card import KINDS, ModelCard, as_id, check_id, read_card
 from rf_app.registry.catalogue import catalogue
 from rf_app.registry.checking import BORROWED, CONFIGS, OWN, WEIGHTS, read_json
-from rf_app.registry.disk import DiskFull, disk_full_named, locked, writable, write_atomically
+from rf_app.registry.disk import disk_full_named, locked, writable
 from rf_app.registry.models import Registry
-from rf_app.workflows.fetching import EXTRAS, Report, fetch, file_names
-from rf_app.workflows.single_file import gather_single_file
 
+KIND = "import_model"  # of its jobs
 STAGING = ".imports"
-PATIENCE = 2.0  # seconds: whoever looks whether an import is running holds its lock for a moment
+PATIENCE = 2.0  # seconds for a run before, which is just being ended
 CHUNK = 8 * 2**20  # bytes
 FLOW = "RectifiedFlowScheduler"
 RECOMMENDED = {"diffusion": (25, 7.5), "rectified-flow": (8, 1.5), "one-step": (1, 1.0)}  # steps, guidance
 
 
 @dataclass(frozen=True)
-class Options:
+class ImportModel:
     """What to bring in."""
 
-    source: tyro.conf.Positional[str]
+    source: str
     """A folder, a .safetensors file, or OWNER/NAME on the Hub."""
     id: str = ""
     """Id of the new model (default: from the source's name)."""
@@ -48,8 +54,6 @@ class Options:
     """How it is called (default: what its card says, or its id)."""
     kind: str = ""
     """diffusion, rectified-flow or one-step (default: what its card or its scheduler says)."""
-    models: Path | None = None
-    """A folder of models, instead of the user's own."""
 
 
 def id_of(source: str) -> str:
@@ -57,9 +61,9 @@ def id_of(source: str) -> str:
     return as_id(Path(source).name.removesuffix(".safetensors")) or "model"
 
 
-def checked(registry: Registry, options: Options) -> Options:
-    """The options with every default filled in; raises UserError for what cannot be brought in."""
-    source = options.source.strip()
+def checked(registry: Registry, wish: ImportModel) -> ImportModel:
+    """The same with every default filled in; raises UserError for what cannot be brought in."""
+    source = wish.source.strip()
     here = None
     with suppress(ValueError, OSError, RuntimeError):  # no path, or of a user who is none
         path = Path(source).expanduser()
@@ -68,68 +72,82 @@ def checked(registry: Registry, options: Options) -> Options:
         source = str(here)
     elif not HUB_NAME.fullmatch(source):
         raise UserError(
-            f"{options.source!r:.100}: expected a folder or a .safetensors file on this machine, or "
+            f"{wish.source!r:.100}: expected a folder or a .safetensors file on this machine, or "
             "OWNER/NAME on the Hub."
         )
-    if options.kind and options.kind not in KINDS:
-        raise UserError(f"kind is {options.kind!r:.40}; expected one of {', '.join(KINDS)}.")
+    if wish.kind and wish.kind not in KINDS:
+        raise UserError(f"kind is {wish.kind!r:.40}; expected one of {', '.join(KINDS)}.")
     entry = next((each for each in catalogue() if each.name == source), None)
-    options = replace(
-        options,
+    wish = replace(
+        wish,
         source=source,
-        id=check_id(options.id or (entry.id if entry else id_of(source))),
-        title=" ".join((options.title or (entry.title if entry else "")).split())[:80],
-        kind=options.kind or (entry.kind if entry else ""),
+        id=check_id(wish.id or (entry.id if entry else id_of(source))),
+        title=" ".join((wish.title or (entry.title if entry else "")).split())[:80],
+        kind=wish.kind or (entry.kind if entry else ""),
     )
-    if any((root / options.id).exists() for root in registry.folders):
-        raise UserError(f"There is already a model {options.id!r}: choose another id.")
-    return options
+    if any((root / wish.id).exists() for root in registry.folders):
+        raise UserError(f"There is already a model {wish.id!r}: choose another id.")
+    return wish
 
 
-def bring_in(registry: Registry, options: Options) -> Path:
-    """Gather the files, check them, and publish the model; returns its folder.
+def start_import(app: Application, wish: ImportModel) -> Job:
+    """Queue an import into the registry's last folder; raises UserError for what cannot be brought in."""
+    app.permission.check("Importing a model")
+    wish = checked(app.registry, wish)
+    for job in app.jobs.jobs():
+        if job.kind == KIND and job.output == wish.id and job.state in RESUMABLE:
+            raise UserError(
+                f"{wish.id!r} is among the imports already, as job {job.id}: resume or drop it, or give "
+                "another id."
+            )
+    models = app.registry.folders[-1].absolute()
+    return start_job(
+        app, KIND, wish, "Importing", wish.id, models / wish.id, unfinished=models / STAGING / wish.id
+    )
+
+
+def import_model(app: Application, wish: ImportModel) -> Events[Path]:
+    """Bring a model in: gather its files, check them, and publish it; gives its folder.
 
     Raises UserError for what is no such model or cannot be fetched; what has arrived stays for the next try.
     """
-    options = checked(registry, options)
-    staging = registry.folders[-1] / STAGING / options.id
+    registry, wish = app.registry, checked(app.registry, wish)
+    yield (yield from reported(lambda report: _bring_in(registry, wish, report), "MB", 1e6))
+
+
+def answer(app: Application, folders: list[Path]) -> dict[str, Any]:
+    """The id of the model, and where it lies."""
+    return {"id": folders[0].name, "path": str(folders[0])}
+
+
+def _bring_in(registry: Registry, wish: ImportModel, report: Report) -> Path:
+    staging = registry.folders[-1] / STAGING / wish.id
     with writable(registry.folders[-1]), disk_full_named(staging):
         files = staging / "files"
-        note_wish(staging, options)
-        files.mkdir(exist_ok=True)
-        report = Report(staging)
+        files.mkdir(parents=True, exist_ok=True)
         try:
             with locked(staging, PATIENCE):
-                like = _gather(registry, options, staging, files, report)
+                like = _gather(registry, wish, staging, files, report)
                 report(1, 1, "Checking the model…")
-                card = _card(options, files, like)
+                card = _card(wish, files, like)
                 _give_scheduler(files, card.kind)
-                target = registry.publish(options.id, lambda folder: _link_all(files, folder), card)
+                target = registry.publish(wish.id, lambda folder: _link_all(files, folder), card)
                 shutil.rmtree(staging)
         except BlockingIOError:
-            raise UserError(f"{options.id!r} is being imported already.") from None
-        except (UserError, DiskFull) as error:
-            report(0, 1, "", str(error))
-            raise
+            raise UserError(f"{wish.id!r} is being imported already.") from None
     return target
 
 
-def note_wish(staging: Path, options: Options) -> None:
-    """Note what is wished for in an import's folder, to resume it from."""
-    wish = asdict(options) | {"models": str(options.models or "")}
-    write_atomically(staging / "wish.json", lambda path: path.write_text(json.dumps(wish)))
-
-
-def _gather(registry: Registry, options: Options, staging: Path, files: Path, report: Report) -> str | None:
+def _gather(registry: Registry, wish: ImportModel, staging: Path, files: Path, report: Report) -> str | None:
     """Fill `files` with pieces under their standard names; returns the model the rest comes from, if any."""
-    source = Path(options.source)
+    source = Path(wish.source)
     if source.is_dir():
         _gather_folder(source, files, report)
     elif source.is_absolute():
         _forget_others([source], files)
         return gather_single_file(registry, source, files, report)
     else:
-        arrived = fetch(options.source, staging / "hub", report)
+        arrived = fetch(wish.source, staging / "hub", report)
         _gather_folder(arrived, files, report, link=True)
     return None
 
@@ -200,30 +218,30 @@ def _link_all(files: Path, folder: Path) -> None:
             _link(path, new)
 
 
-def _card(options: Options, files: Path, like: str | None) -> ModelCard:
+def _card(wish: ImportModel, files: Path, like: str | None) -> ModelCard:
     """What the model's own card says, or what its files tell; a kind that was chosen comes first."""
     with suppress(UserError):
         own = read_card(files)
-        if options.kind not in ("", own.kind):
-            steps, guidance = RECOMMENDED[options.kind]
-            own = replace(own, kind=options.kind, steps=steps, guidance=guidance)
-        return replace(own, title=options.title or own.title)
-    entry = next((each for each in catalogue() if each.name == options.source), None)
+        if wish.kind not in ("", own.kind):
+            steps, guidance = RECOMMENDED[wish.kind]
+            own = replace(own, kind=wish.kind, steps=steps, guidance=guidance)
+        return replace(own, title=wish.title or own.title)
+    entry = next((each for each in catalogue() if each.name == wish.source), None)
     flow = _scheduler(files) == FLOW
-    kind = options.kind or ("rectified-flow" if flow else "diffusion")
+    kind = wish.kind or ("rectified-flow" if flow else "diffusion")
     size = read_json(files / "unet" / CONFIGS["unet"]).get("sample_size")
     steps, guidance = (entry.steps, entry.guidance) if entry else RECOMMENDED[kind]
     return ModelCard(
-        id=options.id,
-        title=options.title or options.id,
+        id=wish.id,
+        title=wish.title or wish.id,
         kind=kind,
-        description=entry.about if entry else f"Imported from `{Path(options.source).name}`.",
+        description=entry.about if entry else f"Imported from `{Path(wish.source).name}`.",
         resolution=8 * size if isinstance(size, int) else 512,
         steps=steps,
         guidance=guidance,
         license=entry.license if entry else _license(files),
         base_model=like,
-        settings={"imported": options.source if entry else Path(options.source).name},
+        settings={"imported": wish.source if entry else Path(wish.source).name},
     )
 
 
@@ -245,15 +263,3 @@ def _license(files: Path) -> str:
             found = re.search(r"^license: *([\w.-]{1,60}) *$", readme.read(4096), re.MULTILINE)
         return found[1] if found else "unknown"
     return "unknown"
-
-
-def main(options: Options) -> None:
-    """Import, and say where the model is."""
-    try:
-        print(f"published {bring_in(Registry.default(options.models), options)}")
-    except (UserError, DiskFull) as error:
-        raise SystemExit(f"error: {error}") from None
-
-
-if __name__ == "__main__":
-    main(tyro.cli(Options, description=__doc__))

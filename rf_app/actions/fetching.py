@@ -1,13 +1,11 @@
 """A model's files from the Hub: those it needs, gone on with where a transfer was cut off."""
 
-import json
 import os
 import re
 import shutil
-import threading
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from io import BufferedRandom, FileIO
 from pathlib import Path
 
 from huggingface_hub import HfApi, hf_hub_url
@@ -15,11 +13,11 @@ from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 from huggingface_hub.file_download import http_get
 from huggingface_hub.utils import build_hf_headers
 
+from rf_app.actions.reported import Report
 from rf_app.errors import UserError
 from rf_app.registry.checking import BORROWED, CONFIGS, OWN, WEIGHTS
 from rf_app.registry.disk import FULL
 
-EVERY = 0.3  # seconds between two words on the progress
 TOKENIZER = (
     "tokenizer_config.json",
     "tokenizer.json",
@@ -31,23 +29,19 @@ TOKENIZER = (
 EXTRAS = ("README.md", "vocabulary.json")
 
 
-class Report:
-    """Writes how far an import is, for whoever looks into its folder."""
+class _Told(BufferedRandom):
+    """A file that says so when something is written."""
 
-    def __init__(self, staging: Path):
-        self.path = staging / "progress.json"
-        self._said = 0.0
+    def __init__(self, path: Path, told: Callable[[], None]):
+        """A file of that path, made if there is none."""
+        super().__init__(FileIO(path, "r+" if path.exists() else "w+"))
+        self._told = told
 
-    def __call__(self, done: int, of: int, text: str, error: str = "") -> None:
-        """done, of: bytes; said at most three times a second, the end and an error always."""
-        now = time.monotonic()
-        if not error and now - self._said < EVERY and done < of:
-            return
-        self._said = now
-        state = {"pid": os.getpid(), "done": done, "of": of, "text": text, "error": error}
-        temporary = self.path.with_suffix(".new")
-        temporary.write_text(json.dumps(state))
-        temporary.replace(self.path)
+    def write(self, data: bytes) -> int:
+        """As any file does."""
+        written = super().write(data)
+        self._told()
+        return written
 
 
 def fetch(name: str, folder: Path, report: Report) -> Path:
@@ -62,12 +56,14 @@ def fetch(name: str, folder: Path, report: Report) -> Path:
         free = shutil.disk_usage(folder.parent).free + _arrived(folder)
         if total > free:
             raise UserError(f"{name} takes {total / 2**30:.1f} GB; {free / 2**30:.1f} GB are free.")
-        with _watched(folder, total, report):
-            target = folder / check_revision(info.sha)  # files of two revisions do not belong together
-            for file, size in sizes.items():
-                _fetch_file(hf_hub_url(name, file, revision=info.sha), target / file, size)
-            return target
-    except UserError:
+        target = folder / check_revision(info.sha)  # files of two revisions do not belong together
+        for file, size in sizes.items():
+            url = hf_hub_url(name, file, revision=info.sha)
+            _fetch_file(
+                url, target / file, size, lambda: report(min(_arrived(target), total), total, "Downloading")
+            )
+        return target
+    except UserError:  # and Cancelled
         raise
     except GatedRepoError:
         raise UserError(
@@ -92,13 +88,13 @@ def check_revision(text: str | None) -> str:
     return text
 
 
-def _fetch_file(url: str, target: Path, size: int) -> None:
+def _fetch_file(url: str, target: Path, size: int, told: Callable[[], None]) -> None:
     """The library's own resuming ends with its process, so the part of a file is kept here."""
     if target.exists():
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.part")
-    with part.open("r+b" if part.exists() else "w+b") as file:
+    with _Told(part, told) as file:
         have = file.seek(0, os.SEEK_END)
         http_get(url, file, resume_size=have, headers=build_hf_headers(), expected_size=size or None)
     part.replace(target)
@@ -129,24 +125,6 @@ def wanted(sizes: Mapping[str, int]) -> dict[str, int]:
             else "It is no diffusers model: it has no unet/ in safetensors."
         )
     return {name: sizes[name] for name in chosen}
-
-
-@contextmanager
-def _watched(folder: Path, total: int, report: Report) -> Iterator[None]:
-    """Report how much of a download has arrived, while it goes on."""
-    over = threading.Event()
-
-    def watch() -> None:
-        while not over.wait(EVERY):
-            report(min(_arrived(folder), total), total, "Downloading")
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        over.set()
-        watcher.join()
 
 
 def _arrived(folder: Path) -> int:
