@@ -1,23 +1,20 @@
 """Import: a field for anything, the originals of the catalogue, and the imports that are under way."""
 
 import json
-from collections.abc import Callable
 from html import escape
 from typing import Any
 
 import gradio as gr
 
+from rf_app.actions.application import KIND_TITLES, Application
+from rf_app.actions.import_model import KIND, ImportModel, start_import
 from rf_app.errors import UserError
 from rf_app.jobs import queue
-from rf_app.jobs.database import RESUMABLE, Database
+from rf_app.jobs.database import RESUMABLE
 from rf_app.jobs.job import Job
 from rf_app.jobs.progress import Progress, progress
 from rf_app.registry.catalogue import Entry, catalogue, obstacle
-from rf_app.registry.permission import Permission
-from rf_app.ui.complaint import complain
-from rf_app.workflows import importing
-from rf_app.workflows.generate import Studio
-from rf_app.workflows.shelf import KIND_TITLES
+from rf_app.ui.parts.complaint import complain
 
 EVERY = 1.0  # seconds
 CLOSED = """<div class="lead"><p>Importing models is off on this public page. Run your own copy, or, as
@@ -27,12 +24,11 @@ or a name on the Hugging Face Hub. Only safetensors are read; a model appears on
 KINDS = [("As its card or scheduler says", ""), *((title, kind) for kind, title in KIND_TITLES.items())]
 
 
-def build(studio: Studio, tab: gr.Tab, permission: Permission) -> None:
+def build(app: Application, tab: gr.Tab) -> None:
     """Lay the panel out and connect it, inside `tab`."""
-    if not permission:
+    if not app.permission:
         gr.HTML(CLOSED, elem_id="import-closed")
         return
-    database = Database()
     with gr.Column(elem_id="import", elem_classes="study"):
         gr.HTML(LEAD)
         with gr.Row(elem_classes="wish"):
@@ -51,57 +47,33 @@ def build(studio: Studio, tab: gr.Tab, permission: Permission) -> None:
         offered = gr.HTML("", elem_id="catalogue")
     act = gr.Textbox("", visible="hidden", elem_id="sent-imports")
     timer = gr.Timer(EVERY, active=False)
-    private = {"show_progress": "hidden", "api_visibility": "private"}
 
-    def begin(source: str, id: str = "", kind: str = "") -> None:
-        permission.check("Importing a model")
-        importing.start(database, studio.registry, importing.Options(source, id.strip(), kind=kind))
+    def show() -> dict[gr.Component, Any]:
+        now = [job for job in queue.look(app.jobs) if job.kind == KIND and job.state != "done"]
+        return {
+            under_way: "".join(_import(job, progress(app.jobs, job)) for job in now),
+            timer: gr.Timer(active=any(job.under_way for job in now)),
+        }
 
-    def show() -> tuple[str, gr.Timer]:
-        now = [job for job in queue.look(database) if job.kind == importing.KIND and job.state != "done"]
-        listed = "".join(_import(job, progress(database, job)) for job in now)
-        return listed, gr.Timer(active=any(job.under_way for job in now))
-
-    timer.tick(show, outputs=[under_way, timer], queue=False, **private)
-    tab.select(show, outputs=[under_way, timer], **private).then(
-        lambda: _catalogue(studio), outputs=offered, **private
-    )
-    gr.on(
-        [start.click, source.submit],
-        _start(begin),
-        [source, id, kind],
-        [source, id],
-        **private,
-    ).then(show, outputs=[under_way, timer], **private)
-    act.change(_act(database, permission, begin), act, None, **private).then(
-        show, outputs=[under_way, timer], **private
-    )
-
-
-def _start(begin: Callable[..., None]) -> Callable:
-    def start(source: str, id: str, kind: str) -> tuple:
+    def begun(wanted: str, own_id: str, own_kind: str) -> dict[gr.Component, Any]:
         try:
-            begin(source, id, kind)
+            start_import(app, ImportModel(wanted, own_id.strip(), kind=own_kind))
         except UserError as error:
             complain(error)
-            return gr.skip(), gr.skip()
-        return "", ""
+            return gr.skip()
+        return {source: "", id: ""}
 
-    return start
-
-
-def _act(database: Database, permission: Permission, begin: Callable[..., None]) -> Callable:
-    """What a button of an import or of the catalogue says: {"act": "pause", "id": "3"}."""
-    acts: dict[str, Callable[[str], Any]] = {
-        "pause": lambda id: queue.stop(database, int(id)),
-        "resume": lambda id: queue.resume(database, int(id)),
-        "drop": lambda id: queue.delete(database, int(id)),
-        "fetch": begin,
+    acts = {
+        "pause": lambda id: queue.stop(app.jobs, int(id)),
+        "resume": lambda id: queue.resume(app.jobs, int(id)),
+        "drop": lambda id: queue.delete(app.jobs, int(id)),
+        "fetch": lambda name: start_import(app, ImportModel(name)),
     }
 
-    def do(text: str) -> None:
+    def done(text: str) -> None:
+        """What a button of an import or of the catalogue says: {"act": "pause", "id": "3"}."""
         try:
-            permission.check("Importing a model")
+            app.permission.check("Importing a model")
             said = json.loads(text)
             acts[said["act"]](str(said["id"]))
         except UserError as error:
@@ -109,7 +81,12 @@ def _act(database: Database, permission: Permission, begin: Callable[..., None])
         except (ValueError, TypeError, KeyError):
             complain(UserError("This button is none of the page's."))
 
-    return do
+    private = {"show_progress": "hidden", "api_visibility": "private"}
+    seen = {"fn": show, "outputs": [under_way, timer], **private}
+    timer.tick(queue=False, **seen)
+    tab.select(**seen).then(lambda: _catalogue(app), outputs=offered, **private)
+    gr.on([start.click, source.submit], begun, [source, id, kind], [source, id], **private).then(**seen)
+    act.change(done, act, None, **private).then(**seen)
 
 
 def _import(job: Job, way: Progress) -> str:
@@ -118,9 +95,10 @@ def _import(job: Job, way: Progress) -> str:
     acts = [("pause", "Pause")] if job.under_way else [("drop", "Drop")]
     acts = [("resume", "Resume"), *acts] if job.state in RESUMABLE else acts
     buttons = "".join(_button(act, title, str(job.id)) for act, title in acts)
+    source = escape(str(job.wish.get("source", ""))[-100:])
     return (
         f'<section class="import{" failed" if failed else ""}" data-import="{escape(job.output)}">'
-        f"<h4>{escape(job.output)} <small>{escape(str(job.wish.get('source', ''))[-100:])}</small></h4>"
+        f"<h4>{escape(job.output)} <small>{source}</small></h4>"
         f'<div class="way" role="status"><div><i style="width:{way.share:.1%}"></i></div>'
         f'<p>{escape(failed or words[job.state])}</p></div><div class="links">{buttons}</div>'
         "</section>"
@@ -132,14 +110,14 @@ def _button(act: str, title: str, id: str, off: str = "") -> str:
     return f'<button class="send" data-act-import="{act}" data-id="{escape(id)}"{state}>{title}</button>'
 
 
-def _catalogue(studio: Studio) -> str:
-    here = {card.id for card in studio.registry.cards()}
-    entries = "".join(_entry(each, here, studio) for each in catalogue())
+def _catalogue(app: Application) -> str:
+    here = {card.id for card in app.registry.cards()}
+    entries = "".join(_entry(app, each, here) for each in catalogue())
     return f'<h3>The originals</h3><div class="shelf">{entries}</div>'
 
 
-def _entry(entry: Entry, here: set[str], studio: Studio) -> str:
-    reason = "is here" if entry.id in here else obstacle(entry, studio.registry.folders[-1])
+def _entry(app: Application, entry: Entry, here: set[str]) -> str:
+    reason = "is here" if entry.id in here else obstacle(entry, app.registry.folders[-1])
     note = f'<p class="reason">{escape(reason[0].upper() + reason[1:])}.</p>' if reason else ""
     return (
         f'<article class="model{" off" if reason else ""}" data-entry="{escape(entry.id)}">'

@@ -1,23 +1,24 @@
 """Merge: a fine-tune's difference from its base, or a LoRA, added to a model; the result is a new model."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from typing import Any
 
 import gradio as gr
 
+from rf_app.actions.application import Application
+from rf_app.actions.merge import start_merge
 from rf_app.errors import UserError
 from rf_app.jobs import queue
-from rf_app.jobs.database import Database
+from rf_app.jobs.job import Job
 from rf_app.jobs.progress import progress
-from rf_app.plugins.deltas import MAX_STRENGTH, Options
+from rf_app.plugins.deltas import MAX_STRENGTH, Merge
 from rf_app.registry.card import as_id
-from rf_app.registry.loras import Loras
-from rf_app.registry.permission import Permission
-from rf_app.ui.complaint import complain
-from rf_app.ui.progress_bar import note
-from rf_app.ui.turn import LONG_WORK
-from rf_app.workflows import merging
-from rf_app.workflows.generate import Studio
+from rf_app.ui.api import LONG_WORK
+from rf_app.ui.parts.complaint import complain
+from rf_app.ui.parts.context import Page
+from rf_app.ui.parts.model_form import model_list
+from rf_app.ui.parts.progress_bar import note
 
 EVERY = 0.5  # seconds
 FINE_TUNE, LORA = "A fine-tune", "A LoRA"
@@ -26,27 +27,21 @@ model’s weights: a look from elsewhere, drawn in one step.</p></div>"""
 CLOSED = '<div class="lead"><p>Merging models is off on this public page.</p></div>'
 
 
-def build(studio: Studio, tab: gr.Tab, opened: gr.Textbox, permission: Permission) -> list[gr.Dropdown]:
-    """Lay the panel out and connect it, inside `tab`; `opened` gets the id of a new model.
-
-    Returns its lists of models.
-    """
-    if not permission:
+def build(app: Application, page: Page, tab: gr.Tab, opened: gr.Textbox) -> None:
+    """Lay the panel out and connect it, inside `tab`; `opened` gets the id of a new model."""
+    if not app.permission:
         gr.HTML(CLOSED, elem_id="merge-closed")
-        return []
-    models, loras = studio.models(), Loras.beside(studio.registry)
+        return
     with gr.Column(elem_id="merge", elem_classes="study"):
         gr.HTML(LEAD)
         with gr.Row(elem_classes="wish"):
-            model = gr.Dropdown(
-                models, value=studio.first_model(), label="Model", filterable=False, elem_id="merge-model"
-            )
+            model = model_list(app, app.first_model(), elem_id="merge-model")
             what = gr.Radio([LORA, FINE_TUNE], value=LORA, label="Gets", elem_id="merge-what")
             strength = gr.Slider(
                 -MAX_STRENGTH, MAX_STRENGTH, 1.0, step=0.05, label="Strength", elem_id="merge-strength"
             )
         with gr.Row(elem_classes="wish") as plugged:
-            lora = gr.Dropdown(_choices(loras), label="LoRA", filterable=False, elem_id="merge-lora")
+            lora = gr.Dropdown(_choices(app), label="LoRA", filterable=False, elem_id="merge-lora")
         with gr.Row(elem_classes="wish", visible=False) as tuned:
             fine = gr.Textbox(
                 "",
@@ -68,54 +63,71 @@ def build(studio: Studio, tab: gr.Tab, opened: gr.Textbox, permission: Permissio
                 elem_id="merge-name",
             )
             go = gr.Button("Merge", variant="primary", min_width=150, elem_id="merge-go")
+            stop = gr.Button("Stop", min_width=80, elem_id="merge-stop")
         way = gr.HTML("", elem_id="merge-way")
-    private = {"show_progress": "hidden", "api_visibility": "private"}
-    what.change(
-        lambda what: (gr.Row(visible=what == FINE_TUNE), gr.Row(visible=what == LORA)),
-        what,
-        [tuned, plugged],
-        **private,
-    )
-    tab.select(lambda: gr.Dropdown(choices=_choices(loras)), outputs=lora, **private)
-    go.click(
-        _merge(studio, permission),
-        [model, what, strength, fine, base, lora, name],
-        [way, opened],
-        **LONG_WORK,
-        **private,
-    )
-    return [model]
+    page.lists.append(model)
+    under_way = gr.State(None)
 
+    def wish(values: dict[gr.Component, Any]) -> Merge:
+        if values[what] == FINE_TUNE:
+            added = {"fine_tuned": values[fine].strip(), "base": values[base].strip()}
+        else:
+            added = {"lora": values[lora] or ""}
+        title = values[name].strip()
+        return Merge(values[model], as_id(title), strength=values[strength], title=title, **added)
 
-def _choices(loras: Loras) -> list[tuple[str, str]]:
-    return [(card.title, card.id) for card in loras.cards()]
-
-
-def _merge(studio: Studio, permission: Permission) -> Callable:
-    """As a job, in a process of its own: loading here would disturb the thread that owns the models."""
-
-    def merge(model: str, what: str, strength: float, fine: str, base: str, lora: str | None, name: str):
-        tuned = (
-            {"fine_tuned": fine.strip(), "base": base.strip()} if what == FINE_TUNE else {"lora": lora or ""}
-        )
-        options = Options(model, as_id(name), strength=strength, title=name.strip(), **tuned)
-        database = Database()
+    def merged(values: dict[gr.Component, Any]) -> Iterator[dict[gr.Component, Any]]:
+        """As a job, in a process of its own: loading here would disturb the thread that owns the models."""
         try:
-            permission.check("Merging models")
-            job = merging.start(database, studio.registry, options)
-            while job.under_way:
-                yield note(progress(database, job).text), gr.skip()
-                time.sleep(EVERY)
-                queue.look(database)
-                job = database.job(job.id)
+            job = start_merge(app, wish(values))
+            yield {under_way: job.id}
+            for job in _followed(app, job):
+                yield {way: note(progress(app.jobs, job).text)}
             if job.state == "done":
-                yield note(f"{options.title} is in every list now."), options.output
+                yield {way: note(f"{job.name} is in every list now."), opened: job.output}
             elif job.state == "stopped":
-                yield note("Stopped."), gr.skip()
+                yield {way: note("Stopped.")}
             else:
                 raise UserError(job.said)
         except UserError as error:
             complain(error)
-            yield "", gr.skip()
+            yield {way: ""}
 
-    return merge
+    def stopped(job: int | None) -> None:
+        try:
+            app.permission.check("Merging models")
+            if job is not None:
+                queue.stop(app.jobs, job)
+        except UserError as error:
+            complain(error)
+
+    private = {"show_progress": "hidden", "api_visibility": "private"}
+    what.change(
+        lambda what: {tuned: gr.Row(visible=what == FINE_TUNE), plugged: gr.Row(visible=what == LORA)},
+        what,
+        [tuned, plugged],
+        **private,
+    )
+    tab.select(lambda: gr.Dropdown(choices=_choices(app)), outputs=lora, **private)
+    go.click(
+        merged,
+        {model, what, strength, fine, base, lora, name},
+        [way, opened, under_way],
+        **LONG_WORK,
+        **private,
+    )
+    stop.click(stopped, under_way, None, **private)
+
+
+def _followed(app: Application, job: Job) -> Iterator[Job]:
+    """A job as it is, again and again, to its end."""
+    while job.under_way:
+        yield job
+        time.sleep(EVERY)
+        queue.look(app.jobs)
+        job = app.jobs.job(job.id)
+    yield job
+
+
+def _choices(app: Application) -> list[tuple[str, str]]:
+    return [(card.title, card.id) for card in app.loras.cards()]

@@ -1,40 +1,37 @@
 """The form of the Train tab: what to make, from what, how thoroughly; and what that will take.
 
 Its fields are those of all recipes together; choosing a recipe shows the ones it has. So a recipe that is
-added in `trainers/recipes` needs nothing here.
+added to `rf_app.settings.recipes` needs nothing here.
 """
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
 
 import gradio as gr
 
+from rf_app.actions.application import Application
 from rf_app.errors import UserError
 from rf_app.jobs import training
-from rf_app.jobs.database import Database
-from rf_app.jobs.options import Option
 from rf_app.jobs.plan import Wish
-from rf_app.jobs.recipes import PRESETS, Recipe, Shown, recipes
 from rf_app.jobs.words import duration, needs_in_words
 from rf_app.registry.card import as_id
-from rf_app.registry.controlnets import ControlNets
-from rf_app.registry.loras import Loras
-from rf_app.ui.complaint import complain
-from rf_app.ui.train_fields import advanced_field, advanced_update, shown_field
-from rf_app.ui.train_uploads import SUFFIXES
-from rf_app.workflows.generate import Studio
+from rf_app.settings.options import Option
+from rf_app.settings.recipes import PRESETS, Recipe, Shown, recipes
+from rf_app.ui.train.fields import advanced_field, advanced_update, shown_field
+from rf_app.ui.train.uploads import SUFFIXES
 
 NO_STYLE = ("None", "")
 PLACEHOLDER = "a red sailboat on the sea at sunset\na yellow tent in a pine forest at night"
+Values = dict[gr.Component, Any]
 
 
 @dataclass(frozen=True)
 class Form:
     """The parts, and what they are for the recipes."""
 
+    app: Application
     recipe: gr.Radio
     about: gr.HTML
     teacher: gr.Dropdown
@@ -52,49 +49,141 @@ class Form:
     start: gr.Button
 
     @property
-    def fields(self) -> list[gr.components.Component]:
-        """What a wish is made of, in the order of `read`."""
-        fixed = [self.recipe, self.teacher, self.preset, self.name, self.prompts, self.style, self.images]
-        return [*fixed, *self.settings.values(), *self.advanced.values()]
+    def fields(self) -> set[gr.Component]:
+        """What a wish is made of."""
+        fixed = {self.recipe, self.teacher, self.preset, self.name, self.prompts, self.style, self.images}
+        return fixed | self._own
 
     @property
-    def shaped(self) -> list[gr.components.Component]:
-        """What the choice of a recipe changes, in the order of `shape`."""
-        own = [self.about, self.teacher, self.preset, self.name, self.prompts_box, self.style, self.pictures]
-        return [*own, *self.settings.values(), *self.advanced.values(), self.estimate]
+    def shaped(self) -> set[gr.Component]:
+        """What `show` changes."""
+        shape = {self.about, self.prompts_box, self.pictures, self.estimate}
+        return self.fields | shape
 
-    def read(self, values: tuple) -> Wish:
-        """The wish that the fields say; `queue` checks it."""
-        name, teacher, preset, title, prompts, style, images, *rest = values
-        found = recipes()[name]
-        keys = [*self.settings, *self.advanced]
-        own = {key: value for key, value in zip(keys, rest, strict=True) if value not in (None, "")}
-        allowed = found.options()
+    @property
+    def _own(self) -> set[gr.Component]:
+        return {*self.settings.values(), *self.advanced.values()}
+
+    def read(self, values: Values) -> Wish:
+        """The wish that the fields say; `jobs.training` checks it."""
+        found = recipes()[values[self.recipe]]
+        fields, allowed = self.settings | self.advanced, found.options()
+        own = {key: values[field] for key, field in fields.items() if key in allowed}
+        title = values[self.name]
         return Wish(
-            recipe=name,
-            teacher=teacher or "",
+            recipe=found.name,
+            teacher=values[self.teacher] or "",
             output=as_id(title),
             title=title.strip(),
-            preset=preset,
-            prompts=prompts if "prompts" in found.asks else "",
-            style=(style or "") if "style" in found.asks else "",
-            images=images if "images" in found.asks else "",
-            settings={key: value for key, value in own.items() if key in allowed},
+            preset=values[self.preset],
+            prompts=values[self.prompts] if "prompts" in found.asks else "",
+            style=(values[self.style] or "") if "style" in found.asks else "",
+            images=values[self.images] if "images" in found.asks else "",
+            settings={key: value for key, value in own.items() if value not in (None, "")},
         )
 
+    def show(self, wish: Wish) -> Values:
+        """The fields as they are for a wish."""
+        found = recipes()[wish.recipe]
+        values = found.presets[wish.preset] | dict(wish.settings)
+        shown = {each.key: each for each in found.shown}
+        return {
+            self.recipe: wish.recipe,
+            self.about: _about(found),
+            self.teacher: gr.Dropdown(choices=teachers(self.app, found), value=wish.teacher),
+            self.preset: gr.Radio(choices=self._presets(wish), value=wish.preset),
+            self.name: wish.title,
+            self.prompts_box: gr.Column(visible="prompts" in found.asks),
+            self.prompts: wish.prompts,
+            self.style: gr.Dropdown(value=wish.style, visible="style" in found.asks),
+            self.pictures: gr.File(visible="images" in found.asks),
+            self.images: wish.images,
+            **{
+                field: type(field)(
+                    values.get(key),
+                    visible=key in shown,
+                    **({"label": shown[key].title, "info": shown[key].about} if key in shown else {}),
+                )
+                for key, field in self.settings.items()
+            },
+            **{field: advanced_update(key, field, found, wish) for key, field in self.advanced.items()},
+            self.estimate: self.said(wish),
+        }
 
-def free_name(studio: Studio, database: Database, title: str) -> str:
-    """The name, with a number where it is taken or about to be."""
-    stores = (studio.registry, Loras.beside(studio.registry), ControlNets.beside(studio.registry))
-    taken = {card.id for store in stores for card in store.cards()}
-    taken |= {job.output for job in database.jobs() if job.state != "done"}
-    base, number = re.sub(r" \d+$", "", title), 2
-    while as_id(title) in taken:
-        title, number = f"{base} {number}", number + 1
-    return title
+    def show_recipe(self, values: Values) -> Values:
+        """For the choice of a recipe: its fields, with the preset's values. Raises UserError."""
+        found = recipes()[values[self.recipe]]
+        title = self._title(found, values[self.name])
+        kinds = {card.id: card.kind for card in self.app.registry.cards()}
+        teacher = values[self.teacher]
+        if kinds.get(teacher) != found.teachers[0]:
+            teacher = first_teacher(self.app, found) or ""
+        wish = Wish(found.name, teacher, as_id(title), title, values[self.preset])
+        return self.show(replace(wish, prompts=values[self.prompts], images=values[self.images]))
+
+    def show_preset(self, values: Values) -> Values:
+        """For the choice of a preset: its values."""
+        found = recipes()[values[self.recipe]]
+        wish = Wish(found.name, "", "", preset=values[self.preset])
+        own = found.presets[wish.preset]
+        return {field: own.get(key) for key, field in self.settings.items()} | {
+            field: advanced_update(key, field, found, wish) for key, field in self.advanced.items()
+        }
+
+    def show_lists(self, values: Values) -> Values:
+        """For the opening of the tab: the models and LoRAs there are now, and how long each preset takes.
+
+        No value but a name that is taken: somebody may have begun to fill the form in. Raises UserError.
+        """
+        found = recipes()[values[self.recipe]]
+        title = self._title(found, values[self.name])
+        wish = Wish(found.name, values[self.teacher] or "", as_id(title), preset=values[self.preset])
+        return {
+            self.teacher: gr.Dropdown(choices=teachers(self.app, found)),
+            self.preset: gr.Radio(choices=self._presets(wish)),
+            self.name: gr.skip() if title == values[self.name] else title,
+            self.style: gr.Dropdown(choices=styles(self.app)),
+        }
+
+    def said(self, wish: Wish) -> str:
+        """The estimate for a wish, or what is wrong with it."""
+        jobs, registry = self.app.jobs, self.app.registry
+        try:
+            training.check(jobs, wish, registry)
+            return f"<p>{escape(needs_in_words(training.needs(jobs, wish, registry)))}</p>"
+        except UserError as error:
+            return f'<p class="problem">{escape(str(error))}</p>'
+
+    def free_name(self, title: str) -> str:
+        """The name, with a number where it is taken or about to be."""
+        stores = (self.app.registry, self.app.loras, self.app.controlnets)
+        taken = {card.id for store in stores for card in store.cards()}
+        taken |= {job.output for job in self.app.jobs.jobs() if job.state != "done"}
+        base, number = re.sub(r" \d+$", "", title), 2
+        while as_id(title) in taken:
+            title, number = f"{base} {number}", number + 1
+        return title
+
+    def _title(self, found: Recipe, own_name: str) -> str:
+        """A name of one's own stays; one that was proposed goes with what is made."""
+        proposed = re.sub(r" \d+$", "", own_name) in {each.proposes for each in recipes().values()}
+        return self.free_name(found.proposes) if proposed else own_name
+
+    def _presets(self, wish: Wish) -> list[tuple[str, str]]:
+        """The presets, with the time each takes here."""
+        choices = []
+        for name, title in PRESETS.items():
+            each = Wish(wish.recipe, wish.teacher, wish.output, preset=name)
+            try:
+                seconds = training.needs(self.app.jobs, each, self.app.registry).seconds
+                title = f"{title}\n{duration(seconds)}"
+            except UserError:
+                pass  # of no use to anybody who has not chosen it
+            choices.append((title, name))
+        return choices
 
 
-def build(studio: Studio) -> Form:
+def build(app: Application) -> Form:
     """Lay the form out, for the first recipe."""
     known = recipes()
     first = next(iter(known.values()))
@@ -113,8 +202,8 @@ def build(studio: Studio) -> Form:
         )
         about = gr.HTML(_about(first), elem_id="train-about")
         teacher = gr.Dropdown(
-            teachers(studio, first),
-            value=first_teacher(studio, first),
+            teachers(app, first),
+            value=first_teacher(app, first),
             label="From",
             filterable=False,
             elem_id="train-teacher",
@@ -147,7 +236,7 @@ def build(studio: Studio) -> Form:
                 "Take them from a text file", file_types=[".txt"], size="sm", elem_id="train-prompt-file"
             )
         style = gr.Dropdown(
-            styles(studio),
+            styles(app),
             value="",
             label="Style",
             info="A LoRA that goes into the teacher first.",
@@ -172,140 +261,27 @@ def build(studio: Studio) -> Form:
             estimate = gr.HTML("", elem_id="train-estimate")
             start = gr.Button("Start", variant="primary", elem_id="train-start")
     return Form(
-        recipe, about, teacher, preset, name, prompts_box, prompts, prompt_file, style, pictures, images,
+        app, recipe, about, teacher, preset, name, prompts_box, prompts, prompt_file, style, pictures, images,
         settings, advanced, estimate, start,
     )  # fmt: skip
 
 
+def teachers(app: Application, found: Recipe) -> list[tuple[str, str]]:
+    """The models a recipe can begin with."""
+    kinds = {card.id: card.kind for card in app.registry.cards()}
+    return [(title, id) for title, id in app.models() if kinds.get(id) in found.teachers]
+
+
+def first_teacher(app: Application, found: Recipe) -> str | None:
+    """The model a recipe begins with where nobody chooses: of its first kind, the bundled before others."""
+    cards = app.registry.cards()
+    return next((card.id for kind in found.teachers for card in cards if card.kind == kind), None)
+
+
+def styles(app: Application) -> list[tuple[str, str]]:
+    """The LoRAs at hand."""
+    return [NO_STYLE, *((card.title, card.id) for card in app.loras.cards())]
+
+
 def _about(found: Recipe) -> str:
     return f"<p>{escape(found.about)}</p>"
-
-
-def teachers(studio: Studio, found: Recipe) -> list[tuple[str, str]]:
-    """The models a recipe can begin with."""
-    kinds = {card.id: card.kind for card in studio.registry.cards()}
-    return [(title, id) for title, id in studio.models() if kinds.get(id) in found.teachers]
-
-
-def first_teacher(studio: Studio, found: Recipe) -> str | None:
-    """The model a recipe begins with where nobody chooses: of its first kind, the bundled before others."""
-    cards = studio.registry.cards()
-    for kind in found.teachers:
-        for card in cards:
-            if card.kind == kind:
-                return card.id
-    return None
-
-
-def styles(studio: Studio) -> list[tuple[str, str]]:
-    """The LoRAs at hand."""
-    return [NO_STYLE, *((card.title, card.id) for card in Loras.beside(studio.registry).cards())]
-
-
-def lists(studio: Studio, database: Database) -> Callable:
-    """For the opening of the tab: the models and LoRAs there are now, and how long each preset takes."""
-
-    def now(name: str, preset: str, teacher: str, own_name: str) -> list[Any]:
-        found = recipes()[name]
-        try:
-            title = _title(studio, database, found, own_name)
-        except UserError as error:
-            complain(error)
-            return [gr.skip()] * 4
-        wish = Wish(name, teacher, as_id(title), preset=preset)
-        # No value but a name that is taken: somebody may have begun to fill the form in.
-        return [
-            gr.Dropdown(choices=teachers(studio, found)),
-            gr.Radio(choices=_presets(studio, database, wish)),
-            gr.skip() if title == own_name else title,
-            gr.Dropdown(choices=styles(studio)),
-        ]
-
-    return now
-
-
-def shape(studio: Studio, database: Database, form: Form) -> Callable:
-    """For the choice of a recipe: its fields, with the preset's values."""
-
-    def change(name: str, preset: str, teacher: str, own_name: str) -> list[Any]:
-        found = recipes()[name]
-        try:
-            title = _title(studio, database, found, own_name)
-        except UserError as error:
-            complain(error)
-            return [gr.skip()] * len(form.shaped)
-        kinds = {card.id: card.kind for card in studio.registry.cards()}
-        if kinds.get(teacher) != found.teachers[0]:
-            teacher = first_teacher(studio, found) or ""
-        wish = Wish(name, teacher, as_id(title), title, preset)
-        return fill(studio, database, form, wish)
-
-    return change
-
-
-def _title(studio: Studio, database: Database, found: Recipe, own_name: str) -> str:
-    """A name of one's own stays; one that was proposed goes with what is made."""
-    proposed = re.sub(r" \d+$", "", own_name) in {each.proposes for each in recipes().values()}
-    return free_name(studio, database, found.proposes) if proposed else own_name
-
-
-def fill(studio: Studio, database: Database, form: Form, wish: Wish) -> list[Any]:
-    """The fields of `shaped` as they are for a wish."""
-    found = recipes()[wish.recipe]
-    values = found.presets[wish.preset] | dict(wish.settings)
-    titles = {each.key: each for each in found.shown}
-    return [
-        _about(found),
-        gr.Dropdown(choices=teachers(studio, found), value=wish.teacher),
-        gr.Radio(choices=_presets(studio, database, wish), value=wish.preset),
-        wish.title,
-        gr.Column(visible="prompts" in found.asks),
-        gr.Dropdown(value=wish.style, visible="style" in found.asks),
-        gr.File(visible="images" in found.asks),
-        *(
-            type(field)(
-                values.get(key),
-                visible=key in titles,
-                **({"label": titles[key].title, "info": titles[key].about} if key in titles else {}),
-            )
-            for key, field in form.settings.items()
-        ),
-        *(advanced_update(key, field, found, wish) for key, field in form.advanced.items()),
-        said(studio, database, wish),
-    ]
-
-
-def preset_values(form: Form) -> Callable:
-    """For the choice of a preset: its values."""
-
-    def change(name: str, preset: str) -> list[Any]:
-        found = recipes()[name]
-        values = found.presets[preset]
-        wish = Wish(name, "", "", preset=preset)
-        hints = (advanced_update(key, field, found, wish) for key, field in form.advanced.items())
-        return [*(values.get(key) for key in form.settings), *hints]
-
-    return change
-
-
-def _presets(studio: Studio, database: Database, wish: Wish) -> list[tuple[str, str]]:
-    """The presets, with the time each takes here."""
-    choices = []
-    for name, title in PRESETS.items():
-        try:
-            each = Wish(wish.recipe, wish.teacher, wish.output, preset=name)
-            needs = training.needs(database, each, studio.registry)
-            title = f"{title}\n{duration(needs.seconds)}"
-        except UserError:
-            pass
-        choices.append((title, name))
-    return choices
-
-
-def said(studio: Studio, database: Database, wish: Wish) -> str:
-    """The estimate for a wish, or what is wrong with it."""
-    try:
-        training.check(database, wish, studio.registry)
-        return f"<p>{escape(needs_in_words(training.needs(database, wish, studio.registry)))}</p>"
-    except UserError as error:
-        return f'<p class="problem">{escape(str(error))}</p>'

@@ -10,11 +10,11 @@ import time
 from collections import deque
 from contextlib import suppress
 
+from rf_app.actions.application import Application
+from rf_app.actions.words import duration
 from rf_app.errors import UserError
-from rf_app.jobs.database import Database
-from rf_app.pipeline.requests import GenerateRequest
-from rf_app.workflows.generate import Studio
-from rf_app.workflows.words import duration
+from rf_app.pipeline.turns import result_of
+from rf_app.settings.picture import PictureSettings
 
 EVERY = 8.0  # seconds
 KEPT = 7  # measurements, of which the median counts
@@ -23,9 +23,9 @@ KEPT = 7  # measurements, of which the median counts
 class Pace:
     """Seconds of one picture of the model the page opens with, with a training under way and without."""
 
-    def __init__(self, studio: Studio, database: Database):
+    def __init__(self, app: Application):
         """Nothing is measured before the first `look`."""
-        self.studio, self.database = studio, database
+        self.app = app
         self._busy: deque[float] = deque(maxlen=KEPT)
         self._idle: deque[float] = deque(maxlen=KEPT)
         self._last = -EVERY
@@ -41,16 +41,16 @@ class Pace:
 
     def _measure(self, busy: bool) -> None:
         with suppress(UserError):
-            model = self.studio.first_model()
-            taken = self.studio.worker.generate(GenerateRequest("a lake", model)).timings.total
+            model = self.app.first_model()
+            taken = result_of(self.app.worker.draw(PictureSettings("a lake", model))).timings.total
             kept = self._busy if busy else self._idle
             kept.append(taken)
             if not busy:
-                self.database.measured(f"picture {model}", 0.0, statistics.median(kept))
+                self.app.jobs.measured(f"picture {model}", 0.0, statistics.median(kept))
 
     def in_words(self) -> str:
         """How much longer a picture takes while it trains; "" before both were measured."""
-        idle = self.database.rates(f"picture {self.studio.first_model()}").get(0.0)
+        idle = self.app.jobs.rates(f"picture {self.app.first_model()}").get(0.0)
         if idle is None or not self._busy:
             return ""
         busy = statistics.median(self._busy)

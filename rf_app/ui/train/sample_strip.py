@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from rf_app.ui.stage import data_url
+from rf_app.ui.parts.image import data_url
 
 ROWS, COLUMNS = 3, 7  # prompts, and moments in time
 GAP = 6  # pixels

@@ -12,39 +12,38 @@ from typing import Any
 
 import gradio as gr
 
+from rf_app.actions.application import Application
 from rf_app.errors import UserError
 from rf_app.jobs import queue, training
-from rf_app.jobs.database import Database
 from rf_app.jobs.log import tail
 from rf_app.jobs.plan import Wish
 from rf_app.jobs.progress import progress
-from rf_app.jobs.recipes import recipe
 from rf_app.jobs.stage import TRAINING
 from rf_app.registry.card import as_id
-from rf_app.registry.permission import Permission
-from rf_app.ui import job_view, train_form
-from rf_app.ui.complaint import complain
-from rf_app.ui.job_opening import opening
-from rf_app.ui.pace import Pace
-from rf_app.ui.sample_strip import sample_strip
-from rf_app.ui.train_uploads import keep_pictures, prompts_of
-from rf_app.workflows.generate import Studio
+from rf_app.settings.recipes import recipe
+from rf_app.ui.parts.complaint import complain
+from rf_app.ui.parts.context import Page
+from rf_app.ui.train import form as train_form
+from rf_app.ui.train import view
+from rf_app.ui.train.opening import opening
+from rf_app.ui.train.pace import Pace
+from rf_app.ui.train.sample_strip import sample_strip
+from rf_app.ui.train.uploads import keep_pictures, prompts_of
 
 EVERY = 1.0  # seconds
 CLOSED = """<div class="lead"><p>Training is off on this public page. Run your own copy to train: everything
 it needs comes with it. The owner of this page can turn it on with <code>--allow-training</code>.</p></div>"""
-PARTS = ("list", "head", "actions", "charts", "strip", "log")
+Values = dict[gr.Component, Any]
 
 
-def build(studio: Studio, tab: gr.Tab, permission: Permission) -> None:
-    """Lay the tab out and connect it, inside `tab`."""
-    if not permission:
+def build(app: Application, page: Page) -> None:
+    """Lay the tab out and connect it, inside the page's tab."""
+    if not app.permission:
         gr.HTML(CLOSED, elem_id="train-closed")
         return
-    database = Database()
-    pace = Pace(studio, database)
+    pace = Pace(app)
     with gr.Column(elem_id="train"):
-        form = train_form.build(studio)
+        form = train_form.build(app)
         with gr.Column(elem_id="train-side"):
             jobs = gr.HTML("", elem_id="train-jobs")
             with gr.Column(elem_id="train-job", visible=False) as details:
@@ -57,139 +56,122 @@ def build(studio: Studio, tab: gr.Tab, permission: Permission) -> None:
     act = gr.Textbox("", visible="hidden", elem_id="sent-train")
     selected, before = gr.State(None), gr.State({})
     timer = gr.Timer(EVERY, active=False)
-    view = [before, selected, timer, details, jobs, head, actions, charts, strip, log]
+
+    def show(seen: dict[int, Any], chosen_id: int | None) -> Values:
+        """What has changed since; seen: by the id of a part, what the page has."""
+        try:
+            found = queue.look(app.jobs)
+        except UserError as error:
+            complain(error)
+            return gr.skip()
+        pace.look(any(job.state == "running" and job.kind == TRAINING for job in found))
+        chosen = next((job for job in found if job.id == chosen_id), found[0] if found else None)
+        ways = {job.id: (job, progress(app.jobs, job)) for job in found}
+        parts: Values = dict.fromkeys((jobs, head, actions, charts, strip, log), "")
+        parts[jobs] = view.job_list(list(ways.values()), chosen and chosen.id)
+        if chosen:
+            way, folder = ways[chosen.id][1], app.jobs.job_folder(chosen.id)
+            slower = pace.in_words() if chosen.state == "running" else ""
+            parts[head] = view.job_head(chosen, way, slower)
+            parts[actions] = view.job_actions(chosen, _bytes(folder), opening(app, chosen))
+            parts[charts] = view.job_charts(way)
+            parts[strip] = sample_strip(way.sheets)
+            parts[log] = view.job_log(tail(folder))
+        active = any(job.under_way for job in found)
+        now = {part._id: hash(text) for part, text in parts.items()}
+        now |= {timer._id: active, details._id: bool(found)}
+        fresh = parts | {timer: gr.Timer(active=active), details: gr.Column(visible=bool(found))}
+        changed = {part: new for part, new in fresh.items() if seen.get(part._id) != now[part._id]}
+        return changed | {before: now, selected: chosen and chosen.id}
+
+    def started(values: Values) -> Values:
+        try:
+            app.permission.check("Training")
+            job = training.start(app.jobs, form.read(values), app.registry)
+        except UserError as error:
+            complain(error)
+            return gr.skip()
+        return {selected: job.id, form.name: form.free_name(job.title)}
+
+    acts: dict[str, Callable[[int], object]] = {
+        "show": lambda id: None,
+        "stop": lambda id: queue.stop(app.jobs, id),
+        "resume": lambda id: queue.resume(app.jobs, id),
+        "up": lambda id: app.jobs.move(id, up=True),
+        "down": lambda id: app.jobs.move(id, up=False),
+        "delete": lambda id: queue.delete(app.jobs, id),
+        "copy": lambda id: _copied(app, id),
+    }
+
+    def acted(text: str, chosen: int | None) -> Values:
+        """What a button of a job says: {"act": "stop", "job": 3}."""
+        try:
+            app.permission.check("Training")
+            said = json.loads(text)
+            name, id = said["act"], int(said["job"])
+            wish = acts[name](id)
+            chosen = {"show": id, "copy": id, "resume": id, "delete": None}.get(name, chosen)
+            if name != "copy":
+                return {selected: chosen}
+            title = form.free_name(wish.title or wish.output)
+            return {selected: chosen} | form.show(replace(wish, title=title, output=as_id(title)))
+        except UserError as error:
+            complain(error)
+        except (ValueError, KeyError, TypeError):  # nothing that a button of ours says
+            pass
+        return gr.skip()
+
+    def told(show_fields: Callable[[Values], Values]) -> Callable[[Values], Values]:
+        """The same, with a toast for what cannot be."""
+
+        def change(values: Values) -> Values:
+            try:
+                return show_fields(values)
+            except UserError as error:
+                complain(error)
+                return gr.skip()
+
+        return change
+
     private = {"show_progress": "hidden", "api_visibility": "private"}
-    show = _show(studio, database, pace)
-
-    gr.on([timer.tick, tab.select], show, [before, selected], view, queue=False, **private)
-    started = form.start.click(
-        _start(studio, database, permission, form), form.fields, [selected, form.name], **private
-    )
-    started.then(show, [before, selected], view, **private)
-    act.change(
-        _act(studio, database, permission, form),
-        [act, selected],
-        [selected, form.recipe, form.prompts, form.images, *form.shaped],
-        **private,
-    ).then(show, [before, selected], view, **private)
-
-    form.recipe.input(
-        train_form.shape(studio, database, form),
-        [form.recipe, form.preset, form.teacher, form.name],
-        form.shaped,
-        **private,
-    )
+    parts = [before, selected, timer, details, jobs, head, actions, charts, strip, log]
+    look = {"fn": show, "inputs": [before, selected], "outputs": parts, **private}
+    gr.on([timer.tick, page.tab.select], queue=False, **look)
+    start = form.start.click(started, form.fields, [selected, form.name], **private)
+    start.then(**look)
+    act.change(acted, [act, selected], [selected, *form.shaped], **private).then(**look)
+    choice = {form.recipe, form.preset, form.teacher, form.name, form.prompts, form.images}
+    form.recipe.input(told(form.show_recipe), choice, list(form.shaped), **private)
     form.prompt_file.upload(prompts_of, form.prompt_file, form.prompts, **private)
-    form.pictures.change(keep_pictures(database), form.pictures, form.images, **private)
+    form.pictures.change(keep_pictures(app.jobs), form.pictures, form.images, **private)
     # As a rule only what a person changes is listened to: each event sends every field.
-    preset_chosen = form.preset.input(
-        train_form.preset_values(form),
-        [form.recipe, form.preset],
-        [*form.settings.values(), *form.advanced.values()],
-        **private,
-    )
+    own = [*form.settings.values(), *form.advanced.values()]
+    preset_chosen = form.preset.input(form.show_preset, {form.recipe, form.preset}, own, **private)
     # Models and LoRAs may have come since the page was opened.
-    tab_opened = tab.select(
-        train_form.lists(studio, database),
-        [form.recipe, form.preset, form.teacher, form.name],
-        [form.teacher, form.preset, form.name, form.style],
-        **private,
-    )
+    lists = [form.teacher, form.preset, form.name, form.style]
+    tab_opened = page.tab.select(told(form.show_lists), choice, lists, **private)
     estimate = {
-        "fn": lambda *values: train_form.said(studio, database, form.read(values)),
+        "fn": lambda values: form.said(form.read(values)),
         "inputs": form.fields,
         "outputs": form.estimate,
         "trigger_mode": "always_last",
+        **private,
     }
-    own = [form.teacher, form.name, form.style, *form.settings.values(), *form.advanced.values()]
     # A text box's `input` misses pasting and deleting.
-    changes = [field.change if isinstance(field, gr.Textbox) else field.input for field in own]
-    gr.on([form.images.change, *changes], **estimate, **private)
-    for event in (tab_opened, preset_chosen, started):
-        event.then(**estimate, **private)
+    changed = [form.teacher, form.name, form.style, *own]
+    changes = [field.change if isinstance(field, gr.Textbox) else field.input for field in changed]
+    gr.on([form.images.change, *changes], **estimate)
+    for event in (tab_opened, preset_chosen, start):
+        event.then(**estimate)
 
 
-def _start(studio: Studio, database: Database, permission: Permission, form: train_form.Form) -> Callable:
-    def start(*values: Any) -> tuple:
-        try:
-            permission.check("Training")
-            job = training.start(database, form.read(values), studio.registry)
-        except UserError as error:
-            complain(error)
-            return gr.skip(), gr.skip()
-        return job.id, train_form.free_name(studio, database, job.title)
-
-    return start
-
-
-def _act(studio: Studio, database: Database, permission: Permission, form: train_form.Form) -> Callable:
-    """What a button of a job says: {"act": "stop", "job": 3}."""
-    acts: dict[str, Callable[[int], object]] = {
-        "show": lambda id: None,
-        "stop": lambda id: queue.stop(database, id),
-        "resume": lambda id: queue.resume(database, id),
-        "up": lambda id: database.move(id, up=True),
-        "down": lambda id: database.move(id, up=False),
-        "delete": lambda id: queue.delete(database, id),
-        "copy": lambda id: recipe(database.job(id).wish.recipe),  # it may be gone
-    }
-
-    def do(text: str, selected: int | None) -> list[Any]:
-        form_as_it_is = [gr.skip()] * (3 + len(form.shaped))
-        try:
-            permission.check("Training")
-            said = json.loads(text)
-            name, id = said["act"], int(said["job"])
-            wish = database.job(id).wish
-            if name == "copy" and not isinstance(wish, Wish):
-                raise UserError(f"Job {id} is no training: it cannot be put into this form.")
-            acts[name](id)
-        except UserError as error:
-            complain(error)
-            return [gr.skip(), *form_as_it_is]
-        except (ValueError, KeyError, TypeError):  # nothing that a button of ours says
-            return [gr.skip(), *form_as_it_is]
-        chosen = {"show": id, "copy": id, "resume": id, "delete": None}.get(name, selected)
-        if name != "copy":
-            return [chosen, *form_as_it_is]
-        title = train_form.free_name(studio, database, wish.title or wish.output)
-        wish = replace(wish, title=title, output=as_id(title))
-        fields = train_form.fill(studio, database, form, wish)
-        return [chosen, wish.recipe, wish.prompts, wish.images, *fields]
-
-    return do
-
-
-def _show(studio: Studio, database: Database, pace: Pace) -> Callable:
-    def show(before: dict[str, str], selected: int | None) -> tuple:
-        try:
-            found = queue.look(database)
-        except UserError as error:
-            complain(error)
-            return (gr.skip(),) * (4 + len(PARTS))
-        pace.look(any(job.state == "running" and job.kind == TRAINING for job in found))
-        chosen = next((job for job in found if job.id == selected), found[0] if found else None)
-        ways = [(job, progress(database, job)) for job in found]
-        parts = dict.fromkeys(PARTS, "")
-        parts["list"] = job_view.job_list(ways, chosen and chosen.id)
-        if chosen:
-            way = next(way for job, way in ways if job.id == chosen.id)
-            folder = database.job_folder(chosen.id)
-            parts["head"] = job_view.job_head(
-                chosen, way, pace.in_words() if chosen.state == "running" else ""
-            )
-            parts["actions"] = job_view.job_actions(chosen, _bytes(folder), opening(studio, chosen))
-            parts["charts"] = job_view.job_charts(way)
-            parts["strip"] = sample_strip(way.sheets)
-            parts["log"] = job_view.job_log(tail(folder))
-        changed = [gr.skip() if before.get(name) == hash(parts[name]) else parts[name] for name in PARTS]
-        active = any(job.under_way for job in found)
-        now = {name: hash(text) for name, text in parts.items()} | {"active": active, "any": bool(found)}
-        pulse = gr.skip() if before.get("active") == active else gr.Timer(active=active)
-        box = gr.skip() if before.get("any") == bool(found) else gr.Column(visible=bool(found))
-        return now, chosen and chosen.id, pulse, box, *changed
-
-    return show
+def _copied(app: Application, id: int) -> Wish:
+    """The wish of a job, to be changed; raises UserError where it is no training of a recipe that is here."""
+    wish = app.jobs.job(id).wish
+    if not isinstance(wish, Wish):
+        raise UserError(f"Job {id} is no training: it cannot be put into this form.")
+    recipe(wish.recipe)
+    return wish
 
 
 def _bytes(folder: Path) -> float:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rf_app.errors import UserError
 from rf_app.jobs.database import Database
-from rf_app.ui.complaint import complain
+from rf_app.ui.parts.complaint import complain
 
 MAX_PROMPT_FILE = 4_000_000  # bytes
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")

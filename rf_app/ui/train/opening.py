@@ -3,21 +3,21 @@
 from dataclasses import asdict
 from typing import Any
 
+from rf_app.actions.application import Application
+from rf_app.actions.examples import DRAWINGS, examples
 from rf_app.errors import UserError
 from rf_app.jobs.job import Job
 from rf_app.jobs.plan import Wish
-from rf_app.jobs.recipes import recipes
-from rf_app.pipeline.requests import Control
-from rf_app.plugins.picture import read_picture
-from rf_app.ui.send import send_button
-from rf_app.workflows.examples import DRAWINGS, examples
-from rf_app.workflows.generate import Studio
+from rf_app.plugins.picture import encode_map, read_picture
+from rf_app.settings.picture import Control
+from rf_app.settings.recipes import recipes
+from rf_app.ui.parts.send import send_button
 
 PROMPT = "a snowy mountain near a lake at sunset"
 SEED = 7
 
 
-def opening(studio: Studio, job: Job) -> str:
+def opening(app: Application, job: Job) -> str:
     """The buttons, of a job that is done and whose product is still there."""
     wish, known = job.wish, recipes()
     made = job.state == "done" and job.stages[-1].finished
@@ -32,7 +32,7 @@ def opening(studio: Studio, job: Job) -> str:
     if makes == "loras":
         return send_button("generate", _styled(wish))
     if makes == "controlnets":
-        return _following(studio, wish)
+        return _following(app, wish)
     return ""
 
 
@@ -46,11 +46,12 @@ def _styled(wish: Wish) -> dict[str, Any]:
     return {"prompt": called, "model": wish.teacher, "seed": SEED, "loras": [style]}
 
 
-def _following(studio: Studio, wish: Wish) -> str:
+def _following(app: Application, wish: Wish) -> str:
     drawing = examples(DRAWINGS)[0]
+    image = encode_map(read_picture(drawing.path.read_bytes()))
     try:
-        lines = studio.condition_map(read_picture(drawing.path.read_bytes()), wish.teacher, "scribble")
+        control = app.with_map(Control(wish.output, image, "scribble"), wish.teacher)
     except UserError:  # the model it was trained beside is gone
         return ""
     settings = {"prompt": drawing.prompt, "model": wish.teacher, "seed": drawing.seed}
-    return send_button("generate", settings | {"control": [asdict(Control(wish.output, lines))]})
+    return send_button("generate", settings | {"control": [asdict(control)]})

@@ -1,6 +1,6 @@
 """Jobs as HTML: the list, and one of them with its progress, curves, samples and log.
 
-Buttons carry what they do in data-job and data-act; assets/page.js brings it to the tab. Each text that came
+Buttons carry what they do in data-job and data-act; page.js brings it to the tab. Each text that came
 from a user or a process is escaped.
 """
 
@@ -10,10 +10,10 @@ from html import escape
 from rf_app.jobs.job import Job
 from rf_app.jobs.plan import Wish
 from rf_app.jobs.progress import Curve, Progress
-from rf_app.jobs.recipes import recipes
 from rf_app.jobs.stage import LANES
 from rf_app.jobs.words import duration, size, state_in_words, work_in_words
-from rf_app.ui.chart import Axis, Point, Series, chart
+from rf_app.settings.recipes import recipes
+from rf_app.ui.parts.chart import Axis, Point, Series, chart
 
 FIGURES = {  # what trainers call them: title, and what the axis says
     "loss": ("Loss", "lower is better"),
