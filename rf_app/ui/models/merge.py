@@ -79,9 +79,9 @@ def build(app: Application, page: Page, tab: gr.Tab, opened: gr.Textbox) -> None
     def merged(values: dict[gr.Component, Any]) -> Iterator[dict[gr.Component, Any]]:
         """As a job, in a process of its own: loading here would disturb the thread that owns the models."""
         try:
-            job = start_merge(app, wish(values))
-            yield {under_way: job.id}
-            for job in _followed(app, job):
+            begun = start_merge(app, wish(values))
+            yield {under_way: begun.id}
+            for job in _followed(app, begun):
                 yield {way: note(progress(app.jobs, job).text)}
             if job.state == "done":
                 yield {way: note(f"{job.name} is in every list now."), opened: job.output}
