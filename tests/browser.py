@@ -18,7 +18,7 @@ from tests.settled import PATIENCE, settled, watch
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-    from rf_app.workflows.generate import Studio
+    from rf_app.actions.application import Application
 
 COMMANDS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MAC_CHROME = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
@@ -73,13 +73,16 @@ def chromium() -> Iterator["Browser"]:
 
 
 @contextmanager
-def served(studio: "Studio") -> Iterator[str]:
-    """The address of the page on `studio`, as `app.py` would serve it."""
-    from rf_app.ui.page import build, launch_options
-    from rf_app.workflows.examples import FOLDER
+def served(app: "Application", examples: Path | None = None, **options: Any) -> Iterator[str]:
+    """The address of the page on `app`, as `app.py` would serve it.
 
-    page = build(studio, FOLDER)
-    _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, **launch_options())
+    examples: a folder of pictures to begin with, if not the bundled ones. options: for the launch.
+    """
+    from rf_app.actions.examples import FOLDER
+    from rf_app.ui.page import build, launch_options
+
+    page = build(app, examples or FOLDER)
+    _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, **launch_options(), **options)
     yield address
     page.close(verbose=False)
 
