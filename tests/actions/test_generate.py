@@ -1,34 +1,34 @@
-"""The Generate workflow without a browser."""
+"""Pictures of a prompt: each carries what makes it again, and a program gets everything as JSON."""
 
-import io
 import json
+from dataclasses import replace
 
 import pytest
-from PIL import Image
 
+from rf_app.actions.generate import Generate, answer, generate
+from rf_app.actions.hints import hint
+from rf_app.actions.progress import Progress
+from rf_app.actions.run import results
 from rf_app.errors import UserError
-from rf_app.pipeline.png import read_settings, save_png
-from rf_app.pipeline.requests import GenerateRequest
-from rf_app.pipeline.worker import Worker
-from rf_app.registry.folders import Registry
-from rf_app.workflows.generate import Studio
+from rf_app.pipeline.png import read_png_settings
+from rf_app.pipeline.turns import result_of
+from rf_app.plugins.picture import digest
+from rf_app.settings.picture import Control, PictureSettings
+from tests.actions.test_restore import CONTROL
 
 PROMPT = "a mountain near a lake"
 
 
-def saved(tmp_path, settings):
-    """A PNG with the given settings, as an upload would be."""
-    path = tmp_path / "upload.png"
-    save_png(Image.new("RGB", (8, 8)), path, settings)
-    return path
+def draw(app, *settings, count=1, **named):
+    return results(generate(app, Generate(PictureSettings(*settings, **named), count)))
 
 
-def test_each_picture_carries_what_makes_it_again_alone(studio, tmp_path):
-    shown = studio.generate(GenerateRequest(PROMPT, "tiny-2rf", seed=40, count=3, negative_prompt="tent"))
-    for i, picture in enumerate(shown.pictures):
+def test_each_picture_carries_what_makes_it_again_alone(app, tmp_path):
+    pictures = draw(app, PROMPT, "tiny-2rf", seed=40, count=3, negative_prompt="tent")
+    for i, picture in enumerate(pictures):
         path = tmp_path / picture.name
         path.write_bytes(picture.png)
-        settings = read_settings(path)
+        settings = read_png_settings(path)
         assert settings == {
             "prompt": PROMPT,
             "negative_prompt": "tent",
@@ -38,44 +38,74 @@ def test_each_picture_carries_what_makes_it_again_alone(studio, tmp_path):
             "solver": "euler",
             "seed": 40 + i,
         }
-        again = studio.generate(GenerateRequest(**settings)).pictures[0]
-        with Image.open(io.BytesIO(picture.png)) as image:
-            assert image.tobytes() == again.image.tobytes()
+        assert [each.png for each in draw(app, **settings)] == [picture.png]
+    assert len({picture.drawn.image.tobytes() for picture in pictures}) == 3
 
 
-def test_models_come_quickest_first_and_the_first_is_opened(studio):
-    assert [id for _, id in studio.models()] == ["tiny-instaflow", "tiny-2rf", "tiny-sd"]
-    assert studio.first_model() == "tiny-instaflow"
+def test_seeds_wrap_around(app):
+    pictures = draw(app, "a lake", seed=2**32 - 1, count=2)
+    assert [picture.drawn.settings.seed for picture in pictures] == [2**32 - 1, 0]
+    assert pictures[1].png == draw(app, "a lake", seed=0)[0].png
 
 
-def test_presets_are_the_cards_and_only_quick_models_follow_the_typing(studio):
-    quick, slow = studio.preset("tiny-instaflow"), studio.preset("tiny-sd")
-    assert (quick.steps, quick.guidance, quick.live) == (1, 1.0, True)
-    assert (slow.steps, slow.guidance) == (4, 3.0)
-    assert "96×96, one step" in quick.about
+def test_without_a_model_it_is_the_one_the_page_opens_with(app):
+    assert draw(app, "a lake")[0].drawn.settings.model == "tiny-instaflow"
 
 
-def test_equal_titles_are_told_apart(tiny_registry):
-    twin = tiny_registry.folder("tiny-2rf")
-    twin.joinpath("README.md").write_text(
-        twin.joinpath("README.md").read_text().replace("Tiny 2Rf", "Tiny Instaflow")
-    )
-    titles = [title for title, _ in Studio(tiny_registry, Worker(tiny_registry)).models()]
-    assert titles[:2] == ["Tiny Instaflow (tiny-instaflow)", "Tiny Instaflow (tiny-2rf)"]
+def test_progress_counts_pictures_and_others_have_their_turn_between_them(app):
+    heard = list(generate(app, Generate(PictureSettings("a lake", "tiny-2rf", 2), count=2)))
+    steps = [(each.done, each.of, each.text) for each in heard if isinstance(each, Progress)]
+    assert steps == [
+        (0.5, 2, "Picture 1 of 2"),
+        (1, 2, "Picture 1 of 2"),
+        (1.5, 2, "Picture 2 of 2"),
+        (2, 2, "Picture 2 of 2"),
+    ]
+    wish = generate(app, Generate(PictureSettings("a lake"), count=2))
+    first = next(each for each in wish if each is not None and not isinstance(each, Progress))
+    assert result_of(app.worker.draw(PictureSettings("a tent", "tiny-instaflow"))).image
+    assert [first, *results(wish)][1].drawn.settings.seed == 1
 
 
-def test_no_model_at_all_names_the_problems(tmp_path):
-    (tmp_path / "half").mkdir()
-    registry = Registry([tmp_path])
-    with pytest.raises(UserError, match=r"No usable model(.|\n)*half"):
-        Studio(registry, Worker(registry)).first_model()
+@pytest.mark.parametrize(
+    ("wish", "message"),
+    [
+        (Generate(PictureSettings("a"), 0), "count is 0"),
+        (Generate(PictureSettings("a"), 17), r"count is 17; it must be a whole number in 1\.\.16"),
+        (Generate(PictureSettings("a", seed=-1)), "seed is -1"),
+        (Generate(PictureSettings("a", seed="1")), "seed is '1'"),
+        (Generate(PictureSettings(" ")), "prompt is empty"),
+        (Generate(PictureSettings("a", "no-such")), "no model 'no-such'"),
+        (Generate(PictureSettings("a", control=CONTROL * 2)), "There are 4 controls; at most 2"),
+    ],
+)
+def test_a_bad_wish_is_named(app, wish, message):
+    with pytest.raises(UserError, match=message):
+        results(generate(app, wish))
 
 
-def test_unknown_words_are_named_with_what_is_known(studio):
-    hint = studio.generate(GenerateRequest("a zebra near a lake, 湖", "tiny-instaflow")).hint
-    assert hint.words == ("zebra", "湖")
-    assert hint.topics["water"] == ("lake",)
-    assert studio.generate(GenerateRequest(PROMPT, "tiny-instaflow")).hint is None
+def test_a_picture_to_follow_becomes_a_map(app):
+    """By the ControlNet's own way where nothing else is said; what the picture carries is the map."""
+    bar = CONTROL[0].image
+    edges = draw(app, PROMPT, control=(Control("tiny-canny", bar),))[0]
+    said = draw(app, PROMPT, control=(Control("tiny-canny", bar, "canny", 100, 200),))[0]
+    as_it_is = draw(app, PROMPT, control=(Control("tiny-canny", bar, "none"),))[0]
+    assert edges.png == said.png
+    (carried,) = edges.drawn.settings.control
+    assert carried.preprocessor == "none"
+    assert digest(carried.image) != digest(bar)
+    assert as_it_is.drawn.settings.control[0] == Control("tiny-canny", bar, "none")
+    assert edges.drawn.image.tobytes() != as_it_is.drawn.image.tobytes()
+    again = draw(app, PROMPT, control=(replace(carried),))[0]
+    assert again.png == edges.png
+
+
+def test_unknown_words_are_named_with_what_is_known(app):
+    (picture,) = draw(app, "a zebra near a lake, 湖")
+    found = hint(app, picture.drawn)
+    assert found.words == ("zebra", "湖")
+    assert found.topics["water"] == ("lake",)
+    assert hint(app, draw(app, PROMPT)[0].drawn) is None
 
 
 @pytest.mark.parametrize(
@@ -86,52 +116,9 @@ def test_unknown_words_are_named_with_what_is_known(studio):
         ("a mount near a lake", ("mount",)),  # finished
     ],
 )
-def test_a_word_being_typed_is_not_complained_about(studio, text, named):
-    hint = studio.generate(GenerateRequest(text, "tiny-instaflow"), typing=True).hint
-    assert (hint.words if hint else None) == named
-
-
-def test_restoring_gives_back_the_settings(studio, tmp_path):
-    settings = {
-        "prompt": PROMPT,
-        "negative_prompt": "tent",
-        "model": "tiny-2rf",
-        "steps": 7,
-        "guidance": 2.5,
-        "solver": "heun",
-        "seed": 2**32 - 1,
-    }
-    restored = studio.restore(saved(tmp_path, settings))
-    assert {name: getattr(restored, name) for name in settings} == settings
-    assert restored.note == ""
-
-
-def test_restoring_a_picture_of_a_model_that_is_not_here_keeps_the_rest(studio, tmp_path):
-    restored = studio.restore(saved(tmp_path, {"prompt": PROMPT, "model": "../gone", "seed": 5}))
-    assert (restored.model, restored.prompt, restored.seed) == ("tiny-instaflow", PROMPT, 5)
-    assert "../gone" in restored.note
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"prompt": PROMPT, "model": "tiny-sd", "steps": 1000}, "steps is 1000"),
-        ({"prompt": PROMPT, "model": "tiny-sd", "guidance": float("nan")}, "guidance is nan"),
-        ({"prompt": "", "model": "tiny-sd"}, "prompt is empty"),
-        ({"prompt": 7, "model": "tiny-sd"}, "prompt is 7"),
-        ({"model": "tiny-sd"}, "prompt is empty"),
-    ],
-)
-def test_restoring_nonsense_names_it(studio, tmp_path, settings, message):
-    with pytest.raises(UserError, match=message):
-        studio.restore(saved(tmp_path, settings))
-
-
-def test_restoring_a_foreign_picture_says_what_would_do(studio, tmp_path):
-    path = tmp_path / "holiday.png"
-    Image.new("RGB", (8, 8)).save(path)
-    with pytest.raises(UserError, match="no InstaFlow settings"):
-        studio.restore(path)
+def test_a_word_being_typed_is_not_complained_about(app, text, named):
+    found = hint(app, draw(app, text)[0].drawn, typing=True)
+    assert (found.words if found else None) == named
 
 
 @pytest.mark.parametrize(
@@ -143,15 +130,24 @@ def test_restoring_a_foreign_picture_says_what_would_do(studio, tmp_path):
         ("a" * 500, f"instaflow-{'a' * 40}-3.png"),
     ],
 )
-def test_file_names_say_what_is_in_them(studio, prompt, name):
-    shown = studio.generate(GenerateRequest(prompt, "tiny-instaflow", seed=3))
-    assert shown.pictures[0].name == name
+def test_file_names_say_what_is_in_them(app, prompt, name):
+    assert draw(app, prompt, seed=3)[0].name == name
 
 
-def test_a_program_gets_everything_as_json(studio):
-    shown = studio.generate(GenerateRequest("a zebra", "tiny-instaflow", seed=2**32 - 1, count=2))
-    found = json.loads(json.dumps(shown.as_json()))
+def test_a_program_gets_everything_as_json(app):
+    pictures = draw(app, "a zebra", seed=2**32 - 1, count=2)
+    files, found = answer(app, pictures)
+    found = json.loads(json.dumps(found))
+    assert [file.content for file in files] == [picture.png for picture in pictures]
     assert found["seeds"] == [2**32 - 1, 0]
     assert found["unknown_words"] == ["zebra"]
     assert set(found["seconds"]) == {"text", "unet", "decode", "total"}
     assert 0 < found["seconds"]["unet"] < found["seconds"]["total"]
+    assert (found["loras"], found["control"]) == ([], [])
+    assert "seed" not in found
+
+
+def test_a_program_hears_of_controls_without_the_maps(app):
+    _, found = answer(app, draw(app, "a lake", "tiny-2rf", control=CONTROL))
+    assert [set(each) for each in found["control"]] == [{"model", "strength", "start", "end", "map"}] * 2
+    assert found["control"][0]["map"] == digest(CONTROL[0].image)

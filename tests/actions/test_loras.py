@@ -1,71 +1,41 @@
-"""LoRAs in pictures' settings, and what a visitor does with uploads, without a browser."""
+"""What a visitor does with LoRAs, without a browser."""
 
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from threading import Event
+from pathlib import Path
 
 import pytest
 
+from rf_app.actions import loras
+from rf_app.actions.asking import File
+from rf_app.actions.generate import Generate, generate
+from rf_app.actions.run import results
+from rf_app.actions.upload_lora import UploadLora, answer, upload_lora
 from rf_app.errors import UserError
-from rf_app.pipeline.requests import GenerateRequest, Lora
-from rf_app.pipeline.worker import Worker
 from rf_app.registry.loading import load
 from rf_app.registry.loras import WEIGHTS
-from rf_app.workflows.generate import Studio
-from rf_app.workflows.loras import read_loras
+from rf_app.settings.picture import Lora, PictureSettings
 from tests.plugins.lora_files import random_lora, write
 
 
 @pytest.fixture
-def studio(tiny_registry):
-    worker = Worker(tiny_registry, "cpu")
-    yield Studio(tiny_registry, worker)
-    worker.close()
-
-
-@pytest.fixture
-def file(studio, tmp_path):
-    tensors = random_lora(load(studio.registry, "tiny-sd").unet)
-    write(studio.worker.loras.folders[-1] / "ink" / WEIGHTS, tensors)
+def file(own_app, tmp_path):
+    tensors = random_lora(load(own_app.registry, "tiny-sd").unet)
+    write(own_app.loras.folders[-1] / "ink" / WEIGHTS, tensors)
     return write(tmp_path / "Wood & <b>Cut!.safetensors", tensors, {"modelspec.trigger_phrase": "woodcut"})
 
 
-def upload(studio, file):
-    return studio.loras.upload(file, file.name, "tiny-instaflow", "ann")
+def upload(app, file):
+    return loras.upload(app, file, file.name, "tiny-instaflow")
 
 
-def test_what_json_may_say():
-    found = read_loras(["a", {"id": "b"}, {"id": "c", "strength": -1, "on": True}, {"id": "d", "on": False}])
-    assert found == (Lora("a"), Lora("b"), Lora("c", -1))
-    for bad in (None, {}, "a", [None], [{}], [{"id": 1}], [["a"]]):
-        with pytest.raises(UserError, match=r"must be a list|is no LoRA"):
-            read_loras(bad)
-
-
-def test_a_picture_is_restored_with_its_loras_and_without_those_that_are_gone(studio, file, tmp_path):
-    own = upload(studio, file)
-    request = GenerateRequest(
-        "a lake", "tiny-instaflow", seed=3, loras=(Lora("ink", 0.5), Lora(own.id, -1.0)), session="ann"
-    )
-    picture = studio.generate(request).pictures[0]
-    assert b"ann" not in picture.png.split(b"IDAT")[0]
-    (tmp_path / "a.png").write_bytes(picture.png)
-    restored = studio.restore(tmp_path / "a.png", "ann")
-    assert restored.loras == request.loras
-    assert restored.note == ""
-    again = replace(request, prompt=restored.prompt, loras=restored.loras)
-    assert studio.generate(again).pictures[0].png == picture.png
-    stranger = studio.restore(tmp_path / "a.png", "bob")
-    assert stranger.loras == (Lora("ink", 0.5),)
-    assert f"“{own.id}”, which is not here" in stranger.note
-
-
-def test_a_list_and_rows_are_the_visitor_s_own(studio, file):
-    own = upload(studio, file)
-    assert studio.loras.choices("ann") == [("Wood & <b>Cut! (uploaded)", own.id), ("ink", "ink")]
-    assert studio.loras.choices("bob") == [("ink", "ink")]
-    (row,) = studio.loras.rows([Lora(own.id, 0.5)], "ann")
+def test_a_list_and_rows_are_the_visitor_s_own(own_app, file):
+    ann, bob = own_app.seen_by("ann"), own_app.seen_by("bob")
+    own = upload(ann, file)
+    assert loras.choices(ann) == [("Wood & <b>Cut! (uploaded)", own.id), ("ink", "ink")]
+    assert loras.choices(bob) == [("ink", "ink")]
+    (row,) = loras.rows(ann, [Lora(own.id, 0.5)])
     assert row == {
         "id": own.id,
         "title": "Wood & <b>Cut!",
@@ -75,34 +45,65 @@ def test_a_list_and_rows_are_the_visitor_s_own(studio, file):
         "uploaded": True,
     }
     with pytest.raises(UserError, match="none of this session's uploads"):
-        studio.loras.rows([Lora(own.id)], "bob")
+        loras.rows(bob, [Lora(own.id)])
 
 
-def test_a_file_that_another_visitor_s_upload_removes(studio, file):
-    """Gradio gives equal files one path, and each call removes it when it ends."""
-    busy = Event()
-    studio.worker._thread.submit(busy.wait, 60)
+def test_a_program_hears_the_id_and_the_file_stays(own_app, file):
+    """Gradio gives equal files one path: another visitor may still want it."""
+    ann = own_app.seen_by("ann")
+    found = results(upload_lora(ann, UploadLora(File(file.name, file))))
+    said = answer(ann, found)
+    assert said == {
+        "id": found[0].id,
+        "title": "Wood & <b>Cut!",
+        "trigger": "woodcut",
+        "bytes": file.stat().st_size,
+    }
+    with pytest.raises(UserError, match="file is missing"):
+        results(upload_lora(ann, UploadLora(None)))
+    with pytest.raises(UserError, match="belongs to a session"):
+        results(upload_lora(own_app, UploadLora(File(file.name, file))))
+    assert file.exists()
+
+
+def test_a_file_that_is_cleared_away_while_it_waits(own_app, file):
+    busy, begun = threading.Event(), threading.Event()
+    worker, ann = own_app.worker, own_app.seen_by("ann")
     with ThreadPoolExecutor() as visitors:
-        waiting = visitors.submit(upload, studio, file)
-        while not studio.worker._thread._work_queue.qsize():
+        visitors.submit(worker._turns.wait_for, lambda: (begun.set(), busy.wait(60)))
+        assert begun.wait(60)
+        waiting = visitors.submit(upload, ann, file)
+        while not worker._turns._thread._work_queue.qsize():
             assert not waiting.done()
             time.sleep(0.01)
         file.unlink()
         busy.set()
         assert waiting.result(60).title == "Wood & <b>Cut!"
     with pytest.raises(UserError, match="please upload it again"):
-        upload(studio, file)
+        upload(ann, file)
 
 
-def test_what_is_kept_draws_the_same_picture_for_everybody(studio, file):
-    own = upload(studio, file)
-    card = studio.loras.save(own.id, "ann")
+def test_what_is_kept_draws_the_same_picture_for_everybody(own_app, file):
+    ann, bob = own_app.seen_by("ann"), own_app.seen_by("bob")
+    own = upload(ann, file)
+    card = loras.keep(ann, own.id)
     assert (card.id, card.title, card.trigger) == ("wood-b-cut", "Wood & <b>Cut!", "woodcut")
-    request = GenerateRequest("a lake", "tiny-instaflow", loras=(Lora(own.id),), session="ann")
-    kept = replace(request, loras=(Lora(card.id),), session="bob")
-    images = [studio.generate(each).pictures[0].image for each in (request, kept)]
-    assert images[0].tobytes() == images[1].tobytes()
+
+    def draw(app, id):
+        (picture,) = results(generate(app, Generate(PictureSettings("a lake", loras=(Lora(id),)))))
+        return picture.drawn.image.tobytes()
+
+    assert draw(ann, own.id) == draw(bob, card.id)
     with pytest.raises(UserError, match="already a LoRA 'wood-b-cut'"):
-        studio.loras.save(own.id, "ann")
+        loras.keep(ann, own.id)
     with pytest.raises(UserError, match="none of this session's uploads"):
-        studio.loras.save(own.id, "bob")
+        loras.keep(bob, own.id)
+
+
+def test_nobody_but_the_owner_keeps_one_on_a_public_page(own_app, file, monkeypatch):
+    ann = own_app.seen_by("ann")
+    own = upload(ann, file)
+    monkeypatch.setenv("SPACE_ID", "somebody/studio")
+    with pytest.raises(UserError, match="Keeping a LoRA is off on this public page"):
+        loras.keep(ann, own.id)
+    assert not (Path(own_app.loras.folders[-1]) / "wood-b-cut").exists()
