@@ -9,7 +9,6 @@ from rf_app.actions.generate import Generate, generate
 from rf_app.actions.progress import Progress
 from rf_app.actions.run import LatestRun, results, run
 from rf_app.errors import Cancelled, UserError
-from rf_app.pipeline.turns import result_of
 from rf_app.registry.disk import DiskFull
 from rf_app.settings.picture import PictureSettings
 
@@ -46,46 +45,30 @@ def test_any_error_is_a_message_for_a_person(error, message, caplog):
     assert ("An action failed" in caplog.text) == (not isinstance(error, (UserError, DiskFull)))
 
 
-@pytest.fixture
-def counted(app):
-    """How many steps tiny-sd has done so far: call it."""
-    calls = []
-    unet = app.worker._turns.wait_for(lambda: app.worker._model("tiny-sd")).pipeline.unet
-    hook = unet.register_forward_hook(lambda *_: calls.append(1))
-    yield lambda: len(calls)
-    hook.remove()
-
-
 def long_work(app):
     return generate(app, Generate(PictureSettings("a lake", "tiny-sd", 100, 1.0), count=16))
 
 
-def next_picture(app):
-    """Another visitor's picture; it comes when what was left has ended."""
-    result_of(app.worker.draw(PictureSettings("a tent", "tiny-instaflow")))
-
-
-def test_it_ends_within_a_step_when_told_so(app, counted):
+def test_it_ends_within_a_step_when_told_so(app, gate):
     end = threading.Event()
     running = run(long_work(app), end.is_set)
-    next(each for each in running if isinstance(each, Progress))
+    gate.let(1)
+    while not gate.steps:
+        next(running)
     end.set()
-    so_far = counted()
-    with pytest.raises(Cancelled, match="Stopped"):
+    with pytest.raises(Cancelled, match="Stopped"):  # though the second step is still under way
         for _ in running:
             pass
-    next_picture(app)
-    assert counted() <= so_far + 2  # the step under way, and the one during which it was told
-    assert counted() < 100
+    assert gate.steps_after_all() <= 2
 
 
-def test_closing_it_ends_the_work_within_a_step(app, counted):
+def test_closing_it_ends_the_work_within_a_step(app, gate):
     running = run(long_work(app))
-    next(each for each in running if isinstance(each, Progress))
-    so_far = counted()
+    gate.let(1)
+    while not gate.steps:
+        next(running)
     running.close()
-    next_picture(app)
-    assert counted() <= so_far + 1 < 100
+    assert gate.steps_after_all() <= 2
 
 
 def test_a_new_run_ends_the_one_before_and_stop_ends_the_one_at_hand():

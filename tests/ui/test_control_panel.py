@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from rf_app.plugins.picture import encode_map, read_base64, read_picture
 from rf_app.plugins.preprocessors import condition_map
-from rf_app.ui.control_panel import PNG_URL
+from rf_app.ui.generate.control import PNG_URL
 from tests.browser import arrived
 from tests.settled import settled
 from tests.ui.test_page import FIRST_PROMPT, IMAGE, ask, download, drop, shows

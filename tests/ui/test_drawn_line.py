@@ -2,10 +2,9 @@
 
 import pytest
 
+from rf_app.actions.application import Application
 from rf_app.metrics.edges import canny, edge_recall
-from rf_app.pipeline.worker import Worker
 from rf_app.registry.folders import BUNDLED, Registry
-from rf_app.workflows.generate import Studio
 from tests.browser import served, visiting
 from tests.ui.test_control_panel import MAP, ON, changed, decoded, drawn, open_panel, picture, pixels
 from tests.ui.test_page import ask, shows
@@ -22,11 +21,10 @@ RIDGES = (
 @pytest.fixture
 def visitor(browser):
     """A visitor of a page on the bundled models."""
-    worker = Worker(Registry([BUNDLED]), "cpu")
-    studio = Studio(worker.registry, worker)
-    with served(studio) as address, visiting(browser, address) as visitor:
+    app = Application.on(Registry([BUNDLED]), "cpu")
+    with served(app) as address, visiting(browser, address) as visitor:
         yield visitor
-    worker.close()
+    app.worker.close()
 
 
 def test_the_mountain_follows_a_drawn_line(visitor):

@@ -7,11 +7,11 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from rf_app.pipeline.png import read_settings
+from rf_app.pipeline.png import read_png_settings
 from rf_app.registry.loading import load
 from rf_app.registry.loras import WEIGHTS, LoraCard, write_lora_card
-from tests.plugins.lora_files import as_kohya, random_lora, write
 from tests.browser import visiting
+from tests.plugins.lora_files import as_kohya, random_lora, write
 from tests.settled import settled, until
 from tests.ui.test_page import IMAGE, PROMPT, ask, download, shows
 
@@ -19,10 +19,10 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 
 
 @pytest.fixture(scope="module")
-def files(studio, tmp_path_factory):
+def files(app, tmp_path_factory):
     """Two LoRAs to upload, and a pickle that only has the name."""
     folder = tmp_path_factory.mktemp("files")
-    unet = load(studio.registry, "tiny-sd").unet
+    unet = load(app.registry, "tiny-sd").unet
     said = {"modelspec.trigger_phrase": f"woodcut style {HOSTILE}"}
     write(folder / "Woodcut.safetensors", random_lora(unet, size=0.5), said)
     write(folder / "Neon.safetensors", as_kohya(random_lora(unet, size=0.5, seed=1)))
@@ -31,10 +31,10 @@ def files(studio, tmp_path_factory):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def registered(studio):
+def registered(app):
     """A LoRA that everybody has."""
-    folder = studio.worker.loras.folders[-1] / "ink"
-    write(folder / WEIGHTS, random_lora(load(studio.registry, "tiny-sd").unet, size=0.5, seed=2))
+    folder = app.loras.folders[-1] / "ink"
+    write(folder / WEIGHTS, random_lora(load(app.registry, "tiny-sd").unet, size=0.5, seed=2))
     write_lora_card(folder, LoraCard("ink", "Ink drawing", "Lines.", "in ink"))
 
 
@@ -82,7 +82,7 @@ def test_upload_see_the_style_remove_see_the_original(page, files, tmp_path):
     style = pixels_change(page, original)
     _, saved = download(page)
     (tmp_path / "a.png").write_bytes(saved)
-    (lora,) = read_settings(tmp_path / "a.png")["loras"]
+    (lora,) = read_png_settings(tmp_path / "a.png")["loras"]
     assert lora["id"].startswith("upload-")
     assert lora["strength"] == 1.0
 
@@ -160,12 +160,12 @@ def pixels(page, selector):
     return decoded(page.locator(selector).get_attribute("src"))
 
 
-def test_what_is_kept_is_there_for_everybody(page, files, studio, browser, url):
+def test_what_is_kept_is_there_for_everybody(page, files, app, browser, url):
     page.set_input_files("#lora-box input[type=file]", files / "Neon.safetensors")
     settled(page)
     row(page, "Neon").get_by_role("button", name="Keep").click()
     expect(page.get_by_text("is in the list of LoRAs now")).to_be_visible()
-    assert studio.worker.loras.card("neon").title == "Neon"
+    assert app.loras.card("neon").title == "Neon"
     with visiting(browser, url) as other:
         other.get_by_label("LoRA", exact=True).click()
         settled(other)
@@ -173,10 +173,10 @@ def test_what_is_kept_is_there_for_everybody(page, files, studio, browser, url):
         expect(other.get_by_role("option", name="(uploaded)")).to_have_count(0)
 
 
-def test_uploads_go_with_their_page(page, files, studio, monkeypatch):
+def test_uploads_go_with_their_page(page, files, app, monkeypatch):
     page.set_input_files("#lora-box input[type=file]", files / "Woodcut.safetensors")
     expect(row(page, "Woodcut")).to_be_visible()
-    uploads = studio.worker.uploads
+    uploads = app.worker.uploads
     session = [name for name, each in uploads._sessions.items() if each.end is None][-1]
     folder = uploads._sessions[session].folder
     assert [path.suffix for path in folder.iterdir()] == [".safetensors"]

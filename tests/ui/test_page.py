@@ -6,7 +6,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from rf_app.pipeline.png import read_settings
+from rf_app.pipeline.png import read_png_settings
 from tests.browser import arrived, visiting
 from tests.settled import settled, watch
 from tests.ui.conftest import EXAMPLES
@@ -88,7 +88,7 @@ def test_enter_draws_a_new_seed_and_the_saved_picture_carries_its_settings(page,
     name, content = download(page)
     assert name == f"instaflow-a-red-tent-{seed}.png"
     (tmp_path / name).write_bytes(content)
-    assert read_settings(tmp_path / name) == {
+    assert read_png_settings(tmp_path / name) == {
         "prompt": "a red tent",
         "negative_prompt": "",
         "model": "tiny-instaflow",
