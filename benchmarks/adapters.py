@@ -20,11 +20,12 @@ from diffusers import UNet2DConditionModel
 from peft import LoraConfig
 
 from benchmarks.latency import machine, row
-from rf_app.pipeline.requests import GenerateRequest, Lora
+from rf_app.pipeline.turns import result_of
 from rf_app.pipeline.worker import Worker
-from rf_app.registry.loading import load
 from rf_app.registry.models import Registry
+from rf_app.settings.picture import Lora, PictureSettings
 from tests.plugins.lora_files import ATTENTION, random_lora, write
+from tests.tiny import load
 
 WARM_UP = 5  # rounds that are not counted
 SESSION = "benchmark"
@@ -43,7 +44,7 @@ class Options:
 def measure(worker: Worker, options: Options) -> dict[str, list[float]]:
     """Seconds of whole pictures by case, one entry a round."""
     with tempfile.TemporaryDirectory() as folder:
-        unet = load(worker.registry.pieces(options.model), worker.registry.card(options.model).kind).unet
+        unet = load(worker.registry, options.model).unet
         ids = []
         for seed in range(2):
             tensors = random_lora(unet, seed=seed, rank=options.rank, size=0.02)
@@ -62,11 +63,9 @@ def measure(worker: Worker, options: Options) -> dict[str, list[float]]:
     try:
         for i in range(-WARM_UP, options.rounds):
             for case, loras in cases.items():
-                request = GenerateRequest(
-                    "a lake", options.model, seed=i + WARM_UP, loras=loras, session=SESSION
-                )
+                settings = PictureSettings("a lake", options.model, seed=i + WARM_UP, loras=loras)
                 start = perf_counter()
-                worker.generate(request)
+                result_of(worker.draw(settings, SESSION))
                 if i >= 0:
                     seconds[case].append(perf_counter() - start)
     finally:

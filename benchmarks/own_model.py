@@ -17,12 +17,11 @@ from pathlib import Path
 
 import tyro
 
+from rf_app.actions.application import Application
 from rf_app.jobs.database import Database
 from rf_app.jobs.words import duration
-from rf_app.pipeline.worker import Worker
 from rf_app.registry.models import Registry
 from rf_app.ui.page import ASSETS
-from rf_app.workflows.generate import Studio
 from tests.browser import chromium, served
 
 PROMPTS = """a red sailboat on the sea at sunset
@@ -45,9 +44,8 @@ def main(options: Options) -> None:
     """Walk the path."""
     with tempfile.TemporaryDirectory() as home:
         os.environ["INSTAFLOW_HOME"] = home
-        registry, database = Registry.default(), Database()
-        worker = Worker(registry)
-        with served(Studio(registry, worker)) as address, chromium() as browser:
+        app = Application.on(Registry.default())
+        with served(app) as address, chromium() as browser:
             visitor = browser.new_page(viewport={"width": 1440, "height": 900})
             visitor.set_default_timeout(600_000)
             visitor.goto(address)
@@ -62,13 +60,13 @@ def main(options: Options) -> None:
             visitor.wait_for_timeout(2_000)
             visitor.click("#train-start")
             began = time.monotonic()
-            _watch(database, visitor, options.folder / "train.png")
+            _watch(app.jobs, visitor, options.folder / "train.png")
             print(f"in all: {duration(time.monotonic() - began)}")
             visitor.get_by_role("button", name="Compare with the teacher").click()
             visitor.wait_for_selector("#before-after img")
             visitor.wait_for_timeout(1_000)
             visitor.screenshot(path=options.folder / "own-model.png")
-        worker.close()
+        app.worker.close()
 
 
 def _watch(database: Database, visitor, picture: Path) -> None:

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import tyro
 
-from rf_app.pipeline.worker import Worker
+from rf_app.actions.application import Application
 from rf_app.registry.models import Registry
 from rf_app.ui.page import ASSETS
-from rf_app.workflows.generate import Studio
 from tests.browser import chromium, served
 
 
@@ -36,9 +35,9 @@ VIEWS = {
 
 def main(all: Path | None = None) -> None:
     """Take the README's picture, or every view into the folder `all`."""
-    registry = Registry.default()
+    app = Application.on(Registry.default())
     targets = {all / f"{name}.png": view for name, view in VIEWS.items()} if all else {}
-    with served(Studio(registry, Worker(registry))) as address, chromium() as browser:
+    with served(app) as address, chromium() as browser:
         for target, view in (targets or {ASSETS / "screenshot.png": VIEWS["wide"]}).items():
             visitor = browser.new_page(
                 viewport={"width": view.width, "height": view.height},

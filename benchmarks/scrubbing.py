@@ -13,11 +13,11 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 import tyro
+from rf_app.workflows.generate import Studio
 
 from benchmarks.latency import machine
 from rf_app.pipeline.worker import Worker
 from rf_app.registry.models import Registry
-from rf_app.workflows.generate import Studio
 from rf_app.workflows.interpolate import EXAMPLES
 from tests.browser import chromium, served
 

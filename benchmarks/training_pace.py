@@ -17,13 +17,14 @@ from statistics import median
 import tyro
 
 from benchmarks.latency import LANDS, THINGS, TIMES, WARM_UP
-from rf_app.jobs import events, queue, training
+from rf_app.jobs import events, queue
 from rf_app.jobs.database import Database
 from rf_app.jobs.plan import Wish
 from rf_app.jobs.processes import threads
-from rf_app.pipeline.requests import GenerateRequest
+from rf_app.pipeline.turns import result_of
 from rf_app.pipeline.worker import Worker
 from rf_app.registry.models import Registry
+from rf_app.settings.picture import PictureSettings
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def measure(worker: Worker, model: str, runs: int) -> float:
     prompts = [" ".join(words) for words in product(LANDS, THINGS, TIMES)]
     taken = []
     for prompt in islice(prompts, runs + WARM_UP):
-        taken.append(worker.generate(GenerateRequest(prompt, model)).timings.total)
+        taken.append(result_of(worker.draw(PictureSettings(prompt, model))).timings.total)
         time.sleep(0.1)
     return median(taken[WARM_UP:])
 
@@ -55,7 +56,7 @@ def main(options: Options) -> None:
         wish = Wish(
             "reflow", options.teacher, "measured", settings={"pairs.count": 128, "reflow.steps": 10**6}
         )
-        job = training.start(database, wish, registry)
+        job = queue.start(database, wish, registry)
         run = Path(job.stages[-1].loops[0].run)
         while len(events.read(run)) < 2:  # it trains, and no longer loads
             time.sleep(0.5)

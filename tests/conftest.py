@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import threading
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # each worker, and what it starts, is one process among several
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -9,8 +10,12 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # each worker, and what it starts, is o
 import pytest
 import torch
 
+from rf_app.actions.application import Application
+from rf_app.pipeline.turns import result_of
 from rf_app.registry.models import Registry
+from rf_app.settings.picture import PictureSettings
 from tests.browser import chromium
+from tests.settled import until
 from tests.tiny import build_tiny
 
 LONG = "test_bundled.py"  # minutes: no worker shall begin with it at the end
@@ -23,8 +28,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_home(tmp_path_factory):
-    """The user's folder of all tests: nothing of theirs gets into ~/.instaflow, nothing of it into them."""
+    """The user's folder of all tests: nothing of theirs gets into ~/.instaflow, nothing of it into them.
+
+    Gradio's files have a folder, too, which two workers do not share.
+    """
     os.environ["INSTAFLOW_HOME"] = str(tmp_path_factory.mktemp("home"))
+    os.environ["GRADIO_TEMP_DIR"] = str(tmp_path_factory.mktemp("gradio"))
 
 
 @pytest.fixture(autouse=True)
@@ -54,3 +63,63 @@ def tiny_registry(tiny_models, tmp_path):
     shutil.copytree(tiny_models, tmp_path / "models")
     shutil.copytree(tiny_models.parent / "controlnets", tmp_path / "controlnets")
     return Registry([tmp_path / "models"])
+
+
+@pytest.fixture(scope="session")
+def app(tiny_models):
+    """An application on the tiny models, shared by the tests: read only."""
+    found = Application.on(Registry([tiny_models]), "cpu")
+    yield found
+    found.worker.close()
+
+
+@pytest.fixture
+def own_app(tiny_registry, tmp_path, monkeypatch):
+    """An application whose models and home are the test's own, to break and to publish into."""
+    monkeypatch.setenv("INSTAFLOW_HOME", str(tmp_path / "home"))
+    found = Application.on(tiny_registry, "cpu")
+    yield found
+    found.worker.close()
+
+
+class Gate:
+    """A model makes a step only when it is let to."""
+
+    def __init__(self, app: Application, model: str):
+        self.app = app
+        self.steps = 0
+        self._permits = threading.Semaphore(0)
+        unet = app.worker._turns.wait_for(lambda: app.worker._model(model)).pipeline.unet
+        self._hook = unet.register_forward_pre_hook(self._step)
+
+    def _step(self, *_):
+        self._permits.acquire(timeout=120)
+        self.steps += 1
+
+    def let(self, steps: int) -> None:
+        """Let so many steps be made."""
+        self._permits.release(steps)
+
+    def under_way(self) -> None:
+        """Let the first step be made, and wait for it; the second one waits then."""
+        self.let(1)
+        until(lambda: self.steps)
+
+    def steps_after_all(self) -> int:
+        """How many steps were made, once the next picture of another model has come."""
+        self.let(10**6)
+        result_of(self.app.worker.draw(PictureSettings("a tent", "tiny-instaflow")))
+        return self.steps
+
+    def open(self) -> None:
+        """All as before."""
+        self.let(10**6)
+        self._hook.remove()
+
+
+@pytest.fixture
+def gate(app):
+    """tiny-sd, step by step."""
+    found = Gate(app, "tiny-sd")
+    yield found
+    found.open()

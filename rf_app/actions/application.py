@@ -9,6 +9,7 @@ from threading import Thread
 
 from rf_app.errors import UserError
 from rf_app.jobs.database import Database
+from rf_app.pipeline.checking import check_count
 from rf_app.pipeline.turns import result_of
 from rf_app.pipeline.worker import Worker
 from rf_app.plugins.picture import encode_map, read_base64, read_picture
@@ -18,7 +19,7 @@ from rf_app.registry.loras import Loras
 from rf_app.registry.models import Registry
 from rf_app.registry.permission import Permission
 from rf_app.schedulers.solvers import TITLES, solvers
-from rf_app.settings.picture import Control, PictureSettings
+from rf_app.settings.picture import MAX_CONTROLS, Control, PictureSettings
 
 FAVOURITE = "pocket-instaflow"  # the model the page opens with, if it is there
 LIVE_STEPS = 4  # up to so many steps, a picture follows the typing
@@ -91,6 +92,7 @@ class Application:
         """The same on the model to open with, where none is named, and with pictures made into condition
         maps.
         """
+        check_count("controls", settings.control, MAX_CONTROLS)
         settings = settings if settings.model else replace(settings, model=self.first_model())
         control = tuple(self.with_map(each, settings.model) for each in settings.control)
         return replace(settings, control=control)

@@ -2,6 +2,7 @@
 maps.
 """
 
+from collections.abc import Sized
 from dataclasses import replace
 from typing import Any
 
@@ -81,9 +82,14 @@ def check_whole(name: str, value: Any, low: int, high: int) -> int:
     return value
 
 
+def check_count(name: str, parts: Sized, most: int) -> None:
+    """Raise UserError for more than so many."""
+    if len(parts) > most:
+        raise UserError(f"There are {len(parts)} {name}; at most {most} are accepted at once.")
+
+
 def _loras(loras: tuple[Lora, ...]) -> tuple[Lora, ...]:
-    if len(loras) > MAX_LORAS:
-        raise UserError(f"There are {len(loras)} LoRAs; at most {MAX_LORAS} are accepted at once.")
+    check_count("LoRAs", loras, MAX_LORAS)
     ids = [check_id(each.id, "LoRA") for each in loras]
     for id in ids:
         if ids.count(id) > 1:
@@ -95,8 +101,7 @@ def _loras(loras: tuple[Lora, ...]) -> tuple[Lora, ...]:
 
 
 def _controls(control: tuple[Control, ...]) -> tuple[Control, ...]:
-    if len(control) > MAX_CONTROLS:
-        raise UserError(f"There are {len(control)} controls; at most {MAX_CONTROLS} are accepted at once.")
+    check_count("controls", control, MAX_CONTROLS)
     checked = []
     for each in control:
         name = f"ControlNet {check_id(each.model, 'ControlNet')}"
@@ -105,7 +110,7 @@ def _controls(control: tuple[Control, ...]) -> tuple[Control, ...]:
             raise UserError(f"{name}: start is {start:g} and end is {end:g}; start must be the smaller.")
         decode_map(each.image)
         strength = _number(f"{name}: strength", each.strength, 0, MAX_STRENGTH)
-        checked.append(replace(each, strength=strength, start=start, end=end))
+        checked.append(Control(each.model, each.image, "none", strength=strength, start=start, end=end))
     return tuple(checked)
 
 

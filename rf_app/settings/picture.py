@@ -128,7 +128,7 @@ def read_picture_settings(found: dict[str, Any], source: str) -> PictureSettings
 
     Raises UserError, beginning with `source`, for a value of another type. Values still have to be checked.
     """
-    values = {name: found[name] for name in FIELDS if name in found}
+    values = {name: found[name] for name in FIELDS if found.get(name) is not None}
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, FIELDS[name]):
             raise UserError(f"{source}: {name} is {value!r:.40}, which cannot be used.")

@@ -53,7 +53,7 @@ def endpoint(
         try:
             given = zip(arguments, values, strict=True)
             wish = action.wish(
-                {each.name: _uploaded(value) if each.type is File else value for each, value in given}
+                {each.name: uploaded(value) if each.type is File else value for each, value in given}
             )
             for event in run(action.act(own, wish)):
                 if isinstance(event, Progress):
@@ -117,9 +117,10 @@ def _given(answer: Any) -> Any:
     return file_data(answer) if isinstance(answer, File) else answer
 
 
-def _uploaded(value: Any) -> File:
+def uploaded(value: Any) -> File:
     """A file that a program has uploaded; raises UserError for any other path."""
-    path = Path(str(value.get("path", "") if isinstance(value, dict) else value or "")).resolve()
-    if not path.is_file() or not path.is_relative_to(Path(get_upload_folder()).resolve()):
+    path = value.get("path") if isinstance(value, dict) else None
+    file = Path(path).resolve() if isinstance(path, str) else Path("/")
+    if not file.is_file() or not file.is_relative_to(Path(get_upload_folder()).resolve()):
         raise UserError("file is missing: give a file, as gradio_client's handle_file does.")
-    return File(path.name, path)
+    return File(file.name, file)

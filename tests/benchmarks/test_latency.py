@@ -1,24 +1,19 @@
 """The latency benchmark measures what it says, on the tiny models."""
 
 from benchmarks.latency import WARM_UP, Options, measure_browser, measure_server, row
-from rf_app.pipeline.worker import Worker
-from rf_app.registry.models import Registry
-from rf_app.workflows.generate import Studio
 
 
-def test_server_times_cover_their_parts(tiny_models):
-    registry = Registry([tiny_models])
+def test_server_times_cover_their_parts(app):
     options = Options(runs=9, quick="tiny-instaflow", slow="tiny-sd", slow_steps=3)
-    times = measure_server(Studio(registry, Worker(registry, "cpu")), options)
+    times = measure_server(app, options)
     assert len(times.quick) == 9
     assert len(times.slow) == 3
     for whole, *parts in zip(times.quick, times.text, times.unet, times.decode, strict=True):
         assert whole > sum(parts) > 0
 
 
-def test_browser_times_are_positive_and_leave_out_the_warm_up(tiny_models, browser):
-    registry = Registry([tiny_models])
-    enter, letter = measure_browser(Studio(registry, Worker(registry, "cpu")), browser, 2)
+def test_browser_times_are_positive_and_leave_out_the_warm_up(app, browser):
+    enter, letter = measure_browser(app, browser, 2)
     assert len(enter) == len(letter) == 2
     assert WARM_UP > 0
     assert min(enter + letter) > 0

@@ -1,11 +1,11 @@
 """The scrubbing benchmark measures what it says, on the tiny models."""
 
 import pytest
+from rf_app.workflows.generate import Studio
 
 from benchmarks.scrubbing import Options, measure
 from rf_app.pipeline.worker import Worker
 from rf_app.registry.models import Registry
-from rf_app.workflows.generate import Studio
 
 
 @pytest.mark.parametrize("square", [False, True])

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
-from rf_app.errors import Cancelled, UserError
 from rf_app.pipeline.interpolation import FrameRequest, KeyFrame
 from rf_app.pipeline.requests import GenerateRequest
+
+from rf_app.errors import Cancelled, UserError
 from rf_app.pipeline.worker import Worker
 from rf_app.registry.models import Registry
 

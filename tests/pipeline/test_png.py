@@ -13,7 +13,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from rf_app.errors import UserError
-from rf_app.pipeline.png import read_settings, save_png
+from rf_app.pipeline.png import read_png_settings, save_png
+from rf_app.settings.picture import read_picture_settings
 
 SETTINGS = {
     "prompt": "a “lake” 山 🌄\nand more",
@@ -38,11 +39,18 @@ def chunk(kind, data):
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
+def read(path):
+    """The settings in force in a file, as restoring reads them."""
+    found = read_png_settings(path)
+    return None if found is None else read_picture_settings(found, "The settings")
+
+
 def test_round_trip(tmp_path):
     path = tmp_path / "a.png"
     picture = Image.effect_noise((16, 16), 60).convert("RGB")
     save_png(picture, path, SETTINGS | {"seconds": 0.02})
-    assert read_settings(path) == SETTINGS
+    assert read_png_settings(path) == SETTINGS | {"seconds": 0.02}
+    assert read(path).as_json() == SETTINGS
     assert np.array_equal(np.asarray(Image.open(path)), np.asarray(picture))
 
 
@@ -50,7 +58,7 @@ def test_a_picture_without_settings(tmp_path):
     path = tmp_path / "a.png"
     for data in (png(), png("{}", key="parameters")):
         path.write_bytes(data)
-        assert read_settings(path) is None
+        assert read(path) is None
 
 
 @pytest.mark.parametrize(
@@ -83,7 +91,7 @@ def test_hostile_pictures(tmp_path, data, message):
     path = tmp_path / "a.png"
     path.write_bytes(data)
     with pytest.raises(UserError, match=message) as caught:
-        read_settings(path)
+        read(path)
     assert str(tmp_path) not in str(caught.value)
 
 
@@ -97,7 +105,7 @@ def test_no_damage_gives_a_traceback(tmp_path, data):
     path = tmp_path / "a.png"
     path.write_bytes(whole[:at] + data.draw(st.binary(max_size=40)) + whole[at + skip :])
     try:
-        found = read_settings(path)
+        found = read(path)
     except UserError:
         return
-    assert found is None or set(found) <= set(SETTINGS)
+    assert found is None or set(found.as_json()) <= set(SETTINGS)

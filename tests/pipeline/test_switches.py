@@ -11,11 +11,12 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from rf_app.pipeline.requests import Control, GenerateRequest, Lora
+from rf_app.pipeline.turns import result_of
 from rf_app.pipeline.worker import Worker
 from rf_app.plugins.picture import encode_map
 from rf_app.registry.loras import WEIGHTS
 from rf_app.registry.models import Registry
+from rf_app.settings.picture import Control, Lora, PictureSettings
 from tests.plugins.lora_files import EVERYWHERE, as_kohya, random_lora, write
 from tests.tiny import load
 
@@ -53,7 +54,10 @@ def roof() -> str:
     return encode_map(picture)
 
 
-def requests(count: int, uploads: dict[str, str], controlnets: list[str]) -> list[GenerateRequest]:
+Wish = tuple[PictureSettings, str]  # and whose it is
+
+
+def wishes_of(count: int, uploads: dict[str, str], controlnets: list[str]) -> list[Wish]:
     """Different wishes, half of them of each session."""
     chance = random.Random(0)
     found = []
@@ -61,30 +65,28 @@ def requests(count: int, uploads: dict[str, str], controlnets: list[str]) -> lis
         session = SESSIONS[i % 2]
         ids = chance.sample([*LORAS, uploads[session]], chance.randint(0, 3))
         follow = chance.sample(controlnets, chance.choice([0, 0, 1, min(2, len(controlnets))]))
-        found.append(
-            GenerateRequest(
-                chance.choice(["a lake", "a red tent"]),
-                chance.choice(MODELS),
-                steps=2,
-                guidance=chance.choice([1.0, 2.0]),
-                seed=chance.randint(0, 3),
-                loras=tuple(Lora(id, chance.choice([-1.0, 0.0, 0.5, 1.0, 2.0])) for id in ids),
-                control=tuple(Control(id, roof(), chance.choice([0.5, 1.0])) for id in follow),
-                session=session,
-            )
+        settings = PictureSettings(
+            chance.choice(["a lake", "a red tent"]),
+            chance.choice(MODELS),
+            steps=2,
+            guidance=chance.choice([1.0, 2.0]),
+            seed=chance.randint(0, 3),
+            loras=tuple(Lora(id, chance.choice([-1.0, 0.0, 0.5, 1.0, 2.0])) for id in ids),
+            control=tuple(Control(id, roof(), strength=chance.choice([0.5, 1.0])) for id in follow),
         )
+        found.append((settings, session))
     return found
 
 
-def draw(worker: Worker, request: GenerateRequest) -> np.ndarray:
-    return np.asarray(worker.generate(request).images[0])
+def draw(worker: Worker, wish: Wish) -> np.ndarray:
+    return np.asarray(result_of(worker.draw(*wish)).image)
 
 
-def alone(home: Path, request: GenerateRequest) -> np.ndarray:
+def alone(home: Path, wish: Wish) -> np.ndarray:
     """What a worker draws that has done nothing else."""
     worker, _ = start(home)
     try:
-        return draw(worker, request)
+        return draw(worker, wish)
     finally:
         worker.close()
 
@@ -99,10 +101,10 @@ def tensor_bytes() -> int:
     return sum(storages.values())
 
 
-def switch(home: Path, wishes: list[GenerateRequest], expected: list[np.ndarray], switches: int) -> None:
+def switch(home: Path, wishes: list[Wish], expected: list[np.ndarray], switches: int) -> None:
     """Draw wishes in any order from two threads, compare every picture, and see that memory stays."""
     worker, _ = start(home)
-    plain = [GenerateRequest("a lake", model, steps=2, seed=9) for model in MODELS]
+    plain = [(PictureSettings("a lake", model, steps=2, seed=9), "") for model in MODELS]
 
     def session(number: int) -> list[int]:
         chance = random.Random(number)
@@ -111,8 +113,8 @@ def switch(home: Path, wishes: list[GenerateRequest], expected: list[np.ndarray]
         return [i for i in asked if not np.array_equal(draw(worker, wishes[i]), expected[i])]
 
     def settle() -> int:
-        for request in [*wishes, *plain]:
-            draw(worker, request)
+        for wish in [*wishes, *plain]:
+            draw(worker, wish)
         return tensor_bytes()
 
     before = settle()
@@ -123,12 +125,12 @@ def switch(home: Path, wishes: list[GenerateRequest], expected: list[np.ndarray]
     worker.close()
 
 
-def test_no_trace_of_one_request_in_another(home):
+def test_no_trace_of_one_wish_in_another(home):
     worker, uploads = start(home)
-    wishes = requests(10, uploads, [card.id for card in worker._controlnets.controlnets.cards()])
+    wishes = wishes_of(10, uploads, [card.id for card in worker.controlnets.cards()])
     worker.close()
-    assert any(each.control for each in wishes)
-    assert any(uploads[each.session] in [lora.id for lora in each.loras] for each in wishes)
+    assert any(settings.control for settings, _ in wishes)
+    assert any(uploads[session] in [lora.id for lora in settings.loras] for settings, session in wishes)
     switch(home, wishes, [alone(home, each) for each in wishes], 40)
 
 
@@ -136,7 +138,7 @@ def test_no_trace_of_one_request_in_another(home):
 @pytest.mark.timeout(3600)
 def test_200_switches_equal_fresh_processes(home):
     worker, uploads = start(home)
-    wishes = requests(24, uploads, [card.id for card in worker._controlnets.controlnets.cards()])
+    wishes = wishes_of(24, uploads, [card.id for card in worker.controlnets.cards()])
     worker.close()
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as fresh:
         expected = fresh.starmap(alone, [(home, each) for each in wishes], chunksize=1)

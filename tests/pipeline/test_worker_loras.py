@@ -2,7 +2,6 @@
 
 import json
 import re
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,12 +9,13 @@ import torch
 from diffusers.utils import convert_state_dict_to_kohya
 
 from rf_app.errors import UserError
-from rf_app.pipeline.interpolation import FrameRequest, KeyFrame
-from rf_app.pipeline.requests import GenerateRequest, Lora
-from rf_app.pipeline.trajectory import TrajectoryRequest
+from rf_app.pipeline.trajectory import Recorder
+from rf_app.pipeline.turns import result_of
 from rf_app.pipeline.worker import Worker
 from rf_app.plugins.plugging import RESIDENT
 from rf_app.registry.loras import WEIGHTS
+from rf_app.settings.picture import Lora, PictureSettings
+from rf_app.settings.way import KeyFrame, Way
 from tests.plugins.lora_files import EVERYWHERE, as_kohya, as_peft, random_lora, write
 from tests.tiny import load
 
@@ -43,7 +43,11 @@ def put(worker, id, **options):
 def draw(worker, *loras, **values):
     values = {"prompt": "a lake", "model": "tiny-instaflow", "seed": 3} | values
     wish = tuple(Lora(*each) if isinstance(each, tuple) else Lora(each) for each in loras)
-    return np.asarray(worker.generate(GenerateRequest(**values, loras=wish)).images[0]).astype(int)
+    return levels(result_of(worker.draw(PictureSettings(**values, loras=wish))).image)
+
+
+def levels(image):
+    return np.asarray(image).astype(int)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -120,26 +124,26 @@ def test_two_together_in_any_order_and_each_strength_counts(worker):
 
 def test_a_frame_and_a_trajectory_have_them_too(worker):
     put(worker, "style", text=True)
-    loras = (Lora("style", 1.0),)
-    keys = (KeyFrame("a lake", 3), KeyFrame("a tent", 4))
-    frame = worker.frame(FrameRequest(keys, (0.0,), "tiny-2rf", 4, 1.0, loras=loras))
-    way = worker.trajectory(TrajectoryRequest("a lake", "tiny-2rf", 4, 1.0, 3, loras=loras))
+    settings = PictureSettings("a lake", "tiny-2rf", 4, 1.0, 3, loras=(Lora("style", 1.0),))
+    way = Way((KeyFrame("a lake", 3), KeyFrame("a tent", 4)), (0.0,), settings)
     expected = draw(worker, "style", model="tiny-2rf", steps=4, guidance=1.0)
-    assert np.array_equal(np.asarray(frame.image), expected)
-    assert np.abs(np.asarray(way.images[-1]) - expected).max() <= 1  # without the pipeline, rounding differs
-    plain = worker.frame(FrameRequest(keys, (0.0,), "tiny-2rf", 4, 1.0)).image
-    assert np.array_equal(np.asarray(plain), draw(worker, model="tiny-2rf", steps=4, guidance=1.0))
+    assert np.array_equal(levels(result_of(worker.draw(settings, between=way)).image), expected)
+    recorder = Recorder(2)
+    assert np.array_equal(levels(result_of(worker.draw(settings, observe=recorder)).image), expected)
+    assert np.array_equal(levels(recorder.images[-1]), expected)
 
 
 def test_a_crash_with_a_lora_leaves_no_trace(worker):
     put(worker, "style", text=True)
     before = draw(worker)
 
-    def crash(done, total):
+    def crash(moment):
         raise RuntimeError("out of memory")
 
     with pytest.raises(RuntimeError, match="out of memory"):
-        worker.generate(GenerateRequest("a lake", "tiny-instaflow", loras=(Lora("style"),)), crash)
+        result_of(
+            worker.draw(PictureSettings("a lake", "tiny-instaflow", loras=(Lora("style"),)), observe=crash)
+        )
     assert np.array_equal(draw(worker), before)
 
 
@@ -173,21 +177,21 @@ def test_those_used_longest_ago_make_room_in_memory(worker):
 def test_a_bad_wish_is_named_and_the_worker_lives(worker, wish, message):
     put(worker, "style")
     with pytest.raises(UserError, match=re.escape(message)):
-        worker.generate(GenerateRequest("a lake", "tiny-instaflow", loras=tuple(wish)))
+        result_of(worker.draw(PictureSettings("a lake", "tiny-instaflow", loras=tuple(wish))))
     assert draw(worker, "style").std() > 1
 
 
 def test_an_upload_is_its_session_s_alone(worker, tmp_path):
     file = write(tmp_path / "My style.safetensors", random_lora(load(worker.registry, "tiny-sd").unet))
     upload = worker.uploads.add("ann", file, file.name)
-    request = GenerateRequest("a lake", "tiny-instaflow", seed=3, loras=(Lora(upload.id),), session="ann")
-    assert not np.array_equal(np.asarray(worker.generate(request).images[0]), draw(worker))
+    settings = PictureSettings("a lake", "tiny-instaflow", seed=3, loras=(Lora(upload.id),))
+    assert not np.array_equal(levels(result_of(worker.draw(settings, "ann")).image), draw(worker))
     for stranger in ("bob", ""):
         with pytest.raises(UserError, match="none of this session's uploads"):
-            worker.generate(replace(request, session=stranger))
+            result_of(worker.draw(settings, stranger))
     worker.uploads.remove("ann", upload.id)
     with pytest.raises(UserError, match="upload the file again"):
-        worker.generate(request)
+        result_of(worker.draw(settings, "ann"))
 
 
 @pytest.mark.parametrize(

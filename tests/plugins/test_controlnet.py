@@ -1,6 +1,7 @@
 """ControlNets on the worker: the stock pipeline's pixels with one, the plain pixels without."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,12 +10,13 @@ from diffusers import StableDiffusionControlNetPipeline
 from PIL import Image, ImageDraw
 
 from rf_app.errors import UserError
-from rf_app.pipeline.interpolation import FrameRequest, KeyFrame
-from rf_app.pipeline.requests import Control, GenerateRequest
+from rf_app.pipeline.turns import result_of
 from rf_app.pipeline.worker import Worker
 from rf_app.plugins.picture import decode_map, encode_map
 from rf_app.registry.models import Registry
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
+from rf_app.settings.picture import Control, PictureSettings
+from rf_app.settings.way import KeyFrame, Way
 from tests.tiny import load, tiny_card, tiny_controlnet, tiny_unet
 
 MODELS = ["tiny-sd", "tiny-2rf", "tiny-instaflow"]
@@ -39,8 +41,13 @@ def worker(tiny_models):
 
 
 def draw(worker, *control, model="tiny-instaflow", **values):
-    request = GenerateRequest("a lake", model, control=control, **({"seed": 3} | values))
-    return np.asarray(worker.generate(request).images[0]).astype(int)
+    settings = PictureSettings("a lake", model, control=control, **({"seed": 3} | values))
+    return np.asarray(result_of(worker.draw(settings)).image).astype(int)
+
+
+def acting(**values):
+    """LINE with other numbers."""
+    return replace(LINE, **values)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -69,14 +76,14 @@ def test_without_it_the_pixels_are_the_plain_ones(worker, model):
     with_it = draw(worker, LINE, model=model)
     assert not np.array_equal(with_it, plain)
     assert np.array_equal(draw(worker, model=model), plain)
-    assert np.array_equal(draw(worker, Control("tiny-canny", LINE.image, strength=0), model=model), plain)
+    assert np.array_equal(draw(worker, acting(strength=0), model=model), plain)
     assert np.array_equal(draw(worker, LINE, model=model), with_it)
 
 
 def test_strength_map_and_number_of_controls_matter(worker):
     pictures = [
         draw(worker, LINE),
-        draw(worker, Control("tiny-canny", LINE.image, strength=0.5)),
+        draw(worker, acting(strength=0.5)),
         draw(worker, Control("tiny-canny", a_map(0, 0, 96, 96))),
         draw(worker, Control("tiny-depth", LINE.image)),
         draw(worker, LINE, OTHER),
@@ -88,7 +95,7 @@ def test_strength_map_and_number_of_controls_matter(worker):
 
 def test_it_acts_between_start_and_end(worker):
     def part(start, end, model="tiny-2rf"):
-        return draw(worker, Control("tiny-canny", LINE.image, 1.0, start, end), model=model)
+        return draw(worker, acting(start=start, end=end), model=model)
 
     plain = draw(worker, model="tiny-2rf")  # four steps
     parts = [part(0, 1), part(0, 0.5), part(0.5, 1), part(0.25, 0.5), plain]
@@ -111,7 +118,7 @@ def test_it_sees_what_the_unet_sees(tiny_registry):
     worker = Worker(tiny_registry, device="cpu")
     draw(worker, LINE, model="matched")
     seen = {"unet": [], "controlnet": []}
-    (net,) = worker._controlnets._nets.values()
+    (net,) = worker._controlled._nets.values()
     unet = worker._models["matched"].pipeline.unet
     for name, module in (("unet", unet), ("controlnet", net)):
         module.register_forward_pre_hook(
@@ -134,9 +141,10 @@ def test_it_sees_what_the_unet_sees(tiny_registry):
 
 def test_a_frame_follows_it_and_at_a_key_frame_it_is_the_picture(worker):
     keys = (KeyFrame("a lake", 3), KeyFrame("a mountain", 4))
-    frame = worker.frame(FrameRequest(keys, (0.0,), "tiny-instaflow", control=(LINE,)))
-    assert np.array_equal(np.asarray(frame.image), draw(worker, LINE))
-    assert frame.request.at_key_frame().control == (LINE,)
+    way = Way(keys, (0.0,), PictureSettings("a lake", "tiny-instaflow", control=(LINE,)))
+    drawn = result_of(worker.draw(way.picture, between=way))
+    assert np.array_equal(np.asarray(drawn.image), draw(worker, LINE))
+    assert drawn.way.at_key_frame().control == (replace(LINE, preprocessor="none"),)
 
 
 def test_a_map_of_another_size_is_fitted_to_the_picture(worker):
@@ -146,9 +154,9 @@ def test_a_map_of_another_size_is_fitted_to_the_picture(worker):
 
 def test_least_recently_used_ones_make_room(worker):
     draw(worker, LINE, OTHER)
-    nets = list(worker._controlnets._nets.values())
+    nets = list(worker._controlled._nets.values())
     draw(worker, LINE, OTHER, model="tiny-sd")
-    assert list(worker._controlnets._nets.values()) == nets  # shared by the models
+    assert list(worker._controlled._nets.values()) == nets  # shared by the models
 
 
 def test_a_wrong_one_is_refused_and_the_worker_lives(tiny_registry):
@@ -171,12 +179,12 @@ def test_a_wrong_one_is_refused_and_the_worker_lives(tiny_registry):
         ((Control("../x", LINE.image),), "ControlNet id '../x'"),
         ((Control("tiny-canny", "nothing"),), "picture"),
         ((Control("tiny-canny", ""),), "picture cannot be read"),
-        ((Control("tiny-canny", LINE.image, -0.1),), "ControlNet tiny-canny: strength is -0.1"),
-        ((Control("tiny-canny", LINE.image, 2.1),), "strength is 2.1"),
-        ((Control("tiny-canny", LINE.image, float("nan")),), "strength is nan"),
-        ((Control("tiny-canny", LINE.image, 1, -1),), "start is -1"),
-        ((Control("tiny-canny", LINE.image, 1, 0.5, 0.5),), "start must be the smaller"),
-        ((Control("tiny-canny", LINE.image, 1, 0, 1.5),), "end is 1.5"),
+        ((acting(strength=-0.1),), "ControlNet tiny-canny: strength is -0.1"),
+        ((acting(strength=2.1),), "strength is 2.1"),
+        ((acting(strength=float("nan")),), "strength is nan"),
+        ((acting(start=-1),), "start is -1"),
+        ((acting(start=0.5, end=0.5),), "start must be the smaller"),
+        ((acting(end=1.5),), "end is 1.5"),
     ],
 )
 def test_values_out_of_range_are_named(worker, control, message):

@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rf_app.ui.model_view import full, shelf
+from rf_app.workflows.shelf import family
 
 from rf_app.errors import UserError
 from rf_app.registry.card import Card, ModelCard, read_card, write_card
@@ -16,9 +18,7 @@ from rf_app.registry.controlnets import ControlNetCard, ControlNets
 from rf_app.registry.loras import LoraCard, Loras
 from rf_app.registry.models import Registry
 from rf_app.registry.store import ASSETS, INDEX, Store
-from rf_app.ui.model_view import full, shelf
 from rf_app.workflows.quality import figures, in_words
-from rf_app.workflows.shelf import family
 
 SECONDS = 8.0
 WORDS = """

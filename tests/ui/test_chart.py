@@ -3,7 +3,6 @@
 import re
 
 import pytest
-
 from rf_app.ui.chart import LEFT, RIGHT, TOP, WIDTH, Axis, Point, Series, chart
 
 

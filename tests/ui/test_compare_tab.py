@@ -10,8 +10,8 @@ import zipfile
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
-
 from rf_app.pipeline.requests import GenerateRequest
+
 from tests.ui.conftest import EXAMPLES
 
 PROMPT = "#compare-prompt textarea"

@@ -1,12 +1,10 @@
 """The bundled ControlNet on the page: draw a line, see the mountain follow it."""
 
 import pytest
-from playwright.sync_api import expect
 
+from rf_app.actions.application import Application
 from rf_app.metrics.edges import canny, edge_recall
-from rf_app.pipeline.worker import Worker
 from rf_app.registry.models import BUNDLED, Registry
-from rf_app.workflows.generate import Studio
 from tests.browser import served, visiting
 from tests.ui.test_control_panel import MAP, ON, changed, decoded, drawn, open_panel, picture, pixels
 from tests.ui.test_page import ask, shows
@@ -23,11 +21,10 @@ RIDGES = (
 @pytest.fixture
 def visitor(browser):
     """A visitor of a page on the bundled models."""
-    worker = Worker(Registry([BUNDLED]), "cpu")
-    studio = Studio(worker.registry, worker)
-    with served(studio) as address, visiting(browser, address) as visitor:
+    app = Application.on(Registry([BUNDLED]), "cpu")
+    with served(app) as address, visiting(browser, address) as visitor:
         yield visitor
-    worker.close()
+    app.worker.close()
 
 
 def test_the_mountain_follows_a_drawn_line(visitor):
@@ -40,7 +37,7 @@ def test_the_mountain_follows_a_drawn_line(visitor):
         drawn(visitor, *ridge)
         changed(visitor, plain)
         visitor.uncheck(ON)
-        expect(visitor.locator("#stage img")).to_have_attribute("src", plain)
+        assert picture(visitor) == plain
         visitor.check(ON)
         followed = changed(visitor, plain)
         line = pixels(visitor.locator(MAP))[..., 0] > 0
@@ -49,4 +46,4 @@ def test_the_mountain_follows_a_drawn_line(visitor):
         assert after > before + 0.15
         assert after > 0.6
         visitor.locator("#control-1-sketch .clear").click()
-        expect(visitor.locator("#stage img")).to_have_attribute("src", plain)
+        assert picture(visitor) == plain

@@ -10,8 +10,8 @@ import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 from PIL import Image
-
 from rf_app.pipeline.interpolation import FrameRequest, KeyFrame
+
 from rf_app.pipeline.png import read_json
 
 

@@ -14,9 +14,9 @@ import pytest
 from gradio.utils import get_upload_folder
 from PIL import Image
 from playwright.sync_api import expect
-
 from rf_app.pipeline.interpolation import FrameRequest, KeyFrame
 from rf_app.pipeline.requests import GenerateRequest
+
 from rf_app.workflows.interpolate import EXAMPLES
 from tests.ui.test_page import drop
 

@@ -7,14 +7,14 @@ from html import unescape
 from pathlib import Path
 
 import pytest
+from rf_app.pipeline.requests import GenerateRequest
+from rf_app.ui.job_opening import opening
+from rf_app.workflows.generate import Studio
 
 from rf_app.jobs.database import Database
 from rf_app.jobs.job import Job
 from rf_app.jobs.plan import Wish, stages
 from rf_app.jobs.stage import TRAINING, Plan
-from rf_app.pipeline.requests import GenerateRequest
-from rf_app.ui.job_opening import opening
-from rf_app.workflows.generate import Studio
 
 BAD = "<img src=x onerror=alert(1)>"
 

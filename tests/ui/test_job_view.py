@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from rf_app.ui.sample_strip import COLUMNS, GAP, ROWS, sample_strip
 
 from rf_app.jobs.database import Database
 from rf_app.jobs.job import Job
@@ -16,7 +17,6 @@ from rf_app.jobs.plan import Wish
 from rf_app.jobs.progress import POINTS, Progress, progress
 from rf_app.jobs.stage import TRAINING
 from rf_app.ui import job_view
-from rf_app.ui.sample_strip import COLUMNS, GAP, ROWS, sample_strip
 from tests.jobs.test_queue import add
 from trainers.common.events import Events
 from trainers.common.sheets import write_sheet

@@ -1,13 +1,14 @@
 """The same actions as MCP tools, through the protocol's own client."""
 
 import asyncio
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from jsonschema import Draft202012Validator
 from mcp import ClientSession
 from mcp.client.streamable_http import streamablehttp_client
+
+from tests.ui.conftest import answering
 
 
 def ask(url, question):
@@ -69,28 +70,22 @@ def test_a_bad_wish_is_answered_with_its_message(url):
 
 
 @pytest.mark.parametrize("reported", [False, True])
-def test_a_tool_stops_when_the_one_who_asked_is_gone(url, reported):
-    """Minutes of work, left as soon as it is under way."""
-    before = set(threading.enumerate())
-    wish = {"prompts": ["a lake", "a tent"], "frames": 600, "model": "tiny-sd", "steps": 100}
-
-    def work():
-        return [each for each in set(threading.enumerate()) - before if each.name.startswith("background")]
+def test_a_tool_stops_when_the_one_who_asked_is_gone(url, gate, reported):
+    wish = {"prompt": "a lake", "model": "tiny-sd", "steps": 100, "guidance": 1, "count": 16}
 
     async def leave(session):
         async def report(*_):
             pass
 
         asking = asyncio.create_task(
-            session.call_tool("interpolate", wish, progress_callback=report if reported else None)
+            session.call_tool("generate", wish, progress_callback=report if reported else None)
         )
-        while not work():
-            await asyncio.sleep(0.1)
-        begun.extend(work())
+        gate.let(1)
+        while gate.steps < 1:
+            await asyncio.sleep(0.05)
         asking.cancel()
+        while answering():
+            await asyncio.sleep(0.05)
 
-    begun = []
     ask(url, leave)
-    for each in begun:
-        each.join(60)
-        assert not each.is_alive()
+    assert gate.steps_after_all() <= 2

@@ -1,12 +1,13 @@
 """What strangers may do on a public Space: look and generate. Endpoints refuse the rest, or are not there."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from rf_app.actions.application import Application
 from rf_app.registry.permission import Permission
 from rf_app.ui.page import build
-from rf_app.workflows.generate import Studio
 
 OWNERS = {
     "ask": ("tiny-2rf",),
@@ -16,22 +17,22 @@ OWNERS = {
 }
 
 
-def test_endpoints_refuse_strangers(studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endpoints_refuse_strangers(
+    app: Application, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SPACE_ID", "somebody/studio")
-    found = {each.fn.__name__: each.fn for each in build(studio, tmp_path).fns.values() if each.fn}
-    before = studio.registry.cards()
+    found = {each.fn.__name__: each.fn for each in build(app, tmp_path).fns.values() if each.fn}
+    before = app.registry.cards()
     for name, given in OWNERS.items():
         with pytest.warns(UserWarning, match="is off on this public page"):
             found[name](*given)
-    with pytest.warns(UserWarning, match="Keeping a LoRA is off"):
-        found["keep"]([], None, None)
-    assert studio.registry.cards() == before
+    assert app.registry.cards() == before
     assert not {"merge", "start", "do"} & found.keys()
 
 
-def test_the_owner_may(studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_owner_may(app: Application, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPACE_ID", "somebody/studio")
-    page = build(studio, tmp_path, Permission(allowed=True))
+    page = build(replace(app, permission=Permission(allowed=True)), tmp_path)
     found = {each.fn.__name__: each.fn for each in page.fns.values() if each.fn}
     assert {"merge", "start", "do"} <= found.keys()
-    assert found["rename"]("tiny-2rf", studio.registry.card("tiny-2rf").title)
+    assert found["rename"]("tiny-2rf", app.registry.card("tiny-2rf").title)

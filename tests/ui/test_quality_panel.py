@@ -2,8 +2,8 @@
 
 import pytest
 from playwright.sync_api import expect
-
 from rf_app.ui.quality_panel import known
+
 from rf_app.workflows.quality import Figures
 
 WAY, RESULT = "#quality-way", "#quality-result"

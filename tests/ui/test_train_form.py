@@ -4,13 +4,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-
-from rf_app.jobs.database import Database
-from rf_app.jobs.plan import Wish
-from rf_app.registry.card import as_id, write_card
-from rf_app.registry.loras import WEIGHTS, LoraCard, Loras
 from rf_app.ui.train_form import free_name
 from rf_app.workflows.generate import Studio
+
+from rf_app.jobs.database import Database
+from rf_app.registry.card import as_id, write_card
+from rf_app.registry.loras import WEIGHTS, LoraCard, Loras
 from tests.jobs.test_queue import add
 from tests.plugins.lora_files import random_lora, write
 from tests.tiny import tiny_unet

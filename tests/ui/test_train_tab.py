@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 from playwright.sync_api import Page, expect
+from rf_app.workflows.generate import Studio
 
 from rf_app.jobs import events
 from rf_app.jobs.database import Database
@@ -21,7 +22,6 @@ from rf_app.jobs.processes import ROOT, find
 from rf_app.registry.models import Registry
 from rf_app.registry.permission import Permission
 from rf_app.ui.page import build
-from rf_app.workflows.generate import Studio
 
 
 class Server:

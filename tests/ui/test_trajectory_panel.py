@@ -8,9 +8,9 @@ import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 from playwright.sync_api import expect
+from rf_app.pipeline.requests import GenerateRequest
 
 from rf_app.pipeline.png import read_settings
-from rf_app.pipeline.requests import GenerateRequest
 
 STRIPS = "#trajectory .strips section"
 WAY = "#trajectory-way"

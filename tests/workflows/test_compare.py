@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
+from rf_app.pipeline.requests import GenerateRequest, Timings
+from rf_app.workflows.attempt import Attempt
+from rf_app.workflows.generate import Studio
 
 from rf_app.errors import Cancelled, UserError
-from rf_app.pipeline.requests import GenerateRequest, Timings
 from rf_app.pipeline.worker import Worker
-from rf_app.workflows.attempt import Attempt
 from rf_app.workflows.compare import SideDone, SideProgress, compare, default_models, speed_up
-from rf_app.workflows.generate import Studio
 
 PROMPT = "a mountain near a lake"
 MODELS = ["tiny-sd", "tiny-instaflow", "tiny-2rf"]

@@ -8,11 +8,11 @@ from itertools import groupby
 import numpy as np
 import pytest
 from PIL import Image
+from rf_app.pipeline.requests import GenerateRequest
+from rf_app.workflows.background import Progress
 
 from rf_app.errors import Cancelled, UserError
 from rf_app.pipeline.png import read_settings
-from rf_app.pipeline.requests import GenerateRequest
-from rf_app.workflows.background import Progress
 from rf_app.workflows.grid import (
     Axis,
     CellDone,

@@ -8,11 +8,11 @@ from itertools import pairwise
 import av
 import numpy as np
 import pytest
+from rf_app.pipeline.interpolation import FrameRequest, KeyFrame
+from rf_app.pipeline.requests import GenerateRequest
 
 from rf_app.errors import Cancelled, UserError
-from rf_app.pipeline.interpolation import FrameRequest, KeyFrame
 from rf_app.pipeline.png import read_json, read_settings
-from rf_app.pipeline.requests import GenerateRequest
 from rf_app.workflows.interpolate import Interpolator, VideoRequest, read_request
 
 KEYS = tuple(

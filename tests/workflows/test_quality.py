@@ -6,16 +6,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from rf_app.pipeline.requests import GenerateRequest
+from rf_app.workflows.background import Progress
 
 from rf_app.errors import Cancelled, UserError
 from rf_app.metrics import frechet
 from rf_app.metrics.fidelity import fidelity
 from rf_app.metrics.judge import Judge
 from rf_app.metrics.sample import Sample
-from rf_app.pipeline.requests import GenerateRequest
 from rf_app.pipeline.worker import Worker
 from rf_app.registry.card import read_card, write_card
-from rf_app.workflows.background import Progress
 from rf_app.workflows.quality import Figures, Measured, figures, in_words, measure
 from tests.tiny import tiny_card
 from trainers.evaluate import Row, measured

@@ -4,9 +4,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from rf_app.workflows.report import Report, reported
 
 from rf_app.errors import Cancelled, UserError
-from rf_app.workflows.report import Report, reported
 
 
 def test_the_pace_is_that_of_this_run_and_of_this_text() -> None:

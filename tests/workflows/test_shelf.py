@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 import pytest
-
-from rf_app.pipeline.png import read_settings
 from rf_app.workflows.samples import PROMPT, Samples, settings_of, thumbnail
 from rf_app.workflows.shelf import family, found, size
+
+from rf_app.pipeline.png import read_settings
 from tests.tiny import tiny_card
 
 CARDS = [

@@ -4,11 +4,11 @@ import shutil
 from dataclasses import replace
 
 import pytest
+from rf_app.workflows.background import Progress
 
 from rf_app.errors import Cancelled, UserError
 from rf_app.pipeline.trajectory import TrajectoryRequest, TrajectoryResult
 from rf_app.pipeline.worker import Worker
-from rf_app.workflows.background import Progress
 from rf_app.workflows.trajectory import Followed, follow, in_words
 
 never = bool

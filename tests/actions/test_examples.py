@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from rf_app.actions.application import Application
+from rf_app.actions.examples import DRAWINGS, EXAMPLES, FOLDER, draw_lines, examples
 from rf_app.pipeline.png import save_png
-from rf_app.pipeline.requests import GenerateRequest
-from rf_app.pipeline.worker import Worker
+from rf_app.pipeline.turns import result_of
 from rf_app.registry.models import BUNDLED, Registry
-from rf_app.workflows.examples import DRAWINGS, EXAMPLES, FOLDER, draw_lines, examples
-from rf_app.workflows.generate import Studio
+from rf_app.settings.picture import PictureSettings
 
 
 def test_examples_come_in_order_with_what_makes_them(tmp_path):
@@ -30,15 +30,15 @@ def test_the_bundled_drawings_are_those_that_are_drawn(tmp_path):
 
 @pytest.mark.skipif(not BUNDLED.is_dir(), reason="no bundled model is here")
 def test_the_bundled_pictures_are_those_the_bundled_model_draws():
-    """Redraw them after training anew: python -m rf_app.workflows.examples."""
-    registry = Registry([BUNDLED])
-    worker = Worker(registry, "cpu")
-    model = Studio(registry, worker).first_model()
+    """Redraw them after training anew: python -m rf_app.actions.examples."""
+    app = Application.on(Registry([BUNDLED]), "cpu")
+    model = app.first_model()
     found = examples(FOLDER)
     assert [(example.path.stem, example.prompt, example.seed) for example in found] == list(EXAMPLES)
     for example in found:
-        drawn = worker.generate(GenerateRequest(example.prompt, model, seed=example.seed)).images[0]
+        settings = PictureSettings(example.prompt, model, seed=example.seed)
+        drawn = result_of(app.worker.draw(settings)).image
         with Image.open(example.path) as image:
             difference = np.abs(np.asarray(image, float) - np.asarray(drawn, float)).mean()
         assert difference < 3, f"{example.path.name} differs by {difference:.1f} of 255 levels"
-    worker.close()
+    app.worker.close()

@@ -1,0 +1,39 @@
+"""What an application says of its models."""
+
+import pytest
+
+from rf_app.actions.application import Application
+from rf_app.errors import UserError
+from rf_app.registry.models import Registry
+
+
+def test_models_come_quickest_first_and_the_first_is_opened(app):
+    assert [id for _, id in app.models()] == ["tiny-instaflow", "tiny-2rf", "tiny-sd"]
+    assert app.first_model() == "tiny-instaflow"
+
+
+def test_presets_are_the_cards_and_only_quick_models_follow_the_typing(app):
+    quick, slow = app.preset("tiny-instaflow"), app.preset("tiny-sd")
+    assert (quick.steps, quick.guidance, quick.live) == (1, 1.0, True)
+    assert (slow.steps, slow.guidance) == (4, 3.0)
+    assert "96×96, one step" in quick.about
+
+
+def test_equal_titles_are_told_apart(own_app):
+    twin = own_app.registry.folder("tiny-2rf") / "README.md"
+    twin.write_text(twin.read_text().replace("Tiny 2Rf", "Tiny Instaflow"))
+    titles = [title for title, _ in own_app.models()]
+    assert titles[:2] == ["Tiny Instaflow (tiny-instaflow)", "Tiny Instaflow (tiny-2rf)"]
+
+
+def test_no_model_at_all_names_the_problems(tmp_path):
+    (tmp_path / "half").mkdir()
+    with pytest.raises(UserError, match=r"No usable model(.|\n)*half"):
+        Application.on(Registry([tmp_path]), "cpu").first_model()
+
+
+def test_who_asks_changes_nothing_else(app):
+    ann = app.seen_by("ann")
+    assert (ann.visitor, app.visitor) == ("ann", "")
+    assert ann.worker is app.worker
+    assert ann.jobs is app.jobs

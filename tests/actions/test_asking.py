@@ -1,0 +1,78 @@
+"""How actions are asked from outside: flat arguments, in order, each with help; and the wish they become."""
+
+from dataclasses import MISSING
+
+import pytest
+
+from rf_app.__main__ import actions
+from rf_app.actions import generate, upload_lora
+from rf_app.actions.asking import READERS, asking
+from rf_app.actions.generate import Generate
+from rf_app.errors import UserError
+from rf_app.settings.picture import Control, Lora, PictureSettings
+
+
+def test_records_are_flattened_in_their_order():
+    assert [each.name for each in asking(generate).arguments] == [
+        "prompt",
+        "model",
+        "steps",
+        "guidance",
+        "seed",
+        "negative_prompt",
+        "solver",
+        "control",
+        "loras",
+        "count",
+    ]
+    assert [each.name for each in asking(upload_lora).arguments] == ["file", "model"]
+
+
+@pytest.mark.parametrize("name", actions())
+def test_everything_says_what_it_is(name):
+    """The action, its answer, and each argument; at most one has to be given, and that is the first."""
+    action = asking(actions()[name])
+    assert action.about
+    assert action.answer.__doc__
+    for each in action.arguments:
+        assert each.about, each.name
+        assert each.type in (*READERS, *SIMPLE) or each.type.__module__ != "builtins", each
+    assert all(each.default is not MISSING for each in action.arguments[1:])
+
+
+SIMPLE = (str, int, float, bool, int | None, float | None, str | None)
+
+
+def test_values_become_a_wish_and_none_is_as_good_as_leaving_one_out():
+    wish = asking(generate).wish(
+        {
+            "prompt": "a lake",
+            "steps": None,
+            "seed": 4,
+            "count": 2,
+            "loras": ["ink", {"id": "wood", "strength": 0.5}],
+            "control": [{"model": "tiny-canny", "image": "x", "low": 1}],
+        }
+    )
+    assert wish == Generate(
+        PictureSettings(
+            "a lake",
+            seed=4,
+            loras=(Lora("ink"), Lora("wood", 0.5)),
+            control=(Control("tiny-canny", "x", low=1),),
+        ),
+        count=2,
+    )
+    assert asking(generate).wish({"prompt": "a"}) == Generate(PictureSettings("a"))
+    assert asking(generate).wish({"prompt": "a", "loras": None, "control": None}) == Generate(
+        PictureSettings("a")
+    )
+
+
+def test_what_cannot_be_read_is_named():
+    for values, message in (
+        ({"loras": "ink"}, "loras must be a list"),
+        ({"control": 7}, "control must be a list"),
+    ):
+        with pytest.raises(UserError, match=message):
+            asking(generate).wish({"prompt": "a"} | values)

@@ -1,0 +1,109 @@
+"""What a visitor does with LoRAs, without a browser."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from rf_app.actions import loras
+from rf_app.actions.asking import File
+from rf_app.actions.generate import Generate, generate
+from rf_app.actions.run import results
+from rf_app.actions.upload_lora import UploadLora, answer, upload_lora
+from rf_app.errors import UserError
+from rf_app.registry.loras import WEIGHTS
+from rf_app.settings.picture import Lora, PictureSettings
+from tests.plugins.lora_files import random_lora, write
+from tests.tiny import load
+
+
+@pytest.fixture
+def file(own_app, tmp_path):
+    tensors = random_lora(load(own_app.registry, "tiny-sd").unet)
+    write(own_app.loras.folders[-1] / "ink" / WEIGHTS, tensors)
+    return write(tmp_path / "Wood & <b>Cut!.safetensors", tensors, {"modelspec.trigger_phrase": "woodcut"})
+
+
+def upload(app, file):
+    return loras.upload(app, file, file.name, "tiny-instaflow")
+
+
+def test_a_list_and_rows_are_the_visitor_s_own(own_app, file):
+    ann, bob = own_app.seen_by("ann"), own_app.seen_by("bob")
+    own = upload(ann, file)
+    assert loras.choices(ann) == [("Wood & <b>Cut! (uploaded)", own.id), ("ink", "ink")]
+    assert loras.choices(bob) == [("ink", "ink")]
+    (row,) = loras.rows(ann, [Lora(own.id, 0.5)])
+    assert row == {
+        "id": own.id,
+        "title": "Wood & <b>Cut!",
+        "trigger": "woodcut",
+        "strength": 0.5,
+        "on": True,
+        "uploaded": True,
+    }
+    with pytest.raises(UserError, match="none of this session's uploads"):
+        loras.rows(bob, [Lora(own.id)])
+
+
+def test_a_program_hears_the_id_and_the_file_stays(own_app, file):
+    """Gradio gives equal files one path: another visitor may still want it."""
+    ann = own_app.seen_by("ann")
+    found = results(upload_lora(ann, UploadLora(File(file.name, file))))
+    said = answer(ann, found)
+    assert said == {
+        "id": found[0].id,
+        "title": "Wood & <b>Cut!",
+        "trigger": "woodcut",
+        "bytes": file.stat().st_size,
+    }
+    with pytest.raises(UserError, match="file is missing"):
+        results(upload_lora(ann, UploadLora(None)))
+    with pytest.raises(UserError, match="belongs to a session"):
+        results(upload_lora(own_app, UploadLora(File(file.name, file))))
+    assert file.exists()
+
+
+def test_a_file_that_is_cleared_away_while_it_waits(own_app, file):
+    busy, begun = threading.Event(), threading.Event()
+    worker, ann = own_app.worker, own_app.seen_by("ann")
+    with ThreadPoolExecutor() as visitors:
+        visitors.submit(worker._turns.wait_for, lambda: (begun.set(), busy.wait(60)))
+        assert begun.wait(60)
+        waiting = visitors.submit(upload, ann, file)
+        while not worker._turns._thread._work_queue.qsize():
+            assert not waiting.done()
+            time.sleep(0.01)
+        file.unlink()
+        busy.set()
+        assert waiting.result(60).title == "Wood & <b>Cut!"
+    with pytest.raises(UserError, match="please upload it again"):
+        upload(ann, file)
+
+
+def test_what_is_kept_draws_the_same_picture_for_everybody(own_app, file):
+    ann, bob = own_app.seen_by("ann"), own_app.seen_by("bob")
+    own = upload(ann, file)
+    card = loras.keep(ann, own.id)
+    assert (card.id, card.title, card.trigger) == ("wood-b-cut", "Wood & <b>Cut!", "woodcut")
+
+    def draw(app, id):
+        (picture,) = results(generate(app, Generate(PictureSettings("a lake", loras=(Lora(id),)))))
+        return picture.drawn.image.tobytes()
+
+    assert draw(ann, own.id) == draw(bob, card.id)
+    with pytest.raises(UserError, match="already a LoRA 'wood-b-cut'"):
+        loras.keep(ann, own.id)
+    with pytest.raises(UserError, match="none of this session's uploads"):
+        loras.keep(bob, own.id)
+
+
+def test_nobody_but_the_owner_keeps_one_on_a_public_page(own_app, file, monkeypatch):
+    ann = own_app.seen_by("ann")
+    own = upload(ann, file)
+    monkeypatch.setenv("SPACE_ID", "somebody/studio")
+    with pytest.raises(UserError, match="Keeping a LoRA is off on this public page"):
+        loras.keep(ann, own.id)
+    assert not (Path(own_app.loras.folders[-1]) / "wood-b-cut").exists()

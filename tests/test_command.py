@@ -1,0 +1,127 @@
+"""`python -m rf_app`: the actions on the command line."""
+
+import json
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from diffusers import UNet2DConditionModel
+from PIL import Image
+from torch.nn.modules.module import register_module_forward_pre_hook
+
+from rf_app.__main__ import main
+from rf_app.pipeline.png import read_png_settings
+from rf_app.plugins.picture import decode_map
+
+
+@pytest.fixture(autouse=True)
+def tiny_home(tiny_models, tmp_path, monkeypatch):
+    """A home with the tiny models and ControlNets, beside those that come with the project."""
+    (tmp_path / "home").mkdir()
+    for folder in (tiny_models, tiny_models.parent / "controlnets"):
+        (tmp_path / "home" / folder.name).symlink_to(folder)
+    monkeypatch.setenv("INSTAFLOW_HOME", str(tmp_path / "home"))
+
+
+def test_pictures_become_files_whose_names_are_printed(tmp_path, capsys):
+    out = tmp_path / "made" / "here"
+    wish = ["generate", "a lake", "--model", "tiny-2rf", "--steps", "2", "--seed", "5", "--count", "2"]
+    code = main([*wish, "--out", str(out)])
+    said = capsys.readouterr()
+    assert code == 0
+    paths = [Path(line) for line in said.out.splitlines()]
+    assert [path.name for path in paths] == ["instaflow-a-lake-5.png", "instaflow-a-lake-6.png"]
+    settings = [read_png_settings(path) for path in paths]
+    assert [(each["model"], each["steps"], each["seed"]) for each in settings] == [
+        ("tiny-2rf", 2, 5),
+        ("tiny-2rf", 2, 6),
+    ]
+
+
+def test_json_is_all_that_is_printed(tmp_path, capsys):
+    code = main(["generate", "a zebra", "--model", "tiny-instaflow", "--json", "--out", str(tmp_path)])
+    found = json.loads(capsys.readouterr().out)
+    assert code == 0
+    assert (found["model"], found["seeds"], found["unknown_words"]) == ("tiny-instaflow", [0], ["zebra"])
+    assert (tmp_path / "instaflow-a-zebra-0.png").exists()
+
+
+def test_a_picture_is_followed(tmp_path, capsys):
+    Image.new("RGB", (50, 40), "white").save(tmp_path / "drawing.png")
+    wish = ["generate", "a lake", "--model", "tiny-instaflow", "--out", str(tmp_path)]
+    assert main([*wish, "--control", f"tiny-canny={tmp_path / 'drawing.png'}"]) == 0
+    (carried,) = read_png_settings(tmp_path / "instaflow-a-lake-0.png")["control"]
+    assert decode_map(carried["image"]).size == (96, 96)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["generate", " ", "--model", "tiny-sd"], "error: The prompt is empty"),
+        (["generate", "a", "--model", "no-such"], "error: There is no model 'no-such'"),
+        (["generate", "a", "--steps", "0"], "error: steps is 0"),
+        (["generate", "a", "--loras", "gone"], "error: There is no LoRA 'gone'"),
+        (
+            ["generate", "a", "--loras", "ink=much"],
+            "error: LoRA ink: strength is 'much'; it must be a number",
+        ),
+        (["generate", "a", "--control", "tiny-canny"], "cannot be read"),
+        (
+            ["generate", "a", "--control", "tiny-canny=no/such.png"],
+            "'no/such.png' cannot be read (No such file",
+        ),
+    ],
+)
+def test_a_bad_wish_ends_with_its_message_and_2_and_leaves_no_file(words, message, tmp_path, capsys):
+    assert main([*words, "--out", str(tmp_path / "made")]) == 2
+    said = capsys.readouterr()
+    assert message in said.err
+    assert said.out == ""
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("words", [["draw"], ["generate-picture", "a lake"], ["--version"]])
+def test_an_unknown_action_is_answered_with_those_there_are(words, capsys):
+    assert main(words) == 2
+    assert "Actions: generate" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["-h"]])
+def test_help_names_the_actions(words, capsys):
+    assert main(words) == 0
+    assert "Actions: generate" in capsys.readouterr().out
+
+
+def test_an_action_says_what_it_takes(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["generate", "--help"])
+    assert end.value.code == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "--negative-prompt" in said
+    assert "Number of pictures, 1 to 16" in said
+    with pytest.raises(SystemExit) as end:
+        main(["generate", "a lake", "--no-such-option"])
+    assert end.value.code == 2
+
+
+def test_ctrl_c_ends_it_within_a_step(tmp_path, capsys):
+    steps, person = [], threading.main_thread().ident
+
+    def step(module, _):
+        if isinstance(module, UNet2DConditionModel):
+            steps.append(module)
+            if len(steps) == 3:
+                signal.pthread_kill(person, signal.SIGINT)
+            if len(steps) >= 3:
+                time.sleep(0.1)  # a step of a larger model
+
+    hook = register_module_forward_pre_hook(step)
+    wish = ["generate", "a lake", "--model", "tiny-sd", "--steps", "100", "--guidance", "1", "--count", "16"]
+    code = main([*wish, "--out", str(tmp_path / "made")])
+    hook.remove()
+    assert code == 130
+    assert "Stopped." in capsys.readouterr().err
+    assert 3 <= len(steps) < 50
+    assert not (tmp_path / "made").exists()

@@ -1,0 +1,96 @@
+"""Who leaves takes the work along: the next visitor waits for the step under way, whatever was asked for."""
+
+import json
+import urllib.request
+
+from gradio_client import Client
+from playwright.sync_api import expect
+
+from tests.settled import settled, until
+from tests.ui.conftest import answering
+from tests.ui.test_page import PROMPT, ask, choose, number, shows
+
+WISH = {"prompt": "a lake", "model": "tiny-sd", "steps": 100, "guidance": 1, "seed": 0, "count": 16}
+
+
+def gone():
+    """Wait until the server has seen that nobody waits any more."""
+    until(lambda: not answering())
+
+
+def test_a_program_that_hangs_up(url, gate):
+    """By plain HTTP: the answer's stream is closed in the middle."""
+    body = json.dumps({"data": [*WISH.values(), "", None, None, None]}).encode()
+    wish = urllib.request.Request(
+        f"{url}gradio_api/call/generate", body, {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(wish) as answer:
+        id = json.load(answer)["event_id"]
+    with urllib.request.urlopen(f"{url}gradio_api/call/generate/{id}") as stream:
+        gate.under_way()
+        assert stream.readline()
+    gone()
+    assert gate.steps_after_all() <= 2
+
+
+def test_a_program_that_cancels(url, gate):
+    client = Client(url, verbose=False)
+    job = client.submit(**WISH, api_name="/generate")
+    gate.under_way()
+    job.cancel()
+    gone()
+    assert gate.steps_after_all() <= 2
+    _, found = client.predict("a lake", api_name="/generate")
+    assert found["seeds"] == [0]
+
+
+def begin(page, gate):
+    """16 pictures of 100 steps under way on the page."""
+    choose(page, "Tiny Sd")
+    page.get_by_label("Live").uncheck()
+    number(page, "steps").fill("100")
+    number(page, "guidance").fill("1")
+    number(page, "count").fill("16")
+    settled(page)
+    page.fill(PROMPT, "a red tent")
+    page.press(PROMPT, "Enter")
+    gate.under_way()
+    expect(page.locator("#generate-way")).to_contain_text("Picture 1 of 16")
+
+
+def test_a_tab_that_is_closed(page, gate):
+    begin(page, gate)
+    page.context.close()
+    gone()
+    assert gate.steps_after_all() <= 2
+
+
+def test_stop_ends_it_within_a_step_and_says_so(page, gate):
+    begin(page, gate)
+    page.click("#stop")
+    expect(page.locator("#generate-way")).to_have_text("Stopped.")
+    expect(page.locator("#stop")).to_be_hidden()
+    assert gate.steps_after_all() <= 2
+    gate.open()
+    choose(page, "Tiny Instaflow")
+    ask(page, "a mountain")
+    shows(page, "a mountain")
+    expect(page.locator("#generate-way")).to_have_text("")
+
+
+def test_pictures_come_one_by_one(page, gate):
+    """Those that are finished are on the stage while the others are under way."""
+    choose(page, "Tiny Sd")
+    page.get_by_label("Live").uncheck()
+    number(page, "steps").fill("2")
+    number(page, "guidance").fill("1")
+    number(page, "count").fill("3")
+    settled(page)
+    page.fill(PROMPT, "a red tent")
+    page.press(PROMPT, "Enter")
+    gate.let(5)
+    expect(page.locator("#stage img")).to_have_count(2)
+    expect(page.locator("#generate-way")).to_contain_text("Picture 3 of 3")
+    gate.let(1)
+    expect(page.locator("#stage img")).to_have_count(3)
+    expect(page.locator("#stop")).to_be_hidden()
