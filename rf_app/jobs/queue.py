@@ -22,7 +22,7 @@ from rf_app.jobs.estimate import ModelSize, Needs, check_disk, estimate, size_of
 from rf_app.jobs.log import last_words
 from rf_app.jobs.plan import Stage, Wish, check_prompts, stages
 from rf_app.jobs.processes import ROOT, find
-from rf_app.jobs.recipes import recipe
+from rf_app.settings.recipes import recipe
 
 if TYPE_CHECKING:  # it imports PyTorch, which the runner does without
     from rf_app.registry.folders import Registry

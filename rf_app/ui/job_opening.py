@@ -7,9 +7,9 @@ from typing import Any
 from rf_app.errors import UserError
 from rf_app.jobs.database import Job
 from rf_app.jobs.plan import Wish
-from rf_app.jobs.recipes import recipes
 from rf_app.pipeline.requests import Control
 from rf_app.plugins.picture import read_picture
+from rf_app.settings.recipes import recipes
 from rf_app.ui.send import send_button
 from rf_app.workflows.examples import DRAWINGS, examples
 from rf_app.workflows.generate import Studio

@@ -9,8 +9,8 @@ from html import escape
 
 from rf_app.jobs.database import Job
 from rf_app.jobs.progress import Curve, Progress
-from rf_app.jobs.recipes import recipes
 from rf_app.jobs.words import duration, size, state_in_words
+from rf_app.settings.recipes import recipes
 from rf_app.ui.chart import Axis, Point, Series, chart
 
 FIGURES = {  # what trainers call them: title, and what the axis says

@@ -15,13 +15,13 @@ import gradio as gr
 from rf_app.errors import UserError
 from rf_app.jobs import queue
 from rf_app.jobs.database import Database
-from rf_app.jobs.options import Option
 from rf_app.jobs.plan import Wish
-from rf_app.jobs.recipes import PRESETS, Recipe, Shown, recipes
 from rf_app.jobs.words import duration, needs_in_words
 from rf_app.registry.card import as_id
 from rf_app.registry.controlnets import ControlNets
 from rf_app.registry.loras import Loras
+from rf_app.settings.options import Option
+from rf_app.settings.recipes import PRESETS, Recipe, Shown, recipes
 from rf_app.ui.complaint import complain
 from rf_app.ui.train_fields import advanced_field, advanced_update, shown_field
 from rf_app.ui.train_uploads import SUFFIXES

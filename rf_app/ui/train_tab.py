@@ -17,9 +17,9 @@ from rf_app.jobs import queue
 from rf_app.jobs.database import Database
 from rf_app.jobs.log import tail
 from rf_app.jobs.progress import progress
-from rf_app.jobs.recipes import recipe
 from rf_app.registry.card import as_id
 from rf_app.registry.permission import Permission
+from rf_app.settings.recipes import recipe
 from rf_app.ui import job_view, train_form
 from rf_app.ui.complaint import complain
 from rf_app.ui.job_opening import opening

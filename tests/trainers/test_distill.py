@@ -12,8 +12,8 @@ from tests.trainers.commands import finish, in_process, start, wait_until
 from trainers import distill
 from trainers.common import events
 from trainers.common.models import flow_scheduler, load_frozen, sample
+from trainers.common.objectives import one_step
 from trainers.data.store import Pairs
-from trainers.distill import one_step
 
 
 def options(home: Path, output: str, *more: object) -> tuple:

@@ -18,8 +18,8 @@ from tests.trainers.commands import finish, in_process, start, wait_until
 from trainers import reflow
 from trainers.common import events
 from trainers.common.models import load_frozen
+from trainers.common.objectives import draw_tau, drop_text, reflow_loss
 from trainers.data.store import Batch
-from trainers.reflow import draw_tau, drop_text, reflow_loss
 
 OPTIONS = ("--teacher", "tiny-sd", "--batch", 4)
 

@@ -9,6 +9,7 @@ from diffusers import StableDiffusionPipeline
 from rf_app.metrics.attributes import ATTRIBUTES
 from rf_app.metrics.judge import Judge
 from rf_app.registry.folders import Registry
+from trainers.common.pixels import to_tensor
 from trainers.pocket import autoencoder, judge, teacher, weights
 from trainers.pocket.pictures import pictures
 
@@ -19,16 +20,21 @@ def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pocket")
     patch = pytest.MonkeyPatch()
     patch.setattr(judge, "TEST_COUNT", 100)
-    autoencoder.main(autoencoder.AutoencoderConfig(folder / "autoencoder", pictures=64, steps=4, batch=4))
+    autoencoder.main(autoencoder.AutoencoderConfig(run=folder / "autoencoder", pictures=64, steps=4, batch=4))
     judge.main(
         judge.JudgeConfig(
-            folder / "judge", folder / "bundled", folder / "autoencoder/vae", pictures=64, steps=3, batch=8
+            run=folder / "judge",
+            output=folder / "bundled",
+            autoencoder=folder / "autoencoder/vae",
+            pictures=64,
+            steps=3,
+            batch=8,
         )
     )
     teacher.main(
         teacher.TeacherConfig(
-            folder / "teacher",
-            folder / "autoencoder/vae",
+            run=folder / "teacher",
+            autoencoder=folder / "autoencoder/vae",
             models=folder / "models",
             pictures=64,
             steps=2,
@@ -53,7 +59,9 @@ def test_the_teacher_is_in_the_registry_with_its_card(runs):
 
 
 def test_a_rerun_of_a_published_id_is_refused_before_the_training(runs):
-    config = teacher.TeacherConfig(runs / "other", runs / "autoencoder/vae", models=runs / "models", steps=1)
+    config = teacher.TeacherConfig(
+        run=runs / "other", autoencoder=runs / "autoencoder/vae", models=runs / "models", steps=1
+    )
     with pytest.raises(ValueError, match="already a model 'my-pocket-sd'"):
         teacher.main(config)
     assert not (runs / "other").exists()
@@ -93,7 +101,7 @@ def test_training_noise_is_that_of_stable_diffusion():
 def test_standard_latents_leave_the_pictures_as_they_are():
     torch.manual_seed(0)
     vae, images = autoencoder.build().eval(), pictures(40)
-    target = autoencoder.to_tensor(images[:4])
+    target = to_tensor(images[:4])
 
     def reconstruct() -> torch.Tensor:
         return vae.decode(vae.encode(target).latent_dist.mean).sample.detach()
@@ -101,7 +109,7 @@ def test_standard_latents_leave_the_pictures_as_they_are():
     before, spread = reconstruct(), vae.encode(target).latent_dist.std.detach()
     autoencoder.standardise(vae, images)
     assert torch.allclose(reconstruct(), before, atol=1e-4)
-    latents = vae.encode(autoencoder.to_tensor(images)).latent_dist
+    latents = vae.encode(to_tensor(images)).latent_dist
     assert torch.allclose(latents.mean.mean((0, 2, 3)), torch.zeros(8), atol=1e-3)
     assert torch.allclose(latents.mean.std((0, 2, 3)), torch.ones(8), atol=1e-3)
     ratio = vae.encode(target).latent_dist.std / spread  # the posterior's width shrinks or grows alike
