@@ -79,7 +79,7 @@ class LoopConfig:
 
 
 def learning_rate(config: LoopConfig, step: int) -> float:
-    """The rate of step 0 … steps-1, a function of the step alone: a warm-up, and a cosine to zero at the end."""
+    """The rate of step 0 … steps-1, of the step alone: a warm-up, and a cosine to zero at the last step."""
     warmup = min(100, config.steps // 10) if config.warmup is None else config.warmup
     rate = config.learning_rate * min(1.0, (step + 1) / max(1, warmup))
     return rate * 0.5 * (1 + math.cos(math.pi * step / config.steps))

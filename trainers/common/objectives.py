@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from rf_app.flow.conversion import NoiseSchedule, x1_from_velocity
 from rf_app.flow.path import interpolate
 from rf_app.flow.velocity import velocity_field
-from rf_app.metrics.perceptual import Perceptual
 from rf_app.settings.training import Density, LossName
 from trainers.common.models import decode
 from trainers.data.store import Batch
@@ -64,9 +63,12 @@ def distillation_loss(latents: Tensor, batch: Batch) -> Tensor:
 
 
 def perceptual_loss(
-    pipeline: StableDiffusionPipeline, perceptual: Perceptual, latents: Tensor, batch: Batch
+    pipeline: StableDiffusionPipeline, perceptual: nn.Module, latents: Tensor, batch: Batch
 ) -> Tensor:
-    """LPIPS between the decoded pictures of one-step latents and of the pairs, a mean (the second stage)."""
+    """LPIPS between the decoded pictures of one-step latents and of the pairs, a mean (the second stage).
+
+    perceptual: a `rf_app.metrics.perceptual.Perceptual`.
+    """
     # Twice as fast. Not for the U-Net: at tau = 0 a matched one multiplies its rounding by 15.
     with torch.autocast(latents.device.type, torch.bfloat16):
         with torch.no_grad():

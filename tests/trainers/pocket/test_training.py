@@ -1,9 +1,13 @@
 """The three trainers of the pocket world in short real runs, one after the other as `make weights` does."""
 
+import importlib
 import json
+from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 import torch
+import tyro
 from diffusers import StableDiffusionPipeline
 
 from rf_app.metrics.attributes import ATTRIBUTES
@@ -126,12 +130,12 @@ def test_the_autoencoder_gradient_weighs_the_object():
 def test_weights_runs_each_stage_once_and_stops_at_a_failure(tmp_path, monkeypatch):
     ran = []
 
-    def child(arguments: list[str], bfloat16: bool) -> int:
+    def child(arguments: list[str]) -> int:
         ran.append(arguments[2])
         if len(ran) == 4:
             return 1
-        (stage,) = (stage for stage in weights.stages(config) if stage.options == tuple(arguments[3:]))
-        stage.output.mkdir(parents=True, exist_ok=True)
+        (stage,) = (stage for stage in weights.stages(config) if stage.arguments == tuple(arguments[3:]))
+        Path(stage.product).mkdir(parents=True, exist_ok=True)
         return 0
 
     monkeypatch.setattr(weights, "run_child", child)
@@ -148,3 +152,19 @@ def test_weights_runs_each_stage_once_and_stops_at_a_failure(tmp_path, monkeypat
     weights.main(config)
     assert ran[-1] == "trainers.reflow"
     assert len(ran) == len(weights.stages(config)) + 2
+
+
+def test_weights_are_commands_that_their_trainers_take(tmp_path):
+    """The page's recipes for all but what the pocket family alone has, into the bundled folders."""
+    config = weights.WeightsConfig(tmp_path / "runs", tmp_path / "models", tmp_path / "judge")
+    made = weights.stages(config)
+    for stage in made:
+        settings = get_type_hints(importlib.import_module(stage.module).main)["config"]
+        assert tyro.cli(settings, args=list(stage.arguments))
+        assert Path(stage.product).is_relative_to(tmp_path)
+    assert len({stage.title for stage in made}) == len(made)
+    by_product = {Path(stage.product).name: stage for stage in made}
+    for name in ("pocket-2rf", "pocket-instaflow", "pocket-neon", "pocket-controlnet-canny"):
+        assert "--overwrite" in by_product[name].arguments
+    targets = made[[stage.title for stage in made].index("pocket-instaflow: The teacher draws")].arguments
+    assert targets[targets.index("--guidance") + 1] == "2.0"
