@@ -118,8 +118,8 @@ def main(config: ControlNet) -> None:
     null, device = encode(pipeline, [""]), accelerator.device
     order = Order(len(images), batch, config.seed, accelerator.process_index, accelerator.num_processes)
 
-    def loss(model: nn.Module, step: int, generator: torch.Generator) -> Tensor:
-        picks = order.at(step)
+    def loss(model: nn.Module, draw: int, generator: torch.Generator) -> Tensor:
+        picks = order.at(draw)
         rng = np.random.Generator(np.random.PCG64(int(torch.randint(2**62, (), generator=generator))))
         maps = as_maps([rough_edges(picture, rng) for picture in images.pixels(picks.tolist())])
         text = drop_text(encode(pipeline, [images.caption(i) for i in picks.tolist()]), null, generator)

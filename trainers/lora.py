@@ -112,8 +112,8 @@ def main(config: Lora) -> None:
     null = encode(pipeline, [""])
     order = Order(len(images), batch, config.seed, accelerator.process_index, accelerator.num_processes)
 
-    def loss(model: nn.Module, step: int, generator: torch.Generator) -> Tensor:
-        picks, device = order.at(step), accelerator.device
+    def loss(model: nn.Module, draw: int, generator: torch.Generator) -> Tensor:
+        picks, device = order.at(draw), accelerator.device
         text = drop_text(encode(pipeline, [captions[i] for i in picks.tolist()]), null, generator)
         x0 = torch.randn(len(picks), *latents.shape[1:], generator=generator).to(device)
         tau = draw_tau(len(picks), generator).to(device)

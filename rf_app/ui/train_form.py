@@ -1,7 +1,7 @@
 """The form of the Train tab: what to make, from what, how thoroughly; and what that will take.
 
 Its fields are those of all recipes together; choosing a recipe shows the ones it has. So a recipe that is
-added in `trainers/recipes` needs nothing here.
+added in `rf_app.settings.recipes` needs nothing here.
 """
 
 import re

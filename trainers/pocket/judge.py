@@ -123,7 +123,7 @@ def trained(config: JudgeConfig, accelerator: Accelerator) -> Judge:
     truth = labels(range(config.pictures))
     test, test_truth = test_set(config, 1000)
 
-    def loss(model: nn.Module, step: int, generator: torch.Generator) -> Tensor:
+    def loss(model: nn.Module, draw: int, generator: torch.Generator) -> Tensor:
         device = next(model.parameters()).device
         picks = torch.randint(len(images), (config.batch,), generator=generator)
         batch = roughen(to_tensor(images[picks.numpy()]), generator)

@@ -118,7 +118,7 @@ def main(config: TeacherConfig) -> None:
         del drawn  # as large as half a gigabyte
     noising = build_noising()
 
-    def loss(model: nn.Module, step: int, generator: torch.Generator) -> Tensor:
+    def loss(model: nn.Module, draw: int, generator: torch.Generator) -> Tensor:
         device = next(model.parameters()).device
         picks = torch.randint(len(latents), (config.batch,), generator=generator)
         ids = tokens(tokenizer, fresh_captions(picks.tolist(), config.dropout, generator))
