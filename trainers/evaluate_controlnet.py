@@ -27,7 +27,7 @@ from rf_app.registry.controlnets import ControlNets, read_controlnet_card, write
 from rf_app.registry.disk import disk_full_named, write_atomically
 from trainers.common import command
 from trainers.common.controlled import as_maps, controlled
-from trainers.common.held_out import HeldOutPrompts, Measuring, sampled
+from trainers.common.held_out import FAMILY, HeldOutPrompts, Measuring, sampled
 from trainers.common.models import load_frozen, registry_into
 from trainers.common.pixels import to_pixels
 from trainers.common.sheets import write_sheet
@@ -43,6 +43,7 @@ SOFT = (30, 60)  # Canny's thresholds for the edges that a line may become
 class EvaluateControlNetConfig(Measuring):
     """What to measure, and on how much."""
 
+    model: tuple[str, ...] = FAMILY
     controlnet: str
     """Id of the ControlNet."""
     sheet: Path | None = None

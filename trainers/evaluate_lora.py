@@ -25,7 +25,7 @@ from rf_app.metrics.style import StyleAxis, style_statistics
 from rf_app.registry.disk import disk_full_named, write_atomically
 from rf_app.registry.loras import Loras, write_lora_card
 from trainers.common import command
-from trainers.common.held_out import HeldOutPrompts, Measuring, Sampled, sampled
+from trainers.common.held_out import FAMILY, HeldOutPrompts, Measuring, Sampled, sampled
 from trainers.common.models import load_frozen, registry_into
 from trainers.common.pixels import to_tensor
 from trainers.common.sheets import write_sheet
@@ -42,6 +42,7 @@ SHOWN = 8
 class EvaluateLoraConfig(Measuring):
     """What to measure, and on how much."""
 
+    model: tuple[str, ...] = FAMILY
     lora: str
     """Id of the LoRA."""
     style: Literal["woodcut", "neon"]

@@ -18,13 +18,14 @@ from trainers.common.models import decode, encode, latent_shape, noise_of, sampl
 from trainers.pocket.world import HELD_OUT, describe
 
 BATCH = 50
+FAMILY = ("pocket-sd:25", "pocket-2rf:4", "pocket-instaflow:1")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measuring:
     """What every command that measures takes."""
 
-    model: tuple[str, ...] = ("pocket-sd:25", "pocket-2rf:4", "pocket-instaflow:1")
+    model: tuple[str, ...]
     """Models, each id:steps; the first is the one that the others are compared with."""
     prompts: int = 100
     """Number of held-out prompts."""
