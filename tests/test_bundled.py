@@ -14,7 +14,7 @@ from rf_app.metrics.judge import BUNDLED as JUDGE
 from rf_app.metrics.judge import Judge
 from rf_app.registry.models import BUNDLED, Registry
 from trainers import evaluate
-from trainers.pocket.autoencoder import to_tensor
+from trainers.common.pixels import to_tensor
 from trainers.pocket.judge import accuracies, labels, reconstructions
 from trainers.pocket.pictures import pictures
 from trainers.pocket.world import HELD_OUT
@@ -79,7 +79,9 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, int], dict
         patch.setenv("INSTAFLOW_HOME", str(folder))
         for name, models, steps in (("teacher", MODELS[:1], (1, 25)), ("one", MODELS[1:], (1,))):
             file = folder / f"{name}.json"
-            evaluate.main(evaluate.EvaluateConfig(models, steps, prompts=PROMPTS, seed=700_000, json=file))
+            evaluate.main(
+                evaluate.EvaluateConfig(model=models, steps=steps, prompts=PROMPTS, seed=700_000, json=file)
+            )
             found += json.loads(file.read_text())
     return {(row["model"], row["steps"]): row for row in found}
 
@@ -107,7 +109,7 @@ def test_reflow_is_worth_a_third_of_the_fid(tmp_path: Path) -> None:
     """On 2,000 prompts: with fewer, the bias that small samples give every FID hides the ratio."""
     file = tmp_path / "figures.json"
     models = ("pocket-instaflow", "pocket-sd-distilled")
-    evaluate.main(evaluate.EvaluateConfig(models, (1,), prompts=2_000, json=file))
+    evaluate.main(evaluate.EvaluateConfig(model=models, steps=(1,), prompts=2_000, json=file))
     through_reflow, direct = json.loads(file.read_text())
     assert direct["fid"] >= 1.3 * through_reflow["fid"]
 

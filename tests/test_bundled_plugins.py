@@ -34,10 +34,10 @@ def test_a_style_reaches_the_one_step_model(
     monkeypatch.setenv("INSTAFLOW_HOME", str(tmp_path))
     evaluate_lora.main(
         evaluate_lora.EvaluateLoraConfig(
-            f"pocket-{style}",
-            style,
-            ("pocket-sd:25", "pocket-instaflow:1"),
-            (1.0,),
+            lora=f"pocket-{style}",
+            style=style,
+            model=("pocket-sd:25", "pocket-instaflow:1"),
+            strength=(1.0,),
             prompts=100,
             seed=FIRST,
             json=tmp_path / "rows.json",
@@ -55,8 +55,8 @@ def test_the_one_step_model_follows_edges(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("INSTAFLOW_HOME", str(tmp_path))
     evaluate_controlnet.main(
         evaluate_controlnet.EvaluateControlNetConfig(
-            "pocket-controlnet-canny",
-            ("pocket-sd:25", "pocket-instaflow:1"),
+            controlnet="pocket-controlnet-canny",
+            model=("pocket-sd:25", "pocket-instaflow:1"),
             prompts=100,
             seed=FIRST,
             json=tmp_path / "rows.json",

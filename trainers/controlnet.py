@@ -14,13 +14,11 @@ up to W: the ordinary one, w = 1, gives next to no weight to pure noise, where t
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
-from accelerate import Accelerator
 from diffusers import ControlNetModel, DDPMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from torch import Tensor, nn
 
@@ -28,7 +26,9 @@ from rf_app.errors import UserError
 from rf_app.metrics.edges import HIGH, LOW, canny, edge_f1
 from rf_app.registry.card import ModelCard
 from rf_app.registry.controlnets import ControlNetCard, ControlNets
+from rf_app.settings.training import ControlNet
 from trainers.common import LoopConfig, command, train
+from trainers.common.controlled import as_maps, controlled
 from trainers.common.models import (
     decode,
     encode,
@@ -39,13 +39,14 @@ from trainers.common.models import (
     registry_into,
     sample,
 )
+from trainers.common.objectives import drop_text
+from trainers.common.pixels import to_pixels
+from trainers.common.precision import accelerator_in
 from trainers.common.runs import default_run
 from trainers.common.sheets import write_sheet
 from trainers.data.images import ImageFolder, latents_of
 from trainers.data.store import Order
-from trainers.pocket.autoencoder import to_pixels
 from trainers.pocket.pictures import Drawings
-from trainers.reflow import drop_text
 
 EMBEDDING = (16, 32, 96, 256)  # of Stable Diffusion's ControlNets
 SKETCHED = 0.6  # share of the maps that become sketches
@@ -55,81 +56,10 @@ W = 20.0  # weight of nearly pure noise, at most
 SHOWN = 8
 
 
-@dataclass(frozen=True)
-class ControlNetConfig:
-    """Settings of a ControlNet's training; the defaults suit the pocket models."""
-
-    output: str
-    """Id of the ControlNet to publish."""
-    base: str = "pocket-sd"
-    """Model id that it is for: one that predicts epsilon."""
-    images: Path | None = None
-    """Folder of captioned pictures (default: drawings of the pocket world)."""
-    drawings: int = 24_000
-    """Number of drawings, where there is no folder of pictures."""
-    title: str = ""
-    """Its name in the list (default: the id)."""
-    run: Path | None = None
-    """Run folder for checkpoints, events and samples (default: controlnet/OUTPUT under the user's runs)."""
-    controlnets: Path | None = None
-    """Folder to publish into (default: the user's)."""
-    models: Path | None = None
-    """Folder of models to look in besides the bundled ones (default: the user's)."""
-    overwrite: bool = False
-    """Replace a ControlNet of that id."""
-    steps: int = 2_000
-    """Optimizer steps."""
-    batch: int = 48
-    """Pictures in a step of each process."""
-    learning_rate: float = 1e-3
-    """Peak learning rate (1e-5 is usual for SD 1.5)."""
-    ema: float = 0.998
-    """Decay of the moving average."""
-    checkpoint_every: int = 500
-    """Steps between checkpoints."""
-    seed: int = 0
-    """Seed of every draw."""
-
-
 def controlnet_of(unet: UNet2DConditionModel) -> ControlNetModel:
     """The untrained ControlNet: the U-Net's encoder again, and no layer wider than it before the latents."""
     widths = tuple(min(width, unet.config.block_out_channels[0]) for width in EMBEDDING)
     return ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=widths)
-
-
-def controlled(
-    controlnet: nn.Module, unet: nn.Module, maps: Tensor, strength: float = 1.0, seen: Tensor | None = None
-) -> Callable:
-    """`unet` as a function of (z, t, text) that follows `maps` [B, 3, H, W] in 0..1, as diffusers does it.
-
-    seen: what the ControlNet sees as z, if not z.
-    """
-
-    def call(z: Tensor, t: Tensor, encoder_hidden_states: Tensor, return_dict: bool = False):
-        drawn = maps.repeat(len(z) // len(maps), 1, 1, 1)  # twice under guidance
-        down, middle = controlnet(
-            z if seen is None else seen,
-            t,
-            encoder_hidden_states=encoder_hidden_states,
-            controlnet_cond=drawn,
-            conditioning_scale=strength,
-            return_dict=False,
-        )
-        return unet(
-            z,
-            t,
-            encoder_hidden_states=encoder_hidden_states,
-            down_block_additional_residuals=down,
-            mid_block_additional_residual=middle,
-            return_dict=return_dict,
-        )
-
-    return call
-
-
-def as_maps(edges: Sequence[np.ndarray]) -> Tensor:
-    """Edges (bool [H, W] each) as the stock pipelines give them to a ControlNet: [B, 3, H, W], 0 or 1."""
-    return torch.from_numpy(np.stack(edges)).float()[:, None].expand(-1, 3, -1, -1)
 
 
 def rough_edges(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -159,14 +89,14 @@ def sketch(edges: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return drawn > 0
 
 
-def main(config: ControlNetConfig) -> None:
+def main(config: ControlNet) -> None:
     """Train and publish."""
     registry = registry_into(config.models)
     base = registry.card(config.base)
     controlnets = ControlNets.default(config.controlnets)
     controlnets.check_free(config.output, config.overwrite)
     run = config.run or default_run(f"controlnet/{config.output}")
-    accelerator = Accelerator()
+    accelerator = accelerator_in(config.precision)
     pipeline = load_frozen(registry, config.base)
     if pipeline.scheduler.config.get("prediction_type") != "epsilon":
         raise UserError(f"{config.base} does not predict epsilon, as the base of a ControlNet must.")
@@ -186,8 +116,8 @@ def main(config: ControlNetConfig) -> None:
     null, device = encode(pipeline, [""]), accelerator.device
     order = Order(len(images), batch, config.seed, accelerator.process_index, accelerator.num_processes)
 
-    def loss(model: nn.Module, step: int, generator: torch.Generator) -> Tensor:
-        picks = order.at(step)
+    def loss(model: nn.Module, draw: int, generator: torch.Generator) -> Tensor:
+        picks = order.at(draw)
         rng = np.random.Generator(np.random.PCG64(int(torch.randint(2**62, (), generator=generator))))
         maps = as_maps([rough_edges(picture, rng) for picture in images.pixels(picks.tolist())])
         text = drop_text(encode(pipeline, [images.caption(i) for i in picks.tolist()]), null, generator)
@@ -204,17 +134,8 @@ def main(config: ControlNetConfig) -> None:
     shown = list(range(min(SHOWN, len(images))))
     edges = as_maps([canny(picture) for picture in images.pixels(shown)]).to(device)
     samples = control_samples(pipeline, base.guidance, edges, [images.caption(i) for i in shown], run)
-    loop = LoopConfig(
-        run,
-        config.steps,
-        config.learning_rate,
-        warmup=min(100, config.steps // 10),
-        ema=config.ema,
-        seed=config.seed,
-        checkpoint_every=config.checkpoint_every,
-        batch=batch,
-        subject={"base": config.base, "base weights": fingerprint(unet), "pictures": images.digest()},
-    )
+    subject = {"base": config.base, "base weights": fingerprint(unet), "pictures": images.digest()}
+    loop = LoopConfig.of(config, run, batch=batch, subject=subject)
     controlnet = train(loop, controlnet, loss, samples)
     if accelerator.is_main_process:
         card = controlnet_card(config, base, len(images))
@@ -247,7 +168,7 @@ def control_samples(
     return samples
 
 
-def controlnet_card(config: ControlNetConfig, base: ModelCard, count: int) -> ControlNetCard:
+def controlnet_card(config: ControlNet, base: ModelCard, count: int) -> ControlNetCard:
     """The card of the ControlNet that was trained on `count` pictures."""
     names = ("steps", "batch", "learning_rate", "ema", "seed")
     return ControlNetCard(
@@ -263,4 +184,4 @@ def controlnet_card(config: ControlNetConfig, base: ModelCard, count: int) -> Co
 
 
 if __name__ == "__main__":
-    command.run(main, ControlNetConfig)
+    command.run(main, ControlNet)

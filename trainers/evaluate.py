@@ -13,7 +13,6 @@ import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -28,12 +27,14 @@ from rf_app.flow.straightness import straightness, transport_cost
 from rf_app.flow.velocity import velocity_field
 from rf_app.metrics import frechet
 from rf_app.metrics.fidelity import Fidelity, fidelity
-from rf_app.metrics.judge import BUNDLED, Judge
+from rf_app.metrics.judge import Judge
 from rf_app.registry.card import ModelCard, write_card
 from rf_app.registry.disk import disk_full_named, write_atomically
 from rf_app.registry.models import Registry
 from rf_app.schedulers.noise_schedule import schedule_of
+from rf_app.settings.training import check_sampling
 from trainers.common import command
+from trainers.common.held_out import Measuring
 from trainers.common.models import (
     decode,
     encode,
@@ -43,7 +44,7 @@ from trainers.common.models import (
     registry_into,
     sample,
 )
-from trainers.pairs import check_sampling
+from trainers.common.pixels import to_tensor
 from trainers.pocket.world import HELD_OUT, describe, picture
 
 BATCH = 64
@@ -51,8 +52,8 @@ STRAIGHTNESS_SAMPLES, STRAIGHTNESS_STEPS = 128, 50  # of fewer than 512 prompts 
 TIMED = 9  # images, one by one
 
 
-@dataclass(frozen=True)
-class EvaluateConfig:
+@dataclass(frozen=True, kw_only=True)
+class EvaluateConfig(Measuring):
     """What to measure, and on how much."""
 
     model: tuple[str, ...]
@@ -62,26 +63,12 @@ class EvaluateConfig:
     guidance: float | None = None
     """Guidance (default: what each card recommends)."""
     prompts: int = 2_000
-    """Number of held-out prompts."""
-    seed: int = 0
-    """Number of the first held-out prompt, and seed of its noise."""
-    json: Path | None = None
-    """File for the figures."""
-    write_card: bool = False
-    """Put the figures into the models' cards."""
-    models: Path | None = None
-    """Folder of models to look in besides the bundled ones (default: the user's)."""
-    judge: Path = BUNDLED
-    """Folder of the judge."""
 
     def __post_init__(self) -> None:
         """Raises UserError for a value out of its range."""
+        super().__post_init__()
         for steps in self.steps or (None,):
             check_sampling(steps, self.guidance)
-        if not 2 <= self.prompts <= 100_000:
-            raise UserError(f"--prompts must be 2 to 100000, not {self.prompts}.")
-        if self.seed < 0:
-            raise UserError(f"--seed must not be negative, not {self.seed}.")
 
 
 @dataclass(frozen=True)
@@ -246,8 +233,7 @@ def flat(seen: Fidelity) -> dict[str, float]:
 
 
 def _drawings(seeds: Sequence[int]) -> Tensor:
-    pixels = torch.from_numpy(np.stack([picture(seed) for seed in seeds]))
-    return pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
+    return to_tensor(np.stack([picture(seed) for seed in seeds]))
 
 
 def figures(row: Row) -> dict[str, object]:

@@ -22,17 +22,17 @@ from torch import Tensor
 
 from rf_app.metrics.edges import HIGH, LOW, REACH, canny, edge_f1, edge_recall
 from rf_app.metrics.fidelity import fidelity
-from rf_app.metrics.judge import BUNDLED, Judge
+from rf_app.metrics.judge import Judge
 from rf_app.registry.card import write_card
 from rf_app.registry.controlnets import ControlNets
 from rf_app.registry.disk import disk_full_named, write_atomically
 from rf_app.registry.loading import load_controlnet
 from trainers.common import command
-from trainers.common.held_out import HeldOutPrompts, sampled
+from trainers.common.controlled import as_maps, controlled
+from trainers.common.held_out import FAMILY, HeldOutPrompts, Measuring, sampled
 from trainers.common.models import load_frozen, registry_into
+from trainers.common.pixels import to_pixels
 from trainers.common.sheets import write_sheet
-from trainers.controlnet import as_maps, controlled
-from trainers.pocket.autoencoder import to_pixels
 from trainers.pocket.drawing import SIZE
 from trainers.pocket.world import picture
 
@@ -41,28 +41,15 @@ LINED = ("mountain", "hills", "desert")  # lands that can follow a line
 SOFT = (30, 60)  # Canny's thresholds for the edges that a line may become
 
 
-@dataclass(frozen=True)
-class EvaluateControlNetConfig:
+@dataclass(frozen=True, kw_only=True)
+class EvaluateControlNetConfig(Measuring):
     """What to measure, and on how much."""
 
+    model: tuple[str, ...] = FAMILY
     controlnet: str
     """Id of the ControlNet."""
-    model: tuple[str, ...] = ("pocket-sd:25", "pocket-2rf:4", "pocket-instaflow:1")
-    """Models, each id:steps; the first is the one that the others are compared with."""
-    prompts: int = 100
-    """Number of held-out scenes."""
-    seed: int = 0
-    """Number of the first held-out scene."""
-    json: Path | None = None
-    """File for the figures."""
     sheet: Path | None = None
     """PNG file for pictures: the maps, then a row without and a row with for each model."""
-    write_card: bool = False
-    """Put the figures into the ControlNet's card."""
-    models: Path | None = None
-    """Folder of models besides the bundled ones, with controlnets/ beside it (default: the user's)."""
-    judge: Path = BUNDLED
-    """Folder of the judge."""
 
 
 @dataclass(frozen=True)

@@ -20,17 +20,17 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from rf_app.metrics.fidelity import fidelity
-from rf_app.metrics.judge import BUNDLED, Judge
+from rf_app.metrics.judge import Judge
 from rf_app.metrics.style import StyleAxis, style_statistics
 from rf_app.registry.card import write_card
 from rf_app.registry.disk import disk_full_named, write_atomically
 from rf_app.registry.loras import Loras
 from trainers.common import command
-from trainers.common.held_out import HeldOutPrompts, Sampled, sampled
+from trainers.common.held_out import FAMILY, HeldOutPrompts, Measuring, Sampled, sampled
 from trainers.common.models import load_frozen, registry_into
+from trainers.common.pixels import to_tensor
 from trainers.common.sheets import write_sheet
-from trainers.lora import asked
-from trainers.pocket.autoencoder import to_tensor
+from trainers.data.images import with_trigger
 from trainers.pocket.styles import STYLES
 from trainers.pocket.world import picture
 
@@ -39,32 +39,19 @@ STAGES = 3  # of the judge: strides 2, 4 and 8
 SHOWN = 8
 
 
-@dataclass(frozen=True)
-class EvaluateLoraConfig:
+@dataclass(frozen=True, kw_only=True)
+class EvaluateLoraConfig(Measuring):
     """What to measure, and on how much."""
 
+    model: tuple[str, ...] = FAMILY
     lora: str
     """Id of the LoRA."""
     style: Literal["woodcut", "neon"]
     """The style it was trained on."""
-    model: tuple[str, ...] = ("pocket-sd:25", "pocket-2rf:4", "pocket-instaflow:1")
-    """Models, each id:steps; the first is the one that the others are compared with."""
     strength: tuple[float, ...] = (0.5, 1.0)
     """Strengths of the LoRA."""
-    prompts: int = 100
-    """Number of held-out prompts."""
-    seed: int = 0
-    """Number of the first held-out prompt."""
-    json: Path | None = None
-    """File for the figures."""
     sheet: Path | None = None
     """PNG file for pictures: a row for each model and strength."""
-    write_card: bool = False
-    """Put the figures into the LoRA's card."""
-    models: Path | None = None
-    """Folder of models besides the bundled ones, with loras/ beside it (default: the user's)."""
-    judge: Path = BUNDLED
-    """Folder of the judge."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +94,7 @@ def main(config: EvaluateLoraConfig) -> None:
     plain_drawings = to_tensor(np.stack(drawn))
     style_drawings = to_tensor(np.stack([STYLES[config.style](each) for each in drawn]))
     axis = StyleAxis(eye.style(plain_drawings), eye.style(style_drawings))
-    prompts = [asked(caption, card.trigger) for caption in held_out.captions]
+    prompts = [with_trigger(caption, card.trigger) for caption in held_out.captions]
     rows: list[LoraRow] = []
     shown: list[Tensor] = []
     for which in models:

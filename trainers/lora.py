@@ -8,31 +8,28 @@ gives the same weights.
 
 Ordinary diffusion training, E ||eps - eps_hat||^2 over all timesteps, gives pure noise next to no weight:
 there eps is nearly the input itself. But a one-step model lives at that time alone. So a LoRA is trained on
-the velocity of the straight path at the same signal-to-noise ratio (`trainers.reflow.reflow_loss`, with noise
-and data paired at random), which counts the picture's error at every time alike, and a share of all draws is
+the velocity of the straight path at the same signal-to-noise ratio (`objectives.reflow_loss`, with noise and
+data paired at random), which counts the picture's error at every time alike, and a share of all draws is
 at pure noise.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
 
 import peft
 import torch
-from accelerate import Accelerator
 from diffusers import StableDiffusionPipeline, UNet2DConditionModel
 from diffusers.utils import convert_state_dict_to_kohya
 from peft.utils import get_peft_model_state_dict
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from rf_app.errors import UserError
 from rf_app.metrics.style import StyleAxis, style_statistics
 from rf_app.registry.card import ModelCard
 from rf_app.registry.loras import WEIGHTS, LoraCard, Loras
 from rf_app.schedulers.noise_schedule import schedule_of
+from rf_app.settings.training import Layers, Lora
 from trainers.common import LoopConfig, command, train
 from trainers.common.models import (
     decode,
@@ -44,15 +41,14 @@ from trainers.common.models import (
     registry_into,
     sample,
 )
+from trainers.common.objectives import drop_text, reflow_loss
+from trainers.common.precision import accelerator_in
 from trainers.common.runs import default_run
 from trainers.common.sheets import write_sheet
-from trainers.data.images import ImageFolder, latents_of
+from trainers.data.images import ImageFolder, latents_of, with_trigger
 from trainers.data.store import Batch, Order
-from trainers.reflow import drop_text, reflow_loss
 
-Layers = Literal["attention", "feed-forward", "convolutions"]
-
-MODULES: dict[str, tuple[str, ...]] = {
+MODULES: dict[Layers, tuple[str, ...]] = {
     "attention": ("to_q", "to_k", "to_v", "to_out.0"),
     "feed-forward": ("ff.net.0.proj", "ff.net.2"),
     "convolutions": ("conv_in", "conv1", "conv2", "conv_shortcut", "conv", "conv_out"),
@@ -60,53 +56,6 @@ MODULES: dict[str, tuple[str, ...]] = {
 KOHYA = "kohya.safetensors"
 SHOWN = 8
 AT_NOISE = 0.3  # share of the draws at pure noise
-
-
-@dataclass(frozen=True)
-class LoraConfig:
-    """Settings of a LoRA's training; the defaults suit the pocket models."""
-
-    images: Path
-    """Folder of captioned pictures."""
-    output: str
-    """Id of the LoRA to publish."""
-    base: str = "pocket-sd"
-    """Model id that it is for: one that predicts epsilon."""
-    trigger: str = ""
-    """Words that call the style, put at the end of every caption that has them nowhere."""
-    title: str = ""
-    """Its name in the list (default: the id)."""
-    run: Path | None = None
-    """Run folder for checkpoints, events and samples (default: lora/OUTPUT under the user's runs)."""
-    loras: Path | None = None
-    """Folder to publish into (default: the user's)."""
-    models: Path | None = None
-    """Folder of models to look in besides the bundled ones (default: the user's)."""
-    overwrite: bool = False
-    """Replace a LoRA of that id."""
-    layers: tuple[Layers, ...] = ("attention", "feed-forward")
-    """What is changed in the U-Net."""
-    rank: int = 16
-    """Rank of every change, 1 to 256; alpha is the same, so strength 1 is what was trained."""
-    steps: int = 400
-    """Optimizer steps."""
-    batch: int = 32
-    """Pictures in a step of each process."""
-    learning_rate: float = 2e-3
-    """Peak learning rate (1e-4 is usual for SD 1.5)."""
-    ema: float = 0.995
-    """Decay of the moving average."""
-    checkpoint_every: int = 250
-    """Steps between checkpoints."""
-    seed: int = 0
-    """Seed of every draw."""
-
-    def __post_init__(self) -> None:
-        """Raises UserError for a value out of its range."""
-        if not 1 <= self.rank <= 256:
-            raise UserError(f"--rank must be 1 to 256, not {self.rank}.")
-        if not self.layers:
-            raise UserError(f"--layers must name at least one of {', '.join(MODULES)}.")
 
 
 class Adapter(nn.Module):
@@ -133,21 +82,14 @@ def add_lora(unet: UNet2DConditionModel, layers: Sequence[Layers], rank: int, se
     )
 
 
-def asked(caption: str, trigger: str) -> str:
-    """The caption that asks for the style: "a red tent, woodcut"."""
-    if not trigger or trigger in caption:
-        return caption
-    return f"{caption.rstrip('. ')}, {trigger}" if caption else trigger
-
-
-def main(config: LoraConfig) -> None:
+def main(config: Lora) -> None:
     """Train and publish."""
     registry = registry_into(config.models)
     base = registry.card(config.base)
     loras = Loras.default(config.loras)
     loras.check_free(config.output, config.overwrite)
     run = config.run or default_run(f"lora/{config.output}")
-    accelerator = Accelerator()
+    accelerator = accelerator_in(config.precision)
     pipeline = load_frozen(registry, config.base)
     images = ImageFolder(config.images, base.resolution)
     batch = min(config.batch, len(images))
@@ -155,7 +97,7 @@ def main(config: LoraConfig) -> None:
     with accelerator.main_process_first():
         path = run / f"latents-{digest}.safetensors"
         latents = latents_of(pipeline.vae, images.pixels, len(images), path)
-    captions = [asked(caption, config.trigger) for caption in images.captions]
+    captions = [with_trigger(caption, config.trigger) for caption in images.captions]
     unet, schedule = pipeline.unet, schedule_of(pipeline.scheduler)
     subject = {
         "base": config.base,
@@ -169,25 +111,15 @@ def main(config: LoraConfig) -> None:
     null = encode(pipeline, [""])
     order = Order(len(images), batch, config.seed, accelerator.process_index, accelerator.num_processes)
 
-    def loss(model: nn.Module, step: int, generator: torch.Generator) -> Tensor:
-        picks, device = order.at(step), accelerator.device
+    def loss(model: nn.Module, draw: int, generator: torch.Generator) -> Tensor:
+        picks, device = order.at(draw), accelerator.device
         text = drop_text(encode(pipeline, [captions[i] for i in picks.tolist()]), null, generator)
         x0 = torch.randn(len(picks), *latents.shape[1:], generator=generator).to(device)
         tau = draw_tau(len(picks), generator).to(device)
         return reflow_loss(model, Batch(x0, latents[picks].to(device), text), tau, schedule)
 
-    loop = LoopConfig(
-        run,
-        config.steps,
-        config.learning_rate,
-        warmup=min(50, config.steps // 10),
-        weight_decay=0.0,
-        ema=config.ema,
-        seed=config.seed,
-        checkpoint_every=config.checkpoint_every,
-        sample_every=config.checkpoint_every,
-        batch=batch,
-        subject=subject,
+    loop = LoopConfig.of(
+        config, run, weight_decay=0.0, sample_every=config.checkpoint_every, batch=batch, subject=subject
     )
     samples = lora_samples(pipeline, base.guidance, captions[:SHOWN], latents, run)
     train(loop, Adapter(unet), loss, samples)
@@ -245,7 +177,7 @@ def save(unet: UNet2DConditionModel, trigger: str, folder: Path) -> None:
         save_file(weights, folder / file, metadata=said)
 
 
-def lora_card(config: LoraConfig, base: ModelCard, count: int) -> LoraCard:
+def lora_card(config: Lora, base: ModelCard, count: int) -> LoraCard:
     """The card of the LoRA that was trained on `count` pictures."""
     title = config.title or config.output
     call = f" Say “{config.trigger}” in the prompt." if config.trigger else ""
@@ -269,4 +201,4 @@ def lora_card(config: LoraConfig, base: ModelCard, count: int) -> LoraCard:
 
 
 if __name__ == "__main__":
-    command.run(main, LoraConfig)
+    command.run(main, Lora)

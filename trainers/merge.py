@@ -6,42 +6,16 @@ What is published is the teacher with other weights, the text encoder's too if t
 everything that begins with a model can begin with it.
 """
 
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
-from rf_app.errors import UserError
 from rf_app.plugins.deltas import add_lora
 from rf_app.registry.loras import Loras
+from rf_app.settings.training import Merge
 from trainers.common import command
 from trainers.common.models import registry_into
 
 
-@dataclass(frozen=True)
-class MergeConfig:
-    """What is merged into what."""
-
-    teacher: str
-    """Model id that is given the style."""
-    lora: str
-    """Id of the LoRA."""
-    output: str
-    """Id of the model to publish."""
-    title: str = ""
-    """Its name in the model list (default: what it is)."""
-    strength: float = 1.0
-    """How strongly the LoRA acts, -2 to 2."""
-    models: Path | None = None
-    """Folder of models to publish into (default: the user's)."""
-    overwrite: bool = False
-    """Replace a model of that id."""
-
-    def __post_init__(self) -> None:
-        """Raises UserError for a value out of its range."""
-        if not -2 <= self.strength <= 2:
-            raise UserError(f"--strength must be -2 to 2, not {self.strength}.")
-
-
-def main(config: MergeConfig) -> None:
+def main(config: Merge) -> None:
     """Merge and publish."""
     registry = registry_into(config.models)
     teacher = registry.card(config.teacher)
@@ -65,4 +39,4 @@ def main(config: MergeConfig) -> None:
 
 
 if __name__ == "__main__":
-    command.run(main, MergeConfig)
+    command.run(main, Merge)

@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from rf_app.errors import UserError
 from rf_app.registry.disk import write_atomically
+from rf_app.settings.training import Pairs
 from trainers.common import command
 from trainers.common.events import Events
 from trainers.common.models import (
@@ -33,57 +34,13 @@ from trainers.common.models import (
     registry_into,
     sample,
 )
+from trainers.common.precision import accelerator_in
 from trainers.common.sheets import write_sheet
 from trainers.common.stopping import Stopping
 from trainers.data.shards import PairSettings, inspect, shard_path, write_shard
 from trainers.pocket.world import HELD_OUT, describe
 
 SHOWN = 8  # pictures of a shard, for a person to look at
-
-
-@dataclass(frozen=True)
-class PairsConfig:
-    """Settings of the pairs."""
-
-    teacher: str
-    """Model id that makes the latents."""
-    output: Path
-    """Folder for the shards; the same command resumes in it."""
-    count: int = 20_000
-    """Number of pairs."""
-    steps: int | None = None
-    """Solver steps, 1 to 100 (default: what the teacher's card recommends)."""
-    guidance: float | None = None
-    """Guidance, 0 to 20 (default: what the teacher's card recommends)."""
-    batch: int = 64
-    """Pairs made at once; it does not change a pair."""
-    shard: int = 1024
-    """Pairs in a shard."""
-    models: Path | None = None
-    """Folder of models to look in besides the bundled ones (default: the user's)."""
-    prompts: Path | None = None
-    """Text file with a prompt a line, used in turn (default: captions of the pocket world)."""
-    seed: int = 0
-    """Seed of the first pair."""
-
-    def __post_init__(self) -> None:
-        """Raises UserError for a value out of its range."""
-        for name in ("count", "batch", "shard"):
-            if getattr(self, name) < 1:
-                raise UserError(f"--{name} must be at least 1, not {getattr(self, name)}.")
-        check_sampling(self.steps, self.guidance)
-        if not 0 <= self.seed <= HELD_OUT - self.count:
-            raise UserError(
-                f"--seed must be 0 to {HELD_OUT - self.count}; seeds from {HELD_OUT} on are held out."
-            )
-
-
-def check_sampling(steps: int | None, guidance: float | None) -> None:
-    """Raises UserError for steps outside 1..100 or guidance outside 0..20."""
-    if steps is not None and not 1 <= steps <= 100:
-        raise UserError(f"--steps must be 1 to 100, not {steps}.")
-    if guidance is not None and not 0 <= guidance <= 20:
-        raise UserError(f"--guidance must be 0 to 20, not {guidance}.")
 
 
 def prompt_source(path: Path | None) -> tuple[str, Callable[[int], str]]:
@@ -137,7 +94,7 @@ class Maker:
         return prompts, noise, torch.cat(latents).cpu()
 
 
-def missing_shards(config: PairsConfig, settings: PairSettings) -> list[range]:
+def missing_shards(config: Pairs, settings: PairSettings) -> list[range]:
     """The rows of each shard that has to be made; raises UserError where the folder holds other pairs."""
     missing = []
     for number in range(-(-config.count // config.shard)):
@@ -164,12 +121,16 @@ def _same_settings(path: Path, found: PairSettings, wanted: PairSettings) -> Non
             raise UserError(f"{path} was made with {name} {old}, not {new}: give another --output.")
 
 
-def main(config: PairsConfig) -> None:
+def main(config: Pairs) -> None:
     """Make every missing shard; several processes share the shards between them."""
+    if not 0 <= config.seed <= HELD_OUT - config.count:
+        raise UserError(
+            f"--seed must be 0 to {HELD_OUT - config.count}; seeds from {HELD_OUT} on are held out."
+        )
     registry = registry_into(config.models)
     card = registry.card(config.teacher)
     name, prompt = prompt_source(config.prompts)
-    accelerator = Accelerator()
+    accelerator = accelerator_in(config.precision)
     pipeline = load_frozen(registry, config.teacher)
     settings = PairSettings(
         teacher=config.teacher,
@@ -230,4 +191,4 @@ def main(config: PairsConfig) -> None:
 
 
 if __name__ == "__main__":
-    command.run(main, PairsConfig)
+    command.run(main, Pairs)

@@ -23,8 +23,8 @@ from rf_app.jobs.job import Job
 from rf_app.jobs.log import log_path, tail
 from rf_app.jobs.plan import Wish
 from rf_app.jobs.progress import progress
-from rf_app.jobs.recipes import PRESETS, recipes
 from rf_app.jobs.words import duration, needs_in_words, state_in_words, work_in_words
+from rf_app.settings.recipes import PRESETS, recipes
 
 EVERY = 2.0  # seconds between two looks
 

@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from string import Formatter
 from typing import Any
 
 from rf_app.errors import UserError
-from rf_app.jobs.options import command_line, options
-from rf_app.jobs.recipes import PRESETS, Recipe, Step, recipe
 from rf_app.jobs.stage import LoopWork, Stage
 from rf_app.registry.card import ModelCard, check_id
+from rf_app.settings.options import command_line, options
+from rf_app.settings.recipes import Recipe, Step, recipe
 
 MAX_PROMPTS = 100_000
 MAX_PROMPT = 1_000  # characters
@@ -38,8 +37,8 @@ class Wish:
 
 def settings(found: Recipe, wish: Wish) -> dict[str, Any]:
     """The options TRAINER.OPTION of a wish, its preset's and its own; raises UserError naming a bad one."""
-    if wish.preset not in PRESETS:
-        raise UserError(f"The preset is {wish.preset!r:.40}; it must be one of {', '.join(PRESETS)}.")
+    if wish.preset not in found.presets:
+        raise UserError(f"The preset is {wish.preset!r:.40}; it must be one of {', '.join(found.presets)}.")
     known = found.options()
     values = dict(found.presets[wish.preset])
     for key, value in wish.settings.items():
@@ -93,9 +92,11 @@ def stages(wish: Wish, teacher: ModelCard, folder: Path, models: Path) -> tuple[
     return tuple(_stage(step, values, words, teacher) for step in chosen)
 
 
-def _stage(step: Step, values: Mapping[str, Any], words: Mapping[str, str], teacher: ModelCard) -> Stage:
-    own = {key.split(".", 1)[1]: v for key, v in values.items() if key.split(".")[0] == step.trainer}
-    filled = {name: _fill(value, words) for name, value in step.options.items()}
+def _stage(step: Step, values: Mapping[str, Any], words: dict[str, str], teacher: ModelCard) -> Stage:
+    own = step.by_kind.get(step.kind or teacher.kind, {}) | {
+        key.split(".", 1)[1]: v for key, v in values.items() if key.split(".")[0] == step.trainer
+    }
+    filled = {name: value.format(**words) for name, value in step.options.items()}
     defaults = {name: option.default for name, option in options(step.trainer).items()}
     chosen = defaults | own | {name: value for name, value in filled.items() if value != ""}
     for name in ("steps", "guidance"):
@@ -106,29 +107,20 @@ def _stage(step: Step, values: Mapping[str, Any], words: Mapping[str, str], teac
         title=step.title,
         module=f"trainers.{step.trainer}",
         arguments=tuple(command_line(own | filled)),
-        product=_fill(step.product, words),
+        product=step.product.format(**words),
         loops=tuple(
             LoopWork(
                 key=f"{step.trainer} {loop.steps}{guided}",
-                run=_fill(loop.run, words),
-                samples=int(chosen[loop.steps] or 0) * int(chosen.get(loop.batch) or 1),
+                run=loop.run.format(**words),
+                samples=chosen[loop.steps] * chosen[loop.batch] * chosen.get("accumulate", 1),
                 seconds=loop.seconds,
             )
             for loop in step.loops
             if chosen[loop.steps]
         ),
         memory=step.memory,
-        bfloat16=step.bfloat16,
+        bfloat16=False,
     )
-
-
-def _fill(value: Any, words: Mapping[str, str]) -> Any:
-    if not isinstance(value, str):
-        return value
-    unknown = {name for _, name, _, _ in Formatter().parse(value) if name} - words.keys()
-    if unknown:
-        raise UserError(f"A recipe says {{{unknown.pop()}}}; it can say {', '.join(words)}.")
-    return value.format(**words)
 
 
 def check_prompts(text: str) -> list[str]:

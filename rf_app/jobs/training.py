@@ -9,9 +9,9 @@ from rf_app.jobs.database import Database
 from rf_app.jobs.estimate import ModelSize, Needs, check_disk, estimate, size_of
 from rf_app.jobs.job import Job
 from rf_app.jobs.plan import Wish, check_prompts, stages
-from rf_app.jobs.recipes import recipe
 from rf_app.jobs.stage import TRAINING, Plan, Stage, check_texts
 from rf_app.registry.loras import Loras
+from rf_app.settings.recipes import recipe
 from rf_app.registry.models import Registry
 
 NAMES = {

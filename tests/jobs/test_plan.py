@@ -1,17 +1,14 @@
-"""Recipes, the options read from the trainers' sources, the commands a wish becomes, and what it takes."""
+"""The commands a wish becomes, and what it takes."""
 
-import dataclasses
-import importlib
-import shutil
 from pathlib import Path
-from typing import get_args, get_type_hints
 
 import pytest
 
 from rf_app.errors import UserError
-from rf_app.jobs import estimate, options, recipes, training
+from rf_app.jobs import estimate, training
 from rf_app.jobs.database import Database
 from rf_app.jobs.plan import MAX_PROMPT, Wish, check_prompts, stages
+from rf_app.jobs.stage import Stage
 from rf_app.registry.models import Registry
 from tests.tiny import tiny_card
 
@@ -21,54 +18,6 @@ TEACHER = tiny_card("tiny-sd", "diffusion", 4, 3.0)
 def planned(recipe: str = "instaflow", **more) -> tuple:
     wish = Wish(recipe, "tiny-sd", "mine", **more)
     return stages(wish, TEACHER, Path("/j/1"), Path("/m/models"))
-
-
-@pytest.mark.parametrize("trainer", sorted({s.trainer for r in recipes.recipes().values() for s in r.steps}))
-def test_what_is_read_from_a_trainers_source_is_what_its_command_has(trainer: str) -> None:
-    module = importlib.import_module(f"trainers.{trainer}")
-    config = next(
-        value
-        for name, value in vars(module).items()
-        if name.endswith("Config") and value.__module__ == module.__name__
-    )
-    read = options.options(trainer)
-    fields = {field.name: field for field in dataclasses.fields(config)}
-    assert read.keys() == fields.keys()
-    hints = get_type_hints(config)
-    for name, option in read.items():
-        assert option.about
-        default = fields[name].default
-        if isinstance(default, (int, float, str)):
-            assert option.default == default
-        literal = [arg for arg in get_args(hints[name]) if isinstance(arg, str)]
-        assert list(option.choices) == literal
-
-
-@pytest.mark.parametrize("name", recipes.recipes())
-@pytest.mark.parametrize("preset", recipes.PRESETS)
-def test_every_preset_of_every_recipe_is_a_command_line_its_trainers_take(
-    name: str, preset: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import tyro
-
-    found = recipes.recipe(name)
-    teacher = tiny_card("tiny-sd", found.teachers[0], 4, 3.0)
-    asked = dict.fromkeys(found.asks, "x")
-    for stage in stages(
-        Wish(name, "tiny-sd", "mine", preset=preset, **asked), teacher, Path("/j"), Path("/m")
-    ):
-        module = importlib.import_module(stage.module)
-        config = next(
-            v
-            for k, v in vars(module).items()
-            if k.endswith("Config") and getattr(v, "__module__", "") == module.__name__
-        )
-        read = tyro.cli(config, args=list(stage.arguments))
-        assert stage.product
-        for loop in stage.loops:
-            assert loop.samples > 0
-        assert "{" not in " ".join(stage.arguments)
-        assert read is not None
 
 
 def test_the_whole_chain_has_its_stages_in_order() -> None:
@@ -94,11 +43,49 @@ def test_own_settings_go_before_the_presets() -> None:
     assert "raw" in stage.arguments
 
 
+def value(stage: Stage, option: str) -> str | None:
+    return stage.arguments[stage.arguments.index(option) + 1] if option in stage.arguments else None
+
+
+def test_pairs_are_drawn_as_suits_the_model_that_draws_them() -> None:
+    """Guidance 2 for the targets of a straight model; a diffusion model's own guidance, in 12 steps."""
+    teacher, _, straight, _ = planned()
+    assert (value(teacher, "--steps"), value(teacher, "--guidance")) == ("12", None)
+    assert (value(straight, "--steps"), value(straight, "--guidance")) == ("8", "2.0")
+    assert straight.loops[0].samples == teacher.loops[0].samples * 8 / 12
+    own = planned(settings={"pairs.steps": 20, "pairs.guidance": 1})[2]
+    assert (value(own, "--steps"), value(own, "--guidance")) == ("20", "1.0")
+
+
+def test_the_whole_way_is_reflow_and_distillation_of_its_result() -> None:
+    """As `make weights` runs them one after the other: one recipe, one product."""
+    flow = tiny_card("mine-2rf", "rectified-flow", 4, 1.0)
+    whole = planned(preset="bundled")
+    first = planned("reflow", preset="bundled")
+    second = stages(
+        Wish("distill", "mine-2rf", "mine", preset="bundled"), flow, Path("/j/2"), Path("/m/models")
+    )
+    named = ("--output", "--title", "--pairs", "--run")  # differ, as what is made has other names
+    assert [stage.module for stage in whole] == [stage.module for stage in (*first, *second)]
+    for one, other in zip(whole, (*first, *second), strict=True):
+        assert settings_of(one, named) == settings_of(other, named)
+
+
+def settings_of(stage: Stage, but: tuple[str, ...]) -> dict[str, str]:
+    pairs = dict(zip(stage.arguments[::2], stage.arguments[1::2], strict=True))
+    return {name: given for name, given in pairs.items() if name not in but}
+
+
+def test_accumulated_batches_are_counted() -> None:
+    plain, more = (planned("reflow", settings=own)[-1] for own in ({}, {"reflow.accumulate": 4}))
+    assert more.loops[0].samples == 4 * plain.loops[0].samples
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [
         ({"recipe": "dreambooth"}, "no recipe 'dreambooth'; there are instaflow, reflow"),
-        ({"preset": "best"}, "'best'; it must be one of quick, medium, good"),
+        ({"preset": "best"}, "'best'; it must be one of quick, medium, good, bundled"),
         ({"settings": {"reflow.step": 3}}, "no setting 'reflow.step'"),
         ({"settings": {"reflow.output": "x"}}, "no setting 'reflow.output'"),
         ({"settings": {"reflow.steps": "many"}}, "steps is 'many'; it must be a whole number"),
@@ -124,19 +111,6 @@ def test_a_recipe_says_which_models_it_begins_with() -> None:
 
 def test_empty_lines_are_no_prompts() -> None:
     assert check_prompts("\n a lake \n\n\na tent\n") == ["a lake", "a tent"]
-
-
-def test_a_trainer_added_later_appears_by_itself(tmp_path: Path) -> None:
-    shutil.copytree(options.TRAINERS / "recipes", tmp_path / "recipes")
-    text = (tmp_path / "recipes" / "reflow.yaml").read_text()
-    (tmp_path / "recipes" / "new.yaml").write_text(text.replace("A straighter model", "Something new"))
-    assert recipes.recipes(tmp_path / "recipes")["new"].title == "Something new"
-
-
-def test_a_broken_recipe_is_named(tmp_path: Path) -> None:
-    (tmp_path / "broken.yaml").write_text("title: [")
-    with pytest.raises(UserError, match=r"broken\.yaml is not a recipe"):
-        recipes.recipes(tmp_path)
 
 
 def test_an_estimate_is_a_guess_until_measured_and_says_so(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
@@ -47,9 +48,7 @@ def in_process(module: object, options: Sequence[object], monkeypatch: pytest.Mo
     from trainers.common import command
 
     monkeypatch.setattr(sys, "argv", ["command", *map(str, options)])
-    config = next(
-        value for name, value in vars(module).items() if name.endswith("Config") and name != "LoopConfig"
-    )
+    config = get_type_hints(module.main)["config"]
     try:
         command.run(module.main, config)
     except SystemExit as leaving:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from rf_app.metrics.judge import Judge
+from rf_app.settings.training import Pairs
 from tests.tiny import build_tiny
 from trainers import pairs
 
@@ -19,7 +20,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Judge().save(folder / "judge")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("INSTAFLOW_HOME", str(folder))
-        pairs.main(pairs.PairsConfig("tiny-sd", folder / "pairs", count=40, steps=2, batch=16, shard=16))
+        made = {"count": 40, "steps": 2, "batch": 16, "shard": 16}
+        pairs.main(Pairs(teacher="tiny-sd", output=folder / "pairs", **made))
     return folder
 
 

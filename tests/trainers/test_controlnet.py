@@ -16,13 +16,12 @@ from rf_app.registry.models import Registry
 from tests.trainers.commands import in_process, start, wait_until
 from trainers import controlnet
 from trainers.common import events
+from trainers.common.controlled import as_maps, controlled
 from trainers.common.models import encode, load_frozen, noise_of, sample
 from trainers.controlnet import (
     BENT,
     SKETCHED,
     STROKES,
-    as_maps,
-    controlled,
     rough_edges,
     sketch,
 )

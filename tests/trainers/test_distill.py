@@ -10,10 +10,10 @@ from rf_app.registry.models import Registry
 from rf_app.schedulers.noise_schedule import schedule_of
 from tests.trainers.commands import finish, in_process, start, wait_until
 from trainers import distill
-from trainers.common import events
+from trainers.common import checkpoints, events
 from trainers.common.models import flow_scheduler, load_frozen, sample
+from trainers.common.objectives import one_step
 from trainers.data.store import Pairs
-from trainers.distill import one_step
 
 
 def options(home: Path, output: str, *more: object) -> tuple:
@@ -74,6 +74,28 @@ def test_a_run_stopped_in_its_second_stage_resumes_to_the_same_weights(
     file = Path("unet") / "diffusion_pytorch_model.safetensors"
     stopped, through = (load_file(at_home / "models" / name / file) for name in ("stopped", "through"))
     assert all(torch.equal(stopped[name], through[name]) for name in through)
+
+
+def test_a_finished_distillation_goes_on_with_more_steps(
+    at_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """The first stage from its end; the second anew, for it began where the first one had ended."""
+
+    def distilled(l2: int, lpips: int, *more: str) -> int:
+        given = ("--l2-steps", l2, "--lpips-steps", lpips, "--accumulate", 2, *more)
+        return in_process(distill, options(at_home, "longer", *given), monkeypatch)
+
+    run = at_home / "runs" / "distill" / "longer"
+    assert distilled(2, 2) == 0
+    assert distilled(4, 2) == 2
+    assert "already a model 'longer'" in capsys.readouterr().err
+    assert distilled(2, 4, "--overwrite") == 0
+    assert [checkpoints.steps_done(run / stage) for stage in ("l2", "lpips")] == [2, 4]
+    capsys.readouterr()
+    assert distilled(4, 2, "--overwrite") == 0
+    assert [checkpoints.steps_done(run / stage) for stage in ("l2", "lpips")] == [4, 2]
+    assert capsys.readouterr().out.count("resuming") == 1
+    assert Registry.default().card("longer").settings["l2_steps"] == 4
 
 
 @pytest.mark.parametrize(

@@ -174,17 +174,57 @@ def test_the_checkpoint_of_another_model_is_refused(uninterrupted: Path) -> None
         )
 
 
+def weights_after(folder: Path, steps: int, **more: int) -> dict[str, torch.Tensor]:
+    """A small training without dropout, whose draws are functions of their number."""
+    torch.manual_seed(0)
+
+    def loss(model: nn.Module, draw: int, generator: torch.Generator) -> torch.Tensor:
+        return (model(torch.full((1, 2), float(draw))) - 1).square().mean()
+
+    config = LoopConfig(folder, steps, 1e-2, warmup=1, checkpoint_every=2, **more)
+    return train(config, nn.Linear(2, 1), loss).state_dict()
+
+
+def test_accumulated_draws_are_averaged(tmp_path: Path) -> None:
+    """Three draws a step are as one draw of the mean of their losses."""
+    torch.manual_seed(0)
+
+    def whole(model: nn.Module, draw: int, generator: torch.Generator) -> torch.Tensor:
+        x = torch.arange(3 * draw, 3 * draw + 3).float()[:, None].expand(-1, 2)
+        return (model(x) - 1).square().mean()
+
+    at_once = train(LoopConfig(tmp_path / "a", 4, 1e-2, warmup=1), nn.Linear(2, 1), whole).state_dict()
+    parts = weights_after(tmp_path / "b", 4, accumulate=3)
+    assert all(torch.allclose(parts[name], at_once[name], atol=1e-6) for name in at_once)
+    losses = [events.read(tmp_path / name / "events.jsonl")[-1]["loss"] for name in "ab"]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_accumulated_draws_resume_to_the_same_weights(tmp_path: Path) -> None:
+    whole = weights_after(tmp_path / "whole", 4, accumulate=2)
+    newest = weights_after(tmp_path / "cut", 4, accumulate=2) and checkpoints.files(tmp_path / "cut")[-1]
+    newest.unlink()
+    resumed = weights_after(tmp_path / "cut", 4, accumulate=2)
+    assert all(torch.equal(resumed[name], whole[name]) for name in whole)
+
+
+def test_a_finished_run_goes_on_with_more_steps(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """From its last checkpoint, at the rate that the new length has there."""
+    weights_after(tmp_path, 2)
+    weights_after(tmp_path, 4)
+    assert "resuming" in capsys.readouterr().out
+    assert checkpoints.steps_done(tmp_path) == 4
+    heard = events.read(tmp_path / "events.jsonl")
+    assert [event["step"] for event in heard] == [2, 4]
+    longer = LoopConfig(tmp_path, 4, 1e-2, warmup=1)
+    assert heard[-1]["lr"] == pytest.approx(learning_rate(longer, 3), rel=1e-4)
+
+
 def test_learning_rate_warms_up_and_falls_to_zero() -> None:
     config = LoopConfig(Path("r"), 1000, 1e-3, warmup=10)
     assert learning_rate(config, 0) == pytest.approx(1e-4, rel=1e-3)
     assert learning_rate(config, 500) == pytest.approx(0.5e-3)
     assert learning_rate(config, 999) < 1e-8
-
-
-@pytest.mark.parametrize("bad", [{"steps": 0}, {"learning_rate": -1.0}, {"schedule": "linear"}, {"ema": 1.0}])
-def test_bad_settings_are_named(bad: dict) -> None:
-    with pytest.raises(UserError, match=next(iter(bad))):
-        LoopConfig(**({"run": Path("r"), "steps": 1, "learning_rate": 1e-3} | bad))
 
 
 def test_samples_see_the_averaged_weights_and_leave_training_alone(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from tests.trainers.commands import finish, in_process, start, wait_until
 from trainers import lora
 from trainers.common import events
 from trainers.common.models import load_frozen
-from trainers.lora import KOHYA, asked
+from trainers.data.images import with_trigger
+from trainers.lora import KOHYA
 
 MEGABYTE = 2**20
 
@@ -147,7 +148,7 @@ def test_bad_input_is_named(
 
 
 def test_a_caption_asks_for_the_style_once() -> None:
-    assert asked("A red tent.", "woodcut") == "A red tent, woodcut"
-    assert asked("a woodcut of a tent", "woodcut") == "a woodcut of a tent"
-    assert asked("", "woodcut") == "woodcut"
-    assert asked("a tent.", "") == "a tent."
+    assert with_trigger("A red tent.", "woodcut") == "A red tent, woodcut"
+    assert with_trigger("a woodcut of a tent", "woodcut") == "a woodcut of a tent"
+    assert with_trigger("", "woodcut") == "woodcut"
+    assert with_trigger("a tent.", "") == "a tent."

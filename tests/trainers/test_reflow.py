@@ -19,8 +19,9 @@ from tests.trainers.commands import finish, in_process, start, wait_until
 from trainers import reflow
 from trainers.common import events
 from trainers.common.models import load_frozen
+from trainers.common.objectives import draw_tau, drop_text, reflow_loss
 from trainers.data.store import Batch
-from trainers.reflow import draw_tau, drop_text, reflow_loss, times_rectified
+from trainers.reflow import times_rectified
 
 OPTIONS = ("--teacher", "tiny-sd", "--batch", 4)
 
@@ -168,6 +169,26 @@ def test_a_full_disk_while_publishing_leaves_no_model(at_home: Path, monkeypatch
     assert "Traceback" not in said
     assert not (at_home / "models" / "full").exists()
     assert not [path for path in (at_home / "models").iterdir() if path.name.startswith(".")]
+
+
+def test_a_run_computes_in_the_precision_asked_for(home: Path) -> None:
+    own = (*OPTIONS, "--pairs", home / "pairs", "--steps", 2, "--output")
+    code, said = finish(start(home, "reflow", *own, "halved", "--precision", "bf16"))
+    assert code == 0, said
+    code, said = finish(start(home, "reflow", *own, "full", "--precision", "no"))
+    assert code == 0, said
+    file = Path("unet") / "diffusion_pytorch_model.safetensors"
+    halved, full = (load_file(home / "models" / name / file) for name in ("halved", "full"))
+    assert any(not torch.equal(halved[name], full[name]) for name in full)
+    assert Registry([home / "models"]).card("halved").settings["precision"] == "bf16"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU computes in fp16")
+def test_a_precision_that_the_device_does_not_have_is_named(home: Path) -> None:
+    own = (*OPTIONS, "--pairs", home / "pairs", "--steps", 2, "--output", "x", "--precision", "fp16")
+    code, said = finish(start(home, "reflow", *own))
+    assert code == 2
+    assert "error: --precision fp16: fp16 mixed precision requires a GPU" in said
 
 
 @pytest.mark.parametrize(

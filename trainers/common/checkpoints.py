@@ -48,6 +48,11 @@ def files(run: Path) -> list[Path]:
     return sorted((run / "checkpoints").glob("step-*.safetensors"))
 
 
+def steps_done(run: Path) -> int:
+    """The steps behind the newest checkpoint of a run folder, 0 where there is none."""
+    return max((int(path.stem.removeprefix("step-")) for path in files(run)), default=0)
+
+
 def save(run: Path, training: Training, step: int, notes: dict) -> None:
     """Write the state after `step` steps, with the JSON-able `notes`. Raises `DiskFull`; older files stay."""
     path = run / "checkpoints" / f"step-{step:08d}.safetensors"

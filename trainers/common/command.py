@@ -19,7 +19,7 @@ Config = TypeVar("Config")
 def run(command: Callable[[Config], None], config: type[Config]) -> None:
     """Parse `sys.argv` into `config` (help from its fields' docstrings) and run `command` on it."""
     try:
-        command(tyro.cli(config, description=sys.modules[config.__module__].__doc__))
+        command(tyro.cli(config, description=sys.modules[command.__module__].__doc__))
     except UserError as error:
         _fail(error, 2)
     except (DiskFull, Diverged) as error:

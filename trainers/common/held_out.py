@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from diffusers import StableDiffusionPipeline
@@ -9,13 +10,43 @@ from torch import Tensor
 from tqdm import tqdm
 
 from rf_app.errors import UserError
+from rf_app.metrics.judge import BUNDLED
 from rf_app.registry.card import ModelCard
 from rf_app.registry.models import Registry
+from rf_app.settings.training import check_sampling
 from trainers.common.models import decode, encode, latent_shape, noise_of, sample
-from trainers.pairs import check_sampling
 from trainers.pocket.world import HELD_OUT, describe
 
 BATCH = 50
+FAMILY = ("pocket-sd:25", "pocket-2rf:4", "pocket-instaflow:1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measuring:
+    """What every command that measures takes."""
+
+    model: tuple[str, ...]
+    """Models, each id:steps; the first is the one that the others are compared with."""
+    prompts: int = 100
+    """Number of held-out prompts."""
+    seed: int = 0
+    """Number of the first held-out prompt, and of its noise."""
+    json: Path | None = None
+    """File for the figures."""
+    write_card: bool = False
+    """Put the figures into the card of what is measured."""
+    models: Path | None = None
+    """Folder of models besides the bundled ones, with loras/ and controlnets/ beside it (default: the
+    user's)."""
+    judge: Path = BUNDLED
+    """Folder of the judge."""
+
+    def __post_init__(self) -> None:
+        """Raises UserError for a value out of its range."""
+        if not 2 <= self.prompts <= 100_000:
+            raise UserError(f"--prompts must be 2 to 100000, not {self.prompts}.")
+        if self.seed < 0:
+            raise UserError(f"--seed must not be negative, not {self.seed}.")
 
 
 @dataclass(frozen=True)
@@ -48,11 +79,7 @@ class HeldOutPrompts:
     """Prompts number `first` to `first + count` of those no training has seen."""
 
     def __init__(self, count: int, first: int = 0) -> None:
-        """Raises UserError for a count outside 2..100000 or a negative first."""
-        if not 2 <= count <= 100_000 or first < 0:
-            raise UserError(
-                f"--prompts must be 2 to 100000 and --seed not negative, not {count} and {first}."
-            )
+        """Describe their scenes."""
         self.seeds = range(HELD_OUT + first, HELD_OUT + first + count)
         described = [describe(seed) for seed in self.seeds]
         self.captions = [caption.text for _, caption in described]

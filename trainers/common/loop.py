@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import torch
@@ -22,6 +22,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 
 from rf_app.errors import UserError
+from rf_app.settings.training import Training
 from trainers.common import checkpoints
 from trainers.common.draws import step_seed
 from trainers.common.events import Events
@@ -30,7 +31,6 @@ from trainers.common.stopping import Stopping
 LOG_EVERY = 10
 SHEETS = 8  # a run, where nobody says otherwise
 DIVERGED_AT = 100.0  # times the first loss
-SCHEDULES = ("cosine", "constant")
 
 Loss = Callable[[nn.Module, int, torch.Generator], Tensor | tuple[Tensor, dict[str, float]]]
 Samples = Callable[[nn.Module, int], dict[str, float] | None]
@@ -50,10 +50,8 @@ class LoopConfig:
     """Optimizer steps in all."""
     learning_rate: float
     """Peak learning rate of AdamW."""
-    warmup: int = 100
-    """Steps of linear warm-up."""
-    schedule: str = "cosine"
-    """After the warm-up: "cosine" (to zero at the last step) or "constant"."""
+    warmup: int | None = None
+    """Steps of linear warm-up (default: a tenth of the run, 100 at most)."""
     weight_decay: float = 1e-2
     """AdamW's decoupled weight decay."""
     clip: float = 1.0
@@ -67,32 +65,24 @@ class LoopConfig:
     sample_every: int | None = None
     """Steps between samples (default: an eighth of the run)."""
     batch: int = 1
-    """Samples a step and process that the loss draws (for the samples a second in the events)."""
+    """Samples that the loss draws at once (for the samples a second in the events)."""
+    accumulate: int = 1
+    """Draws of the loss in a step; their gradients are averaged."""
     subject: dict[str, object] = field(default_factory=dict)
     """What is trained, from what, on what; a run folder of another subject is refused."""
 
-    def __post_init__(self) -> None:
-        """Raises UserError for a value out of its range."""
-        for name in ("steps", "checkpoint_every", "sample_every", "batch"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise UserError(f"{name} must be at least 1, not {value}.")
-        if self.schedule not in SCHEDULES:
-            raise UserError(f"schedule must be one of {', '.join(SCHEDULES)}, not {self.schedule!r}.")
-        if not 0 < self.learning_rate < 1:
-            raise UserError(f"learning_rate must lie between 0 and 1, not {self.learning_rate}.")
-        if not 0 <= self.ema < 1:
-            raise UserError(f"ema must be at least 0 and under 1, not {self.ema}.")
-        if self.seed < 0:
-            raise UserError(f"seed must not be negative, not {self.seed}.")
+    @classmethod
+    def of(cls, settings: Training, run: Path, **own: object) -> "LoopConfig":
+        """The loop of a training's settings; `own` goes before them."""
+        shared = {field.name for field in fields(cls)} & vars(settings).keys()
+        return cls(**{name: getattr(settings, name) for name in shared} | own | {"run": run})
 
 
 def learning_rate(config: LoopConfig, step: int) -> float:
-    """The rate of step 0 … steps-1, a function of the step alone."""
-    rate = config.learning_rate * min(1.0, (step + 1) / max(1, config.warmup))
-    if config.schedule == "cosine":
-        rate *= 0.5 * (1 + math.cos(math.pi * step / config.steps))
-    return rate
+    """The rate of step 0 … steps-1, of the step alone: a warm-up, and a cosine to zero at the last step."""
+    warmup = min(100, config.steps // 10) if config.warmup is None else config.warmup
+    rate = config.learning_rate * min(1.0, (step + 1) / max(1, warmup))
+    return rate * 0.5 * (1 + math.cos(math.pi * step / config.steps))
 
 
 def train(
@@ -103,10 +93,10 @@ def train(
 ) -> nn.Module:
     """Train `model` in place and return it with its moving-average weights, in eval mode.
 
-    `loss(model, step, generator)` draws its own batch with the CPU `generator`, seeded by (seed, step, rank),
-    and returns a scalar, or that and further figures for the events. `samples(model, step)` is called on the
-    first process with the averaged weights, in eval mode and without gradients; figures it returns go into
-    the events, too.
+    `loss(model, draw, generator)` makes its own batch number `draw` (the step, where a step takes one) with
+    the CPU `generator`, seeded by (seed, draw, rank), and returns a scalar, or that and further figures for
+    the events. `samples(model, step)` is called on the first process with the averaged weights, in eval mode
+    and without gradients; figures it returns go into the events, too.
 
     SIGINT and SIGTERM finish the step, save, and leave through `SystemExit(0)`. Raises `DiskFull`,
     `Diverged`, and UserError for a run folder of another model or subject.
@@ -168,6 +158,8 @@ class _Run:
             training,
         )
         self.start, self.first_loss = notes["step"], notes.get("first_loss")
+        if accelerator.scaler and "scaler" in notes:
+            accelerator.scaler.load_state_dict(notes["scaler"])
         self.began = time.perf_counter()
         self.generator = torch.Generator()
         self.parameters = list(training.model.parameters())
@@ -186,19 +178,23 @@ class _Run:
         )
 
     def one_step(self, wrapped: nn.Module, loss: Loss, step: int) -> None:
-        seed = step_seed(self.config.seed, step, self.accelerator.process_index)
-        torch.manual_seed(seed)  # dropout draws from the global generator
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.config, step)
-        result = loss(wrapped, step, self.generator.manual_seed(seed))
-        value, figures = result if isinstance(result, tuple) else (result, {})
-        self.accelerator.backward(value)
+        draws = range(step * self.config.accumulate, (step + 1) * self.config.accumulate)
+        for draw in draws:
+            seed = step_seed(self.config.seed, draw, self.accelerator.process_index)
+            torch.manual_seed(seed)  # dropout draws from the global generator
+            last = draw == draws[-1]  # alone brings the processes' gradients together
+            with nullcontext() if last else self.accelerator.no_sync(wrapped):
+                result = loss(wrapped, draw, self.generator.manual_seed(seed))
+                value, figures = result if isinstance(result, tuple) else (result, {})
+                self.accelerator.backward(value / len(draws))
+            self.losses.append(value.detach())
+            self.figures.append(figures)
         self.accelerator.clip_grad_norm_(self.parameters, self.config.clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.training.ema.step(self.parameters)
-        self.losses.append(value.detach())
-        self.figures.append(figures)
 
     def report(self, bar: tqdm, done: int, shown: dict[str, float]) -> None:
         """One event for the steps since the last; raises `Diverged` before a bad state could be saved."""
@@ -212,6 +208,7 @@ class _Run:
             )
         figures = {k: sum(f[k] for f in self.figures) / len(self.figures) for k in self.figures[0]}
         speed = (done - self.start) / (time.perf_counter() - self.began)
+        samples = self.config.batch * self.config.accumulate * self.accelerator.num_processes
         bar.set_postfix(loss=f"{loss:.4g}", refresh=False)
         bar.update(done - bar.n)
         if self.events:
@@ -222,7 +219,7 @@ class _Run:
                     "loss": loss,
                     "lr": learning_rate(self.config, done - 1),
                     "seconds_left": (self.config.steps - done) / speed,
-                    "samples_per_second": speed * self.config.batch * self.accelerator.num_processes,
+                    "samples_per_second": speed * samples,
                     **figures,
                     **shown,
                 }
@@ -239,6 +236,8 @@ class _Run:
             )
         if self.accelerator.is_main_process:
             notes = {"first_loss": self.first_loss, "config": asdict(self.config) | {"run": ""}}
+            if self.accelerator.scaler:  # of fp16
+                notes["scaler"] = self.accelerator.scaler.state_dict()
             checkpoints.save(self.config.run, self.training, done, notes)
         self.accelerator.wait_for_everyone()
 
@@ -260,14 +259,14 @@ def _check_resumed(accelerator: Accelerator, config: LoopConfig, notes: dict) ->
     """Resuming under other settings is allowed, and said; another subject is another run."""
     if not notes["step"]:
         return
-    now = json.loads(json.dumps(asdict(config) | {"run": ""}))
-    old = notes["config"]["subject"]
+    old, now = notes["config"], json.loads(json.dumps(asdict(config) | {"run": ""}))
     for name, value in now["subject"].items():
-        if old.get(name) != value:
+        before = old["subject"].get(name)
+        if before != value:
             raise UserError(
-                f"{config.run} holds a training with {name} {old.get(name)}, not {value}: "
+                f"{config.run} holds a training with {name} {before}, not {value}: "
                 "give this one a run folder of its own (--run), or delete that one."
             )
-    changed = [f"{k} {v} -> {now[k]}" for k, v in notes["config"].items() if now[k] != v]
+    changed = [f"{k} {old[k]} -> {v}" for k, v in now.items() if k in old and old[k] != v]
     note = f" with changed settings: {', '.join(changed)}" if changed else ""
     accelerator.print(f"resuming {config.run} at step {notes['step']}{note}", flush=True)

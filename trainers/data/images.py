@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from rf_app.errors import UserError
 from rf_app.registry.disk import write_atomically
+from trainers.common.pixels import to_tensor
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 ENCODE_BATCH = 32
@@ -61,6 +62,13 @@ class ImageFolder:
         return digest.hexdigest()[:12]
 
 
+def with_trigger(caption: str, trigger: str) -> str:
+    """The caption that asks for a style: "a red tent, woodcut"."""
+    if not trigger or trigger in caption:
+        return caption
+    return f"{caption.rstrip('. ')}, {trigger}" if caption else trigger
+
+
 @torch.no_grad()
 def latents_of(
     vae: AutoencoderKL, pixels: Callable[[Sequence[int]], np.ndarray], count: int, path: Path
@@ -69,8 +77,7 @@ def latents_of(
     if not path.exists():
         parts = []
         for start in tqdm(range(0, count, ENCODE_BATCH), desc="encoding", mininterval=2):
-            images = torch.from_numpy(pixels(range(start, min(start + ENCODE_BATCH, count))))
-            images = images.permute(0, 3, 1, 2).to(vae.device, torch.float32) / 127.5 - 1
+            images = to_tensor(pixels(range(start, min(start + ENCODE_BATCH, count)))).to(vae.device)
             parts.append(vae.encode(images).latent_dist.mean.cpu() * vae.config.scaling_factor)
         latents = {"latents": torch.cat(parts).contiguous()}
         write_atomically(path, lambda temporary: save_file(latents, temporary))

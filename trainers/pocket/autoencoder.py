@@ -13,11 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from accelerate import PartialState
 from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
+from rf_app.settings.training import SteppedTraining
 from trainers.common import LoopConfig, command, train
+from trainers.common.pixels import to_tensor
+from trainers.common.precision import accelerator_in
 from trainers.common.runs import default_run
 from trainers.common.sheets import write_sheet
 from trainers.pocket.drawing import SIZE
@@ -28,8 +30,8 @@ LATENT_CHANNELS = 8
 CROP = 48
 
 
-@dataclass(frozen=True)
-class AutoencoderConfig:
+@dataclass(frozen=True, kw_only=True)
+class AutoencoderConfig(SteppedTraining):
     """Settings of the autoencoder's training; the defaults make the bundled one."""
 
     run: Path = field(default_factory=partial(default_run, "pocket/autoencoder"))
@@ -37,19 +39,16 @@ class AutoencoderConfig:
     pictures: int = 12_000
     """Number of drawings to learn from."""
     steps: int = 6_000
-    """Optimizer steps."""
     batch: int = 24
-    """Crops in a step (whole pictures: a quarter as many)."""
+    """Crops in a batch (whole pictures: a quarter as many)."""
     whole_from: float = 0.5
     """Share of the steps after which whole pictures replace crops."""
     learning_rate: float = 1.5e-3
-    """Peak learning rate."""
     object_weight: float = 3.0
     """Extra weight of a pixel that belongs to the object."""
     kl: float = 1e-5
     """Weight of the KL term a latent element."""
-    seed: int = 0
-    """Seed of every draw."""
+    ema: float = 0.998
 
 
 def build() -> AutoencoderKL:
@@ -64,18 +63,6 @@ def build() -> AutoencoderKL:
         norm_num_groups=8,
         sample_size=SIZE,
         mid_block_add_attention=False,
-    )
-
-
-def to_tensor(pixels: np.ndarray) -> Tensor:
-    """uint8 [B, H, W, 3] to float [B, 3, H, W] in -1..1, channels last in memory."""
-    return torch.from_numpy(pixels).permute(0, 3, 1, 2).to(torch.float32) / 127.5 - 1
-
-
-def to_pixels(images: Tensor) -> np.ndarray:
-    """Float [B, 3, H, W] in -1..1 to uint8 [B, H, W, 3]."""
-    return (
-        ((images.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
     )
 
 
@@ -109,14 +96,15 @@ def reconstruction_loss(result: Tensor, target: Tensor, weight: Tensor) -> Tenso
 
 def main(config: AutoencoderConfig) -> None:
     """Train, then save to RUN/vae with latents of mean 0 and variance 1."""
+    accelerator = accelerator_in(config.precision)
     torch.manual_seed(config.seed)
-    with PartialState().main_process_first():
+    with accelerator.main_process_first():
         images = pictures(config.pictures, cache=config.run.parent / "drawings")
         masks = object_masks(config.pictures, cache=config.run.parent / "drawings")
     model = Reconstruction(build()).to(memory_format=torch.channels_last)
 
-    def loss(model: nn.Module, step: int, generator: torch.Generator) -> Tensor:
-        whole = step >= config.whole_from * config.steps
+    def loss(model: nn.Module, draw: int, generator: torch.Generator) -> Tensor:
+        whole = draw >= config.whole_from * config.steps * config.accumulate
         side, count = (SIZE, max(1, config.batch // 4)) if whole else (CROP, config.batch)
         picks = torch.randint(len(images), (count,), generator=generator).tolist()
         corners = (torch.randint(SIZE - side + 1, (count, 2), generator=generator)).tolist()
@@ -148,18 +136,9 @@ def main(config: AutoencoderConfig) -> None:
         rows = [half for pair in zip(target.split(8), result.split(8), strict=True) for half in pair]
         write_sheet(config.run / "samples" / f"step-{step:06d}.png", rows)
 
-    loop = LoopConfig(
-        run=config.run,
-        steps=config.steps,
-        learning_rate=config.learning_rate,
-        ema=0.998,
-        seed=config.seed,
-        checkpoint_every=500,
-        sample_every=1000,
-        batch=config.batch,
-    )
+    loop = LoopConfig.of(config, config.run, sample_every=1000)
     vae = train(loop, model, loss, samples).vae
-    if PartialState().is_main_process:
+    if accelerator.is_main_process:
         standardise(vae, images[:1024])
         vae.save_pretrained(config.run / "vae")
 

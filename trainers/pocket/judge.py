@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from accelerate import PartialState
+from accelerate import Accelerator
 from diffusers import AutoencoderKL
 from torch import Tensor, nn
 from torch.nn import functional
@@ -22,9 +22,11 @@ from torch.nn import functional
 from rf_app.metrics.attributes import ATTRIBUTES
 from rf_app.metrics.judge import BUNDLED, Judge
 from rf_app.registry.disk import write_atomically
+from rf_app.settings.training import SteppedTraining
 from trainers.common import LoopConfig, command, train
+from trainers.common.pixels import to_pixels, to_tensor
+from trainers.common.precision import accelerator_in
 from trainers.common.runs import default_run
-from trainers.pocket.autoencoder import to_pixels, to_tensor
 from trainers.pocket.pictures import pictures
 from trainers.pocket.world import HELD_OUT, describe
 
@@ -32,8 +34,8 @@ TEST_COUNT = 4_000
 TEST_SEED = HELD_OUT + 500_000
 
 
-@dataclass(frozen=True)
-class JudgeConfig:
+@dataclass(frozen=True, kw_only=True)
+class JudgeConfig(SteppedTraining):
     """Settings of the judge's training; the defaults make the bundled one."""
 
     run: Path = field(default_factory=partial(default_run, "pocket/judge"))
@@ -47,13 +49,9 @@ class JudgeConfig:
     pictures: int = 24_000
     """Number of drawings to learn from."""
     steps: int = 700
-    """Optimizer steps."""
     batch: int = 64
-    """Pictures in a step."""
     learning_rate: float = 2e-3
-    """Peak learning rate."""
-    seed: int = 0
-    """Seed of every draw."""
+    ema: float = 0.995
 
 
 def labels(seeds: range) -> dict[str, Tensor]:
@@ -105,26 +103,27 @@ def reconstructions(vae: AutoencoderKL, images: np.ndarray) -> np.ndarray:
 
 def main(config: JudgeConfig) -> None:
     """Train a judge unless one is only to be measured; then measure what ships on fresh drawings."""
+    accelerator = accelerator_in(config.precision)
     if not config.measure:
-        judge = trained(config)
-        if PartialState().is_main_process:
+        judge = trained(config, accelerator)
+        if accelerator.is_main_process:
             judge.save(config.output)
-    if PartialState().is_main_process:
+    if accelerator.is_main_process:
         report = accuracy(config)
         text = json.dumps({"held_out_drawings": TEST_COUNT, **report}, indent=2) + "\n"
         write_atomically(config.output / "accuracy.json", lambda temporary: temporary.write_text(text))
         print(text)
 
 
-def trained(config: JudgeConfig) -> Judge:
+def trained(config: JudgeConfig, accelerator: Accelerator) -> Judge:
     """The judge after its training."""
     torch.manual_seed(config.seed)
-    with PartialState().main_process_first():
+    with accelerator.main_process_first():
         images = pictures(config.pictures, cache=config.run.parent / "drawings")
     truth = labels(range(config.pictures))
     test, test_truth = test_set(config, 1000)
 
-    def loss(model: nn.Module, step: int, generator: torch.Generator) -> Tensor:
+    def loss(model: nn.Module, draw: int, generator: torch.Generator) -> Tensor:
         device = next(model.parameters()).device
         picks = torch.randint(len(images), (config.batch,), generator=generator)
         batch = roughen(to_tensor(images[picks.numpy()]), generator)
@@ -138,15 +137,7 @@ def trained(config: JudgeConfig) -> Judge:
             flush=True,
         )
 
-    loop = LoopConfig(
-        run=config.run,
-        steps=config.steps,
-        learning_rate=config.learning_rate,
-        ema=0.995,
-        seed=config.seed,
-        sample_every=500,
-        batch=config.batch,
-    )
+    loop = LoopConfig.of(config, config.run, sample_every=500)
     return train(loop, Judge().to(memory_format=torch.channels_last), loss, samples)
 
 

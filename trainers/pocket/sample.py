@@ -16,7 +16,7 @@ from rf_app.metrics import frechet
 from rf_app.metrics.judge import BUNDLED, Judge
 from rf_app.metrics.sample import HeldOut, Sample
 from trainers.common import command
-from trainers.pocket.autoencoder import to_tensor
+from trainers.common.pixels import to_tensor
 from trainers.pocket.pictures import pictures
 from trainers.pocket.world import HELD_OUT, describe
 

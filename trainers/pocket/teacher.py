@@ -12,9 +12,7 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
-from accelerate import PartialState
 from diffusers import (
     AutoencoderKL,
     DDPMScheduler,
@@ -22,19 +20,19 @@ from diffusers import (
     StableDiffusionPipeline,
     UNet2DConditionModel,
 )
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
-from tqdm import tqdm
 from transformers import CLIPTextModel
 
 from rf_app.registry.card import ModelCard
-from rf_app.registry.disk import disk_full_named, write_atomically
+from rf_app.registry.disk import disk_full_named
+from rf_app.settings.training import Published, SteppedTraining
 from trainers.common import LoopConfig, command, train
 from trainers.common.models import decode, encode, noise_of, registry_into, sample
+from trainers.common.precision import accelerator_in
 from trainers.common.runs import default_run
 from trainers.common.sheets import write_sheet
-from trainers.pocket.autoencoder import LATENT_CHANNELS, to_tensor
+from trainers.data.images import latents_of
 from trainers.pocket.captions import vocabulary
 from trainers.pocket.drawing import SIZE
 from trainers.pocket.pictures import pictures
@@ -44,8 +42,8 @@ from trainers.pocket.world import HELD_OUT, describe
 STEPS, GUIDANCE = 25, 3.0
 
 
-@dataclass(frozen=True)
-class TeacherConfig:
+@dataclass(frozen=True, kw_only=True)
+class TeacherConfig(Published, SteppedTraining):
     """Settings of the teacher's training; the defaults make the bundled one."""
 
     run: Path = field(default_factory=partial(default_run, "pocket/teacher"))
@@ -53,31 +51,21 @@ class TeacherConfig:
     autoencoder: Path = field(default_factory=partial(default_run, "pocket/autoencoder/vae"))
     """Folder of the autoencoder."""
     output: str = "my-pocket-sd"
-    """Model id to publish."""
-    models: Path | None = None
-    """Models folder to publish into (default: the user's)."""
-    overwrite: bool = False
-    """Replace a model of that id in the same folder."""
     pictures: int = 24_000
     """Number of drawings to learn from."""
     steps: int = 6_000
-    """Optimizer steps."""
     batch: int = 48
-    """Latents in a step."""
     learning_rate: float = 1e-3
-    """Peak learning rate."""
     dropout: float = 0.1
     """Share of captions left out, for guidance."""
-    seed: int = 0
-    """Seed of every draw."""
 
 
-def build_unet() -> UNet2DConditionModel:
+def build_unet(channels: int) -> UNet2DConditionModel:
     """The untrained U-Net: 4.0 M parameters, convolutions alone at 12x12, attention to the text at 6x6."""
     return UNet2DConditionModel(
         sample_size=SIZE // 8,
-        in_channels=LATENT_CHANNELS,
-        out_channels=LATENT_CHANNELS,
+        in_channels=channels,
+        out_channels=channels,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
         block_out_channels=(64, 128),
@@ -112,36 +100,25 @@ class Denoiser(nn.Module):
         return self.unet(noisy, timesteps, self.text_encoder(ids)[0], return_dict=False)[0]
 
 
-@torch.no_grad()
-def latents_of(vae: AutoencoderKL, count: int, run: Path) -> Tensor:
-    """Scaled latents [count, 8, 12, 12] of the first ``count`` drawings, kept in the run folder."""
-    path = run / f"latents-{count}.safetensors"
-    if not path.exists():
-        drawn = pictures(count, cache=run.parent / "drawings")
-        batches = np.array_split(drawn, -(-count // 64))
-        encoded = [
-            vae.encode(to_tensor(batch)).latent_dist.mean
-            for batch in tqdm(batches, desc="encoding", mininterval=2)
-        ]
-        latents = torch.cat(encoded) * vae.config.scaling_factor
-        write_atomically(path, lambda temporary: save_file({"latents": latents.contiguous()}, temporary))
-    return load_file(path)["latents"]
-
-
 def main(config: TeacherConfig) -> None:
     """Train the teacher and publish it whole: U-Net, text encoder, tokenizer, autoencoder, vocabulary."""
     registry = registry_into(config.models)
     registry.check_free(config.output, config.overwrite)
+    accelerator = accelerator_in(config.precision)
+    vae = AutoencoderKL.from_pretrained(config.autoencoder).eval().requires_grad_(False)
     torch.manual_seed(config.seed)
     tokenizer = build_tokenizer()
-    unet = build_unet().to(memory_format=torch.channels_last)
+    unet = build_unet(vae.config.latent_channels).to(memory_format=torch.channels_last)
     model = Denoiser(build_text_encoder(tokenizer), unet)
-    vae = AutoencoderKL.from_pretrained(config.autoencoder).eval().requires_grad_(False)
-    with PartialState().main_process_first():
-        latents = latents_of(vae.to(memory_format=torch.channels_last), config.pictures, config.run)
+    with accelerator.main_process_first():
+        drawn = pictures(config.pictures, cache=config.run.parent / "drawings")
+        path = config.run / f"latents-{config.pictures}.safetensors"
+        vae = vae.to(memory_format=torch.channels_last)
+        latents = latents_of(vae, drawn.__getitem__, len(drawn), path)
+        del drawn  # as large as half a gigabyte
     noising = build_noising()
 
-    def loss(model: nn.Module, step: int, generator: torch.Generator) -> Tensor:
+    def loss(model: nn.Module, draw: int, generator: torch.Generator) -> Tensor:
         device = next(model.parameters()).device
         picks = torch.randint(len(latents), (config.batch,), generator=generator)
         ids = tokens(tokenizer, fresh_captions(picks.tolist(), config.dropout, generator))
@@ -171,16 +148,7 @@ def main(config: TeacherConfig) -> None:
         images = decode(pipe, sample(pipe.unet, pipe.scheduler, noise, text, null, GUIDANCE, STEPS))
         write_sheet(config.run / "samples" / f"step-{step:06d}.png", images.split(8))
 
-    loop = LoopConfig(
-        run=config.run,
-        steps=config.steps,
-        learning_rate=config.learning_rate,
-        ema=0.999,
-        seed=config.seed,
-        checkpoint_every=500,
-        sample_every=1000,
-        batch=config.batch,
-    )
+    loop = LoopConfig.of(config, config.run, sample_every=1000)
     pipe = pipeline(train(loop, model, loss, samples))
 
     def build(folder: Path) -> None:
@@ -194,7 +162,7 @@ def main(config: TeacherConfig) -> None:
 
     card = ModelCard(
         id=config.output,
-        title="Pocket SD",
+        title=config.title or "Pocket SD",
         kind="diffusion",
         description="Stable Diffusion in the small: landscape posters of the pocket world in 25 steps with "
         "guidance. The teacher of the pocket family.",
@@ -208,7 +176,7 @@ def main(config: TeacherConfig) -> None:
             if name in ("pictures", "steps", "batch", "learning_rate", "dropout", "seed")
         },
     )
-    if PartialState().is_main_process:
+    if accelerator.is_main_process:
         with disk_full_named(registry.folders[-1] / config.output):
             where = registry.publish(config.output, build, card, overwrite=config.overwrite)
         print(f"published {config.output} in {where}", flush=True)

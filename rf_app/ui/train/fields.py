@@ -63,4 +63,4 @@ def advanced_update(
 def placeholder(key: str, option: Option, found: Recipe, preset: str) -> str:
     """The value that holds where the field is empty."""
     own: Any = found.presets[preset].get(key, option.default)
-    return "the model’s own" if own is None else str(own)
+    return "as suits the model" if own is None else str(own)

@@ -1,14 +1,19 @@
 """The three trainers of the pocket world in short real runs, one after the other as `make weights` does."""
 
+import importlib
 import json
+from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 import torch
+import tyro
 from diffusers import StableDiffusionPipeline
 
 from rf_app.metrics.attributes import ATTRIBUTES
 from rf_app.metrics.judge import Judge
 from rf_app.registry.models import Registry
+from trainers.common.pixels import to_tensor
 from trainers.pocket import autoencoder, judge, teacher, weights
 from trainers.pocket.pictures import pictures
 
@@ -19,16 +24,21 @@ def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pocket")
     patch = pytest.MonkeyPatch()
     patch.setattr(judge, "TEST_COUNT", 100)
-    autoencoder.main(autoencoder.AutoencoderConfig(folder / "autoencoder", pictures=64, steps=4, batch=4))
+    autoencoder.main(autoencoder.AutoencoderConfig(run=folder / "autoencoder", pictures=64, steps=4, batch=4))
     judge.main(
         judge.JudgeConfig(
-            folder / "judge", folder / "bundled", folder / "autoencoder/vae", pictures=64, steps=3, batch=8
+            run=folder / "judge",
+            output=folder / "bundled",
+            autoencoder=folder / "autoencoder/vae",
+            pictures=64,
+            steps=3,
+            batch=8,
         )
     )
     teacher.main(
         teacher.TeacherConfig(
-            folder / "teacher",
-            folder / "autoencoder/vae",
+            run=folder / "teacher",
+            autoencoder=folder / "autoencoder/vae",
             models=folder / "models",
             pictures=64,
             steps=2,
@@ -53,7 +63,9 @@ def test_the_teacher_is_in_the_registry_with_its_card(runs):
 
 
 def test_a_rerun_of_a_published_id_is_refused_before_the_training(runs):
-    config = teacher.TeacherConfig(runs / "other", runs / "autoencoder/vae", models=runs / "models", steps=1)
+    config = teacher.TeacherConfig(
+        run=runs / "other", autoencoder=runs / "autoencoder/vae", models=runs / "models", steps=1
+    )
     with pytest.raises(ValueError, match="already a model 'my-pocket-sd'"):
         teacher.main(config)
     assert not (runs / "other").exists()
@@ -93,7 +105,7 @@ def test_training_noise_is_that_of_stable_diffusion():
 def test_standard_latents_leave_the_pictures_as_they_are():
     torch.manual_seed(0)
     vae, images = autoencoder.build().eval(), pictures(40)
-    target = autoencoder.to_tensor(images[:4])
+    target = to_tensor(images[:4])
 
     def reconstruct() -> torch.Tensor:
         return vae.decode(vae.encode(target).latent_dist.mean).sample.detach()
@@ -101,7 +113,7 @@ def test_standard_latents_leave_the_pictures_as_they_are():
     before, spread = reconstruct(), vae.encode(target).latent_dist.std.detach()
     autoencoder.standardise(vae, images)
     assert torch.allclose(reconstruct(), before, atol=1e-4)
-    latents = vae.encode(autoencoder.to_tensor(images)).latent_dist
+    latents = vae.encode(to_tensor(images)).latent_dist
     assert torch.allclose(latents.mean.mean((0, 2, 3)), torch.zeros(8), atol=1e-3)
     assert torch.allclose(latents.mean.std((0, 2, 3)), torch.ones(8), atol=1e-3)
     ratio = vae.encode(target).latent_dist.std / spread  # the posterior's width shrinks or grows alike
@@ -118,12 +130,12 @@ def test_the_autoencoder_gradient_weighs_the_object():
 def test_weights_runs_each_stage_once_and_stops_at_a_failure(tmp_path, monkeypatch):
     ran = []
 
-    def child(arguments: list[str], bfloat16: bool) -> int:
+    def child(arguments: list[str]) -> int:
         ran.append(arguments[2])
         if len(ran) == 4:
             return 1
-        (stage,) = (stage for stage in weights.stages(config) if stage.options == tuple(arguments[3:]))
-        stage.output.mkdir(parents=True, exist_ok=True)
+        (stage,) = (stage for stage in weights.stages(config) if stage.arguments == tuple(arguments[3:]))
+        Path(stage.product).mkdir(parents=True, exist_ok=True)
         return 0
 
     monkeypatch.setattr(weights, "run_child", child)
@@ -140,3 +152,19 @@ def test_weights_runs_each_stage_once_and_stops_at_a_failure(tmp_path, monkeypat
     weights.main(config)
     assert ran[-1] == "trainers.reflow"
     assert len(ran) == len(weights.stages(config)) + 2
+
+
+def test_weights_are_commands_that_their_trainers_take(tmp_path):
+    """The page's recipes for all but what the pocket family alone has, into the bundled folders."""
+    config = weights.WeightsConfig(tmp_path / "runs", tmp_path / "models", tmp_path / "judge")
+    made = weights.stages(config)
+    for stage in made:
+        settings = get_type_hints(importlib.import_module(stage.module).main)["config"]
+        assert tyro.cli(settings, args=list(stage.arguments))
+        assert Path(stage.product).is_relative_to(tmp_path)
+    assert len({stage.title for stage in made}) == len(made)
+    by_product = {Path(stage.product).name: stage for stage in made}
+    for name in ("pocket-2rf", "pocket-instaflow", "pocket-neon", "pocket-controlnet-canny"):
+        assert "--overwrite" in by_product[name].arguments
+    targets = made[[stage.title for stage in made].index("pocket-instaflow: The teacher draws")].arguments
+    assert targets[targets.index("--guidance") + 1] == "2.0"

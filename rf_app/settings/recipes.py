@@ -1,0 +1,333 @@
+"""What can be trained, and how: the recipes that the page, the jobs' command and `make weights` run.
+
+A recipe is a value below, and a new one appears on the page by itself. Its stages are commands, one after the
+other; `rf_app.jobs.plan` fills in the words in braces: {teacher}, {start} (the teacher, with the style in
+it), {output}, {title}, {style}, {images}, {prompts}, {pairs}, and the folders {folder} (the job's), {models}
+and {home}.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from rf_app.errors import UserError
+from rf_app.settings.options import Option, options
+
+PRESETS = {"quick": "Quick", "medium": "Medium", "good": "Good"}  # what the page offers
+BUNDLED = "bundled"  # the preset that made the models the project brings along
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A setting that stands on the page."""
+
+    key: str  # trainer.option
+    title: str
+    about: str
+    minimum: float | None = None
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A measured part of a stage: steps x batch samples, with its events in the folder `run`."""
+
+    run: str
+    steps: str  # name of the option
+    batch: str  # name of the option
+    seconds: float  # a sample, with a pocket model on two cores: the guess before anything is measured
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command of a recipe. unless, when: it is left out where this part of the wish is, is not given."""
+
+    title: str
+    trainer: str  # python -m trainers.TRAINER
+    options: dict[str, Any]  # not to be chosen
+    product: str  # a path that is there when the command has finished
+    loops: tuple[Loop, ...] = ()
+    memory: float = 1.0  # GB: the guess before anything is measured, with a pocket model
+    by_kind: dict[str, dict[str, Any]] = field(default_factory=dict)  # defaults for a kind of model
+    kind: str = ""  # of the model it begins with, where that is not the wish's teacher
+    unless: str = ""
+    when: str = ""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What can be trained, and how."""
+
+    name: str
+    title: str
+    about: str
+    proposes: str  # as a name
+    teachers: tuple[str, ...]  # kinds of models it can begin with
+    shown: tuple[Shown, ...]
+    presets: dict[str, dict[str, Any]]  # values of any options, TRAINER.OPTION
+    steps: tuple[Step, ...]
+    makes: str = ""  # models, loras, controlnets, or nothing to publish
+    asks: tuple[str, ...] = ()  # what else may be given; see `plan.Wish`
+    needs: str = ""  # the one of `asks` that must be given
+
+    def options(self) -> dict[str, Option]:
+        """Every option a wish may set, TRAINER.OPTION: those the recipe does not fill itself."""
+        return {
+            f"{step.trainer}.{name}": option
+            for step in self.steps
+            for name, option in options(step.trainer).items()
+            if option.type
+            and not all(name in each.options for each in self.steps if each.trainer == step.trainer)
+        }
+
+    def advanced(self) -> dict[str, Option]:
+        """The options that the page offers besides `shown`: no paths of this machine."""
+        first = {each.key for each in self.shown}
+        return {key: o for key, o in self.options().items() if key not in first and o.type != "Path"}
+
+
+# How a model draws its pairs. Targets of a 2-RF at guidance 2 give the best one-step model.
+DRAWS = {"diffusion": {"steps": 12}, "rectified-flow": {"steps": 8, "guidance": 2.0}}
+
+
+def _drawing(title: str, teacher: str, folder: str, kind: str = "", unless: str = "") -> Step:
+    return Step(
+        title,
+        "pairs",
+        {
+            "teacher": teacher,
+            "output": folder,
+            "prompts": "{prompts}",
+            "models": "{models}",
+            "precision": "auto",
+        },
+        product=f"{folder}/complete.json",
+        loops=(Loop(folder, "count", "steps", 0.006),),
+        memory=1.2,
+        by_kind=DRAWS,
+        kind=kind,
+        unless=unless,
+    )
+
+
+def _reflow(output: str, title: str, pairs: str) -> Step:
+    return Step(
+        "Reflow straightens the paths",
+        "reflow",
+        {"teacher": "{start}", "pairs": pairs, "output": output, "title": title, "run": "{folder}/reflow"}
+        | {"models": "{models}", "precision": "auto"},
+        product=f"{{models}}/{output}",
+        loops=(Loop("{folder}/reflow", "steps", "batch", 0.007),),
+        memory=1.6,
+    )
+
+
+def _distillation(teacher: str, pairs: str) -> Step:
+    return Step(
+        "Distillation leaves one step",
+        "distill",
+        {
+            "teacher": teacher,
+            "pairs": pairs,
+            "output": "{output}",
+            "title": "{title}",
+            "run": "{folder}/distill",
+        }
+        # It works at tau = 0, where the conversion from epsilon multiplies rounding by 15.
+        | {"models": "{models}", "precision": "no"},
+        product="{models}/{output}",
+        loops=(
+            Loop("{folder}/distill/l2", "l2_steps", "l2_batch", 0.012),
+            Loop("{folder}/distill/lpips", "lpips_steps", "lpips_batch", 0.06),
+        ),
+        memory=1.8,
+    )
+
+
+STYLE = Step(
+    "The style goes into the teacher",
+    "merge",
+    {"teacher": "{teacher}", "lora": "{style}", "output": "{output}-teacher", "models": "{models}"},
+    product="{models}/{output}-teacher",
+    when="style",
+)
+GIVEN_PAIRS = _drawing("The teacher draws", "{start}", "{folder}/pairs", unless="pairs")
+COUNT = Shown("pairs.count", "Pictures to learn from", "Drawn by the teacher.", 48)
+
+INSTAFLOW = Recipe(
+    "instaflow",
+    "A one-step model",
+    "The whole way. The teacher draws pairs, reflow straightens its paths, distillation leaves a single "
+    "step.",
+    "My one-step model",
+    teachers=("diffusion",),
+    shown=(
+        COUNT,
+        Shown("reflow.steps", "Steps of reflow", "Straightens the paths.", 10),
+        Shown("distill.l2_steps", "Steps of distillation", "Learns the single step.", 10),
+    ),
+    presets={
+        "quick": {"pairs.count": 256, "pairs.shard": 128, "reflow.steps": 100, "reflow.batch": 24}
+        | {"reflow.ema": 0.99, "distill.l2_steps": 120, "distill.l2_batch": 24, "distill.lpips_steps": 20}
+        | {"distill.ema": 0.99},
+        "medium": {"pairs.count": 1280, "pairs.shard": 128, "reflow.steps": 600, "reflow.batch": 32}
+        | {"reflow.ema": 0.995, "distill.l2_steps": 500, "distill.l2_batch": 32, "distill.lpips_steps": 100}
+        | {"distill.ema": 0.995},
+        "good": {"pairs.count": 20_480, "pairs.shard": 256, "reflow.steps": 5000}
+        | {"distill.l2_steps": 3000, "distill.lpips_steps": 1400},
+        BUNDLED: {"pairs.count": 30_720, "reflow.steps": 5000}
+        | {"distill.l2_steps": 3000, "distill.lpips_steps": 1400},
+    },
+    steps=(
+        STYLE,
+        _drawing("The teacher draws", "{start}", "{folder}/pairs"),
+        _reflow("{output}-2rf", "{title} (2-RF)", "{folder}/pairs"),
+        _drawing("The straight model draws", "{output}-2rf", "{folder}/straight-pairs", "rectified-flow"),
+        _distillation("{output}-2rf", "{folder}/straight-pairs"),
+    ),
+    makes="models",
+    asks=("prompts", "style"),
+)
+
+REFLOW = Recipe(
+    "reflow",
+    "A straighter model",
+    "Reflow. The pictures stay the same, the paths to them become nearly straight, and a few steps suffice.",
+    "My straighter model",
+    teachers=("diffusion", "rectified-flow"),
+    shown=(COUNT, Shown("reflow.steps", "Steps of reflow", "More is better.", 10)),
+    presets={
+        "quick": {"pairs.count": 384, "pairs.shard": 128}
+        | {"reflow.steps": 250, "reflow.batch": 24, "reflow.ema": 0.99},
+        "medium": {"pairs.count": 2048, "pairs.shard": 128}
+        | {"reflow.steps": 1200, "reflow.batch": 32, "reflow.ema": 0.995},
+        "good": {"pairs.count": 10_240, "pairs.shard": 256, "reflow.steps": 5000},
+        BUNDLED: {"pairs.count": 30_720, "reflow.steps": 5000},
+    },
+    steps=(STYLE, GIVEN_PAIRS, _reflow("{output}", "{title}", "{pairs}")),
+    makes="models",
+    asks=("prompts", "style", "pairs"),
+)
+
+DISTILL = Recipe(
+    "distill",
+    "One step, at once",
+    "Distillation alone. Learns to take the teacher's many steps as one; best from a model with straight "
+    "paths.",
+    "My one-step model",
+    teachers=("rectified-flow", "diffusion"),
+    shown=(
+        COUNT,
+        Shown("distill.l2_steps", "Steps", "More is better.", 0),
+        Shown("distill.lpips_steps", "Steps of polish", "By what the eye sees.", 0),
+    ),
+    presets={
+        "quick": {"pairs.count": 384, "pairs.shard": 128, "distill.l2_steps": 150, "distill.l2_batch": 24}
+        | {"distill.lpips_steps": 20, "distill.ema": 0.99},
+        "medium": {"pairs.count": 2048, "pairs.shard": 128, "distill.l2_steps": 800, "distill.l2_batch": 32}
+        | {"distill.lpips_steps": 150, "distill.ema": 0.995},
+        "good": {"pairs.count": 20_480, "pairs.shard": 256}
+        | {"distill.l2_steps": 3000, "distill.lpips_steps": 1400},
+        BUNDLED: {"pairs.count": 30_720, "distill.l2_steps": 3000, "distill.lpips_steps": 1400},
+    },
+    steps=(STYLE, GIVEN_PAIRS, _distillation("{start}", "{pairs}")),
+    makes="models",
+    asks=("prompts", "style", "pairs"),
+)
+
+LORA = Recipe(
+    "lora",
+    "A style of your own",
+    "A LoRA. From a few dozen pictures it learns how they are drawn, for the teacher and every model made "
+    "from it.",
+    "My style",
+    teachers=("diffusion",),
+    shown=(
+        Shown("lora.trigger", "Words that call it", "Such as: woodcut. Put them into a prompt."),
+        Shown("lora.steps", "Steps", "More is better up to a point.", 10),
+    ),
+    presets={
+        "quick": {"lora.steps": 60, "lora.batch": 16, "lora.ema": 0.98},
+        "medium": {"lora.steps": 300, "lora.batch": 32, "lora.ema": 0.99},
+        "good": {"lora.steps": 1000},
+        BUNDLED: {"lora.steps": 400},
+    },
+    steps=(
+        Step(
+            "The LoRA learns",
+            "lora",
+            {"base": "{teacher}", "output": "{output}", "title": "{title}", "images": "{images}"}
+            | {"run": "{folder}/lora", "loras": "{home}/loras", "models": "{models}", "precision": "auto"},
+            product="{home}/loras/{output}",
+            loops=(Loop("{folder}/lora", "steps", "batch", 0.012),),
+            memory=1.8,
+        ),
+    ),
+    makes="loras",
+    asks=("images",),
+    needs="images",
+)
+
+CONTROLNET = Recipe(
+    "controlnet",
+    "A ControlNet for edges",
+    "Pictures that follow a drawing. For a diffusion model and every model made from it.",
+    "My ControlNet",
+    teachers=("diffusion",),
+    shown=(
+        Shown("controlnet.steps", "Steps", "More is better.", 10),
+        Shown("controlnet.drawings", "Drawings", "Of the pocket world, where no pictures are given.", 48),
+    ),
+    presets={
+        "quick": {"controlnet.steps": 60, "controlnet.batch": 16, "controlnet.drawings": 256}
+        | {"controlnet.ema": 0.98},
+        "medium": {"controlnet.steps": 300, "controlnet.batch": 32, "controlnet.drawings": 2000}
+        | {"controlnet.ema": 0.99},
+        "good": {"controlnet.steps": 2000, "controlnet.drawings": 24_000},
+        BUNDLED: {"controlnet.steps": 2000, "controlnet.drawings": 24_000},
+    },
+    steps=(
+        Step(
+            "The ControlNet learns",
+            "controlnet",
+            {"base": "{teacher}", "output": "{output}", "title": "{title}", "images": "{images}"}
+            | {"run": "{folder}/controlnet", "controlnets": "{home}/controlnets", "models": "{models}"}
+            | {"precision": "auto"},
+            product="{home}/controlnets/{output}",
+            loops=(Loop("{folder}/controlnet", "steps", "batch", 0.02),),
+            memory=2.2,
+        ),
+    ),
+    makes="controlnets",
+    asks=("images",),
+)
+
+PAIRS = Recipe(
+    "pairs",
+    "Pairs only",
+    "What reflow and distillation learn from. Noise, prompt and the picture the teacher makes of them, to "
+    "use again.",
+    "My pairs",
+    teachers=("diffusion", "rectified-flow"),
+    shown=(Shown("pairs.count", "Pictures", "As many pairs.", 1),),
+    presets={
+        "quick": {"pairs.count": 512, "pairs.shard": 128},
+        "medium": {"pairs.count": 4096, "pairs.shard": 128},
+        "good": {"pairs.count": 20_480, "pairs.shard": 256},
+    },
+    steps=(_drawing("The teacher draws", "{teacher}", "{folder}/pairs"),),
+    asks=("prompts",),
+)
+
+RECIPES = (INSTAFLOW, REFLOW, DISTILL, LORA, CONTROLNET, PAIRS)
+
+
+def recipes() -> dict[str, Recipe]:
+    """All recipes by name, in the order in which they are offered."""
+    return {each.name: each for each in RECIPES}
+
+
+def recipe(name: str) -> Recipe:
+    """One recipe; raises UserError with the names there are."""
+    known = recipes()
+    if name not in known:
+        raise UserError(f"There is no recipe {name!r:.60}; there are {', '.join(known)}.")
+    return known[name]

@@ -1,0 +1,17 @@
+"""Pictures between uint8, as they are stored, and floats in -1..1, as networks have them."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def to_tensor(pixels: np.ndarray) -> Tensor:
+    """uint8 [B, H, W, 3] to float [B, 3, H, W] in -1..1, channels last in memory."""
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).to(torch.float32) / 127.5 - 1
+
+
+def to_pixels(images: Tensor) -> np.ndarray:
+    """Float [B, 3, H, W] in -1..1 to uint8 [B, H, W, 3]."""
+    return (
+        ((images.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    )

@@ -1,0 +1,27 @@
+"""The accelerator of a command, in the arithmetic asked for."""
+
+import torch
+from accelerate import Accelerator
+
+from rf_app.errors import UserError
+from rf_app.settings.training import Precision
+
+
+def accelerator_in(precision: Precision | None) -> Accelerator:
+    """accelerate's Accelerator; None is what `accelerate launch` or the environment says, else float32.
+
+    Raises UserError for an arithmetic that the device does not have.
+    """
+    if precision == "auto":
+        precision = "bf16" if quick_in_bfloat16() else "no"
+    try:
+        return Accelerator(mixed_precision=precision)
+    except ValueError as error:
+        raise UserError(f"--precision {precision}: {error}") from None
+
+
+def quick_in_bfloat16() -> bool:
+    """Whether the device multiplies matrices of bfloat16 in hardware."""
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return bool(torch.cpu.get_capabilities().get("amx_bf16"))

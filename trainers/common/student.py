@@ -1,0 +1,117 @@
+"""What reflow and distillation share: a student that starts as its teacher's U-Net and learns from pairs."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from rf_app.errors import UserError
+from rf_app.flow.path import uniform_taus
+from rf_app.flow.solvers import euler
+from rf_app.flow.velocity import velocity_field
+from rf_app.registry.card import ModelCard
+from rf_app.settings.training import OnPairs
+from trainers.common.loop import LoopConfig, Loss, train
+from trainers.common.models import (
+    decode,
+    fingerprint,
+    flow_scheduler,
+    load_frozen,
+    publish_unet,
+    registry_into,
+    taken_up,
+)
+from trainers.common.precision import accelerator_in
+from trainers.common.sheets import write_sheet
+from trainers.data.store import Batch, Order, Pairs
+
+SHOWN = 8
+PEAK = 2.0  # pictures lie in -1..1
+
+
+class Student:
+    """A loaded teacher, the pairs to learn from, and the U-Net that learns."""
+
+    def __init__(self, config: OnPairs, batch: int) -> None:
+        """batch: pairs of the largest batch. Raises UserError for what cannot be trained or published."""
+        self.config = config
+        self.registry = registry_into(config.models)
+        self.teacher = self.registry.card(config.teacher)
+        self.registry.check_free(config.output, config.overwrite)
+        self.accelerator = accelerator_in(config.precision)
+        self.pipeline = load_frozen(self.registry, config.teacher)
+        self.unet = self.pipeline.unet.requires_grad_(True)
+        self.pairs = Pairs(config.pairs, self.pipeline)
+        if len(self.pairs) < batch:
+            raise UserError(f"{len(self.pairs)} pairs are fewer than a batch of {batch}: make more.")
+        self.schedule = taken_up(self.pipeline, config.start == "matched")
+        self.shown = self.pairs.batch(torch.arange(min(SHOWN, len(self.pairs))), self.accelerator.device)
+
+    def batches(self, size: int, seed: int) -> Callable[[int], Batch]:
+        """The batch of each draw, on this process's device."""
+        ranks = self.accelerator.process_index, self.accelerator.num_processes
+        order = Order(len(self.pairs), size, seed, *ranks)
+        return lambda draw: self.pairs.batch(order.at(draw), self.accelerator.device)
+
+    def learn(self, run: Path, loss: Loss, shown: tuple[int, ...], *about: str, **loop: object) -> None:
+        """Train the U-Net in the folder `run`, which is refused where it holds another training.
+
+        shown: numbers of steps of the samples; about: settings in which trainings differ; loop: what the
+        settings do not say of the loop.
+        """
+        pairs = {"count": len(self.pairs)} | vars(self.pairs.settings)
+        subject = {"start weights": fingerprint(self.unet), "pairs": pairs}
+        subject |= {name: getattr(self.config, name) for name in ("start", *about)}
+        config = LoopConfig.of(self.config, run, subject=subject, **loop)
+        self.unet = train(config, self.unet, loss, self._samples(run, shown))
+
+    def _samples(self, run: Path, steps: tuple[int, ...]) -> Callable[[nn.Module, int], dict[str, float]]:
+        """Writes a sheet: the pairs' own pictures, then the model's in each of `steps`, from the same noise.
+
+        Returns how near the pictures in `steps[0]` steps are to the pairs' own: PSNR in dB, higher is nearer.
+        """
+
+        def samples(model: nn.Module, step: int) -> dict[str, float]:
+            velocity = velocity_field(model, self.shown.text, schedule=self.schedule)
+            drawn = (euler(velocity, self.shown.x0, uniform_taus(n)).x for n in steps)
+            images = [decode(self.pipeline, x).clamp(-1, 1) for x in (self.shown.x1, *drawn)]
+            write_sheet(run / "samples" / f"step-{step:06d}.png", images)
+            error = (images[1] - images[0]).square().mean().item()
+            return {"psnr": 10 * math.log10(PEAK**2 / max(error, 1e-10))}
+
+        return samples
+
+    @property
+    def made(self) -> str:
+        """How the pairs were made, for the card."""
+        settings = self.pairs.settings
+        return (
+            f"{len(self.pairs):,} pairs of noise and latent that `{settings.teacher}` made in "
+            f"{settings.steps} steps at guidance {settings.guidance:g}"
+        )
+
+    def publish(self, kind: str, title: str, description: str, steps: int, guidance: float) -> None:
+        """Publish the U-Net, with a card that says how it was trained, without the paths of one machine."""
+        config, pairs = self.config, self.pairs.settings
+        own = {
+            name: value.name if isinstance(value, Path) else value
+            for name, value in vars(config).items()
+            if name not in ("title", "run", "models", "overwrite", "pairs") and value is not None
+        }
+        made = {"count": len(self.pairs)} | vars(pairs) | {"shape": list(pairs.shape)}
+        card = ModelCard(
+            id=config.output,
+            title=config.title or title,
+            kind=kind,
+            description=description,
+            resolution=self.teacher.resolution,
+            steps=steps,
+            guidance=guidance,
+            license=self.teacher.license,
+            lineage=(*self.teacher.lineage, self.teacher.id),
+            settings=own | {"pairs": made},
+        )
+        scheduler = flow_scheduler(self.pipeline, config.start == "matched")
+        publish_unet(self.registry, self.unet, scheduler, card, config.overwrite)
