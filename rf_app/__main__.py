@@ -76,7 +76,6 @@ def main(words: Sequence[str] | None = None) -> int:
     chosen = vars(
         tyro.cli(record, prog=f"python -m rf_app {words[0]}", description=action.about, args=words[1:])
     )
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
     app = Application.on(Registry.default(chosen["models"]))
     try:
         wish = action.wish(
@@ -153,4 +152,5 @@ def _give(answer: Any, out: Path, as_json: bool) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # how a job is stopped
     raise SystemExit(main())

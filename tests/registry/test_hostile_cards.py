@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rf_app.ui.model_view import full, shelf
+from rf_app.ui.models.view import full, shelf
 from rf_app.workflows.shelf import family
 
 from rf_app.errors import UserError
