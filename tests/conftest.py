@@ -9,6 +9,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # each worker, and what it starts, is o
 import pytest
 import torch
 
+from rf_app.actions.application import Application
 from rf_app.registry.folders import Registry
 from tests.browser import chromium
 from tests.tiny import build_tiny
@@ -23,8 +24,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_home(tmp_path_factory):
-    """The user's folder of all tests: nothing of theirs gets into ~/.instaflow, nothing of it into them."""
+    """The user's folder of all tests: nothing of theirs gets into ~/.instaflow, nothing of it into them.
+
+    Gradio's files have a folder, too, which two workers do not share.
+    """
     os.environ["INSTAFLOW_HOME"] = str(tmp_path_factory.mktemp("home"))
+    os.environ["GRADIO_TEMP_DIR"] = str(tmp_path_factory.mktemp("gradio"))
 
 
 @pytest.fixture(autouse=True)
@@ -54,3 +59,20 @@ def tiny_registry(tiny_models, tmp_path):
     shutil.copytree(tiny_models, tmp_path / "models")
     shutil.copytree(tiny_models.parent / "controlnets", tmp_path / "controlnets")
     return Registry([tmp_path / "models"])
+
+
+@pytest.fixture(scope="session")
+def app(tiny_models):
+    """An application on the tiny models, shared by the tests: read only."""
+    found = Application.on(Registry([tiny_models]), "cpu")
+    yield found
+    found.worker.close()
+
+
+@pytest.fixture
+def own_app(tiny_registry, tmp_path, monkeypatch):
+    """An application whose models and home are the test's own, to break and to publish into."""
+    monkeypatch.setenv("INSTAFLOW_HOME", str(tmp_path / "home"))
+    found = Application.on(tiny_registry, "cpu")
+    yield found
+    found.worker.close()

@@ -1,35 +1,23 @@
 """The page on the tiny models, served once, and a headless Chromium to look at it."""
 
 import os
+import threading
 
 import pytest
 from PIL import Image, ImageDraw
 
 from rf_app.pipeline.png import save_png
-from rf_app.pipeline.requests import GenerateRequest
-from rf_app.pipeline.worker import Worker
-from rf_app.registry.folders import Registry
-from rf_app.workflows.generate import Studio
-from tests.browser import visiting
+from rf_app.pipeline.turns import result_of
+from rf_app.settings.picture import PictureSettings
+from tests.browser import served, visiting
 
 EXAMPLES = (("1-lake", "a lake near a mountain", 11), ("2-tent", "a red tent at sunset", 12))
 
 
 @pytest.fixture(scope="session")
-def studio(tiny_models):
-    """The studio behind the page."""
-    registry = Registry([tiny_models])
-    worker = Worker(registry, "cpu")
-    yield Studio(registry, worker)
-    worker.close()
-
-
-@pytest.fixture(scope="session")
-def url(studio, tmp_path_factory):
+def url(app, tmp_path_factory):
     """The address of the page, as `app.py` would serve it."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    from rf_app.ui.page import build, launch_options
-
     folder = tmp_path_factory.mktemp("examples")
     for name, prompt, seed in EXAMPLES:
         save_png(Image.new("RGB", (96, 96), "teal"), folder / f"{name}.png", {"prompt": prompt, "seed": seed})
@@ -37,11 +25,36 @@ def url(studio, tmp_path_factory):
     roof = Image.new("RGB", (512, 512))
     ImageDraw.Draw(roof).line([0, 400, 256, 100, 512, 400], "white", 6)
     save_png(roof, folder / "drawings" / "1-roof.png", {"prompt": "a red tent", "seed": 4})
-    studio.generate(GenerateRequest("warming up", studio.first_model()))
-    page = build(studio, folder)
-    _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, mcp_server=True, **launch_options())
-    yield address
-    page.close(verbose=False)
+    result_of(app.worker.draw(PictureSettings("warming up", app.first_model())))
+    with served(app, folder, mcp_server=True) as address:
+        yield address
+
+
+@pytest.fixture
+def hold(app):
+    """Call it, and the worker is busy until what it returns is called."""
+    release, threads = threading.Event(), []
+
+    def let_go():
+        release.set()
+        for thread in threads:
+            thread.join()
+
+    def begin():
+        begun = threading.Event()
+
+        def wait(moment):
+            begun.set()
+            release.wait(120)
+
+        turn = app.worker.draw(PictureSettings("a lake", "tiny-instaflow"), observe=wait)
+        threads.append(threading.Thread(target=result_of, args=(turn,)))
+        threads[0].start()
+        assert begun.wait(60)
+        return let_go
+
+    yield begin
+    let_go()
 
 
 @pytest.fixture
@@ -52,15 +65,7 @@ def page(browser, url):
 
 
 @pytest.fixture
-def own_page(browser, tiny_registry, tmp_path, monkeypatch):
+def own_page(browser, own_app, tmp_path):
     """A visitor of a page whose registry the test may change."""
-    from rf_app.ui.page import build, launch_options
-
-    monkeypatch.setenv("INSTAFLOW_HOME", str(tmp_path / "home"))
-    worker = Worker(tiny_registry, "cpu")
-    app = build(Studio(tiny_registry, worker), tmp_path / "no-examples")
-    _, address, _ = app.launch(prevent_thread_lock=True, quiet=True, **launch_options())
-    with visiting(browser, address) as visitor:
+    with served(own_app, tmp_path / "no-examples") as address, visiting(browser, address) as visitor:
         yield visitor
-    app.close(verbose=False)
-    worker.close()
