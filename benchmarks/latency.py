@@ -9,7 +9,7 @@ turns, so that a busy moment of the machine meets both. The browser needs requir
 
 import os
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from statistics import median, quantiles
@@ -19,11 +19,13 @@ from typing import TYPE_CHECKING
 import torch
 import tyro
 
-from rf_app.pipeline.requests import GenerateRequest
-from rf_app.pipeline.worker import Worker
+from rf_app.actions.application import Application
+from rf_app.actions.generate import Generate, generate
+from rf_app.actions.picture import Picture
+from rf_app.actions.run import results
 from rf_app.registry.folders import Registry
-from rf_app.ui.stage import stage
-from rf_app.workflows.generate import Studio
+from rf_app.settings.picture import PictureSettings
+from rf_app.ui.generate.stage import stage
 from tests.browser import chromium, served
 
 if TYPE_CHECKING:
@@ -75,36 +77,40 @@ class ServerTimes:
     decode: list[float]
 
 
-def measure_server(studio: Studio, options: Options) -> ServerTimes:
+def measure_server(app: Application, options: Options) -> ServerTimes:
     """Time both models, taking turns."""
     times = ServerTimes([], [], [], [], [])
     for i in range(-WARM_UP, options.runs):
-        prompt = PROMPTS[i % len(PROMPTS)]
+        settings = PictureSettings(PROMPTS[i % len(PROMPTS)], options.quick, seed=i + WARM_UP)
         start = perf_counter()
-        shown = studio.generate(GenerateRequest(prompt, options.quick, seed=i + WARM_UP))
-        stage(shown)
+        parts = _shown(app, settings).drawn.timings
         seconds = perf_counter() - start
         if i >= 0:
             times.quick.append(seconds)
-            times.text.append(shown.timings.text)
-            times.unet.append(shown.timings.unet)
-            times.decode.append(shown.timings.decode)
+            times.text.append(parts.text)
+            times.unet.append(parts.unet)
+            times.decode.append(parts.decode)
         if i % 4 == 0:
             start = perf_counter()
-            stage(
-                studio.generate(GenerateRequest(prompt, options.slow, options.slow_steps, seed=i + WARM_UP))
-            )
+            _shown(app, replace(settings, model=options.slow, steps=options.slow_steps))
             if i >= 0:
                 times.slow.append(perf_counter() - start)
     return times
 
 
-def measure_browser(studio: Studio, browser: "Browser", runs: int) -> tuple[list[float], list[float]]:
+def _shown(app: Application, settings: PictureSettings) -> Picture:
+    """A picture, once the page has it."""
+    (picture,) = results(generate(app, Generate(settings)))
+    stage([picture], None)
+    return picture
+
+
+def measure_browser(app: Application, browser: "Browser", runs: int) -> tuple[list[float], list[float]]:
     """Seconds from Enter, and from a letter typed live, to the picture on the screen, one entry a run."""
     from playwright.sync_api import expect
 
     enter, letter = [], []
-    with served(studio) as address:
+    with served(app) as address:
         visitor = browser.new_page(viewport={"width": 1440, "height": 900})
         visitor.goto(address)
         visitor.wait_for_selector("#stage .total")
@@ -152,17 +158,17 @@ def row(name: str, seconds: list[float]) -> str:
 def main(options: Options) -> None:
     """Measure and print."""
     registry = Registry([options.models]) if options.models else Registry.default()
-    studio = Studio(registry, Worker(registry))
+    app = Application.on(registry)
     print(machine())
     print(f"{'milliseconds':<44}{'median':>10}{'90 %':>10}{'best':>10}{'runs':>8}")
-    times = measure_server(studio, options)
+    times = measure_server(app, options)
     print(row(f"{options.quick}, server, one picture", times.quick))
     for name in ("text", "unet", "decode"):
         print(row(f"  {name}", getattr(times, name)))
     print(row(f"{options.slow}, {options.slow_steps} steps, guided, server", times.slow))
     if options.browser:
         with chromium() as browser:
-            enter, letter = measure_browser(studio, browser, options.runs)
+            enter, letter = measure_browser(app, browser, options.runs)
         print(row("browser, Enter to picture on screen", enter))
         print(row("browser, typed letter to picture (live)", letter))
     ratio = median(times.slow) / median(times.quick)

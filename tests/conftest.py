@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import threading
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # each worker, and what it starts, is one process among several
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -10,8 +11,11 @@ import pytest
 import torch
 
 from rf_app.actions.application import Application
+from rf_app.pipeline.turns import result_of
 from rf_app.registry.folders import Registry
+from rf_app.settings.picture import PictureSettings
 from tests.browser import chromium
+from tests.settled import until
 from tests.tiny import build_tiny
 
 LONG = "test_bundled.py"  # minutes: no worker shall begin with it at the end
@@ -76,3 +80,46 @@ def own_app(tiny_registry, tmp_path, monkeypatch):
     found = Application.on(tiny_registry, "cpu")
     yield found
     found.worker.close()
+
+
+class Gate:
+    """A model makes a step only when it is let to."""
+
+    def __init__(self, app: Application, model: str):
+        self.app = app
+        self.steps = 0
+        self._permits = threading.Semaphore(0)
+        unet = app.worker._turns.wait_for(lambda: app.worker._model(model)).pipeline.unet
+        self._hook = unet.register_forward_pre_hook(self._step)
+
+    def _step(self, *_):
+        self._permits.acquire(timeout=120)
+        self.steps += 1
+
+    def let(self, steps: int) -> None:
+        """Let so many steps be made."""
+        self._permits.release(steps)
+
+    def under_way(self) -> None:
+        """Let the first step be made, and wait for it; the second one waits then."""
+        self.let(1)
+        until(lambda: self.steps)
+
+    def steps_after_all(self) -> int:
+        """How many steps were made, once the next picture of another model has come."""
+        self.let(10**6)
+        result_of(self.app.worker.draw(PictureSettings("a tent", "tiny-instaflow")))
+        return self.steps
+
+    def open(self) -> None:
+        """All as before."""
+        self.let(10**6)
+        self._hook.remove()
+
+
+@pytest.fixture
+def gate(app):
+    """tiny-sd, step by step."""
+    found = Gate(app, "tiny-sd")
+    yield found
+    found.open()

@@ -1,16 +1,14 @@
-"""Frames between key frames: at each of them the picture of `generate`, and only the request counts."""
+"""Frames between key frames: at each of them its own picture, and only the way counts."""
 
-import threading
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from rf_app.errors import Cancelled, UserError
-from rf_app.pipeline.interpolation import FrameRequest, KeyFrame
-from rf_app.pipeline.requests import GenerateRequest
-from rf_app.pipeline.worker import Worker
-from rf_app.registry.folders import Registry
+from rf_app.errors import UserError
+from rf_app.pipeline.turns import Step, result_of
+from rf_app.settings.picture import CheckedSettings, PictureSettings
+from rf_app.settings.way import KeyFrame, Way
 
 KEYS = (
     KeyFrame("a lake", 3),
@@ -18,74 +16,81 @@ KEYS = (
     KeyFrame("a mountain", 2**32 - 1),
     KeyFrame("a photograph of a lake", 0),
 )
-ROW = FrameRequest(KEYS[:3], (0.3,), "tiny-instaflow")
-SQUARE = FrameRequest(KEYS, (0.3, 0.8), "tiny-instaflow")
+ROW = Way(KEYS[:3], (0.3,), PictureSettings("a lake", "tiny-instaflow", seed=3))
+SQUARE = replace(ROW, key_frames=KEYS, position=(0.3, 0.8))
 
 
 @pytest.fixture(scope="module")
-def worker(tiny_models):
-    worker = Worker(Registry([tiny_models]), "cpu")
-    yield worker
-    worker.close()
+def worker(app):
+    return app.worker
 
 
-def pixels(worker, request):
-    return np.asarray(worker.frame(request).image)
+def with_picture(way, **values):
+    return replace(way, picture=replace(way.picture, **values))
 
 
-def drawn(worker, request):
-    return np.asarray(worker.generate(request).images[0])
+def frame(worker, way):
+    return result_of(worker.draw(way.picture, between=way))
+
+
+def pixels(worker, way):
+    return np.asarray(frame(worker, way).image)
+
+
+def drawn(worker, settings):
+    return np.asarray(result_of(worker.draw(settings)).image)
 
 
 @pytest.mark.parametrize("model", ["tiny-instaflow", "tiny-2rf", "tiny-sd"])
 @pytest.mark.parametrize("noise", ["slerp", "lerp"])
-def test_at_a_key_frame_it_is_the_picture_of_generate(worker, model, noise):
+def test_at_a_key_frame_it_is_its_own_picture(worker, model, noise):
     for index, key in enumerate(ROW.key_frames):
-        request = replace(ROW, model=model, noise=noise, position=(index / 2,))
-        expected = drawn(worker, GenerateRequest(key.prompt, model, seed=key.seed))
-        assert np.array_equal(pixels(worker, request), expected)
+        way = replace(with_picture(ROW, model=model), noise=noise, position=(index / 2,))
+        expected = drawn(worker, PictureSettings(key.prompt, model, seed=key.seed))
+        assert np.array_equal(pixels(worker, way), expected)
     for index, key in enumerate(KEYS):
-        request = replace(SQUARE, model=model, noise=noise, position=(index % 2, index // 2))
-        expected = drawn(worker, GenerateRequest(key.prompt, model, seed=key.seed))
-        assert np.array_equal(pixels(worker, request), expected)
+        way = replace(with_picture(SQUARE, model=model), noise=noise, position=(index % 2, index // 2))
+        expected = drawn(worker, PictureSettings(key.prompt, model, seed=key.seed))
+        assert np.array_equal(pixels(worker, way), expected)
 
 
 @pytest.mark.parametrize("text", ["lerp", "first"])
-def test_a_key_frame_names_the_request_for_its_picture(worker, text):
+def test_a_key_frame_names_the_settings_of_its_picture(worker, text):
     for base, position in ((ROW, (0.5,)), (SQUARE, (1, 0))):
-        result = worker.frame(replace(base, text=text, position=position, steps=2, guidance=1.5))
-        same = result.request.at_key_frame()
+        way = replace(with_picture(base, steps=2, guidance=1.5), text=text, position=position)
+        found = frame(worker, way)
+        same = found.way.at_key_frame()
         assert (same.prompt, same.seed, same.steps, same.guidance) == (
             "a lake" if text == "first" else "a red tent at sunset",
             4,
             2,
             1.5,
         )
-        assert np.array_equal(np.asarray(result.image), drawn(worker, same))
+        assert np.array_equal(np.asarray(found.image), drawn(worker, same))
     assert ROW.at_key_frame() is None
     assert SQUARE.at_key_frame() is None
     assert replace(SQUARE, position=(0.5, 0)).at_key_frame() is None
 
 
 @pytest.mark.parametrize(("model", "solver"), [("tiny-sd", "ddim"), ("tiny-2rf", "heun")])
-def test_negative_prompt_and_solver_act_as_in_generate(worker, model, solver):
-    way = replace(ROW, model=model, position=(0.5,), steps=3, guidance=4.0)
+def test_negative_prompt_and_solver_act_as_in_any_picture(worker, model, solver):
+    way = replace(with_picture(ROW, model=model, steps=3, guidance=4.0), position=(0.5,))
     plain = pixels(worker, way)
     for values in ({"negative_prompt": "a lake"}, {"solver": solver}):
-        same = replace(way, **values).at_key_frame()
-        found = pixels(worker, replace(way, **values))
-        assert np.array_equal(found, drawn(worker, same))
+        changed = with_picture(way, **values)
+        found = pixels(worker, changed)
+        assert np.array_equal(found, drawn(worker, changed.at_key_frame()))
         assert not np.array_equal(found, plain)
 
 
-def test_a_frame_depends_on_its_request_alone(worker):
-    requests = [ROW, SQUARE, replace(ROW, noise="lerp"), replace(ROW, text="first"), replace(ROW, steps=3)]
-    first = [pixels(worker, request) for request in requests]
+def test_a_frame_depends_on_its_way_alone(worker):
+    ways = [ROW, SQUARE, replace(ROW, noise="lerp"), replace(ROW, text="first"), with_picture(ROW, steps=3)]
+    first = [pixels(worker, way) for way in ways]
     for i, one in enumerate(first):
         for other in first[i + 1 :]:
             assert not np.array_equal(one, other)
-    drawn(worker, GenerateRequest("a mountain", "tiny-sd", seed=9))
-    again = [pixels(worker, request) for request in reversed(requests)]
+    drawn(worker, PictureSettings("a mountain", "tiny-sd", seed=9))
+    again = [pixels(worker, way) for way in reversed(ways)]
     for one, same in zip(first, reversed(again), strict=True):
         assert np.array_equal(one, same)
 
@@ -107,26 +112,19 @@ def test_an_edge_of_the_square_is_the_way_between_its_corners(worker):
 
 
 def test_it_says_what_was_done(worker):
-    result = worker.frame(replace(ROW, key_frames=(KeyFrame(" a lake ", 3.0), KEYS[1]), position=(1,)))
-    assert result.request == FrameRequest(
-        (KeyFrame("a lake", 3), KEYS[1]), (1.0,), "tiny-instaflow", 1, 1.0, "slerp", "lerp", solver="euler"
-    )
-    times = result.timings
+    found = frame(worker, replace(ROW, key_frames=(KeyFrame(" a lake ", 3.0), KEYS[1]), position=(1,)))
+    picture = CheckedSettings("a lake", "tiny-instaflow", 1, 1.0, 3, solver="euler")
+    assert found.way == Way((KeyFrame("a lake", 3), KEYS[1]), (1.0,), picture)
+    assert found.settings == picture
+    times = found.timings
     assert min(times.text, times.unet, times.decode) > 0
     assert times.total >= times.text + times.unet + times.decode
 
 
-def test_it_stops_within_a_step(worker):
-    asked = []
-
-    def cancelled():
-        asked.append(threading.current_thread().name)
-        return len(asked) == 3
-
-    with pytest.raises(Cancelled):
-        worker.frame(replace(ROW, model="tiny-sd", steps=50), cancelled)
-    assert len(asked) == 3
-    assert all(name.startswith("pipeline") for name in asked)
+def test_it_tells_its_steps(worker):
+    way = with_picture(ROW, model="tiny-sd", steps=3)
+    heard = [news for news in worker.draw(way.picture, between=way) if news]
+    assert heard == [Step(done, 3) for done in (1, 2, 3)]
 
 
 @pytest.mark.parametrize(
@@ -151,16 +149,22 @@ def test_it_stops_within_a_step(worker):
         ({"key_frames": (KEYS[0], KeyFrame("a" * 2001, 1))}, "Key frame 2: The prompt has 2,001 characters"),
         ({"key_frames": (KeyFrame("a", -1), KEYS[0])}, "Key frame 1: seed is -1"),
         ({"key_frames": (KeyFrame(None, 1), KEYS[0])}, "Key frame 1: The prompt must be text"),
-        ({"steps": 0}, "steps is 0"),
-        ({"guidance": 21}, "guidance is 21"),
-        ({"solver": "dpm++"}, "solver is 'dpm++'; tiny-instaflow takes one of euler, heun"),
-        ({"negative_prompt": "a" * 2001}, "The negative prompt has 2,001 characters"),
-        ({"model": "no-such"}, "no-such"),
-        ({"model": None}, "Model id None"),
+        ({"picture": replace(ROW.picture, steps=0)}, "steps is 0"),
+        ({"picture": replace(ROW.picture, guidance=21)}, "guidance is 21"),
+        (
+            {"picture": replace(ROW.picture, solver="dpm++")},
+            "solver is 'dpm++'; tiny-instaflow takes one of euler, heun",
+        ),
+        (
+            {"picture": replace(ROW.picture, negative_prompt="a" * 2001)},
+            "The negative prompt has 2,001 characters",
+        ),
+        ({"picture": replace(ROW.picture, model="no-such")}, "no-such"),
+        ({"picture": replace(ROW.picture, model=None)}, "Model id None"),
     ],
 )
-def test_a_bad_request_is_answered_with_its_message(worker, values, message):
+def test_a_bad_way_is_answered_with_its_message(worker, values, message):
     with pytest.raises(UserError) as error:
-        worker.frame(replace(ROW, **values))
+        frame(worker, replace(ROW, **values))
     assert message in str(error.value)
-    worker.frame(ROW)
+    frame(worker, ROW)

@@ -4,6 +4,7 @@ import os
 import threading
 
 import pytest
+from gradio import Blocks
 from PIL import Image, ImageDraw
 
 from rf_app.pipeline.png import save_png
@@ -12,6 +13,11 @@ from rf_app.settings.picture import PictureSettings
 from tests.browser import served, visiting
 
 EXAMPLES = (("1-lake", "a lake near a mountain", 11), ("2-tent", "a red tent at sunset", 12))
+
+
+def answering() -> bool:
+    """Whether any page still works for somebody, gone or not."""
+    return any(page.server_app.iterators for page in Blocks.get_instances() if page.is_running)
 
 
 @pytest.fixture(scope="session")
