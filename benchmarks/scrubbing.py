@@ -13,12 +13,11 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 import tyro
-from rf_app.workflows.generate import Studio
 
 from benchmarks.latency import machine
-from rf_app.pipeline.worker import Worker
+from rf_app.actions.application import Application
 from rf_app.registry.models import Registry
-from rf_app.workflows.interpolate import EXAMPLES
+from rf_app.ui.interpolate.examples import EXAMPLES
 from tests.browser import chromium, served
 
 if TYPE_CHECKING:
@@ -64,11 +63,11 @@ class Options:
     models: Path | None = None  # a folder of models, instead of the bundled ones and the user's own
 
 
-def measure(studio: Studio, browser: "Browser", options: Options) -> list[float]:
+def measure(app: Application, browser: "Browser", options: Options) -> list[float]:
     """Frames a second, one entry a drag."""
-    name = next(name for name, (square, _) in EXAMPLES.items() if square == options.square)
+    name = next(name for name, way in EXAMPLES.items() if way.square == options.square)
     rates = []
-    with served(studio) as address:
+    with served(app) as address:
         visitor = browser.new_page(viewport={"width": 1440, "height": 900})
         visitor.goto(address)
         visitor.wait_for_selector("#stage .total")
@@ -90,14 +89,13 @@ def measure(studio: Studio, browser: "Browser", options: Options) -> list[float]
 
 def main(options: Options) -> None:
     """Measure and print."""
-    registry = Registry([options.models]) if options.models else Registry.default()
-    studio = Studio(registry, Worker(registry))
+    app = Application.on(Registry([options.models]) if options.models else Registry.default())
     print(machine())
     with chromium() as browser:
-        rates = measure(studio, browser, options)
+        rates = measure(app, browser, options)
     where = "square" if options.square else "row"
     print(
-        f"{studio.first_model()}, {where}: {median(rates):.1f} frames/s "
+        f"{app.first_model()}, {where}: {median(rates):.1f} frames/s "
         f"(median of {len(rates)} drags of {options.seconds:g} s; {min(rates):.1f} to {max(rates):.1f})"
     )
 

@@ -10,6 +10,7 @@ Exit codes: 0 done, 1 failed, 2 a bad wish, 130 stopped.
 
 import base64
 import json
+import shutil
 import signal
 import sys
 from collections.abc import Sequence
@@ -144,8 +145,10 @@ def _give(answer: Any, out: Path, as_json: bool) -> None:
         if isinstance(each, (File, list)):
             for file in each if isinstance(each, list) else [each]:
                 out.mkdir(parents=True, exist_ok=True)
-                content = file.content if isinstance(file.content, bytes) else file.content.read_bytes()
-                (out / file.name).write_bytes(content)
+                if isinstance(file.content, bytes):
+                    (out / file.name).write_bytes(file.content)
+                else:
+                    shutil.move(file.content, out / file.name)
                 print(out / file.name, file=sys.stderr if as_json else sys.stdout)
         elif as_json:
             print(json.dumps(each, ensure_ascii=False, indent=2))

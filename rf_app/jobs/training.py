@@ -11,8 +11,8 @@ from rf_app.jobs.job import Job
 from rf_app.jobs.plan import Wish, check_prompts, stages
 from rf_app.jobs.stage import TRAINING, Plan, Stage, check_texts
 from rf_app.registry.loras import Loras
-from rf_app.settings.recipes import recipe
 from rf_app.registry.models import Registry
+from rf_app.settings.recipes import recipe
 
 NAMES = {
     "images": "captioned pictures",

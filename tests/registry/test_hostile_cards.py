@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rf_app.ui.models.view import full, shelf
 from rf_app.workflows.shelf import family
 
 from rf_app.errors import UserError
@@ -18,6 +17,7 @@ from rf_app.registry.controlnets import ControlNetCard, ControlNets
 from rf_app.registry.loras import LoraCard, Loras
 from rf_app.registry.models import Registry
 from rf_app.registry.store import ASSETS, INDEX, Store
+from rf_app.ui.models.view import full, shelf
 from rf_app.workflows.quality import figures, in_words
 
 SECONDS = 8.0

@@ -1,8 +1,7 @@
 """The `/interpolate` endpoint through gradio's own client."""
 
 import json
-import threading
-import time
+import tempfile
 from pathlib import Path
 
 import av
@@ -10,9 +9,12 @@ import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 from PIL import Image
-from rf_app.pipeline.interpolation import FrameRequest, KeyFrame
 
-from rf_app.pipeline.png import read_json
+from rf_app.actions.interpolate import ask as wish_of
+from rf_app.actions.interpolate import interpolate
+from rf_app.actions.run import results
+from rf_app.pipeline.png import read_png_settings
+from tests.settled import until
 
 
 @pytest.fixture(scope="module")
@@ -64,32 +66,23 @@ def test_a_square_is_gone_round(client):
 
 
 @pytest.mark.parametrize(("count", "position"), [(2, 0.25), (3, 1), (4, [0.5, 0.75])])
-def test_a_picture_in_between_is_that_of_the_page(client, studio, count, position):
+def test_a_picture_in_between_is_that_of_the_action(client, app, count, position):
     prompts = ["a lake", "a tent", "a mountain", "sunset"][:count]
     path = ask(client, prompts=prompts, seeds=list(range(count)), position=position)
-    keys = tuple(KeyFrame(prompt, seed) for seed, prompt in enumerate(prompts))
-    place = tuple(position) if isinstance(position, list) else (position,)
-    with Image.open(path) as image:
-        expected = studio.worker.frame(FrameRequest(keys, place, "tiny-instaflow")).image
-        assert image.tobytes() == expected.tobytes()
-    assert read_json(path)["interpolation"]["position"] == list(place)
+    (expected,) = results(interpolate(app, wish_of(prompts, list(range(count)), position=position)))
+    assert path.read_bytes() == expected.png
+    place = position if isinstance(position, list) else [position]
+    assert read_png_settings(path)["interpolation"]["position"] == place
 
 
-def test_it_ends_with_the_one_who_asked(client):
+def test_it_ends_with_the_one_who_asked(client, tmp_path, monkeypatch):
     """Minutes of work, left after the first news of it."""
-    before = set(threading.enumerate())
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     wish = {"prompts": ["a lake", "a tent"], "frames": 600, "model": "tiny-sd", "steps": 100}
     job = client.submit(**wish, api_name="/interpolate")
-    for _ in range(600):
-        if job.outputs():
-            break
-        time.sleep(0.1)
-    work = [each for each in set(threading.enumerate()) - before if each.name.startswith("background")]
+    until(lambda: list(tmp_path.glob(".*.part")))
     job.cancel()
-    assert work
-    for each in work:
-        each.join(60)
-        assert not each.is_alive()
+    until(lambda: not list(tmp_path.iterdir()))
 
 
 @pytest.mark.parametrize(

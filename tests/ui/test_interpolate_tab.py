@@ -2,22 +2,27 @@
 
 import base64
 import io
+import itertools
 import json
 import re
-import threading
+import tempfile
 import time
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 
 import av
 import numpy as np
 import pytest
-from gradio.utils import get_upload_folder
 from PIL import Image
 from playwright.sync_api import expect
-from rf_app.pipeline.interpolation import FrameRequest, KeyFrame
-from rf_app.pipeline.requests import GenerateRequest
 
-from rf_app.workflows.interpolate import EXAMPLES
+from rf_app.actions.picture import Picture
+from rf_app.pipeline.turns import result_of
+from rf_app.settings.picture import PictureSettings
+from rf_app.settings.way import KeyFrame, Way
+from rf_app.ui.interpolate.examples import EXAMPLES
+from tests.browser import arrived, visiting
+from tests.settled import settled, until
+from tests.ui.conftest import answering
 from tests.ui.test_page import drop
 
 PICTURE = "#scrubber img"
@@ -33,11 +38,13 @@ def between(page):
 def opened(page):
     page.click("#interpolate-tab-button")
     expect(page.locator(PICTURE)).to_have_attribute("src", re.compile("^data:image/png"))
+    settled(page)
     return page
 
 
 def at(page, *position):
-    """Wait for the frame at a position."""
+    """The last frame that was asked for is the one at a position."""
+    settled(page)
     text = f"The picture at {', '.join(f'{share:.3f}' for share in position)} of the way"
     expect(page.locator(PICTURE)).to_have_attribute("alt", text)
 
@@ -48,50 +55,55 @@ def pixels(page):
 
 
 def shows(page, expected):
-    """Wait for the frame with these pixels."""
-    for _ in range(600):
-        if np.array_equal(pixels(page), expected):
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError("another picture is shown")
+    """The last frame that was asked for has these pixels."""
+    settled(page)
+    assert np.array_equal(pixels(page), expected)
 
 
-def drawn(studio, prompt, seed, model=MODEL):
-    return np.asarray(studio.generate(GenerateRequest(prompt, model, seed=seed)).pictures[0].image)
+def made(app, settings):
+    return result_of(app.worker.draw(settings))
 
 
-def mixed(studio, keys, position, **values):
-    return np.asarray(studio.worker.frame(FrameRequest(keys, position, MODEL, **values)).image)
+def drawn(app, prompt, seed, model=MODEL):
+    return np.asarray(made(app, PictureSettings(prompt, model, seed=seed)).image)
+
+
+def mixed(app, keys, position, **values):
+    way = Way(keys, position, PictureSettings(keys[0].prompt, MODEL), **values)
+    return np.asarray(result_of(app.worker.draw(way.picture, between=way)).image)
 
 
 def key(page, name, prompt, seed):
     page.fill(f"#key-{name} textarea", prompt)
     page.fill(f"#key-{name} input[type=number]", str(seed))
+    settled(page)
 
 
 def scrub(page, shares):
     """Drag the handle through these places; the last frame must be that of the last place."""
+    settled(page)
     box = page.locator("#scrubber input").bounding_box()
     thumb = 16  # its middle cannot reach the ends of the track
-    places = [box["x"] + thumb / 2 + share * (box["width"] - thumb) for share in shares]
-    page.mouse.move(places[0], box["y"] + box["height"] / 2)
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] / 2, middle)
     page.mouse.down()
-    for place in places:
-        page.mouse.move(place, box["y"] + box["height"] / 2)
-        page.wait_for_timeout(60)
+    for share in shares:
+        page.mouse.move(box["x"] + thumb / 2 + share * (box["width"] - thumb), middle)
     page.mouse.up()
+    settled(page)
 
 
-def test_it_opens_with_the_first_key_frame(between, studio):
-    _, keys = next(iter(EXAMPLES.values()))
-    shows(between, drawn(studio, keys[0].prompt, keys[0].seed))
+def test_it_opens_with_the_first_key_frame(between, app):
+    keys = next(iter(EXAMPLES.values())).key_frames
+    shows(between, drawn(app, keys[0].prompt, keys[0].seed))
     expect(between.locator("#scrubber .send")).to_be_enabled()
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_an_example_is_one_click(between, studio, name):
-    square, keys = EXAMPLES[name]
+def test_an_example_is_one_click(between, app, name):
+    square, keys = EXAMPLES[name].square, EXAMPLES[name].key_frames
     between.get_by_role("button", name=name, exact=True).click()
+    settled(between)
     prompts = between.locator("#interpolate .key-frame textarea:visible")
     expect(prompts).to_have_count(len(keys))
     for i, each in enumerate(keys):
@@ -99,7 +111,7 @@ def test_an_example_is_one_click(between, studio, name):
     last = len(keys) - 1
     between.locator("#scrubber .stop:visible").nth(last).click()
     at(between, *((1, 1) if square else (1,)))
-    shows(between, drawn(studio, keys[last].prompt, keys[last].seed))
+    shows(between, drawn(app, keys[last].prompt, keys[last].seed))
 
 
 def test_dragging_the_handle_changes_the_picture_and_ends_where_it_is(between):
@@ -108,76 +120,86 @@ def test_dragging_the_handle_changes_the_picture_and_ends_where_it_is(between):
         new MutationObserver(() => seen.add(image.src)).observe(image, { attributes: true });
         return seen; }"""
     )
-    scrub(between, [i / 30 for i in range(31)])
+    speed = between.locator("#scrubber .speed")
+
+    def to_and_fro():  # until pictures have come while it moved
+        for i in itertools.count():
+            if "frames/s" in speed.inner_text() and seen.evaluate("seen => seen.size") > 3:
+                break
+            yield abs(i % 60 - 30) / 30
+        yield 1
+
+    scrub(between, to_and_fro())
     at(between, 1)
-    assert seen.evaluate("seen => seen.size") > 3
-    expect(between.locator("#scrubber .speed")).to_contain_text("frames/s")
 
 
-def test_dragging_in_the_square(between, studio):
-    name, (_, keys) = list(EXAMPLES.items())[3]
+def test_dragging_in_the_square(between, app):
+    name, keys = "Four lands", EXAMPLES["Four lands"].key_frames
     between.get_by_role("button", name=name).click()
+    settled(between)
     expect(between.locator("#interpolate")).to_have_attribute("data-keys", "square")
     box = between.locator("#scrubber .pad").bounding_box()
     between.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     between.mouse.down()
     between.mouse.move(box["x"] + box["width"] / 4, box["y"] + 0.75 * box["height"], steps=5)
     at(between, 0.25, 0.75)
-    shows(between, mixed(studio, keys, (0.25, 0.75)))
+    shows(between, mixed(app, keys, (0.25, 0.75)))
     expect(between.locator("#scrubber .send")).to_be_disabled()
     between.mouse.move(box["x"] - 50, box["y"] + box["height"] + 50, steps=3)  # beyond a corner is the corner
     between.mouse.up()
     at(between, 0, 1)
-    shows(between, drawn(studio, keys[2].prompt, keys[2].seed))
+    shows(between, drawn(app, keys[2].prompt, keys[2].seed))
     between.focus("#scrubber .pad")
     between.keyboard.press("ArrowRight")
     at(between, 0.02, 1)
 
 
-def test_switches_and_typing_are_live(between, studio):
+def test_switches_and_typing_are_live(between, app):
     between.get_by_role("button", name="Red boat, blue boat").click()
     keys = (KeyFrame("a red tent", 1), KeyFrame("a lake at sunset", 2))
     key(between, "a", keys[0].prompt, 1)
     key(between, "b", keys[1].prompt, 2)
     scrub(between, [0.2, 0.5])
     at(between, 0.5)
-    shows(between, mixed(studio, keys, (0.5,)))
+    shows(between, mixed(app, keys, (0.5,)))
     between.get_by_label("Straight (lerp)").check()
-    shows(between, mixed(studio, keys, (0.5,), noise="lerp"))
+    shows(between, mixed(app, keys, (0.5,), noise="lerp"))
     between.get_by_label("A’s throughout").check()
-    shows(between, mixed(studio, keys, (0.5,), noise="lerp", text="first"))
+    shows(between, mixed(app, keys, (0.5,), noise="lerp", text="first"))
     between.get_by_role("button", name="Day to night").click()
     expect(between.get_by_label("On an arc (slerp)")).to_be_checked()
     expect(between.get_by_label("Blended")).to_be_checked()
 
 
-def test_a_model_of_many_steps_brings_its_settings_and_ends_where_the_handle_is(between, studio):
+def test_a_model_of_many_steps_brings_its_settings_and_ends_where_the_handle_is(between, app):
     between.get_by_role("button", name="Red boat, blue boat").click()
     between.locator("#between-model input").click()
     between.get_by_role("option", name="Tiny Sd").click()
+    settled(between)
     steps = between.locator("#between-steps input[type=number]")
     expect(steps).to_have_value("4")
-    _, keys = EXAMPLES["Red boat, blue boat"]
-    shows(between, drawn(studio, keys[0].prompt, keys[0].seed, "tiny-sd"))
+    keys = EXAMPLES["Red boat, blue boat"].key_frames
+    shows(between, drawn(app, keys[0].prompt, keys[0].seed, "tiny-sd"))
     steps.fill("25")
     steps.blur()
     scrub(between, [i / 20 for i in range(21)])
     at(between, 1)
-    wish = GenerateRequest(keys[1].prompt, "tiny-sd", 25, seed=keys[1].seed)
-    shows(between, np.asarray(studio.generate(wish).pictures[0].image))
+    settings = PictureSettings(keys[1].prompt, "tiny-sd", 25, seed=keys[1].seed)
+    shows(between, np.asarray(made(app, settings).image))
     expect(between.locator("#scrubber .problem")).to_be_empty()
 
 
-def test_a_key_frame_opens_in_generate_as_the_same_picture(between, studio):
+def test_a_key_frame_opens_in_generate_as_the_same_picture(between, app):
     between.locator("#scrubber .stop:visible").nth(1).click()
     at(between, 0.5)
-    _, keys = next(iter(EXAMPLES.values()))
+    keys = next(iter(EXAMPLES.values())).key_frames
     between.click("#scrubber .send")
+    settled(between)
     expect(between.locator("#prompt textarea")).to_have_value(keys[1].prompt)
     image = between.locator("#stage img")
     expect(image).to_have_attribute("alt", keys[1].prompt)
     source = base64.b64decode(image.get_attribute("src").split(",", 1)[1])
-    expected = drawn(studio, keys[1].prompt, keys[1].seed)
+    expected = drawn(app, keys[1].prompt, keys[1].seed)
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(source))), expected)
 
 
@@ -186,16 +208,16 @@ def test_a_saved_frame_dropped_on_the_tab_brings_everything_back(between):
     key(between, "d", "a mountain", 77)
     between.get_by_label("Straight (lerp)").check()
     scrub(between, [0.2, 0.4])
-    between.wait_for_timeout(500)
     before, alt = (between.locator(PICTURE).get_attribute(name) for name in ("src", "alt"))
     with between.expect_download() as download:
         between.click("#scrubber .save")
     content = download.value.path().read_bytes()
 
     between.reload()
-    expect(between.locator("#stage .total")).to_be_visible()
+    arrived(between)
     opened(between)
     drop(between, "frame.png", content)
+    settled(between)
     expect(between.locator("#key-d textarea")).to_have_value("a mountain")
     expect(between.locator("#key-d input[type=number]")).to_have_value("77")
     expect(between.get_by_label("Straight (lerp)")).to_be_checked()
@@ -203,18 +225,20 @@ def test_a_saved_frame_dropped_on_the_tab_brings_everything_back(between):
     expect(between.locator(PICTURE)).to_have_attribute("src", before)
 
 
-def test_a_picture_of_generate_is_one_click_away(page, studio):
+def test_a_picture_of_generate_is_one_click_away(page, app):
     page.fill("#prompt textarea", "a red tent")
     page.locator("#seed input[type=number]").fill("5")
-    image = page.locator('#stage img[alt="a red tent"][data-seed="5"]')
-    expect(image).to_be_visible()
+    settled(page)
+    expect(page.locator('#stage img[alt="a red tent"][data-seed="5"]')).to_be_visible()
     page.locator("#stage .send", has_text="Interpolate").click()
+    expect(page.locator(PICTURE)).to_have_attribute("src", re.compile("^data:image/png"))
+    settled(page)
     expect(page.locator("#key-a textarea")).to_have_value("a red tent")
     expect(page.locator("#key-a input[type=number]")).to_have_value("5")
-    shows(page, drawn(studio, "a red tent", 5))
+    shows(page, drawn(app, "a red tent", 5))
 
 
-def test_a_picture_sent_from_another_tab_is_the_first_key_frame(between, studio):
+def test_a_picture_sent_from_another_tab_is_the_first_key_frame(between, app):
     def send(text):
         between.evaluate(
             """(text) => { const box = document.querySelector("#sent-interpolate textarea");
@@ -225,12 +249,13 @@ def test_a_picture_sent_from_another_tab_is_the_first_key_frame(between, studio)
     send('{"prompt": ["<img src=x onerror=hacked=1>"], "model": "tiny-sd"}')
     expect(between.locator(".toast-body").first).to_contain_text("cannot be used")
     scrub(between, [0.2, 0.5])
-    request = GenerateRequest("a red tent", "tiny-2rf", 2, 3.0, 5, 1, "a lake", "heun")
-    picture = studio.generate(request).pictures[0]
+    settings = PictureSettings("a red tent", "tiny-2rf", 2, 3.0, 5, "a lake", "heun")
+    picture = Picture(made(app, settings))
     send(json.dumps(picture.settings))
+    settled(between)
     expect(between.locator("#key-a textarea")).to_have_value("a red tent")
     at(between, 0)
-    shows(between, np.asarray(picture.image))
+    shows(between, np.asarray(picture.drawn.image))
     assert between.evaluate("typeof hacked") == "undefined"
 
 
@@ -239,6 +264,7 @@ def test_a_video_is_made_shown_and_saved(between, tmp_path, label, form):
     between.get_by_role("button", name="Red boat, blue boat").click()
     between.get_by_label(label).check()
     between.fill("#video-frames input", "8")
+    settled(between)
     between.click("#video-make")
     shown = between.locator("#video-preview video" if form == "mp4" else "#video-preview img")
     expect(shown).to_be_visible()
@@ -261,6 +287,7 @@ def test_a_video_is_made_shown_and_saved(between, tmp_path, label, form):
 def test_the_video_of_a_square_goes_round_it(between, tmp_path):
     between.get_by_role("button", name="Four lands").click()
     between.fill("#video-frames input", "8")
+    settled(between)
     between.click("#video-make")
     expect(between.locator("#video-progress")).to_contain_text("8 frames")
     with between.expect_download() as download:
@@ -271,96 +298,83 @@ def test_the_video_of_a_square_goes_round_it(between, tmp_path):
         assert sum(1 for _ in video.decode(video=0)) == 8
 
 
-def unfinished():
-    """The folders of videos that are not whole; the encoder creates the file itself after some frames."""
-    folders = Path(get_upload_folder()).glob("?" * 32)
-    return {folder for folder in folders if not list(folder.glob("instaflow-*"))}
-
-
 @pytest.mark.parametrize("how", ["cancel", "close"])
-def test_a_video_stops_when_told_or_left_and_leaves_nothing(between, how):
+def test_a_video_stops_when_told_or_left_and_leaves_nothing(between, tmp_path, monkeypatch, how):
     between.locator("#between-steps input[type=number]").fill("50")
     between.fill("#video-frames input", "600")
-    before = unfinished()
+    settled(between)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     between.click("#video-make")
     expect(between.locator("#video-progress")).to_contain_text("left")
-    assert len(unfinished() - before) == 1
+    assert len(list(tmp_path.glob(".*.part"))) == 1
     if how == "cancel":
         between.click("#video-cancel")
         expect(between.locator("#video-progress")).to_contain_text("Stopped.")
     else:
         between.close()
-    for _ in range(600):
-        if unfinished() == before:
-            break
-        time.sleep(0.1)
-    assert unfinished() == before
+    until(lambda: not list(tmp_path.iterdir()))
+    until(lambda: not answering())
 
 
-def test_a_picture_under_way_ends_with_the_page(between, studio, monkeypatch):
-    begun, left = threading.Event(), threading.Event()
-    frame = studio.worker._frame
-
-    def slowly(request, cancelled):
-        begun.set()
-        for _ in range(600):
-            if cancelled():
-                left.set()
-                break
-            time.sleep(0.1)
-        return frame(request, cancelled)
-
-    monkeypatch.setattr(studio.worker, "_frame", slowly)
-    between.locator("#scrubber .stop:visible").last.click()
-    assert begun.wait(60)
-    assert not left.is_set()
+def test_a_picture_under_way_ends_with_the_page(between, app, gate):
+    between.locator("#between-model input").click()
+    between.get_by_role("option", name="Tiny Sd").click()
+    steps = between.locator("#between-steps input[type=number]")
+    expect(steps).to_have_value("4")
+    steps.fill("100")
+    gate.let(4 + 1)  # the picture of 4 steps, and the first step of the next one
+    until(lambda: gate.steps == 5)
     between.close()
-    assert left.wait(60)
+    with ThreadPoolExecutor(1) as pool:
+        next_one = pool.submit(result_of, app.worker.draw(PictureSettings("a tent", MODEL)))
+        while not next_one.done():  # it comes long before the steps that nobody waits for are made
+            time.sleep(0.3)
+            gate.let(1)
+    assert gate.steps < 4 + 100
 
 
 @pytest.mark.parametrize("count", ["0", "10000"])
 def test_an_impossible_video_gets_its_message(between, count):
     between.fill("#video-frames input", count)
     between.click("#video-make")
-    expect(between.locator(".toast-body").first).to_contain_text(f"frames is {count}; a video has")
+    expect(between.locator(".toast-body").first).to_contain_text(f"frames is {count}; it must be")
     expect(between.locator("#video-preview video")).to_have_count(0)
 
 
-def test_an_empty_key_frame_is_named_and_the_picture_stays(between, studio):
+def test_an_empty_key_frame_is_named_and_the_picture_stays(between, app):
     before = between.locator(PICTURE).get_attribute("src")
     between.fill("#key-b textarea", " ")
+    settled(between)
     expect(between.locator("#scrubber .problem")).to_contain_text("Key frame 2: The prompt is empty")
     expect(between.locator(PICTURE)).to_have_attribute("src", before)
     between.click("#video-make")
     expect(between.locator(".toast-body").first).to_contain_text("Key frame 2: The prompt is empty")
     between.fill("#key-b textarea", '"><img src=x onerror="hacked=1">')
+    settled(between)
     expect(between.locator("#scrubber .problem")).to_be_empty()
     assert between.evaluate("typeof hacked") == "undefined"
 
 
-def test_two_windows_do_not_mix(between, browser, url, studio):
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    other = context.new_page()
-    other.goto(url)
-    expect(other.locator("#stage .total")).to_be_visible()
-    opened(other)
+def test_two_windows_do_not_mix(between, browser, url, app):
     ours = (KeyFrame("a lake", 1), KeyFrame("a red tent", 2))
     theirs = (KeyFrame("sunset", 3), KeyFrame("a mountain", 4))
-    for page, keys in ((between, ours), (other, theirs)):
-        page.get_by_role("button", name="Red boat, blue boat").click()
-        for name, each in zip("ab", keys, strict=True):
-            key(page, name, each.prompt, each.seed)
-    for page in (between, other, between, other):
-        scrub(page, [0.1, 0.3, 0.5])
-    shows(between, mixed(studio, ours, (0.5,)))
-    shows(other, mixed(studio, theirs, (0.5,)))
-    expect(between.locator("#key-a textarea")).to_have_value("a lake")
-    context.close()
+    with visiting(browser, url) as other:
+        opened(other)
+        for page, keys in ((between, ours), (other, theirs)):
+            page.get_by_role("button", name="Red boat, blue boat").click()
+            for name, each in zip("ab", keys, strict=True):
+                key(page, name, each.prompt, each.seed)
+        for page in (between, other, between, other):
+            scrub(page, [0.1, 0.3, 0.5])
+        shows(between, mixed(app, ours, (0.5,)))
+        shows(other, mixed(app, theirs, (0.5,)))
+        expect(between.locator("#key-a textarea")).to_have_value("a lake")
 
 
 @pytest.mark.parametrize("width", [390, 768, 1440])
 def test_nothing_sticks_out_on_any_screen(between, width):
     between.set_viewport_size({"width": width, "height": 844})
+    settled(between)
     assert between.evaluate("document.documentElement.scrollWidth") <= width
     box = between.locator("#scrubber input").bounding_box()
     assert box["y"] + box["height"] < 844, "picture and handle are on the first screen"

@@ -1,5 +1,5 @@
 // The live picture of the Interpolate tab and its handle: what gr.HTML runs with `element`, `props`, `server`
-// and `watch`. props.value is the request as JSON; the position is kept here, because it changes while dragging.
+// and `watch`. props.value is the way as JSON; the position is kept here, because it changes while dragging.
 // One request is under way at a time, and the next one is always for where the handle is then.
 const find = (selector) => element.querySelector(selector);
 const [picture, pad, dot, range] = ["img", ".pad", ".dot", "input"].map(find);

@@ -1,4 +1,4 @@
-"""The live picture between key frames and its handle; assets/interpolate.js is what happens in the browser.
+"""The live picture between key frames and its handle; scrubber.js is what happens in the browser.
 
 Frames come through a server function of gr.HTML: one plain request each, past Gradio's queue and its files,
 because a frame takes less time than those do. The slow ones, of many steps, end with the page that asked.
@@ -11,37 +11,40 @@ from typing import Any
 
 import gradio as gr
 
+from rf_app.actions.application import Application
+from rf_app.actions.interpolate import Interpolate, interpolate
+from rf_app.actions.run import run
 from rf_app.errors import UserError
-from rf_app.pipeline.interpolation import FrameRequest
-from rf_app.ui.stage import data_url
-from rf_app.workflows.background import EVERY, IsCancelled
-from rf_app.workflows.interpolate import Interpolator, read_request
+from rf_app.pipeline.turns import PULSE
+from rf_app.settings.way import Way, read_way
+from rf_app.ui.parts.image import data_url
 
-SCRIPT = Path(__file__).parents[2] / "assets" / "interpolate.js"
+SCRIPT = Path(__file__).with_name("scrubber.js")
 NAMES = "ABCD"  # of the key frames
 
 
-def scrubber(interpolator: Interpolator, way: FrameRequest) -> gr.HTML:
-    """The part; its value is the request as JSON, and a new one moves the handle to the position in it."""
+def scrubber(app: Application, way: Way) -> gr.HTML:
+    """The part; its value is the way as JSON, and a new one moves the handle to the position in it."""
 
-    def draw(wish: Any, session: str, cancelled: IsCancelled) -> dict[str, Any]:
+    def draw(wish: Any, visitor: str, left: Event) -> dict[str, Any]:
         try:
-            found = interpolator.frame(read_request(wish, session=session), cancelled)
+            events = interpolate(app.seen_by(visitor), Interpolate(read_way(wish)))
+            *_, picture = run(events, left.is_set)
         except UserError as error:
             return {"problem": str(error)}
-        return {"src": data_url(found.png), "same": found.same}
+        return {"src": data_url(picture.png), "same": picture.same}
 
     async def frame(wish: Any, asked_by: gr.Request) -> dict[str, Any]:
         left = Event()
-        session = (await asked_by.json()).get("session_hash") or ""  # it is in the body alone
-        drawing = asyncio.create_task(asyncio.to_thread(draw, wish, session, left.is_set))
-        while not (await asyncio.wait([drawing], timeout=EVERY))[0]:
+        visitor = (await asked_by.json()).get("session_hash") or ""  # it is in the body alone
+        drawing = asyncio.create_task(asyncio.to_thread(draw, wish, visitor, left))
+        while not (await asyncio.wait([drawing], timeout=PULSE))[0]:
             if await asked_by.is_disconnected():
                 left.set()
         return drawing.result()
 
     return gr.HTML(
-        way.settings,
+        way.as_json(),
         html_template=_template(),
         js_on_load=SCRIPT.read_text(encoding="utf-8"),
         apply_default_css=False,

@@ -5,7 +5,8 @@ Small pictures are enlarged: players blur a 96x96 video by their own means, and 
 
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -39,16 +40,31 @@ FORMATS = {
 }
 
 
-def write_video(path: Path, form: str, images: Iterable[Image.Image], comment: str) -> None:
-    """Encode RGB images of one size into `path`, `FRAMES_PER_SECOND` of them a second.
+@contextmanager
+def video_at(path: Path, form: str, comment: str) -> Iterator[Callable[[Image.Image], None]]:
+    """Gives what adds an RGB image; all have one size, and `FRAMES_PER_SECOND` of them make a second.
 
     form: one of FORMATS. comment: any text; the file keeps it (MP4: tag "comment", WebP: XMP's UserComment).
-    Images are taken one at a time and none is kept. The file appears when it is whole; when `images` raises,
-    nothing is left.
+    An image is encoded as it comes and not kept. The file appears when it is whole; when the block raises or
+    is left, nothing is.
     """
     unfinished = path.with_name(f".{path.name}.part")
+    how = FORMATS[form]
     try:
-        _encode(unfinished, form, images, comment)
+        with av.open(str(unfinished), "w", format=form, options=how.container_options) as container:
+            container.metadata["comment"] = comment
+            stream = container.add_stream(how.codec, rate=FRAMES_PER_SECOND, options=how.codec_options)
+
+            def add(image: Image.Image) -> None:
+                factor = math.ceil(MIN_SIDE / min(image.size))
+                size = image.width * factor, image.height * factor
+                if not stream.codec_context.is_open:
+                    stream.width, stream.height, stream.pix_fmt = *size, how.pixels
+                image = image.resize(size, Image.Resampling.LANCZOS)
+                container.mux(stream.encode(av.VideoFrame.from_image(image)))
+
+            yield add
+            container.mux(stream.encode())
         if form == "webp":
             _add_xmp(unfinished, XMP.format(escape(comment)).encode("utf-8"))
         unfinished.replace(path)
@@ -56,28 +72,11 @@ def write_video(path: Path, form: str, images: Iterable[Image.Image], comment: s
         unfinished.unlink(missing_ok=True)
 
 
-def _encode(path: Path, form: str, images: Iterable[Image.Image], comment: str) -> None:
-    how = FORMATS[form]
-    with av.open(str(path), "w", format=form, options=how.container_options) as container:
-        container.metadata["comment"] = comment
-        stream = None
-        for image in images:
-            factor = math.ceil(MIN_SIDE / min(image.size))
-            image = image.resize((image.width * factor, image.height * factor), Image.Resampling.LANCZOS)
-            if stream is None:
-                stream = container.add_stream(how.codec, rate=FRAMES_PER_SECOND, options=how.codec_options)
-                stream.width, stream.height, stream.pix_fmt = *image.size, how.pixels
-            container.mux(stream.encode(av.VideoFrame.from_image(image)))
-        container.mux(stream.encode())
-
-
 def _add_xmp(path: Path, xmp: bytes) -> None:
     """Append a chunk with metadata to an animated WebP (RIFF: name, little-endian size, even length)."""
     with path.open("r+b") as file:
         start = file.read(21)
-        if (
-            start[12:16] != b"VP8X"
-        ):  # all frames alike: the encoder makes a plain picture, which has no metadata
+        if start[12:16] != b"VP8X":  # frames all alike make a plain picture, which has no metadata
             return
         flags = start[20]
         file.seek(20)

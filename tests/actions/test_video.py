@@ -10,7 +10,13 @@ import psutil
 import pytest
 from PIL import Image
 
-from rf_app.workflows.video import FORMATS, FRAMES_PER_SECOND, write_video
+from rf_app.actions.video import FORMATS, FRAMES_PER_SECOND, video_at
+
+
+def write_video(path, form, images, comment):
+    with video_at(path, form, comment) as add:
+        for image in images:
+            add(image)
 
 
 def grey(level, side=96):

@@ -1,0 +1,25 @@
+// The Interpolate tab in the browser alone: the way as JSON from the fields, and the video once there is one.
+{
+  // The position stays, unless a row became a square or the other way round; with another "at", one that was
+  // there before is news.
+  const way = (before, shape, model, steps, guidance, solver, negative_prompt, noise, text, loras, followed,
+    ...keys) => {
+    const square = shape === "square";
+    const key_frames = [];
+    for (let i = 0; i < (square ? 4 : +shape); i++)
+      key_frames.push({ prompt: keys[2 * i], seed: keys[2 * i + 1] });
+    const kept = (before.position.length === 2) === square;
+    const position = kept ? before.position : square ? [0.5, 0.5] : [0];
+    const used = loras.filter((lora) => lora.on).map(({ id, strength }) => ({ id, strength }));
+    const control = followed.filter((each) => each.on);
+    const rest = { model, steps, guidance, solver, negative_prompt, noise, text, loras: used, control };
+    return { key_frames, position, at: before.at, ...rest };
+  };
+  const video = (file) => {
+    if (!file) return "";
+    return file.path.endsWith(".webp")
+      ? `<img src="${file.url}" alt="The video">`
+      : `<video src="${file.url}" autoplay loop muted playsinline controls></video>`;
+  };
+  window.studio = { ...window.studio, way, wayFrom: (...fields) => fields, video };
+}
