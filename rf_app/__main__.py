@@ -17,7 +17,7 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 from types import ModuleType
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import tyro
 
@@ -93,7 +93,9 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _typed(kind: Any) -> Any:
     """Records are words here: a LoRA is ID or ID=STRENGTH, a control is CONTROLNET=PICTURE."""
-    return tuple[str, ...] if kind in READERS else Path if kind is File else kind
+    if kind in READERS:
+        return tuple[str, ...] | None if type(None) in get_args(kind) else tuple[str, ...]
+    return Path if kind is File else kind
 
 
 def _value(argument: Argument, value: Any) -> Any:
@@ -125,7 +127,7 @@ def _say(progress: Progress) -> None:
 
 
 def _give(answer: Any, out: Path, as_json: bool) -> None:
-    """Write the files of an answer, print the rest."""
+    """Write the files of an answer, print the rest: beside files only where it is asked for."""
     for each in answer if isinstance(answer, tuple) else (answer,):
         if isinstance(each, (File, list)):
             for file in each if isinstance(each, list) else [each]:
@@ -133,7 +135,7 @@ def _give(answer: Any, out: Path, as_json: bool) -> None:
                 content = file.content if isinstance(file.content, bytes) else file.content.read_bytes()
                 (out / file.name).write_bytes(content)
                 print(out / file.name, file=sys.stderr if as_json else sys.stdout)
-        elif as_json:
+        elif as_json or each is answer:
             print(json.dumps(each, ensure_ascii=False, indent=2))
 
 

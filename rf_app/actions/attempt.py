@@ -1,40 +1,36 @@
 """One picture of many: made, or the reason why not, so that the others go on."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Generator
 from dataclasses import dataclass
 
-from rf_app.errors import Cancelled, UserError
-from rf_app.pipeline.requests import GenerateRequest, Timings
-from rf_app.workflows.generate import Picture, Studio
+from rf_app.actions.picture import Picture
+from rf_app.actions.progress import Progress
+from rf_app.errors import UserError
+from rf_app.pipeline.worker import Drawn
+from rf_app.settings.picture import PictureSettings
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """A wish and what became of it: picture and timings, or the error; none of them before its turn."""
+    """A wish and what became of it: its picture, or the error; neither of them before its turn."""
 
-    request: GenerateRequest
+    settings: PictureSettings
     picture: Picture | None = None
-    timings: Timings | None = None
     error: str = ""
 
 
 def attempt(
-    studio: Studio,
-    request: GenerateRequest,
-    progress: Callable[[int, int], None] | None = None,
-    cancelled: Callable[[], bool] | None = None,
-) -> Attempt:
-    """Make the first picture of the request; raises only `Cancelled`."""
+    settings: PictureSettings, drawing: Generator[Progress | None, None, Drawn]
+) -> Generator[Progress | None, None, Attempt]:
+    """Hand `drawing` on, as `Clock.follow` gives it; its errors become the attempt's."""
     try:
-        shown = studio.generate(request, progress=progress, cancelled=cancelled)
-    except Cancelled:
-        raise
+        picture = Picture((yield from drawing))
     except UserError as error:
-        return Attempt(request, error=str(error))
+        return Attempt(settings, error=str(error))
     except Exception as error:  # a defect, or a device without memory: the next model may do better
-        log.exception("%s failed", request.model)
-        return Attempt(request, error=f"{request.model} failed ({type(error).__name__}).")
-    return Attempt(shown.request, shown.pictures[0], shown.timings)
+        log.exception("%s failed", settings.model)
+        return Attempt(settings, error=f"{settings.model} failed ({type(error).__name__}).")
+    return Attempt(picture.drawn.settings, picture)
