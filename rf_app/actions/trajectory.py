@@ -112,7 +112,8 @@ def trajectory(app: Application, wish: TrajectorySettings) -> Events[Followed]:
         recorder = Recorder(FRAMES)
         turn = app.worker.draw(settings, app.visitor, observe=recorder)
         made = yield from attempt(settings, clock.follow(turn, card.title, cost))
-        yield Followed(card.title, made, recorder.trajectory, recorder.images, card.kind != "diffusion")
+        way = recorder.trajectory if made.picture else None
+        yield Followed(card.title, made, way, recorder.images, card.kind != "diffusion")
 
 
 def answer(app: Application, followed: list[Followed]) -> tuple[list[File], dict[str, Any]]:

@@ -191,7 +191,8 @@ def build(app: Application, page: Page, sent: gr.Textbox, subtabs: gr.Tabs) -> N
         **page_only,
     )
     dice.click(js=browser("randomSeed"), outputs=[seed], **page_only)
-    gr.on([loras.settled, follows.input], js=browser("again"), outputs=[cue], **page_only)
+    for changed in (loras.settled, follows.input):
+        changed(js=browser("again"), outputs=[cue], **page_only)
     for button, (_, *values) in zip(chips, EXAMPLES, strict=True):
         button.click(js=browser("fill", *values), outputs=[prompt, seed, cue], **page_only)
     page.tab.select(js=browser("once"), inputs=[cue], outputs=[cue], **page_only)
