@@ -19,7 +19,7 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 from types import ModuleType
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import tyro
 
@@ -79,9 +79,7 @@ def main(words: Sequence[str] | None = None) -> int:
     )
     app = Application.on(Registry.default(chosen["models"]))
     try:
-        wish = action.wish(
-            {name: _value(name, chosen[name]) for name in (each.name for each in action.arguments)}
-        )
+        wish = action.wish({each.name: _value(each, chosen[each.name]) for each in action.arguments})
         found: list[Any] = []
         for event in run(action.act(app, wish)):
             if isinstance(event, Progress):
@@ -105,7 +103,9 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _typed(kind: Any) -> Any:
     """Records are words here: a LoRA is ID or ID=STRENGTH, a control is CONTROLNET=PICTURE."""
-    return tuple[str, ...] if kind in READERS else Path if kind is File else kind
+    if kind in READERS:
+        return tuple[str, ...] | None if type(None) in get_args(kind) else tuple[str, ...]
+    return Path if kind is File else kind
 
 
 def _value(argument: Argument, value: Any) -> Any:
@@ -140,7 +140,7 @@ def _say(progress: Progress, folder: Path | None) -> None:
 
 
 def _give(answer: Any, out: Path, as_json: bool) -> None:
-    """Write the files of an answer, print the rest."""
+    """Write the files of an answer, print the rest: beside files only where it is asked for."""
     for each in answer if isinstance(answer, tuple) else (answer,):
         if isinstance(each, (File, list)):
             for file in each if isinstance(each, list) else [each]:
@@ -150,7 +150,7 @@ def _give(answer: Any, out: Path, as_json: bool) -> None:
                 else:
                     shutil.move(file.content, out / file.name)
                 print(out / file.name, file=sys.stderr if as_json else sys.stdout)
-        elif as_json:
+        elif as_json or each is answer:
             print(json.dumps(each, ensure_ascii=False, indent=2))
 
 

@@ -14,11 +14,21 @@ from typing import Any, get_type_hints
 
 import docstring_parser
 
-from rf_app.settings.picture import Control, Lora, read_controls, read_loras
+from rf_app.settings.picture import (
+    Control,
+    Lora,
+    Side,
+    read_controls,
+    read_loras,
+    read_models,
+    read_sides,
+)
 
 READERS: dict[Any, Callable[[Any], Any]] = {
     tuple[Lora, ...]: read_loras,
     tuple[Control, ...]: read_controls,
+    tuple[str | Side, ...] | None: read_sides,
+    tuple[str, ...] | None: read_models,
 }
 """How JSON becomes a value of a type."""
 

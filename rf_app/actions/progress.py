@@ -51,7 +51,7 @@ class Clock:
                 step: Step | None = next(turn)
                 yield step and self.at(self.done + parts * step.done / step.of, text)
         except StopIteration as end:
-            self.done += parts
             return end.value
         finally:
+            self.done += parts
             turn.close()

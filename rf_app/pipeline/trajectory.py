@@ -34,6 +34,11 @@ class Trajectory:
     miss: float
 
     @property
+    def steps(self) -> int:
+        """N."""
+        return len(self.curve)
+
+    @property
     def straightness(self) -> float:
         """S of this one path (InstaFlow, arXiv 2309.06380), the mean of the curve: 0 means straight."""
         return sum(self.curve) / len(self.curve)

@@ -22,7 +22,7 @@ MAX_CONTROLS = 2
 MAX_STRENGTH = 2.0
 MAX_JSON_CHARACTERS = 4 * 2**20  # the maps of its controls among them
 
-Part = TypeVar("Part", "Lora", "Control")
+Part = TypeVar("Part", "Lora", "Control", "Side")
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,18 @@ class Control:
     """It acts from this share of the steps on, 0 to 1."""
     end: float = 1.0
     """And until this one: a step acts if the whole of it lies between the two."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """A model that is compared, with settings of its own; as those of `PictureSettings`."""
+
+    model: str
+    """Id of the model."""
+    steps: int | None = None
+    guidance: float | None = None
+    solver: str | None = None
+    negative_prompt: str = ""
 
 
 @dataclass(frozen=True)
@@ -153,6 +165,20 @@ def read_controls(found: Any) -> tuple[Control, ...]:
     `read_loras`.
     """
     return _read(found, Control, "control", "control", ("model", "image"))
+
+
+def read_sides(found: Any) -> tuple[Side, ...]:
+    """The sides in JSON that may come from anyone: a list of ids, or of objects of `Side`'s fields; as
+    `read_loras`.
+    """
+    return _read(found, Side, "models", "model", ("model",))
+
+
+def read_models(found: Any) -> tuple[str, ...]:
+    """The ids in JSON that may come from anyone; raises UserError where it is no list of ids."""
+    if not isinstance(found, (list, tuple)) or not all(isinstance(each, str) for each in found):
+        raise UserError("models must be a list of model ids.")
+    return tuple(found)
 
 
 def _read(found: Any, kind: type[Part], name: str, title: str, needed: Sequence[str]) -> tuple[Part, ...]:

@@ -8,10 +8,12 @@ An endpoint is a generator, so that the work ends with the connection.
 
 import inspect
 from collections.abc import Iterator, Sequence
-from dataclasses import MISSING, asdict
+from dataclasses import MISSING, asdict, is_dataclass
+from functools import reduce
+from operator import or_
 from pathlib import Path
-from types import ModuleType
-from typing import Any, get_args, get_origin, get_type_hints
+from types import ModuleType, UnionType
+from typing import Any, TypedDict, get_args, get_origin, get_type_hints
 
 import gradio as gr
 from gradio.data_classes import FileData
@@ -71,7 +73,7 @@ def endpoint(
             each.name,
             inspect.Parameter.POSITIONAL_OR_KEYWORD,
             default=inspect.Parameter.empty if each.default is MISSING else each.default,
-            annotation=_with_files(each.type),
+            annotation=_known_to_gradio(each.type),
         )
         for each in arguments
     ]
@@ -93,15 +95,19 @@ def _help(action: Asking) -> str:
 
 
 def _answered(action: Asking) -> Any:
-    """The type of the answer, with files as Gradio has them."""
-    return _with_files(get_type_hints(action.answer)["return"])
+    """The type of the answer, as Gradio has it."""
+    return _known_to_gradio(get_type_hints(action.answer)["return"])
 
 
-def _with_files(kind: Any) -> Any:
+def _known_to_gradio(kind: Any) -> Any:
     if kind is File:
         return FileData
-    origin, inner = get_origin(kind), get_args(kind)
-    return origin[tuple(map(_with_files, inner))] if origin in (tuple, list) else kind
+    if is_dataclass(kind):  # of these Gradio says that a field is required whose default is 0 or ""
+        return TypedDict(kind.__name__, get_type_hints(kind), total=False)
+    inner = tuple(map(_known_to_gradio, get_args(kind)))
+    if get_origin(kind) in (tuple, list):
+        return get_origin(kind)[inner]
+    return reduce(or_, inner) if get_origin(kind) is UnionType else kind
 
 
 def _waiting(action: Asking, progress: Progress | None) -> Any:

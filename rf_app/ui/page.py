@@ -7,7 +7,7 @@ import gradio as gr
 
 from rf_app.actions.application import Application
 from rf_app.plugins.lora import MAX_FILE_BYTES
-from rf_app.ui import files, generate, interpolate, mcp_tools
+from rf_app.ui import compare, files, generate, interpolate, mcp_tools, models, train
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.model_lists import keep_fresh, state_of
 from rf_app.ui.parts.script import scripts
@@ -17,7 +17,10 @@ ASSETS = Path(__file__).parents[2] / "assets"
 HOUR = 3600  # seconds
 TABS = {
     "Generate": generate.build,
+    "Compare": compare.build,
     "Interpolate": interpolate.build,
+    "Train": train.build,
+    "Models": models.build,
 }
 """A capability of the page is a folder here, with a line in this list."""
 LOGO = """<svg viewBox="0 0 40 40" aria-hidden="true"><rect width="40" height="40" rx="10" fill="#165339"/>

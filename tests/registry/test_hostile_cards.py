@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rf_app.workflows.quality import figures, in_words
 from rf_app.workflows.shelf import family
 
 from rf_app.errors import UserError
@@ -18,7 +19,6 @@ from rf_app.registry.loras import LoraCard, Loras
 from rf_app.registry.models import Registry
 from rf_app.registry.store import ASSETS, INDEX, Store
 from rf_app.ui.models.view import full, shelf
-from rf_app.workflows.quality import figures, in_words
 
 SECONDS = 8.0
 WORDS = """

@@ -9,7 +9,7 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 from PIL import Image
 
-from rf_app.pipeline.png import read_settings
+from rf_app.pipeline.png import read_png_settings
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def test_a_prompt_is_enough_to_compare(client):
     assert [each["model"] for each in found["results"]] == ["tiny-sd", "tiny-instaflow"]
     assert found["speed_up"]["factor"] >= 1
     for each in found["results"]:
-        settings = read_settings(Path(files[each["file"]]))
+        settings = read_png_settings(Path(files[each["file"]]))
         assert settings == {name: each[name] for name in settings}
         assert settings["seed"] == 0
     json.dumps(found)
@@ -49,7 +49,8 @@ def test_each_model_may_have_its_own_settings_and_one_may_fail(client):
         ({"seed": -1}, "seed is -1"),
         ({"loras": "gone"}, "loras must be a list"),
         ({"control": [{"model": "tiny-canny"}]}, "is no control"),
-        ({"control": "all", "models": [{}, {}]}, "control must be a list"),
+        ({"control": "all"}, "control must be a list"),
+        ({"models": [{}, {}]}, "{} is no model"),
     ],
 )
 def test_a_bad_comparison_is_answered_with_its_message(client, wish, message):

@@ -1,17 +1,22 @@
 """The Compare tab as a person uses it, in headless Chromium: side by side and grid, sent settings."""
 
+import gc
 import io
 import json
 import re
 import shutil
-import threading
 import zipfile
+from types import GeneratorType
 
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
-from rf_app.pipeline.requests import GenerateRequest
 
+from rf_app.actions.generate import Generate, generate
+from rf_app.actions.grid import grid
+from rf_app.actions.run import results
+from rf_app.settings.picture import PictureSettings
+from tests.settled import until
 from tests.ui.conftest import EXAMPLES
 
 PROMPT = "#compare-prompt textarea"
@@ -23,21 +28,10 @@ def open_compare(page, panel="Side by side"):
     page.get_by_role("tab", name=panel).click()
 
 
-def pixels_of(source):
-    """What a data URL shows."""
-    return source.partition(",")[2]
-
-
-@pytest.fixture
-def held(studio):
-    """The worker, kept busy until the fixture is called."""
-    release = threading.Event()
-    wish = GenerateRequest("a lake", "tiny-instaflow")
-    thread = threading.Thread(target=studio.generate, args=(wish, False, lambda *_: release.wait(120)))
-    thread.start()
-    yield lambda: (release.set(), thread.join())
-    release.set()
-    thread.join()
+def under_way(action):
+    """The runs of an action that have not ended."""
+    runs = [each for each in gc.get_objects() if isinstance(each, GeneratorType)]
+    return [each for each in runs if each.gi_code is action.__code__ and each.gi_frame]
 
 
 def test_opened_for_the_first_time_it_shows_a_comparison_with_the_speed_up(page):
@@ -50,7 +44,7 @@ def test_opened_for_the_first_time_it_shows_a_comparison_with_the_speed_up(page)
     expect(page.locator("#compare-stop")).to_be_hidden()
 
 
-def test_the_pictures_are_those_of_the_generate_tab(page, studio):
+def test_the_pictures_are_those_of_the_generate_tab(page, app):
     open_compare(page)
     page.locator("#compare-lock input").check()
     page.fill(PROMPT, "a red tent")
@@ -60,7 +54,7 @@ def test_the_pictures_are_those_of_the_generate_tab(page, studio):
     expect(images.nth(1)).to_have_attribute("alt", "a red tent")
     seed = int(images.nth(0).get_attribute("data-seed"))
     for i, model in enumerate(("tiny-sd", "tiny-instaflow")):
-        alone = studio.generate(GenerateRequest("a red tent", model, seed=seed)).pictures[0]
+        (alone,) = results(generate(app, Generate(PictureSettings("a red tent", model, seed=seed))))
         shown = page.evaluate(
             "async (src) => [...new Uint8Array(await (await fetch(src)).arrayBuffer())]",
             images.nth(i).get_attribute("src"),
@@ -68,14 +62,16 @@ def test_the_pictures_are_those_of_the_generate_tab(page, studio):
         assert bytes(shown) == alone.png
 
 
-def test_a_new_wish_ends_the_one_under_way_and_enter_draws_another_seed(page, held):
+def test_a_new_wish_ends_the_one_under_way_and_enter_draws_another_seed(page, hold):
     open_compare(page)
+    expect(page.locator(DONE)).to_have_count(2)
+    let_go = hold()
     page.fill(PROMPT, "a lake")
     page.press(PROMPT, "Enter")
     expect(page.locator(".side-picture").first).to_contain_text(re.compile("Waiting|ready|of"))
     page.fill(PROMPT, "a red tent")
     page.press(PROMPT, "Enter")
-    held()
+    let_go()
     for i in range(2):
         expect(page.locator(DONE).nth(i)).to_have_attribute("alt", "a red tent")
     seeds = {image.get_attribute("data-seed") for image in page.locator(DONE).all()}
@@ -84,11 +80,12 @@ def test_a_new_wish_ends_the_one_under_way_and_enter_draws_another_seed(page, he
     expect(page.locator(DONE).first).not_to_have_attribute("data-seed", seeds.pop())
 
 
-def test_stop_says_so_and_the_next_wish_is_served(page, held):
+def test_stop_says_so_and_the_next_wish_is_served(page, hold):
+    let_go = hold()
     open_compare(page)
     page.click("#compare-go")
     page.click("#compare-stop")
-    held()
+    let_go()
     expect(page.locator("#sides")).to_contain_text("Stopped")
     expect(page.locator("#compare-stop")).to_be_hidden()
     page.click("#compare-go")
@@ -193,7 +190,7 @@ def test_the_n_step_figure_is_one_click_and_comes_as_sheet_and_zip(page):
             assert json.loads(picture.info["instaflow"])["steps"] == cell["settings"]["steps"] == 1
 
 
-def test_a_grid_stopped_in_the_middle_keeps_what_is_done(page, studio):
+def test_a_grid_stopped_in_the_middle_keeps_what_is_done(page, app):
     open_compare(page, "Grid")
     page.fill("#grid-columns-values textarea", "1, 51-100")  # of the N-step figure, which stands there
     page.click("#grid-go")
@@ -250,19 +247,20 @@ def test_values_that_make_no_grid_are_named(page, text, message):
     expect(page.locator(".toast-body")).to_contain_text(message)
 
 
-def test_two_windows_do_not_mix(page, browser, url, held):
+def test_two_windows_do_not_mix(page, browser, url, hold):
     """Each has its own words, and Stop in one is nothing to the other."""
     context = browser.new_context()
     context.set_default_timeout(60_000)
     other = context.new_page()
     other.goto(url)
+    let_go = hold()
     for visitor, text in ((page, "a mountain"), (other, "a red tent")):
         open_compare(visitor)
         visitor.fill(PROMPT, text)
         visitor.click("#compare-go")
         expect(visitor.locator("#sides")).to_contain_text("Waiting for its turn…")
     other.click("#compare-stop")
-    held()
+    let_go()
     expect(other.locator("#sides")).to_contain_text("Stopped")
     for i in range(2):
         expect(page.locator(DONE).nth(i)).to_have_attribute("alt", "a mountain")
@@ -273,26 +271,23 @@ def test_two_windows_do_not_mix(page, browser, url, held):
     context.close()
 
 
-def test_closing_the_page_ends_its_work(page, held):
+def test_closing_the_page_ends_its_work(page, hold):
     """A grid of minutes, whose first picture waits for the worker when the page is closed."""
-    before = set(threading.enumerate())
+    let_go = hold()
     open_compare(page, "Grid")
     page.fill("#grid-columns-values textarea", "1-100")
     page.click("#grid-go")
     expect(page.locator("#grid-way")).to_contain_text("Waiting")
-    jobs = [each for each in set(threading.enumerate()) - before if each.name.startswith("background")]
+    assert under_way(grid)
     page.context.close()
-    held()
-    assert jobs
-    for job in jobs:
-        job.join(60)
-        assert not job.is_alive()
+    let_go()
+    until(lambda: not under_way(grid))
 
 
 @pytest.fixture
-def newcomer(studio):
+def newcomer(app):
     """Call it, and there is one more model; gone afterwards."""
-    folder = studio.registry.folder("tiny-instaflow")
+    folder = app.registry.folder("tiny-instaflow")
     new = folder.with_name("newcomer")
 
     def publish():

@@ -2,9 +2,9 @@
 
 import pytest
 from playwright.sync_api import expect
-from rf_app.ui.quality_panel import known
 
-from rf_app.workflows.quality import Figures
+from rf_app.actions.measure import Figures
+from rf_app.ui.compare.quality import known
 
 WAY, RESULT = "#quality-way", "#quality-result"
 ROWS = [

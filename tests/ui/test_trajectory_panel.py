@@ -1,16 +1,14 @@
 """Trajectory as a person uses it, in headless Chromium, and its endpoint."""
 
 import re
-import threading
 from pathlib import Path
 
 import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 from playwright.sync_api import expect
-from rf_app.pipeline.requests import GenerateRequest
 
-from rf_app.pipeline.png import read_settings
+from rf_app.pipeline.png import read_png_settings
 
 STRIPS = "#trajectory .strips section"
 WAY = "#trajectory-way"
@@ -89,7 +87,7 @@ def test_a_strip_is_saved_with_its_settings(panel, tmp_path):
         panel.get_by_role("link", name="Save strip").nth(1).click()
     assert download.value.suggested_filename == "trajectory-tiny-2rf-7.png"
     download.value.save_as(tmp_path / "strip.png")
-    found = read_settings(tmp_path / "strip.png")
+    found = read_png_settings(tmp_path / "strip.png")
     assert (found["model"], found["steps"], found["seed"], found["guidance"]) == ("tiny-2rf", 25, 7, 1.5)
 
 
@@ -102,19 +100,13 @@ def test_a_strips_picture_goes_to_another_tab(panel):
     expect(panel.locator("#between-steps input[type=number]")).to_have_value("25")
 
 
-def test_stop_ends_it(panel, studio):
+def test_stop_ends_it(panel, hold):
     """Held up before its turn, it is stopped, and what was there stays."""
-    release = threading.Event()
-    held = threading.Thread(
-        target=studio.generate,
-        args=(GenerateRequest("a lake", "tiny-instaflow"), False, lambda done, of: release.wait(60)),
-    )
-    held.start()
+    let_go = hold()
     run(panel, steps=4)
     expect(panel.locator(WAY)).to_contain_text("Waiting for its turn")
     panel.locator("#trajectory-stop").click()
-    release.set()
-    held.join()
+    let_go()
     expect(panel.locator(WAY)).to_contain_text("Stopped.")
     expect(panel.locator(f"{STRIPS} h4").first).to_contain_text("25 steps")
 

@@ -6,13 +6,13 @@ Every text of a user's is escaped here.
 from collections.abc import Sequence
 from html import escape
 
+from rf_app.actions import words
+from rf_app.actions.attempt import Attempt
+from rf_app.actions.compare import SideProgress, SpeedUp
 from rf_app.schedulers.solvers import TITLES
-from rf_app.ui.progress_bar import time_left
-from rf_app.ui.send import send_button
-from rf_app.ui.stage import SAVE, data_url
-from rf_app.workflows import words
-from rf_app.workflows.attempt import Attempt
-from rf_app.workflows.compare import SideProgress, SpeedUp
+from rf_app.ui.parts.image import SAVE, data_url
+from rf_app.ui.parts.progress_bar import time_left
+from rf_app.ui.parts.send import send_button
 
 OPENING = '<div class="faster"><p>Same words, same noise: what does each model draw, and how soon?</p></div>'
 EVEN = 1.05  # a smaller factor is no difference
@@ -23,11 +23,14 @@ def waiting(text: str) -> str:
     return f'<figure class="side-picture"><div class="blank"><p>{escape(text)}</p></div></figure>'
 
 
-def working(progress: SideProgress) -> str:
-    """A frame being filled."""
-    done, of = progress.done, progress.of
-    text = f"{done} of {of}{time_left(progress.seconds_left)}" if done else "Getting ready…"
-    bar = f'<div class="way"><div><i style="width:{done / of:.1%}"></i></div><p>{text}</p></div>'
+def working(progress: SideProgress | None) -> str:
+    """A frame being filled; None where the model is not ready yet."""
+    if progress and progress.done:
+        share = progress.done / progress.of
+        text = f"{progress.done:.0f} of {progress.of}{time_left(progress.seconds_left)}"
+    else:
+        share, text = 0, "Getting ready…"
+    bar = f'<div class="way"><div><i style="width:{share:.1%}"></i></div><p>{text}</p></div>'
     return f'<figure class="side-picture working"><div class="blank">{bar}</div></figure>'
 
 
@@ -36,14 +39,14 @@ def outcome(attempt: Attempt) -> str:
     if attempt.picture is None:
         message = f'<div class="blank"><p class="problem">{escape(attempt.error)}</p></div>'
         return f'<figure class="side-picture failed">{message}</figure>'
-    request, picture = attempt.request, attempt.picture
-    prompt, name = escape(request.prompt), escape(picture.name)
-    seconds = attempt.timings.total
+    settings, picture = attempt.settings, attempt.picture
+    prompt, name = escape(settings.prompt), escape(picture.name)
+    seconds = picture.drawn.timings.total
     return (
         f'<figure class="side-picture done"><img src="{data_url(picture.png)}" alt="{prompt}" '
-        f'data-seed="{request.seed}" decoding="sync">'
+        f'data-seed="{settings.seed}" decoding="sync">'
         f'<figcaption><b data-seconds="{seconds:.6f}">{words.duration(seconds)}</b>'
-        f"<span>{words.steps(request.steps)}, {TITLES[request.solver]}</span></figcaption>"
+        f"<span>{words.steps(settings.steps)}, {TITLES[settings.solver]}</span></figcaption>"
         f'<div class="links"><a class="save" href="#" onclick="{SAVE}" download="{name}">Save PNG</a>'
         f"{send_button('generate', picture.settings)}{send_button('interpolate', picture.settings)}</div>"
         "</figure>"
@@ -73,20 +76,20 @@ def over(left: Attempt, right: Attempt, titles: dict[str, str]) -> str:
         f'<img src="{data_url(each.picture.png)}" alt="{_title(each, titles)}">' for each in (right, left)
     )
     names = "".join(
-        f"<span>{_title(each, titles)}, {words.steps(each.request.steps)}</span>" for each in (left, right)
+        f"<span>{_title(each, titles)}, {words.steps(each.settings.steps)}</span>" for each in (left, right)
     )
     return (
         f'<div class="over" style="--at:50%">{images}<i></i>'
         '<input type="range" min="0" max="100" value="50" step="0.1" aria-label="Uncover the second picture" '
-        "oninput=\"this.parentElement.style.setProperty('--at', this.value + '%')\">"
+        'oninput="studio.uncover(this)">'
         f"<div>{names}</div></div>"
     )
 
 
 def _took(attempt: Attempt, titles: dict[str, str]) -> str:
-    seconds = words.duration(attempt.timings.total)
-    return f"{_title(attempt, titles)} takes {seconds} for {words.steps(attempt.request.steps)}"
+    seconds = words.duration(attempt.picture.drawn.timings.total)
+    return f"{_title(attempt, titles)} takes {seconds} for {words.steps(attempt.settings.steps)}"
 
 
 def _title(attempt: Attempt, titles: dict[str, str]) -> str:
-    return escape(titles.get(attempt.request.model, attempt.request.model))
+    return escape(titles.get(attempt.settings.model, attempt.settings.model))

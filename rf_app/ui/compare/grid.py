@@ -4,33 +4,52 @@ As on the other panels every wish changes the cue, and the cue's change asks the
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator
 from dataclasses import dataclass
-from io import BytesIO
+from typing import Any
 
 import gradio as gr
-from gradio.processing_utils import save_bytes_to_cache
 
-from rf_app.errors import Cancelled, UserError
-from rf_app.pipeline.requests import GenerateRequest
-from rf_app.ui.complaint import complain
-from rf_app.ui.cue import GO
-from rf_app.ui.grid_view import empty_grid, filled_cell
-from rf_app.ui.progress_bar import note, progress_bar
-from rf_app.ui.side_by_side_panel import EXAMPLES
-from rf_app.ui.turn import LONG_WORK, Turn
-from rf_app.workflows import grid
-from rf_app.workflows.background import Emit, IsCancelled, Progress, batches
-from rf_app.workflows.generate import Studio
-from rf_app.workflows.grid import CellDone, GridRequest, Plan
-from rf_app.workflows.grid_export import archive, sheet
+from rf_app.actions.application import Application
+from rf_app.actions.asking import File
+from rf_app.actions.grid import files, grid
+from rf_app.actions.grid_plan import (
+    AXES,
+    Axis,
+    CellDone,
+    Grid,
+    Plan,
+    axis,
+    guidance_figure,
+    steps_figure,
+)
+from rf_app.actions.progress import Events
+from rf_app.actions.run import LatestRun
+from rf_app.pipeline.turns import PULSE
+from rf_app.settings.picture import PictureSettings
+from rf_app.ui.api import LONG_WORK, session_of
+from rf_app.ui.compare.grid_view import empty_grid, filled_cell
+from rf_app.ui.compare.side_by_side import EXAMPLES
+from rf_app.ui.files import served
+from rf_app.ui.parts.context import Page
+from rf_app.ui.parts.model_form import model_list
+from rf_app.ui.parts.progress_bar import note
+from rf_app.ui.parts.script import browser
+from rf_app.ui.parts.streaming import stream
 
 OPENING = (
     '<div class="lead"><p>One picture for every combination: what do more steps change, and what guidance? '
     "Press a figure to draw it.</p></div>"
 )
-CHOICES = [("–", ""), *((name.capitalize(), name) for name in grid.AXES)]
+CHOICES = [("–", ""), *((name.capitalize(), name) for name in AXES)]
+VALUES = {
+    "steps": "1, 2, 4, 8, 25",
+    "guidance": "1, 1.5, 2, 3, 5",
+    "seed": "1-4",
+    "prompt": "\n".join(text for _, text, _ in EXAMPLES[:3]),
+}
+"""What an axis begins with."""
+Values = dict[gr.Component, Any]
 
 
 @dataclass(frozen=True)
@@ -42,17 +61,37 @@ class AxisFields:
     models: gr.Dropdown
 
     @property
-    def all(self) -> list[gr.Component]:
-        """In the order of `_axis`."""
-        return [self.name, self.text, self.models]
+    def fields(self) -> set[gr.Component]:
+        """All of them."""
+        return {self.name, self.text, self.models}
+
+    def read(self, values: Values) -> Axis | None:
+        """The axis they say; raises UserError for values that make no sense."""
+        name = values[self.name]
+        return axis(name, values[self.models if name == "model" else self.text])
+
+    def show(self, axis: Axis | None) -> Values:
+        """The fields with an axis."""
+        name = axis.name if axis else ""
+        return {
+            self.name: name,
+            self.text: gr.Textbox(**_text(axis)),
+            self.models: gr.Dropdown(**_models(axis)),
+        }
+
+    def example(self, app: Application, name: str) -> Values:
+        """The fields with an example of a setting: values of another one make no sense."""
+        values = tuple(id for _, id in app.models()) if name == "model" else VALUES.get(name)
+        shown = self.show(axis(name, values))
+        return {self.text: shown[self.text], self.models: shown[self.models]}
 
 
-def build(studio: Studio) -> list[gr.Dropdown]:
-    """Lay the panel out and connect it, inside the Blocks at hand; returns its lists of models."""
-    base = GenerateRequest(EXAMPLES[0][1], studio.first_model(), seed=EXAMPLES[0][2])
+def build(app: Application, page: Page) -> None:
+    """Lay the panel out and connect it."""
+    base = PictureSettings(EXAMPLES[0][1], app.first_model(), seed=EXAMPLES[0][2])
     figures = (
-        ("The N-step figure", grid.steps_figure(studio.registry, base)),
-        ("The guidance figure", grid.guidance_figure(studio.registry, base)),
+        ("The N-step figure", steps_figure(app.registry, base)),
+        ("The guidance figure", guidance_figure(app.registry, base)),
     )
     opening = figures[0][1]
     with gr.Column(elem_id="grid", elem_classes="study"):
@@ -63,19 +102,12 @@ def build(studio: Studio) -> list[gr.Dropdown]:
                 base.prompt, label="Prompt", lines=1, max_lines=4, scale=4, elem_id="grid-prompt"
             )
             seed = gr.Number(base.seed, label="Seed", precision=0, min_width=100, elem_id="grid-seed")
-        axes = [
-            _axis_row(studio, title, axis)
-            for title, axis in (
-                ("Rows", opening.rows),
-                ("Columns", opening.columns),
-                ("Pages", opening.pages),
-            )
-        ]
+        rows = _axis_row(app, "Rows", opening.rows)
+        columns = _axis_row(app, "Columns", opening.columns)
+        pages = _axis_row(app, "Pages", opening.pages)
         with gr.Accordion("What all pictures share", open=False, elem_classes="advanced"):
             with gr.Row(elem_classes="wish"):
-                model = gr.Dropdown(
-                    studio.models(), value=base.model, label="Model", filterable=False, elem_id="grid-model"
-                )
+                model = model_list(app, base.model, elem_id="grid-model")
                 steps = gr.Number(None, label="Steps (empty: the model’s)", elem_id="grid-steps")
                 guidance = gr.Number(None, label="Guidance (empty: the model’s)", elem_id="grid-guidance")
             negative = gr.Textbox("", label="Negative prompt", lines=1, max_lines=4, elem_id="grid-negative")
@@ -84,41 +116,84 @@ def build(studio: Studio) -> list[gr.Dropdown]:
             stop = gr.Button("Stop", min_width=80, elem_id="grid-stop")
             sheet_file = gr.DownloadButton("Sheet (PNG)", visible=False, size="sm", elem_id="grid-sheet")
             zip_file = gr.DownloadButton("All pictures (ZIP)", visible=False, size="sm", elem_id="grid-zip")
-        way = gr.HTML("", elem_id="grid-way")
+        line = gr.HTML("", elem_id="grid-way")
         cells = gr.HTML(OPENING, elem_id="grid-cells")
+    axes = (rows, columns, pages)
+    page.lists.extend([model, *(each.models for each in axes)])
     cue = gr.Textbox("", visible="hidden", elem_id="grid-cue")
-    turn = gr.State(Turn())
-    private = {"show_progress": "hidden", "api_visibility": "private"}
+    latest = gr.State(LatestRun())
 
-    rows, columns, pages = axes
-    shared = [prompt, model, steps, guidance, seed, negative]
+    def asked(values: Values, asked_by: gr.Request) -> Events[Plan | CellDone]:
+        shared = PictureSettings(
+            values[prompt],
+            values[model] or "",
+            values[steps],
+            values[guidance],
+            values[seed],
+            values[negative],
+        )
+        wish = Grid(shared, *(each.read(values) for each in axes))
+        yield from grid(app.seen_by(session_of(asked_by)), wish)
+
+    def draw(values: Values, asked_by: gr.Request) -> Iterator[Values]:
+        plan: Plan | None = None
+        done: list[CellDone] = []
+        html, sent = "", 0.0
+
+        def show(event: Plan | CellDone) -> Values:
+            nonlocal plan, html, sent
+            if isinstance(event, Plan):
+                plan, html = event, empty_grid(event)
+                hidden = gr.DownloadButton(visible=False)
+                return {cells: html, sheet_file: hidden, zip_file: hidden}
+            done.append(event)
+            picture = event.attempt.picture
+            html += filled_cell(plan, event, picture and served(File(picture.name, picture.png)))
+            if time.monotonic() - sent < PULSE:  # the whole grid is sent with each of its pictures
+                return gr.skip()
+            sent = time.monotonic()
+            return {cells: html}
+
+        if (yield from stream(asked(values, asked_by), values[latest], line, show)) and plan:
+            stopped = values[latest].stopped
+            of = f"Stopped: {len(done)} of {len(plan.cells)}" if stopped else len(done)
+            yield {line: note(f"{of} pictures."), cells: html}
+            if any(each.attempt.picture for each in done):
+                sheet, archive = (
+                    gr.DownloadButton(value=served(each), visible=True) for each in files(plan, done)
+                )
+                yield {sheet_file: sheet, zip_file: archive}
+
+    def set_up(figure: Grid) -> Values:
+        """A figure into the fields, and off it goes."""
+        shown = rows.show(figure.rows) | columns.show(figure.columns) | pages.show(figure.pages)
+        return shown | {steps: None, guidance: None, cue: f"go:{time.time_ns()}"}
+
+    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    fields = [field for each in axes for field in each.fields]
     cue.change(
-        _draw(studio, cells),
-        [turn, *shared, *rows.all, *columns.all, *pages.all],
-        [way, cells, sheet_file, zip_file],
-        trigger_mode="multiple",
+        draw,
+        {latest, prompt, model, steps, guidance, seed, negative, *fields},
+        [line, cells, sheet_file, zip_file],
+        trigger_mode="multiple",  # it ends the one before
         **LONG_WORK,
-        **private,
+        **quiet,
     )
     gr.on(
-        [go.click, prompt.submit, *(axis.text.submit for axis in axes)],
+        [go.click, prompt.submit, *(each.text.submit for each in axes)],
         fn=None,
-        js=GO,
+        js=browser("again"),
         outputs=[cue],
         trigger_mode="multiple",
         api_visibility="private",
     )
     for button, (_, figure) in zip(presets, figures, strict=True):
-        button.click(
-            lambda figure=figure: _set(studio, figure),
-            outputs=[steps, guidance, *rows.all, *columns.all, *pages.all, cue],
-            **private,
-        )
-    stop.click(lambda turn: turn.stop(), turn, **private)
-    return [model, *(axis.models for axis in axes)]
+        outputs = [steps, guidance, cue, *fields]
+        button.click(lambda figure=figure: set_up(figure), outputs=outputs, **quiet)
+    stop.click(lambda latest: latest.stop(), latest, **quiet)
 
 
-def _axis_row(studio: Studio, title: str, axis: grid.Axis | None) -> AxisFields:
+def _axis_row(app: Application, title: str, axis: Axis | None) -> AxisFields:
     id = title.lower()
     with gr.Row(elem_classes="axis"):
         name = gr.Dropdown(
@@ -130,24 +205,22 @@ def _axis_row(studio: Studio, title: str, axis: grid.Axis | None) -> AxisFields:
             min_width=130,
             elem_id=f"grid-{id}",
         )
-        text, models = (
-            gr.Textbox(**_text(axis), scale=5, max_lines=6, elem_id=f"grid-{id}-values"),
-            gr.Dropdown(
-                studio.models(), **_models(axis), multiselect=True, scale=5, elem_id=f"grid-{id}-models"
-            ),
+        text = gr.Textbox(**_text(axis), scale=5, max_lines=6, elem_id=f"grid-{id}-values")
+        models = gr.Dropdown(
+            app.models(), **_models(axis), multiselect=True, scale=5, elem_id=f"grid-{id}-models"
         )
-    # Values of another setting make no sense, so choosing one gives an example of its own.
+    found = AxisFields(name, text, models)
     name.input(
-        lambda name: _examples(studio, name),
+        lambda name: found.example(app, name),
         name,
         [text, models],
         show_progress="hidden",
         api_visibility="private",
     )
-    return AxisFields(name, text, models)
+    return found
 
 
-def _text(axis: grid.Axis | None) -> dict:
+def _text(axis: Axis | None) -> dict[str, Any]:
     name = axis.name if axis else ""
     mark = "\n" if name == "prompt" else ", "
     values = () if not axis or name == "model" else axis.values
@@ -160,99 +233,6 @@ def _text(axis: grid.Axis | None) -> dict:
     }
 
 
-def _models(axis: grid.Axis | None) -> dict:
+def _models(axis: Axis | None) -> dict[str, Any]:
     chosen = axis is not None and axis.name == "model"
     return {"value": list(axis.values) if chosen else [], "label": "Models", "visible": chosen}
-
-
-def _examples(studio: Studio, name: str) -> tuple[gr.Textbox, gr.Dropdown]:
-    texts = {
-        "steps": "1, 2, 4, 8, 25",
-        "guidance": "1, 1.5, 2, 3, 5",
-        "seed": "1-4",
-        "prompt": "\n".join(text for _, text, _ in EXAMPLES[:3]),
-    }
-    if name == "model":
-        axis = grid.Axis(name, tuple(id for _, id in studio.models()))
-    else:
-        axis = grid.axis(name, texts.get(name))
-    return gr.Textbox(**_text(axis)), gr.Dropdown(choices=studio.models(), **_models(axis))
-
-
-def _set(studio: Studio, figure: GridRequest) -> list:
-    """A figure into the fields, and off it goes."""
-    fields = []
-    for axis in (figure.rows, figure.columns, figure.pages):
-        fields += [axis.name if axis else "", gr.Textbox(**_text(axis)), gr.Dropdown(**_models(axis))]
-    return [None, None, *fields, f"go:{time.time_ns()}"]
-
-
-def _axis(fields: Sequence) -> grid.Axis | None:
-    name, text, models = fields
-    return grid.axis(name, models if name == "model" else text)
-
-
-def _draw(studio: Studio, cells: gr.HTML) -> Callable:
-    def run(turn, prompt, model, steps, guidance, seed, negative, *axes) -> Iterator[tuple]:
-        ended = turn.begin()
-        base = GenerateRequest(prompt, model or "", steps, guidance, seed, negative_prompt=negative)
-        hidden = gr.DownloadButton(visible=False)
-        try:
-            request = GridRequest(base, *(_axis(axes[i : i + 3]) for i in (0, 3, 6)))
-            plan = grid.plan(studio, request)
-        except UserError as error:
-            complain(error)
-            yield "", gr.skip(), gr.skip(), gr.skip()
-            return
-        html, done = empty_grid(plan), []
-
-        def work(emit: Emit, left: IsCancelled) -> None:
-            grid.run(studio, plan, emit, lambda: left() or ended())
-
-        yield progress_bar(None), html, hidden, hidden
-        with suppress(Cancelled):
-            for news in batches(work):
-                arrived = [each for each in news if isinstance(each, CellDone)]
-                done += arrived
-                html += "".join(filled_cell(plan, each, _file(each, cells)) for each in arrived)
-                if ended():
-                    continue
-                steps_done = [each for each in news if isinstance(each, Progress)]
-                yield (
-                    progress_bar(steps_done[-1]) if steps_done else gr.skip(),
-                    html if arrived else gr.skip(),
-                    gr.skip(),
-                    gr.skip(),
-                )
-        if turn.stopped or not ended():
-            said = (
-                f"Stopped: {len(done)} of {len(plan.cells)} pictures."
-                if ended()
-                else f"{len(done)} pictures."
-            )
-            yield note(said), html, gr.skip(), gr.skip()
-            yield gr.skip(), gr.skip(), *_files(plan, done, cells)
-
-    return run
-
-
-def _file(done: CellDone, cells: gr.HTML) -> str | None:
-    picture = done.attempt.picture
-    if picture is None:
-        return None
-    path = save_bytes_to_cache(picture.png, picture.name, cells.GRADIO_CACHE)
-    cells.temp_files.add(path)  # so that Gradio clears it away one day
-    return path
-
-
-def _files(plan: Plan, done: list[CellDone], cells: gr.HTML) -> tuple:
-    """The two downloads of what is drawn; none of nothing."""
-    if not any(each.attempt.picture for each in done):
-        return gr.skip(), gr.skip()
-    buffer = BytesIO()
-    sheet(plan, done).save(buffer, "PNG", compress_level=1)
-    contents = (buffer.getvalue(), archive(plan, done, buffer.getvalue()))
-    return tuple(
-        gr.DownloadButton(value=save_bytes_to_cache(content, name, cells.GRADIO_CACHE), visible=True)
-        for content, name in zip(contents, ("instaflow-grid.png", "instaflow-grid.zip"), strict=True)
-    )

@@ -7,23 +7,23 @@ user's is escaped here.
 from html import escape
 from urllib.parse import quote
 
-from rf_app.ui.send import send_button
-from rf_app.workflows import words
-from rf_app.workflows.grid import Cell, CellDone, Plan
+from rf_app.actions import words
+from rf_app.actions.grid_plan import Cell, CellDone, Plan
+from rf_app.ui.parts.send import send_button
 
 
 def empty_grid(plan: Plan) -> str:
     """Labels and empty places. Its last element stays open: cells are appended."""
     _, rows, columns = plan.shape
-    request = plan.request
+    grid = plan.grid
     parts = [f'<div class="cells" style="--columns:{columns}">']
-    for page, name in enumerate(plan.labels(request.pages)):
+    for page, name in enumerate(plan.labels(grid.pages)):
         top = page * (rows + 2) + 1
-        if request.pages:
+        if grid.pages:
             parts.append(f'<h4 style="grid-area:{top}/1/auto/-1">{escape(name)}</h4>')
-        for column, text in enumerate(plan.labels(request.columns)):
+        for column, text in enumerate(plan.labels(grid.columns)):
             parts.append(f'<b class="top" style="grid-area:{top + 1}/{column + 2}">{escape(text)}</b>')
-        for row, text in enumerate(plan.labels(request.rows)):
+        for row, text in enumerate(plan.labels(grid.rows)):
             parts.append(f'<b class="left" style="grid-area:{top + 2 + row}/1">{escape(text)}</b>')
             parts += [f'<i style="grid-area:{top + 2 + row}/{column + 2}"></i>' for column in range(columns)]
     return "".join(parts)
@@ -35,7 +35,7 @@ def filled_cell(plan: Plan, done: CellDone, file: str | None) -> str:
     if file is None:
         reason = f'<p class="problem">{escape(attempt.error)}</p>'
         return f'<figure class="failed" style="{_place(plan, cell)}">{reason}</figure>'
-    settings, seconds = attempt.picture.settings, attempt.timings.total
+    settings, seconds = attempt.picture.settings, attempt.picture.drawn.timings.total
     address = escape("gradio_api/file=" + quote(file))
     says = escape(
         f"{settings['prompt']}\n{plan.titles[settings['model']]}, {words.steps(settings['steps'])}, "

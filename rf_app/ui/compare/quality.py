@@ -2,18 +2,21 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
+from typing import Any
 
 import gradio as gr
 
+from rf_app.actions import words
+from rf_app.actions.application import Application
+from rf_app.actions.measure import Figures, Measure, Measured, figures, in_words, measure
+from rf_app.actions.run import LatestRun
 from rf_app.errors import UserError
-from rf_app.ui.chart import Axis, Point, Series, chart
-from rf_app.ui.complaint import complain
-from rf_app.ui.long_work import long_work
-from rf_app.ui.model_settings import steps_slider
-from rf_app.ui.turn import LONG_WORK, Turn
-from rf_app.workflows import words
-from rf_app.workflows.generate import Studio
-from rf_app.workflows.quality import Figures, Measured, figures, in_words, measure
+from rf_app.ui.api import LONG_WORK
+from rf_app.ui.parts.chart import Axis, Point, Series, chart
+from rf_app.ui.parts.complaint import complain
+from rf_app.ui.parts.context import Page
+from rf_app.ui.parts.model_form import model_list, steps_slider
+from rf_app.ui.parts.streaming import Updates, stream
 
 SIZES = (32, 64, 128, 256)
 NOTHING = (
@@ -22,71 +25,47 @@ NOTHING = (
 )
 
 
-def build(studio: Studio, tab: gr.Tab) -> list[gr.Dropdown]:
-    """Lay the panel out and connect it, inside `tab`; returns its list of models."""
-    first = studio.first_model()
+def build(app: Application, page: Page, tab: gr.Tab) -> None:
+    """Lay the panel out and connect it, inside `tab`."""
+    first = app.first_model()
     with gr.Column(elem_id="quality", elem_classes="study"):
-        known = gr.HTML(_known(studio), elem_id="quality-known")
+        cards = gr.HTML(_known(app), elem_id="quality-known")
         with gr.Row(elem_classes="wish"):
-            model = gr.Dropdown(
-                studio.models(),
-                value=first,
-                label="Measure",
-                filterable=False,
-                scale=2,
-                elem_id="quality-model",
-            )
-            steps = steps_slider(studio.preset(first).steps, "quality-steps")
+            model = model_list(app, first, "Measure", scale=2, elem_id="quality-model")
+            steps = steps_slider(app.preset(first).steps, "quality-steps")
             prompts = gr.Radio(
                 list(SIZES), value=SIZES[1], label="Pictures", scale=2, elem_id="quality-prompts"
             )
         with gr.Row(elem_classes="acts"):
             run = gr.Button("Measure", variant="primary", min_width=150, elem_id="quality-run")
             stop = gr.Button("Stop", min_width=80, elem_id="quality-stop")
-        way = gr.HTML("", elem_id="quality-way")
+        line = gr.HTML("", elem_id="quality-way")
         result = gr.HTML("", elem_id="quality-result")
+    page.lists.append(model)
+    latest = gr.State(LatestRun())
 
-    private = {"show_progress": "hidden", "api_visibility": "private"}
-    turn = gr.State(Turn())
-    run.click(
-        _measure(studio),
-        [turn, model, steps, prompts],
-        [way, result],
-        **LONG_WORK,
-        **private,
-    )
-    stop.click(lambda turn: turn.stop(), turn, **private)
-    model.input(_own_steps(studio), model, steps, **private)
-    # Measured since the page was opened: what is on disk is what is shown.
-    tab.select(lambda: _known(studio), outputs=known, **private)
-    return [model]
+    def measured(values: dict[gr.Component, Any]) -> Iterator[Updates]:
+        events = measure(app, Measure(values[model], values[prompts], values[steps]))
+        yield from stream(events, values[latest], line, lambda found: {result: _result(found)})
 
-
-def _measure(studio: Studio) -> Callable:
-    def run(turn: Turn, model: str, steps: int, prompts: int) -> Iterator[tuple]:
-        yield from long_work(
-            turn,
-            lambda emit, ended: measure(studio.worker, model, prompts, steps, emit, ended),
-            lambda found: _result(found[0]),
-        )
-
-    return run
-
-
-def _own_steps(studio: Studio) -> Callable:
-    def own_steps(model: str):
+    def own_steps(model: str) -> int:
         try:
-            return studio.preset(model).steps
+            return app.preset(model).steps
         except UserError as error:
             complain(error)
             return gr.skip()
 
-    return own_steps
+    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    run.click(measured, {latest, model, steps, prompts}, [line, result], **LONG_WORK, **quiet)
+    stop.click(lambda latest: latest.stop(), latest, **quiet)
+    model.input(own_steps, model, steps, **quiet)
+    # Measured since the page was opened: what is on disk is what is shown.
+    tab.select(lambda: _known(app), outputs=cards, **quiet)
 
 
-def _known(studio: Studio) -> str:
-    order = {id: i for i, (_, id) in enumerate(studio.models())}
-    cards = sorted(studio.registry.cards(), key=lambda card: order[card.id])
+def _known(app: Application) -> str:
+    order = {id: i for i, (_, id) in enumerate(app.models())}
+    cards = sorted(app.registry.cards(), key=lambda card: order[card.id])
     return known(figures(cards), order)
 
 

@@ -5,31 +5,38 @@ a new run ends the one under way.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 import gradio as gr
 
+from rf_app.actions import examples
+from rf_app.actions.application import Application
+from rf_app.actions.attempt import Attempt
+from rf_app.actions.compare import (
+    Compare,
+    SideBegun,
+    SideDone,
+    SideProgress,
+    compare,
+    default_models,
+    speed_up,
+)
+from rf_app.actions.restore import restore_sent
+from rf_app.actions.run import LatestRun, run
 from rf_app.errors import Cancelled, UserError
-from rf_app.pipeline.requests import Control, GenerateRequest, Lora
-from rf_app.ui.comparison import OPENING, faster, outcome, over, waiting, working
-from rf_app.ui.complaint import complain
-from rf_app.ui.cue import GO as AGAIN
-from rf_app.ui.cue import OPEN, go_with
-from rf_app.ui.followed import followed, followed_rows
-from rf_app.ui.lora_panel import lora_rows, session_of, with_loras
-from rf_app.ui.model_settings import recommended, steps_and_guidance
-from rf_app.ui.seed_row import GO, RANDOM_SEED, seed_row
-from rf_app.ui.turn import LONG_WORK, Turn
-from rf_app.workflows import examples
-from rf_app.workflows.attempt import Attempt
-from rf_app.workflows.background import Emit, IsCancelled, batches
-from rf_app.workflows.compare import SideDone, SideProgress, compare, default_models, speed_up
-from rf_app.workflows.control import read_control
-from rf_app.workflows.generate import Studio
-from rf_app.workflows.loras import read_loras
+from rf_app.settings.picture import PictureSettings, Side, read_controls, read_loras
+from rf_app.ui.api import LONG_WORK, session_of
+from rf_app.ui.compare.comparison import OPENING, faster, outcome, over, waiting, working
+from rf_app.ui.parts.complaint import complain
+from rf_app.ui.parts.context import Page
+from rf_app.ui.parts.followed import followed, show_followed
+from rf_app.ui.parts.loras import lora_rows, show_loras
+from rf_app.ui.parts.model_form import ModelForm, advanced, model_list, steps_and_guidance
+from rf_app.ui.parts.script import browser
+from rf_app.ui.parts.seed_row import seed_row
 
 SHOWN, MOST = 2, 4  # columns
 TITLES = {
@@ -47,22 +54,13 @@ class Column:
 
     column: gr.Column
     picture: gr.HTML
-    model: gr.Dropdown
-    steps: gr.Slider
-    guidance: gr.Slider
-    solver: gr.Dropdown
-    negative: gr.Textbox
-
-    @property
-    def fields(self) -> list[gr.Component]:
-        """What a request is made of, in the order of `_request`."""
-        return [self.model, self.steps, self.guidance, self.solver, self.negative]
+    form: ModelForm
 
 
-def build(studio: Studio, sent: gr.Textbox, tab: gr.Tab, subtabs: gr.Tabs) -> list[gr.Dropdown]:
+def build(app: Application, page: Page, sent: gr.Textbox, subtabs: gr.Tabs) -> None:
     """Lay the panel out and connect it; `sent` gets settings of other tabs, `subtabs` holds this panel.
 
-    `tab` is the outer one: opened for the first time, it shows the first example. Returns its model lists.
+    The tab, opened for the first time, shows the first example.
     """
     with gr.Column(elem_id="side-by-side", elem_classes="study"):
         with gr.Row(elem_classes="wish"):
@@ -76,179 +74,147 @@ def build(studio: Studio, sent: gr.Textbox, tab: gr.Tab, subtabs: gr.Tabs) -> li
                 scale=4,
                 elem_id="compare-prompt",
             )
-            seed, dice, locked = seed_row(EXAMPLES[0][2], "compare")
+            seed, dice, locked = seed_row(EXAMPLES[0][2], "compare-")
         with gr.Row(elem_classes="acts"):
             go = gr.Button("Compare", variant="primary", min_width=150, elem_id="compare-go")
             stop = gr.Button("Stop", min_width=80, elem_id="compare-stop")
             chips = [
                 gr.Button(title, size="sm", min_width=110, elem_classes="chip") for title, _, _ in EXAMPLES
             ]
-        loras = lora_rows("compare")
-        follows = followed("compare")
+        loras = lora_rows("compare-")
+        follows = followed("compare-")
         headline = gr.HTML(OPENING, elem_id="compare-headline")
-        models = default_models(studio.registry, MOST)
         with gr.Row(elem_id="sides"):
-            columns = [_column(studio, i, model) for i, model in enumerate(models)]
+            columns = [_column(app, i, model) for i, model in enumerate(default_models(app.registry, MOST))]
         with gr.Row(elem_classes="acts"):
             more = gr.Button("Add a model", size="sm", elem_id="compare-more")
             fewer = gr.Button("Remove the last", size="sm", elem_id="compare-fewer", visible=False)
         laid_over = gr.HTML("", elem_id="before-after")
+    page.lists.extend(column.form.model for column in columns)
     cue = gr.Textbox("", visible="hidden", elem_id="compare-cue")
-    count, turn = gr.State(SHOWN), gr.State(Turn())
+    count, latest = gr.State(SHOWN), gr.State(LatestRun())
     pictures = [column.picture for column in columns]
-    private = {"show_progress": "hidden", "api_visibility": "private"}
+    fields = {field for column in columns for field in column.form.fields}
 
+    def draw(values: dict[gr.Component, Any], asked_by: gr.Request) -> Iterator[dict[gr.Component, Any]]:
+        own, ended = app.seen_by(session_of(asked_by)), values[latest].begin()
+        shown = columns[: values[count]]
+        sides = tuple(Side(**column.form.read(values)) for column in shown)
+        attempts = [Attempt(PictureSettings(values[prompt], side.model)) for side in sides]
+        titles = {id: title for title, id in app.models()}
+        yield {headline: OPENING, laid_over: ""} | _blank(shown, "Waiting for its turn…")
+        try:
+            given = read_loras(values[loras]), read_controls(values[follows])
+            for event in run(compare(own, Compare(values[prompt], sides, values[seed], *given)), ended):
+                if isinstance(event, SideBegun):
+                    yield {pictures[event.index]: working(None)}
+                elif isinstance(event, SideProgress):
+                    yield {pictures[event.index]: working(event)}
+                elif isinstance(event, SideDone):
+                    attempts[event.index] = event.attempt
+                    yield {
+                        headline: faster(attempts, speed_up(attempts), titles),
+                        laid_over: over(*attempts[:2], titles),
+                        pictures[event.index]: outcome(event.attempt),
+                    }
+                else:
+                    yield gr.skip()
+        except Cancelled:
+            if values[latest].stopped:
+                unfinished = [
+                    column
+                    for column, each in zip(shown, attempts, strict=True)
+                    if not (each.picture or each.error)
+                ]
+                yield _blank(unfinished, "Stopped")
+        except UserError as error:
+            complain(error)
+            yield {headline: OPENING, laid_over: ""} | _blank(shown, "Press Compare")
+
+    def shape(count_now: int) -> dict[gr.Component, Any]:
+        return {
+            count: count_now,
+            more: gr.Button(visible=count_now < MOST),
+            fewer: gr.Button(visible=count_now > SHOWN),
+            **{column.column: gr.Column(visible=i < count_now) for i, column in enumerate(columns)},
+        }
+
+    def receive(text: str, asked_by: gr.Request) -> dict[gr.Component, Any]:
+        """A many-step model's settings become the first column, a quick one's the second.
+
+        Where they name a model to compare with ("against"), that one is the first.
+        """
+        try:
+            found = restore_sent(app.seen_by(session_of(asked_by)), text)
+            if found.settings is None:
+                raise UserError("This picture lies between others: open it in the Interpolate tab.")
+            rows = show_loras(app, found.settings.loras, asked_by)
+        except UserError as error:
+            complain(error)
+            return gr.skip()
+        if found.note:
+            gr.Info(escape(found.note))
+        settings, against = found.settings, json.loads(text).get("against")
+        first, second = (column.form for column in columns[:2])
+        if against in (id for _, id in app.models()):
+            other = {first.model: against, first.negative: "", **first.show_preset(app.preset(against))}
+            shown = other | second.show(app, settings)
+        else:
+            many = app.registry.card(settings.model).kind == "diffusion"
+            shown = (first if many else second).show(app, settings)
+        return {
+            **shown,
+            prompt: settings.prompt,
+            seed: settings.seed,
+            locked: True,
+            loras: rows,
+            follows: show_followed(settings.control),
+            cue: f"go:{text}",
+            subtabs: gr.Tabs(selected="side-by-side"),
+        }
+
+    quiet = {"show_progress": "hidden", "api_visibility": "private"}
     cue.change(
-        _compare(studio),
-        [
-            turn,
-            prompt,
-            seed,
-            count,
-            loras,
-            follows,
-            *(field for column in columns for field in column.fields),
-        ],
+        draw,
+        {latest, prompt, seed, count, loras, follows, *fields},
         [headline, laid_over, *pictures],
-        trigger_mode="multiple",
+        trigger_mode="multiple",  # it ends the one before
         **LONG_WORK,
-        **private,
+        **quiet,
     )
     page_only = {"fn": None, "trigger_mode": "multiple", "api_visibility": "private"}
     gr.on(
         [go.click, prompt.submit],
-        js=GO,
+        js=browser("go"),
         inputs=[seed, locked, prompt],
         outputs=[seed, cue],
         **page_only,
     )
-    dice.click(js=f"() => {RANDOM_SEED}", outputs=[seed], **page_only)
-    loras.settled(js=AGAIN, outputs=[cue], **page_only)
-    follows.input(js=AGAIN, outputs=[cue], **page_only)
+    dice.click(js=browser("randomSeed"), outputs=[seed], **page_only)
+    for changed in (loras.settled, follows.input):
+        changed(js=browser("again"), outputs=[cue], **page_only)
     for button, (_, *values) in zip(chips, EXAMPLES, strict=True):
-        button.click(js=go_with(*values), outputs=[prompt, seed, cue], **page_only)
-    stop.click(lambda turn: turn.stop(), turn, **private)
+        button.click(js=browser("fill", *values), outputs=[prompt, seed, cue], **page_only)
+    page.tab.select(js=browser("once"), inputs=[cue], outputs=[cue], **page_only)
+    stop.click(lambda latest: latest.stop(), latest, **quiet)
     for column in columns:
-        column.model.input(
-            recommended(studio), column.model, [column.steps, column.guidance, column.solver], **private
-        )
-    shape = [count, more, fewer, *(column.column for column in columns)]
+        column.form.model.input(**column.form.recommended(app))
     for button, change in ((more, 1), (fewer, -1)):
-        button.click(lambda count, change=change: _shape(count + change), count, shape, **private)
-    tab.select(js=OPEN, inputs=[cue], outputs=[cue], **page_only)
-    received = [prompt, seed, locked, loras, follows, cue, subtabs]
-    for column in columns[:2]:
-        received += column.fields
-    sent.change(_receive(studio), sent, received, **private)
-    return [column.model for column in columns]
+        shaped = [count, more, fewer, *(column.column for column in columns)]
+        button.click(lambda count, change=change: shape(count + change), count, shaped, **quiet)
+    received = [field for column in columns[:2] for field in column.form.fields]
+    sent.change(receive, sent, [prompt, seed, locked, loras, follows, cue, subtabs, *received], **quiet)
 
 
-def _column(studio: Studio, i: int, model: str) -> Column:
-    preset = studio.preset(model)
-    with gr.Column(visible=i < SHOWN, min_width=230, elem_classes="side", elem_id=f"side-{i + 1}") as column:
+def _column(app: Application, i: int, model: str) -> Column:
+    preset, id = app.preset(model), f"side-{i + 1}"
+    with gr.Column(visible=i < SHOWN, min_width=230, elem_classes="side", elem_id=id) as column:
         picture = gr.HTML(waiting("Press Compare"), elem_classes="side-frame")
-        chosen = gr.Dropdown(studio.models(), value=model, label=f"Model {i + 1}", filterable=False)
-        steps, guidance = steps_and_guidance(preset, f"side-{i + 1}")
-        with gr.Accordion("Advanced", open=False, elem_classes="advanced"):
-            solver = gr.Dropdown(preset.solvers, value=preset.solvers[0][1], label="Solver", filterable=False)
-            negative = gr.Textbox("", label="Negative prompt", lines=1, max_lines=4)
-    return Column(column, picture, chosen, steps, guidance, solver, negative)
+        chosen = model_list(app, model, f"Model {i + 1}")
+        settings = *steps_and_guidance(preset, f"{id}-"), *advanced(preset, f"{id}-")
+    return Column(column, picture, ModelForm(chosen, *settings))
 
 
-def _request(
-    prompt: str, seed: int, loras: tuple[Lora, ...], control: tuple[Control, ...], session: str, fields: tuple
-) -> GenerateRequest:
-    model, steps, guidance, solver, negative = fields
-    settings = (steps, guidance, seed, 1, negative, solver, loras, control)
-    return GenerateRequest(prompt, model or "", *settings, session=session)
-
-
-def _compare(studio: Studio) -> Callable:
-    def run(
-        turn: Turn, prompt: str, seed: int, count: int, rows: Any, follows: Any, asked_by: gr.Request, *fields
-    ) -> Iterator[tuple]:
-        ended = turn.begin()
-        shared = read_loras(rows), read_control(follows), session_of(asked_by)
-        requests = [_request(prompt, seed, *shared, fields[5 * i : 5 * i + 5]) for i in range(count)]
-        titles = {id: title for title, id in studio.models()}
-        attempts = [Attempt(request) for request in requests]
-        unseen = (gr.skip(),) * (MOST - count)
-        finished: set[int] = set()
-
-        def work(emit: Emit, left: IsCancelled) -> None:
-            compare(studio, requests, emit, lambda: left() or ended())
-
-        yield faster(attempts, None, titles), "", *([waiting("Waiting for its turn…")] * count), *unseen
-        try:
-            for news in batches(work):
-                if ended():
-                    continue
-                changed = {}
-                for each in news:
-                    if isinstance(each, SideProgress):
-                        changed[each.index] = working(each)
-                    elif isinstance(each, SideDone):
-                        attempts[each.index] = each.attempt
-                        changed[each.index] = outcome(each.attempt)
-                        finished.add(each.index)
-                arrived = any(isinstance(each, SideDone) for each in news)
-                yield (
-                    faster(attempts, speed_up(attempts), titles) if arrived else gr.skip(),
-                    over(attempts[0], attempts[1], titles) if arrived else gr.skip(),
-                    *(changed.get(i, gr.skip()) for i in range(count)),
-                    *unseen,
-                )
-        except Cancelled:
-            if turn.stopped:
-                frames = [gr.skip() if i in finished else waiting("Stopped") for i in range(count)]
-                yield gr.skip(), gr.skip(), *frames, *unseen
-        except UserError as error:
-            complain(error)
-            yield OPENING, "", *([waiting("Press Compare")] * count), *unseen
-
-    return run
-
-
-def _shape(count: int) -> tuple:
-    visible = [gr.Column(visible=i < count) for i in range(MOST)]
-    return count, gr.Button(visible=count < MOST), gr.Button(visible=count > SHOWN), *visible
-
-
-def _receive(studio: Studio) -> Callable:
-    """Settings of another tab: a many-step model's become the first column, a quick one's the second.
-
-    Where they name a model to compare with ("against"), that one is the first.
-    """
-
-    def receive(text: str, asked_by: gr.Request) -> tuple:
-        try:
-            found = studio.restore_sent(text, session_of(asked_by))
-            loras = with_loras(studio, found.loras, asked_by)
-        except UserError as error:
-            complain(error)
-            return (gr.skip(),) * 17
-        if found.note:
-            gr.Info(escape(found.note))
-        solver = gr.Dropdown(studio.preset(found.model).solvers, value=found.solver)
-        fields = (found.model, found.steps, found.guidance, solver, found.negative_prompt)
-        against = json.loads(text).get("against")
-        if against in (id for _, id in studio.models()):
-            preset = studio.preset(against)
-            solvers = gr.Dropdown(preset.solvers, value=preset.solvers[0][1])
-            other, first = (against, preset.steps, preset.guidance, solvers, ""), False
-        else:
-            other = (gr.skip(),) * 5
-            first = studio.registry.card(found.model).kind == "diffusion"
-        sides = (*fields, *other) if first else (*other, *fields)
-        plugged = loras, followed_rows(found.control)
-        return (
-            found.prompt,
-            found.seed,
-            True,
-            *plugged,
-            f"go:{text}",
-            gr.Tabs(selected="side-by-side"),
-            *sides,
-        )
-
-    return receive
+def _blank(columns: list[Column], text: str) -> dict[gr.Component, Any]:
+    """Their frames, empty."""
+    return {column.picture: waiting(text) for column in columns}

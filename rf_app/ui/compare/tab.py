@@ -2,21 +2,28 @@
 
 import gradio as gr
 
-from rf_app.ui import grid_panel, quality_panel, side_by_side_panel, trajectory_panel
-from rf_app.workflows.generate import Studio
+from rf_app.actions import compare, trajectory
+from rf_app.actions import grid as grid_action
+from rf_app.actions.application import Application
+from rf_app.ui.api import endpoint
+from rf_app.ui.compare import grid, quality, side_by_side
+from rf_app.ui.compare import trajectory as trajectory_panel
+from rf_app.ui.parts.context import Page
 
 
-def build(studio: Studio, tab: gr.Tab) -> list[gr.Dropdown]:
-    """Lay the sub-tabs out, inside `tab`; returns their lists of models."""
+def build(app: Application, page: Page) -> None:
+    """Lay the sub-tabs out and connect them; with the endpoints of the same actions."""
     # Sent settings arrive here from other tabs, so it stands outside of the sub-tabs: those may not be drawn.
     sent = gr.Textbox("", visible="hidden", elem_id="sent-compare")
     with gr.Tabs(elem_id="compare-tabs", elem_classes="subtabs") as subtabs:
         with gr.Tab("Side by side", id="side-by-side"):
-            models = side_by_side_panel.build(studio, sent, tab, subtabs)
+            side_by_side.build(app, page, sent, subtabs)
         with gr.Tab("Grid", id="grid"):
-            models += grid_panel.build(studio)
-        with gr.Tab("Trajectory", id="trajectory") as trajectory:
-            models += trajectory_panel.build(studio, trajectory)
-        with gr.Tab("Quality and cost", id="quality") as quality:
-            models += quality_panel.build(studio, quality)
-    return models
+            grid.build(app, page)
+        with gr.Tab("Trajectory", id="trajectory") as own:
+            trajectory_panel.build(app, page, own)
+        with gr.Tab("Quality and cost", id="quality") as own:
+            quality.build(app, page, own)
+    endpoint(app, compare, tool="compare_models")
+    endpoint(app, grid_action, tool="draw_grid")
+    endpoint(app, trajectory)

@@ -5,29 +5,38 @@ cue's change asks the server.
 """
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
+from typing import Any
 
 import gradio as gr
 from PIL import Image
 
-from rf_app.pipeline.trajectory import TrajectoryResult
-from rf_app.ui.chart import COLOURS, Axis, Point, Series, chart
-from rf_app.ui.cue import GO, OPEN, go_with
-from rf_app.ui.long_work import long_work
-from rf_app.ui.model_settings import steps_slider
-from rf_app.ui.send import send_button
-from rf_app.ui.side_by_side_panel import EXAMPLES
-from rf_app.ui.stage import data_url
-from rf_app.ui.turn import LONG_WORK, Turn
-from rf_app.workflows import words
-from rf_app.workflows.compare import best_of_kinds
-from rf_app.workflows.generate import Studio
-from rf_app.workflows.trajectory import Followed, follow, in_words, number
+from rf_app.actions import words
+from rf_app.actions.application import Application
+from rf_app.actions.compare import best_of_kinds
+from rf_app.actions.run import LatestRun
+from rf_app.actions.trajectory import (
+    FRAMES,
+    KINDS,
+    STEPS,
+    Followed,
+    TrajectorySettings,
+    in_words,
+    number,
+    trajectory,
+)
+from rf_app.pipeline.trajectory import Trajectory
+from rf_app.ui.api import LONG_WORK
+from rf_app.ui.compare.side_by_side import EXAMPLES
+from rf_app.ui.parts.chart import COLOURS, Axis, Point, Series, chart
+from rf_app.ui.parts.context import Page
+from rf_app.ui.parts.image import data_url
+from rf_app.ui.parts.model_form import steps_slider
+from rf_app.ui.parts.script import browser
+from rf_app.ui.parts.send import send_button
+from rf_app.ui.parts.streaming import Updates, stream
 
-KINDS = ("diffusion", "rectified-flow", "one-step")  # in the order of the story
-STEPS = 25
-COLUMNS = 6  # frames of a strip
 OPENING = (
     '<div class="lead"><p>Every model starts from the same noise, and at each moment it already has an idea '
     "of the picture where it will end. On a straight path that idea is right from the start, and one step is "
@@ -35,11 +44,8 @@ OPENING = (
 )
 
 
-def build(studio: Studio, tab: gr.Tab) -> list[gr.Dropdown]:
-    """Lay the panel out and connect it, inside `tab`; opened for the first time, it shows its example.
-
-    Returns its list of models.
-    """
+def build(app: Application, page: Page, tab: gr.Tab) -> None:
+    """Lay the panel out and connect it, inside `tab`; opened for the first time, it shows its example."""
     with gr.Column(elem_id="trajectory", elem_classes="study"):
         with gr.Row(elem_classes="wish"):
             prompt = gr.Textbox(
@@ -50,8 +56,8 @@ def build(studio: Studio, tab: gr.Tab) -> list[gr.Dropdown]:
             )
             steps = steps_slider(STEPS, "trajectory-steps")
         models = gr.Dropdown(
-            studio.models(),
-            value=best_of_kinds(studio.registry, KINDS),
+            app.models(),
+            value=best_of_kinds(app.registry, KINDS),
             multiselect=True,
             label="Models",
             elem_id="trajectory-models",
@@ -62,67 +68,67 @@ def build(studio: Studio, tab: gr.Tab) -> list[gr.Dropdown]:
             examples = [
                 gr.Button(title, size="sm", min_width=110, elem_classes="chip") for title, _, _ in EXAMPLES
             ]
-        way = gr.HTML("", elem_id="trajectory-way")
+        line = gr.HTML("", elem_id="trajectory-way")
         shown = gr.HTML(OPENING, elem_id="trajectory-shown")
+    page.lists.append(models)
     cue = gr.Textbox("", visible="hidden")
+    latest = gr.State(LatestRun())
 
-    turn = gr.State(Turn())
+    def follow(values: dict[gr.Component, Any]) -> Iterator[Updates]:
+        colours = {id: i for i, (_, id) in enumerate(app.models())}
+        found: list[Followed] = []
+
+        def show(event: Followed) -> Updates:
+            found.append(event)
+            return {shown: strips_and_charts(found, colours)}
+
+        wish = TrajectorySettings(values[prompt], tuple(values[models]), values[steps], values[seed])
+        yield from stream(trajectory(app, wish), values[latest], line, show)
 
     cue.change(
-        _follow(studio),
-        [turn, prompt, models, steps, seed],
-        [way, shown],
+        follow,
+        {latest, prompt, models, steps, seed},
+        [line, shown],
         trigger_mode="multiple",  # it ends the one before
         show_progress="hidden",
         api_visibility="private",
         **LONG_WORK,
     )
     page_only = {"fn": None, "trigger_mode": "multiple", "api_visibility": "private"}
-    tab.select(js=OPEN, inputs=[cue], outputs=[cue], fn=None, api_visibility="private")
-    gr.on([run.click, prompt.submit], js=GO, outputs=[cue], **page_only)
+    tab.select(js=browser("once"), inputs=[cue], outputs=[cue], **page_only)
+    gr.on([run.click, prompt.submit], js=browser("again"), outputs=[cue], **page_only)
     for button, (_, *values) in zip(examples, EXAMPLES, strict=True):
-        button.click(js=go_with(*values), outputs=[prompt, seed, cue], **page_only)
-    stop.click(lambda turn: turn.stop(), turn, show_progress="hidden", api_visibility="private")
-    return [models]
+        button.click(js=browser("fill", *values), outputs=[prompt, seed, cue], **page_only)
+    stop.click(lambda latest: latest.stop(), latest, show_progress="hidden", api_visibility="private")
 
 
-def _follow(studio: Studio) -> Callable:
-    def run(turn: Turn, prompt: str, models: list[str], steps: int, seed: int) -> Iterator[tuple]:
-        colours = {id: i for i, (_, id) in enumerate(studio.models())}
-        yield from long_work(
-            turn,
-            lambda emit, ended: follow(studio.worker, prompt, models, steps, seed, emit, ended),
-            lambda found: page(found, colours),
-        )
-
-    return run
-
-
-def page(found: Sequence[Followed], colours: dict[str, int]) -> str:
+def strips_and_charts(found: Sequence[Followed], colours: dict[str, int]) -> str:
     """Words, strips and charts of what has been followed so far; colours: a number for each model's id."""
-    words = in_words(found)
-    lead = f'<div class="lead"><p>{escape(words)}</p></div>' if words else ""
-    strips = "".join(_strip(each, colours.get(each.model, 0)) for each in found)
-    results = [(each.title, colours.get(each.model, 0), each.result) for each in found if each.result]
-    charts = f'<div class="charts">{_curves(results)}{_paths(results)}</div>' if results else ""
+    said = in_words(found)
+    lead = f'<div class="lead"><p>{escape(said)}</p></div>' if said else ""
+    coloured = [(each, colours.get(each.attempt.settings.model, 0)) for each in found]
+    strips = "".join(_strip(*each) for each in coloured)
+    ways = [(each.title, colour, each.trajectory) for each, colour in coloured if each.trajectory]
+    charts = f'<div class="charts">{_curves(ways)}{_paths(ways)}</div>' if ways else ""
     return f'{lead}<div class="strips">{strips}</div>{charts}'
 
 
 def _strip(each: Followed, colour: int) -> str:
     head = f'<h4 class="c{colour % COLOURS}">{escape(each.title)}'
-    if each.result is None:
-        return f'<section>{head}</h4><p class="problem">{escape(each.problem)}</p></section>'
-    result = each.result
+    way = each.trajectory
+    if way is None:
+        return f'<section>{head}</h4><p class="problem">{escape(each.attempt.error)}</p></section>'
     frames = "".join(
-        f'<figure style="grid-column:{1 + round(tau * (COLUMNS - 1))}">'
+        f'<figure style="grid-column:{1 + round(tau * (FRAMES - 1))}">'
         f'<img src="{data_url(_png(image))}" alt="{escape(each.title)}, foreseen at tau {tau:.2f}">'
         f"<figcaption>τ = {tau:.2g}</figcaption></figure>"
-        for image, tau in zip(result.images, result.image_taus, strict=True)
+        for image, tau in zip(each.images, way.taus, strict=True)
     )
-    about = f"<small>{words.steps(result.request.steps)}, S = {number(result.straightness)}</small>"
+    about = f"<small>{words.steps(way.steps)}, S = {number(way.straightness)}</small>"
     if not each.repeatable:
         about += "<small>On other tabs its own solver draws it, a little differently.</small>"
-    address, name = data_url(each.strip), escape(each.strip_name)
+    file = each.strip
+    address, name = data_url(file.content), escape(file.name)
     links = (
         f'<span class="links"><a class="save" href="{address}" download="{name}">Save strip</a>'
         f"{send_button('generate', each.settings)}{send_button('interpolate', each.settings)}</span>"
@@ -137,23 +143,21 @@ def _png(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-Shown = tuple[str, int, TrajectoryResult]  # title, colour, result
+Shown = tuple[str, int, Trajectory]  # title, colour, way
 
 
-def _curves(results: Sequence[Shown]) -> str:
+def _curves(ways: Sequence[Shown]) -> str:
     # Between two moments an Euler step holds its velocity: so does the line, up to the end.
     series = [
         Series(
             title,
             colour,
             tuple(
-                Point(
-                    i / len(result.curve), value, f"{title}, τ = {i / len(result.curve):.2f}: {number(value)}"
-                )
-                for i, value in enumerate((*result.curve, result.curve[-1]))
+                Point(i / len(way.curve), value, f"{title}, τ = {i / len(way.curve):.2f}: {number(value)}")
+                for i, value in enumerate((*way.curve, way.curve[-1]))
             ),
         )
-        for title, colour, result in results
+        for title, colour, way in ways
     ]
     top = max(point.y for each in series for point in each.points) * 1.05 or 1
     return chart(
@@ -164,17 +168,17 @@ def _curves(results: Sequence[Shown]) -> str:
     )
 
 
-def _paths(results: Sequence[Shown]) -> str:
+def _paths(ways: Sequence[Shown]) -> str:
     series = [
         Series(
             title,
             colour,
             tuple(
-                Point(x, y, f"{title}, τ = {i / (len(result.path) - 1):.2f}: {y:+.3f} off the chord")
-                for i, (x, y) in enumerate(result.path)
+                Point(x, y, f"{title}, τ = {i / (len(way.path) - 1):.2f}: {y:+.3f} off the chord")
+                for i, (x, y) in enumerate(way.path)
             ),
         )
-        for title, colour, result in results
+        for title, colour, way in ways
     ]
     xs, ys = ([getattr(point, axis) for each in series for point in each.points] for axis in "xy")
     x = Axis("along the chord, from noise (0) to picture (1)", min(xs) - 0.05, max(xs) + 0.05)

@@ -24,5 +24,5 @@ def time_left(seconds: float | None) -> str:
 
 
 def note(text: str) -> str:
-    """A line in the place of the progress, such as "Stopped."."""
-    return f'<div class="way" role="status"><p>{escape(text)}</p></div>'
+    """A line in the place of the progress, such as "Stopped."; nothing for nothing."""
+    return f'<div class="way" role="status"><p>{escape(text)}</p></div>' if text else ""

@@ -1,6 +1,6 @@
 """An action on the page: its progress in a line, its results where they belong, its errors as toasts."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import gradio as gr
@@ -20,8 +20,8 @@ def stream(
     line: gr.HTML,
     show: Callable[[Any], Updates],
     done: Callable[[], str] = lambda: "",
-) -> Iterator[Updates]:
-    """What a run changes on the page; for an event's generator.
+) -> Generator[Updates, None, bool]:
+    """What a run changes on the page; for an event's generator. Returns whether no other run has taken over.
 
     It ends with the visitor's next run, with Stop and with the page. line: tells the progress. show: what a
     result changes. done: what the line says in the end.
@@ -37,9 +37,10 @@ def stream(
         said = note(done())
     except Cancelled:
         if not latest.stopped:  # the next run has the word
-            return
+            return False
         said = note("Stopped.")
     except UserError as error:
         complain(error)
         said = note("")
     yield {line: said}
+    return True

@@ -8,35 +8,24 @@ from itertools import groupby
 import numpy as np
 import pytest
 from PIL import Image
-from rf_app.pipeline.requests import GenerateRequest
-from rf_app.workflows.background import Progress
 
-from rf_app.errors import Cancelled, UserError
-from rf_app.pipeline.png import read_settings
-from rf_app.workflows.grid import (
-    Axis,
-    CellDone,
-    GridRequest,
-    axis,
-    guidance_figure,
-    plan,
-    run,
-    steps_figure,
-)
-from rf_app.workflows.grid_export import archive, as_json, sheet
+from rf_app.actions.generate import Generate, generate
+from rf_app.actions.grid import ask, grid
+from rf_app.actions.grid_plan import Axis, CellDone, Grid, axis, guidance_figure, plan, steps_figure
+from rf_app.actions.grid_sheet import archive, as_json, sheet
+from rf_app.actions.progress import Progress
+from rf_app.actions.run import results
+from rf_app.errors import UserError
+from rf_app.pipeline.png import read_png_settings
+from rf_app.settings.picture import PictureSettings
 
-BASE = GenerateRequest("a mountain near a lake", "tiny-instaflow", seed=7)
+BASE = PictureSettings("a mountain near a lake", "tiny-instaflow", seed=7)
 
 
-def never():
-    return False
-
-
-def drawn(studio, request):
+def drawn(app, wish):
     """The plan and its finished cells."""
-    planned, news = plan(studio, request), []
-    run(studio, planned, news.append, never)
-    return planned, [each for each in news if isinstance(each, CellDone)]
+    planned, *done = results(grid(app, wish))
+    return planned, done
 
 
 @pytest.mark.parametrize(
@@ -81,73 +70,72 @@ def test_values_that_make_no_sense_are_named(name, text, message):
 
 
 @pytest.mark.parametrize(
-    ("request_", "message"),
+    ("wish", "message"),
     [
-        (GridRequest(BASE, axis("seed", "1-100"), axis("steps", "1-100")), "100 × 100 = 10,000 pictures"),
-        (GridRequest(BASE, axis("seed", "1-2"), axis("seed", "3-4")), "Seed is on two axes"),
-        (GridRequest(GenerateRequest("a lake", ""), axis("seed", "1-2")), "No model is chosen"),
-        (GridRequest(GenerateRequest("", "tiny-sd"), axis("seed", "1-2")), "prompt is empty"),
-        (GridRequest(GenerateRequest("a", "gone"), axis("seed", "1-2")), "no model 'gone'"),
+        (Grid(BASE, axis("seed", "1-100"), axis("steps", "1-100")), "100 × 100 = 10,000 pictures"),
+        (Grid(BASE, axis("seed", "1-2"), axis("seed", "3-4")), "Seed is on two axes"),
+        (Grid(PictureSettings("", "tiny-sd"), axis("seed", "1-2")), "prompt is empty"),
+        (Grid(PictureSettings("a", "gone"), axis("seed", "1-2")), "no model 'gone'"),
     ],
 )
-def test_grids_that_cannot_be_drawn_are_named(studio, request_, message):
+def test_grids_that_cannot_be_drawn_are_named(app, wish, message):
     with pytest.raises(UserError, match=message):
-        plan(studio, request_)
+        plan(app, wish)
 
 
-def test_models_are_changed_as_rarely_as_can_be_wherever_they_stand(studio):
+def test_models_are_changed_as_rarely_as_can_be_wherever_they_stand(app):
     models = axis("model", ["tiny-sd", "tiny-instaflow", "tiny-2rf"])
     for axes in ((models, axis("seed", "1-3")), (axis("seed", "1-3"), models), (None, None, models)):
-        cells = plan(studio, GridRequest(BASE, *axes)).cells
-        assert [model for model, _ in groupby(cell.request.model for cell in cells)] == list(models.values)
-        for _, group in groupby(cells, lambda cell: cell.request.model):
+        cells = plan(app, Grid(BASE, *axes)).cells
+        assert [model for model, _ in groupby(cell.settings.model for cell in cells)] == list(models.values)
+        for _, group in groupby(cells, lambda cell: cell.settings.model):
             places = [(cell.page, cell.row, cell.column) for cell in group]
             assert places == sorted(places)
 
 
-def test_every_cell_is_the_picture_of_its_settings(studio):
-    request = GridRequest(
+def test_every_cell_is_the_picture_of_its_settings(app):
+    wish = Grid(
         BASE,
         axis("prompt", "a lake\na red tent"),
         axis("model", ["tiny-2rf", "tiny-sd"]),
         axis("seed", "3, 5"),
     )
-    _, done = drawn(studio, request)
+    _, done = drawn(app, wish)
     assert len(done) == 8
     for each in done:
         cell, settings = each.cell, each.attempt.picture.settings
-        assert settings["prompt"] == request.rows.values[cell.row]
-        assert settings["model"] == request.columns.values[cell.column]
-        assert settings["seed"] == request.pages.values[cell.page]
-        assert settings["steps"] == studio.registry.card(settings["model"]).steps
-    again = studio.generate(GenerateRequest(**done[-1].attempt.picture.settings)).pictures[0]
-    assert np.array_equal(np.asarray(again.image), np.asarray(done[-1].attempt.picture.image))
+        assert settings["prompt"] == wish.rows.values[cell.row]
+        assert settings["model"] == wish.columns.values[cell.column]
+        assert settings["seed"] == wish.pages.values[cell.page]
+        assert settings["steps"] == app.registry.card(settings["model"]).steps
+    last = done[-1].attempt.picture
+    (again,) = results(generate(app, Generate(PictureSettings(**last.settings))))
+    assert np.array_equal(np.asarray(again.drawn.image), np.asarray(last.drawn.image))
 
 
-def test_a_cell_that_fails_says_why_and_the_others_go_on(studio):
-    request = GridRequest(BASE, axis("model", ["gone", "tiny-sd"]), axis("steps", "1, 500"))
-    _, done = drawn(studio, request)
+def test_a_cell_that_fails_says_why_and_the_others_go_on(app):
+    wish = Grid(BASE, axis("model", ["gone", "tiny-sd"]), axis("steps", "1, 500"))
+    _, done = drawn(app, wish)
     errors = {(each.cell.row, each.cell.column): each.attempt.error for each in done}
     assert "no model 'gone'" in errors[0, 0]
     assert errors[1, 0] == ""
     assert "steps is 500" in errors[1, 1]
 
 
-def test_stopping_in_the_middle_of_a_cell_keeps_the_finished_ones(studio):
-    planned = plan(studio, GridRequest(BASE, axis("model", ["tiny-2rf"]), axis("steps", "2, 50, 51")))
-    news = []
+def test_stopping_in_the_middle_of_a_cell_keeps_the_finished_ones(app):
+    events = grid(app, Grid(BASE, axis("model", ["tiny-2rf"]), axis("steps", "2, 50, 51")))
+    done = []
+    for each in events:
+        if isinstance(each, CellDone):
+            done.append(each)
+        if isinstance(each, Progress) and each.text.startswith("Picture 2"):
+            break
+    events.close()
+    assert [each.cell.settings.steps for each in done] == [2]
 
-    def in_the_second():
-        return any(isinstance(each, Progress) and each.text.startswith("Picture 2") for each in news)
 
-    with pytest.raises(Cancelled):
-        run(studio, planned, news.append, in_the_second)
-    assert len([each for each in news if isinstance(each, CellDone)]) == 1
-
-
-def test_progress_ends_at_the_whole_and_says_how_long(studio):
-    planned, news = plan(studio, GridRequest(BASE, axis("seed", "1-3"))), []
-    run(studio, planned, news.append, never)
+def test_progress_ends_at_the_whole_and_says_how_long(app):
+    news = list(grid(app, Grid(BASE, axis("seed", "1-3"))))
     progress = [each for each in news if isinstance(each, Progress)]
     assert [each.done for each in progress] == sorted(each.done for each in progress)
     assert progress[-1].done == progress[-1].of
@@ -155,15 +143,28 @@ def test_progress_ends_at_the_whole_and_says_how_long(studio):
     assert {each.text for each in progress} == {f"Picture {i} of 3" for i in (1, 2, 3)}
 
 
-def test_the_figures_are_made_of_the_models_at_hand(studio):
-    figure = steps_figure(studio.registry, BASE)
+def test_progress_ends_at_the_whole_though_a_picture_fails(own_app):
+    weights = own_app.registry.folder("tiny-2rf") / "unet" / "diffusion_pytorch_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-8])
+    news = list(grid(own_app, Grid(BASE, axis("model", ["tiny-2rf", "tiny-instaflow"]))))
+    progress = [each for each in news if isinstance(each, Progress)]
+    assert progress[-1].done == progress[-1].of
+
+
+def test_the_model_to_open_with_is_taken_where_none_is_named(app):
+    cells = plan(app, ask("a lake", "seed", "1-2")).cells
+    assert [cell.settings.model for cell in cells] == [app.first_model()] * 2
+
+
+def test_the_figures_are_made_of_the_models_at_hand(app):
+    figure = steps_figure(app.registry, BASE)
     assert figure.rows == Axis("model", ("tiny-sd", "tiny-2rf"))
     assert figure.columns == Axis("steps", (1, 2, 4, 8, 25))
-    assert len(plan(studio, guidance_figure(studio.registry, BASE)).cells) == 12
+    assert len(plan(app, guidance_figure(app.registry, BASE)).cells) == 12
 
 
-def test_the_sheet_has_every_picture_in_its_place(studio):
-    planned, done = drawn(studio, GridRequest(BASE, axis("seed", "1, 2"), axis("model", ["tiny-sd", "gone"])))
+def test_the_sheet_has_every_picture_in_its_place(app):
+    planned, done = drawn(app, Grid(BASE, axis("seed", "1, 2"), axis("model", ["tiny-sd", "gone"])))
     image = np.asarray(sheet(planned, done))
     colourful = (image.max(2).astype(int) - image.min(2)) > 60
     rows, columns = np.flatnonzero(colourful.any(1)), np.flatnonzero(colourful.any(0))
@@ -174,20 +175,20 @@ def test_the_sheet_has_every_picture_in_its_place(studio):
 
 
 @pytest.mark.parametrize("text", ["зимнее озеро", "湖と山", "x" * 2000, "a " * 999 + "lake", "🏔️"])
-def test_a_sheet_of_any_prompt(studio, text):
-    planned, done = drawn(studio, GridRequest(BASE, axis("prompt", [text, "a lake"])))
+def test_a_sheet_of_any_prompt(app, text):
+    planned, done = drawn(app, Grid(BASE, axis("prompt", [text, "a lake"])))
     assert sheet(planned, done).width < 2000
 
 
-def test_a_sheet_of_many_large_pictures_stays_within_bounds(studio):
-    planned, done = drawn(studio, GridRequest(BASE, axis("seed", "1")))
-    large = plan(studio, GridRequest(BASE, columns=axis("seed", "1-200")))
+def test_a_sheet_of_many_large_pictures_stays_within_bounds(app):
+    planned, done = drawn(app, Grid(BASE, axis("seed", "1")))
+    large = plan(app, Grid(BASE, columns=axis("seed", "1-200")))
     assert max(sheet(large, done).size) <= 12_000
     assert planned.shape == (1, 1, 1)
 
 
-def test_the_zip_tells_all(studio, tmp_path):
-    planned, done = drawn(studio, GridRequest(BASE, axis("model", ["tiny-2rf"]), axis("steps", "1, 2, 500")))
+def test_the_zip_tells_all(app, tmp_path):
+    planned, done = drawn(app, Grid(BASE, axis("model", ["tiny-2rf"]), axis("steps", "1, 2, 500")))
     content = archive(planned, done[:2], b"the sheet")
     with zipfile.ZipFile(io.BytesIO(content)) as found:
         assert found.read("sheet.png") == b"the sheet"
@@ -199,7 +200,7 @@ def test_the_zip_tells_all(studio, tmp_path):
             if "file" in cell:
                 path = tmp_path / cell["file"]
                 path.write_bytes(found.read(cell["file"]))
-                assert read_settings(path) == cell["settings"]
+                assert read_png_settings(path) == cell["settings"]
                 with Image.open(path) as picture:
                     assert picture.size == (96, 96)
     assert len([cell for cell in table["cells"] if "file" in cell]) == 2

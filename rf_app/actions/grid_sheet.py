@@ -13,7 +13,7 @@ from zipfile import ZIP_STORED, ZipFile
 
 from PIL import Image, ImageDraw, ImageFont
 
-from rf_app.workflows.grid import Axis, Cell, CellDone, Plan
+from rf_app.actions.grid_plan import Axis, Cell, CellDone, Plan
 
 PAPER, INK, QUIET, EMPTY = "#f6f8f5", "#16211b", "#54645b", "#dde4dd"
 OTHER_FONTS = ("NotoSansCJK-Regular.ttc", "Arial Unicode.ttf", "DejaVuSans.ttf")
@@ -25,20 +25,20 @@ LARGEST_SHEET = 12_000  # pixels a side; larger ones are scaled down
 def sheet(plan: Plan, done: Sequence[CellDone]) -> Image.Image:
     """All pictures on one sheet with labels; an empty frame where there is none."""
     pages, rows, columns = plan.shape
-    row_labels, column_labels = plan.labels(plan.request.rows), plan.labels(plan.request.columns)
+    row_labels, column_labels = plan.labels(plan.grid.rows), plan.labels(plan.grid.columns)
     pictures = {_place(each.cell): each.attempt.picture for each in done}
-    side = max((picture.image.width for picture in pictures.values() if picture), default=SMALLEST)
+    side = max((picture.drawn.image.width for picture in pictures.values() if picture), default=SMALLEST)
     side *= -(-SMALLEST // side)  # small pictures become a whole number of times larger
     most = (LARGEST_SHEET - 2 * MARGIN) // max(columns + 1, pages * (rows + 1)) - GAP
     side = min(side, most)
-    words = "".join([_heading(plan), *row_labels, *column_labels, *plan.labels(plan.request.pages)])
+    words = "".join([_heading(plan), *row_labels, *column_labels, *plan.labels(plan.grid.pages)])
     label, title = _font(max(13, side // 14), words), _font(max(18, side // 10), words)
     left = max(_width(_wrap(text, label, side), label) for text in row_labels)
     left += 2 * GAP if left else 0
     width = 2 * MARGIN + left + columns * (side + GAP) - GAP
     above = _height([_wrap(text, label, side) for text in column_labels], label)
     heading = _wrap(_heading(plan), title, width - 2 * MARGIN)
-    names = [_wrap(text, title, width - 2 * MARGIN) for text in plan.labels(plan.request.pages)]
+    names = [_wrap(text, title, width - 2 * MARGIN) for text in plan.labels(plan.grid.pages)]
     tall = [_height([name], title) for name in names]
     height = MARGIN + _height([heading], title) + sum(tall) + pages * (above + rows * (side + GAP) + GAP)
     height += 3 * GAP + MARGIN
@@ -65,7 +65,7 @@ def sheet(plan: Plan, done: Sequence[CellDone]) -> Image.Image:
                 place = (MARGIN + left + column * (side + GAP), y)
                 picture = pictures.get((page, row, column))
                 if picture:
-                    image.paste(picture.image.resize((side, side), Image.Resampling.LANCZOS), place)
+                    image.paste(picture.drawn.image.resize((side, side), Image.Resampling.LANCZOS), place)
                 else:
                     draw.rectangle((*place, place[0] + side - 1, place[1] + side - 1), EMPTY)
             y += side + GAP
@@ -95,11 +95,11 @@ def as_json(plan: Plan, done: Sequence[CellDone]) -> dict:
         entry = {"page": cell.page, "row": cell.row, "column": cell.column}
         if made and made.picture:
             entry |= {"file": _name(cell), "settings": made.picture.settings}
-            entry |= {"seconds": asdict(made.timings)}
+            entry |= {"seconds": asdict(made.picture.drawn.timings)}
         else:
             entry["error"] = made.error if made else "not drawn"
         cells.append(entry)
-    axes = zip(("pages", "rows", "columns"), plan.request.axes, strict=True)
+    axes = zip(("pages", "rows", "columns"), plan.grid.axes, strict=True)
     return {name: _axis(axis) for name, axis in axes} | {"cells": cells}
 
 
@@ -116,16 +116,16 @@ def _name(cell: Cell) -> str:
 
 
 def _heading(plan: Plan) -> str:
-    varies = [axis.name for axis in plan.request.axes if axis]
-    return "" if "prompt" in varies else plan.cells[0].request.prompt
+    varies = [axis.name for axis in plan.grid.axes if axis]
+    return "" if "prompt" in varies else plan.cells[0].settings.prompt
 
 
 def _footer(plan: Plan) -> str:
     """What all pictures have in common."""
     common = []
     for name in ("model", "steps", "guidance", "seed"):
-        values = {getattr(cell.request, name) for cell in plan.cells}
-        if len(values) == 1 and name not in [axis.name for axis in plan.request.axes if axis]:
+        values = {getattr(cell.settings, name) for cell in plan.cells}
+        if len(values) == 1 and name not in [axis.name for axis in plan.grid.axes if axis]:
             common += plan.labels(Axis(name, tuple(values)))
     return "  ·  ".join([*common, "InstaFlow Studio"])
 

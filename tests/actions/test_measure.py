@@ -6,21 +6,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from rf_app.pipeline.requests import GenerateRequest
-from rf_app.workflows.background import Progress
 
-from rf_app.errors import Cancelled, UserError
+from rf_app.actions.generate import Generate, generate
+from rf_app.actions.measure import Figures, Measure, Measured, figures, in_words, measure
+from rf_app.actions.progress import Progress
+from rf_app.actions.run import results
+from rf_app.errors import UserError
 from rf_app.metrics import frechet
 from rf_app.metrics.fidelity import fidelity
 from rf_app.metrics.judge import Judge
 from rf_app.metrics.sample import Sample
-from rf_app.pipeline.worker import Worker
 from rf_app.registry.card import read_card, write_card
-from rf_app.workflows.quality import Figures, Measured, figures, in_words, measure
+from rf_app.settings.picture import PictureSettings
 from tests.tiny import tiny_card
 from trainers.evaluate import Row, measured
-
-never = bool
 
 
 def card(tmp_path, content):
@@ -66,19 +65,15 @@ def test_figures_without_a_sample_size_are_left_out(tmp_path):
     assert figures([card(tmp_path, {"2 steps": good})]) == []
 
 
-def test_a_measurement_is_what_its_parts_are(studio):
-    heard = []
-    measure(studio.worker, "tiny-instaflow", 32, None, heard.append, never)
-    *ways, found = heard
+def test_a_measurement_is_what_its_parts_are(app):
+    *ways, found = (each for each in measure(app, Measure("tiny-instaflow", 32)) if each)
     assert [(each.done, each.of) for each in ways] == [(i, 32) for i in range(1, 33)]
     assert all(isinstance(each, Progress) for each in ways)
     assert isinstance(found, Measured)
 
     sample, judge = Sample.load(), Judge.load()
-    pictures = [
-        studio.worker.generate(GenerateRequest(each.prompt, "tiny-instaflow", seed=each.seed)).images[0]
-        for each in sample.prompts[:32]
-    ]
+    wishes = [PictureSettings(each.prompt, "tiny-instaflow", seed=each.seed) for each in sample.prompts[:32]]
+    pictures = [results(generate(app, Generate(each)))[0].drawn.image for each in wishes]
     pixels = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
     expected = fidelity(judge.attributes(pixels), [each.stated for each in sample.prompts[:32]])
     assert found.fidelity == expected
@@ -90,11 +85,13 @@ def test_a_measurement_is_what_its_parts_are(studio):
     assert found.seconds > 0
 
 
-def test_it_stops_within_a_step(studio):
-    heard = []
-    with pytest.raises(Cancelled):
-        measure(studio.worker, "tiny-sd", 32, 2, heard.append, lambda: len(heard) >= 2)
-    assert len(heard) == 2
+def test_it_stops_within_a_step(app):
+    events = measure(app, Measure("tiny-sd", 32, steps=4))
+    progress = (each for each in events if isinstance(each, Progress))
+    assert [next(progress).done for _ in range(6)] == [0.25, 0.5, 0.75, 1, 1.25, 1.5]
+    events.close()
+    # The worker has gone on to the next wish.
+    assert results(generate(app, Generate(PictureSettings("a lake", "tiny-instaflow"))))
 
 
 @pytest.mark.parametrize(
@@ -106,18 +103,17 @@ def test_it_stops_within_a_step(studio):
         ({"model": "no-such"}, "no model 'no-such'"),
     ],
 )
-def test_bad_input_is_named(studio, values, message):
-    wish = {"model": "tiny-instaflow", "prompts": 32, "steps": 1} | values
+def test_bad_input_is_named(app, values, message):
+    wish = Measure(**{"model": "tiny-instaflow", "prompts": 32, "steps": 1} | values)
     with pytest.raises(UserError, match=message):
-        measure(studio.worker, emit=print, cancelled=never, **wish)
+        results(measure(app, wish))
 
 
-def test_a_model_of_another_world_is_refused(tiny_registry):
-    write_card(tiny_registry.folder("tiny-2rf"), replace(tiny_registry.card("tiny-2rf"), resolution=512))
-    worker = Worker(tiny_registry, "cpu")
+def test_a_model_of_another_world_is_refused(own_app):
+    card = replace(own_app.registry.card("tiny-2rf"), resolution=512)
+    write_card(own_app.registry.folder("tiny-2rf"), card)
     with pytest.raises(UserError, match="512×512"):
-        measure(worker, "tiny-2rf", 32, 1, print, never)
-    worker.close()
+        results(measure(own_app, Measure("tiny-2rf", 32, 1)))
 
 
 def test_the_words_follow_the_figures():

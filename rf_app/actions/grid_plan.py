@@ -1,8 +1,4 @@
-"""A picture for every combination of some settings: rows, columns and pages, each a list of values.
-
-request = GridRequest(GenerateRequest("a lake", "pocket-sd"), rows=None, columns=axis("steps", "1, 2, 4-8"))
-run(studio, plan(studio, request), emit=print, cancelled=lambda: False)
-"""
+"""What a grid is made of: axes, each a setting and its values, and a cell for every combination."""
 
 import re
 from collections.abc import Sequence
@@ -10,14 +6,14 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
+from rf_app.actions import words
+from rf_app.actions.application import Application
+from rf_app.actions.attempt import Attempt
+from rf_app.actions.compare import best_of_kinds
 from rf_app.errors import UserError
-from rf_app.pipeline.requests import GenerateRequest
+from rf_app.pipeline.checking import check
 from rf_app.registry.models import Registry
-from rf_app.workflows import words
-from rf_app.workflows.attempt import Attempt, attempt
-from rf_app.workflows.background import Clock, Emit, IsCancelled
-from rf_app.workflows.compare import best_of_kinds, calls
-from rf_app.workflows.generate import Studio
+from rf_app.settings.picture import PictureSettings
 
 AXES = ("steps", "guidance", "model", "seed", "prompt")
 MAX_CELLS = 200
@@ -33,10 +29,10 @@ class Axis:
 
 
 @dataclass(frozen=True)
-class GridRequest:
-    """What all cells have in common, and what varies; the base's model may be "" if an axis has models."""
+class Grid:
+    """What all cells have in common, and what varies."""
 
-    base: GenerateRequest
+    base: PictureSettings
     rows: Axis | None = None
     columns: Axis | None = None
     pages: Axis | None = None
@@ -49,12 +45,12 @@ class GridRequest:
 
 @dataclass(frozen=True)
 class Cell:
-    """A place in the grid, from 0, with its checked request; or the error that keeps it empty."""
+    """A place in the grid, from 0, with its settings in force; or the error that keeps it empty."""
 
     page: int
     row: int
     column: int
-    request: GenerateRequest
+    settings: PictureSettings
     error: str = ""
 
 
@@ -62,14 +58,14 @@ class Cell:
 class Plan:
     """Cells in the order they are drawn: a model's together, in the order of reading within it."""
 
-    request: GridRequest
+    grid: Grid
     cells: tuple[Cell, ...]
     titles: dict[str, str]  # of the models, by id
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Numbers of pages, rows and columns."""
-        return tuple(len(axis.values) if axis else 1 for axis in self.request.axes)
+        return tuple(len(axis.values) if axis else 1 for axis in self.grid.axes)
 
     def labels(self, axis: Axis | None) -> list[str]:
         """What stands beside each value of an axis: "4 steps", "seed 7", a model's title, a prompt."""
@@ -136,68 +132,48 @@ def _parse(name: str, text: str) -> list[Any]:
     return values
 
 
-def plan(studio: Studio, request: GridRequest) -> Plan:
-    """The cells and their order; raises UserError for an axis used twice, too many cells, and no model.
+def plan(app: Application, grid: Grid) -> Plan:
+    """The cells and their order; raises UserError for an axis used twice and too many cells.
 
     What is wrong with some cells only, becomes their error.
     """
-    names = [each.name for each in request.axes if each]
+    names = [each.name for each in grid.axes if each]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise UserError(f"{twice.capitalize()} is on two axes: choose another setting for one of them.")
-    sizes = [len(each.values) if each else 1 for each in request.axes]
+    sizes = [len(each.values) if each else 1 for each in grid.axes]
     count = sizes[0] * sizes[1] * sizes[2]
     if count > MAX_CELLS:
         raise UserError(
             f"{' × '.join(map(str, sizes))} = {count:,} pictures; a grid has at most {MAX_CELLS}."
         )
-    if "model" not in names and not request.base.model:
-        raise UserError("No model is chosen: choose one of the list.")
-    cards = {card.id: card for card in studio.registry.cards()}
+    base = app.prepared(grid.base)
+    cards = {card.id: card for card in app.registry.cards()}
     cells = []
     for place in product(*map(range, sizes)):
-        chosen = {each.name: each.values[i] for each, i in zip(request.axes, place, strict=True) if each}
-        wish = replace(request.base, **chosen)
+        chosen = {each.name: each.values[i] for each, i in zip(grid.axes, place, strict=True) if each}
+        wish = replace(base, **chosen)
         try:
-            card = cards.get(wish.model) or studio.registry.card(wish.model)
-            cells.append(Cell(*place, wish.checked(card)))
+            card = cards.get(wish.model) or app.registry.card(wish.model)
+            cells.append(Cell(*place, check(wish, card)))
         except UserError as error:
             cells.append(Cell(*place, wish, str(error)))
     errors = {cell.error for cell in cells}
     if len(errors) == 1 and "" not in errors:
         raise UserError(errors.pop())
-    models = list(dict.fromkeys(cell.request.model for cell in cells))
-    cells.sort(key=lambda cell: models.index(cell.request.model))
-    return Plan(request, tuple(cells), {id: title for title, id in studio.models()})
+    models = list(dict.fromkeys(cell.settings.model for cell in cells))
+    cells.sort(key=lambda cell: models.index(cell.settings.model))
+    return Plan(grid, tuple(cells), {id: title for title, id in app.models()})
 
 
-def run(studio: Studio, plan: Plan, emit: Emit, cancelled: IsCancelled) -> None:
-    """Draw the cells; emit Progress and each CellDone as they come. Raises `Cancelled`."""
-    costs = [0 if cell.error else 1 + calls(cell.request) for cell in plan.cells]  # 1 for decoding
-    clock, before = Clock(sum(costs)), 0
-    for number, (cell, cost) in enumerate(zip(plan.cells, costs, strict=True), 1):
-        if cell.error:
-            emit(CellDone(cell, Attempt(cell.request, error=cell.error)))
-            continue
-        text = f"Picture {number} of {len(plan.cells)}"
-
-        def step(done: int, of: int, text: str = text, before: int = before, cost: int = cost) -> None:
-            emit(clock.at(before + (cost - 1) * done // of, text))
-
-        made = attempt(studio, cell.request, step, cancelled)
-        before += cost
-        emit(CellDone(cell, made))
-        emit(clock.at(before, text))
-
-
-def steps_figure(registry: Registry, base: GenerateRequest) -> GridRequest:
+def steps_figure(registry: Registry, base: PictureSettings) -> Grid:
     """The paper's figure: the same noise in 1, 2, 4, 8 and 25 steps, by diffusion and by rectified flow."""
-    return GridRequest(base, _many_step_models(registry), Axis("steps", (1, 2, 4, 8, 25)))
+    return Grid(base, _many_step_models(registry), Axis("steps", (1, 2, 4, 8, 25)))
 
 
-def guidance_figure(registry: Registry, base: GenerateRequest) -> GridRequest:
+def guidance_figure(registry: Registry, base: PictureSettings) -> Grid:
     """What guidance does to the models that take any."""
-    return GridRequest(base, _many_step_models(registry), Axis("guidance", (1.0, 1.5, 2.0, 3.0, 5.0, 8.0)))
+    return Grid(base, _many_step_models(registry), Axis("guidance", (1.0, 1.5, 2.0, 3.0, 5.0, 8.0)))
 
 
 def _many_step_models(registry: Registry) -> Axis:

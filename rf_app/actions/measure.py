@@ -3,12 +3,14 @@
 A measurement draws the first N of the held-out prompts one by one, so that other visitors are served in
 between, and lets the judge look at each picture as it comes. Prompts and noise are those of
 `trainers.evaluate`. Only pocket models can be measured: the judge knows nothing else.
+
+python -m rf_app measure pocket-instaflow --prompts 128 --json
 """
 
 import re
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -16,18 +18,30 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from rf_app.actions.application import Application
+from rf_app.actions.progress import Clock, Events
+from rf_app.actions.words import duration
 from rf_app.errors import UserError
 from rf_app.metrics import frechet
 from rf_app.metrics.fidelity import Fidelity, fidelity
 from rf_app.metrics.judge import Judge
 from rf_app.metrics.sample import Sample
-from rf_app.pipeline.requests import GenerateRequest
-from rf_app.pipeline.worker import Worker
 from rf_app.registry.card import ModelCard
-from rf_app.workflows.background import Clock, Emit, IsCancelled, Progress
-from rf_app.workflows.words import duration
+from rf_app.settings.picture import PictureSettings
 
 POCKET_RESOLUTION = 96  # pixels a side of what the judge has learned
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A small measurement."""
+
+    model: str
+    """Id of a pocket model."""
+    prompts: int = 64
+    """Pictures to draw: 32, 64, 128 or 256."""
+    steps: int | None = None
+    """Steps, 1 to 100 (default: what the model recommends)."""
 
 
 @dataclass(frozen=True)
@@ -94,55 +108,47 @@ def _row(card: ModelCard, name: Any, values: Any) -> Figures | None:
     return row if told and row.steps and row.seconds > 0 else None
 
 
-def measure(
-    worker: Worker,
-    model: str,
-    prompts: int,
-    steps: int | None,
-    emit: Emit[Progress | Measured],
-    cancelled: IsCancelled,
-) -> None:
-    """Draw and judge `prompts` pictures of a model (steps None: the card's); emit progress, then `Measured`.
-
-    Raises UserError for what cannot be measured, and `Cancelled`.
-    """
+def measure(app: Application, wish: Measure) -> Events[Measured]:
+    """Draw held-out prompts with a pocket model, and let the judge look at the pictures."""
     sample = Sample.load()
-    if prompts not in sample.drawings_fid:
+    if wish.prompts not in sample.drawings_fid:
         sizes = ", ".join(map(str, sample.drawings_fid))
-        raise UserError(f"prompts is {prompts!r:.40}; it must be one of {sizes}.")
-    card = worker.registry.card(model)
+        raise UserError(f"prompts is {wish.prompts!r:.40}; it must be one of {sizes}.")
+    card = app.registry.card(wish.model)
     if card.resolution != POCKET_RESOLUTION:
         raise UserError(
             f"{card.title} draws {card.resolution}×{card.resolution} pictures; only pocket models can be "
             f"measured ({POCKET_RESOLUTION}×{POCKET_RESOLUTION}), because the judge knows only their world."
         )
     judge = Judge.load()
-    chosen = sample.prompts[:prompts]
+    chosen = sample.prompts[: wish.prompts]
     stated = [each.stated for each in chosen]
-    clock = Clock(prompts)
+    clock, text = Clock(wish.prompts), "The first picture"
     features: list[Tensor] = []
     seconds: list[float] = []
-    request = None
     for done, each in enumerate(chosen, 1):
-        result = worker.generate(GenerateRequest(each.prompt, model, steps, seed=each.seed), None, cancelled)
-        request = result.request
-        seconds.append(result.timings.total)
-        features.append(_seen(judge, result.images[0]))
+        turn = app.worker.draw(PictureSettings(each.prompt, wish.model, wish.steps, seed=each.seed))
+        drawn = yield from clock.follow(turn, text)
+        seconds.append(drawn.timings.total)
+        features.append(_seen(judge, drawn.image))
         share = _fidelity(judge, features, stated).mean
-        emit(clock.at(done, f"{done} of {prompts} pictures, fidelity so far {share:.1%}"))
-    emit(
-        Measured(
-            model=model,
-            title=card.title,
-            steps=request.steps,
-            guidance=request.guidance,
-            prompts=prompts,
-            fidelity=_fidelity(judge, features, stated),
-            fid=frechet.distance(frechet.fit(torch.cat(features).numpy()), sample.drawings),
-            drawings_fid=sample.drawings_fid[prompts],
-            seconds=statistics.median(seconds),
-        )
+        text = f"{done} of {wish.prompts} pictures, fidelity so far {share:.1%}"
+    yield Measured(
+        model=wish.model,
+        title=card.title,
+        steps=drawn.settings.steps,
+        guidance=drawn.settings.guidance,
+        prompts=wish.prompts,
+        fidelity=_fidelity(judge, features, stated),
+        fid=frechet.distance(frechet.fit(torch.cat(features).numpy()), sample.drawings),
+        drawings_fid=sample.drawings_fid[wish.prompts],
+        seconds=statistics.median(seconds),
     )
+
+
+def answer(app: Application, measured: list[Measured]) -> dict[str, Any]:
+    """Fidelity, FID beside that of as many real drawings, and the seconds of one picture."""
+    return asdict(measured[0])
 
 
 @torch.inference_mode()

@@ -1,0 +1,105 @@
+"""Several models from the same noise: all of them, in turn, whatever becomes of one; and the words."""
+
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+
+from rf_app.actions.attempt import Attempt
+from rf_app.actions.progress import Progress
+from rf_app.actions.run import results
+from rf_app.actions.trajectory import Followed, TrajectorySettings, in_words, trajectory
+from rf_app.errors import UserError
+from rf_app.pipeline.trajectory import Trajectory
+from rf_app.settings.picture import PictureSettings
+
+
+def wish(*models, **values):
+    return TrajectorySettings(**{"prompt": "a lake", "models": models, "steps": 4, "seed": 3} | values)
+
+
+def test_each_model_as_soon_as_it_is_there(app):
+    heard = [each for each in trajectory(app, wish("tiny-sd", "tiny-instaflow")) if each]
+    assert [type(each) for each in heard] == [Progress] * 4 + [Followed, Progress, Followed]
+    assert [each.done for each in heard if isinstance(each, Progress)] == [2, 4, 6, 8, 9]
+    assert {each.of for each in heard if isinstance(each, Progress)} == {9}  # guidance counts double
+    sd, one = (each for each in heard if isinstance(each, Followed))
+    assert (sd.title, sd.trajectory.steps, one.trajectory.steps) == ("Tiny Sd", 4, 1)
+    assert sd.settings["seed"] == one.settings["seed"] == 3
+    assert one.trajectory.straightness == pytest.approx(0, abs=1e-6)
+
+
+def test_a_model_is_followed_once_however_often_it_is_named(app):
+    assert len(results(trajectory(app, wish(*["tiny-2rf"] * 3)))) == 1
+
+
+def test_one_of_each_kind_is_followed_unless_one_says_otherwise(app):
+    found = results(trajectory(app, wish(models=None)))
+    assert [each.settings["model"] for each in found] == ["tiny-sd", "tiny-2rf", "tiny-instaflow"]
+
+
+def test_a_model_that_fails_says_why_and_the_others_go_on(own_app):
+    shutil.rmtree(own_app.registry.folder("tiny-2rf") / "unet")
+    missing, broken, good = results(trajectory(own_app, wish("no-such", "tiny-2rf", "tiny-instaflow")))
+    assert "no model 'no-such'" in missing.attempt.error
+    assert "missing" in broken.attempt.error
+    assert good.trajectory
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"prompt": " "}, "prompt is empty"),
+        ({"steps": 0}, "steps is 0"),
+        ({"steps": 101}, "steps is 101"),
+        ({"seed": -1}, "seed is -1"),
+        ({"models": []}, "No model is chosen"),
+    ],
+)
+def test_what_is_wrong_for_all_is_said_before_anything_is_done(app, values, message):
+    with pytest.raises(UserError, match=message):
+        next(trajectory(app, wish(**{"models": ("tiny-instaflow",)} | values)))
+
+
+def test_it_stops_within_a_step(app):
+    events = trajectory(app, wish("tiny-2rf", "tiny-sd", steps=50))
+    progress = (each for each in events if isinstance(each, Progress))
+    assert [next(progress).done for _ in range(3)] == [2, 4, 6]
+    events.close()
+    # The worker has gone on to the next wish.
+    assert results(trajectory(app, wish("tiny-instaflow")))[0].trajectory
+
+
+def followed(title, straightness, miss, steps=25):
+    way = Trajectory(torch.zeros(0), (), (straightness,) * steps, (), miss)
+    return Followed(title, Attempt(PictureSettings("a lake", "any")), way)
+
+
+def test_the_words_follow_the_figures():
+    curved, straight, alike = (
+        followed("Pocket SD", 812, 0.61),
+        followed("2-RF", 58, 0.05),
+        followed("Its twin", 800, 0.6),
+    )
+    one = followed("InstaFlow", 0, 0, steps=1)
+    broken = replace(curved, title="Broken", trajectory=None)
+    assert in_words([one, straight, broken, curved, alike]) == " ".join(
+        (
+            "Pocket SD bends (S = 812): one step would miss by 61% of the way, and its estimate goes on",
+            "changing. Its twin is about as straight (S = 800): one step would miss by 60% of the way, and",
+            "its estimate goes on changing.",
+            "2-RF is 14 times straighter (S = 58): one step lands where 25 do, to within 5% of the way.",
+            "InstaFlow takes a single step, a straight line by construction.",
+        )
+    )
+    assert in_words([followed("2-RF", 5.8, 0.001, 8)]) == (
+        "2-RF stays close to a straight line (S = 5.8): one step lands where 8 do, to within 1% of the way."
+    )
+    assert in_words([broken]) == ""
+
+
+def test_a_defect_is_named_by_its_kind(own_app):
+    own_app.worker.close()
+    (found,) = results(trajectory(own_app, wish("tiny-2rf")))
+    assert found.attempt.error == "tiny-2rf failed (RuntimeError)."
