@@ -1,1 +1,3 @@
-"""The page: one file a tab, one for assembly, one for the theme; what it does is in rf_app.workflows."""
+"""The page: a folder for each tab, parts that several have, assembly and theme; what it does is in
+rf_app.actions.
+"""
