@@ -193,7 +193,8 @@ def test_accumulated_draws_are_averaged(tmp_path: Path) -> None:
         x = torch.arange(3 * draw, 3 * draw + 3).float()[:, None].expand(-1, 2)
         return (model(x) - 1).square().mean()
 
-    at_once = train(LoopConfig(tmp_path / "a", 4, 1e-2, warmup=1), nn.Linear(2, 1), whole).state_dict()
+    config = LoopConfig(tmp_path / "a", 4, 1e-2, warmup=1, checkpoint_every=2)
+    at_once = train(config, nn.Linear(2, 1), whole).state_dict()
     parts = weights_after(tmp_path / "b", 4, accumulate=3)
     assert all(torch.allclose(parts[name], at_once[name], atol=1e-6) for name in at_once)
     losses = [events.read(tmp_path / name / "events.jsonl")[-1]["loss"] for name in "ab"]

@@ -14,10 +14,9 @@ def accelerator_in(precision: Precision | None) -> Accelerator:
     """
     if precision == "auto":
         precision = "bf16" if quick_in_bfloat16() else "no"
-    try:
-        return Accelerator(mixed_precision=precision)
-    except ValueError as error:
-        raise UserError(f"--precision {precision}: {error}") from None
+    if precision == "fp16" and not torch.accelerator.is_available():  # accelerate would take float32
+        raise UserError("--precision fp16 needs a GPU, and there is none: give bf16 or no.")
+    return Accelerator(mixed_precision=precision)
 
 
 def quick_in_bfloat16() -> bool:
