@@ -16,7 +16,7 @@ from rf_app.plugins.checkpoint import short
 from rf_app.registry.catalogue import catalogue, obstacle
 from rf_app.registry.checking import WEIGHTS
 from rf_app.registry.folders import Registry
-from rf_app.workflows import importing
+from rf_app.workflows import importing, report
 from rf_app.workflows.importing import Options, id_of, import_model
 from tests.jobs.test_queue import database, until  # noqa: F401
 from tests.single_file import save_single_file
@@ -110,7 +110,7 @@ def cut_off(registry, elsewhere, monkeypatch):
     cut = unet.stat().st_size // 2
     staging = registry.folders[-1] / ".imports" / "mine"
 
-    class Cut(importing.Report):
+    class Cut(report.Report):
         def __call__(self, done, of, text):
             super().__call__(done, of, text)
             if any(part.stat().st_size > cut for part in staging.rglob(f"{unet.name}.part")):
@@ -118,7 +118,7 @@ def cut_off(registry, elsewhere, monkeypatch):
 
     with monkeypatch.context() as patched:
         patched.setattr(importing, "CHUNK", 2**16)
-        patched.setattr(importing, "Report", Cut)
+        patched.setattr(report, "Report", Cut)
         with pytest.raises(KeyboardInterrupt):
             bring_in(registry, Options(str(elsewhere), id="mine"))
     assert list(staging.rglob("*.part"))
