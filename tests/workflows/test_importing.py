@@ -7,7 +7,6 @@ import shutil
 
 import pytest
 import torch
-from rf_app.workflows.importing import Options, id_of, import_model
 from safetensors.torch import load_file, save_file
 
 from rf_app.errors import UserError
@@ -16,8 +15,9 @@ from rf_app.jobs.progress import progress
 from rf_app.plugins.checkpoint import short
 from rf_app.registry.catalogue import catalogue, obstacle
 from rf_app.registry.checking import WEIGHTS
-from rf_app.registry.models import Registry
-from rf_app.workflows import importing
+from rf_app.registry.folders import Registry
+from rf_app.workflows import importing, report
+from rf_app.workflows.importing import Options, id_of, import_model
 from tests.jobs.test_queue import database, until  # noqa: F401
 from tests.single_file import save_single_file
 
@@ -73,7 +73,7 @@ def test_a_folder_is_taken_without_what_is_no_part_of_a_model(registry, elsewher
     card = registry.card("my-model-v2")
     assert (card.kind, card.resolution, card.license, card.steps) == ("diffusion", 96, "mit", 25)
     assert str(elsewhere.parent) not in (folder / "README.md").read_text()
-    assert not (registry.models[-1] / ".imports" / "my-model-v2").exists()
+    assert not (registry.folders[-1] / ".imports" / "my-model-v2").exists()
     assert elsewhere.joinpath("unet", "diffusion_pytorch_model.bin").exists()  # nothing is changed there
 
 
@@ -108,9 +108,9 @@ def cut_off(registry, elsewhere, monkeypatch):
     """An import that ended in the middle of its largest file; after how many bytes of it."""
     unet = elsewhere / UNET
     cut = unet.stat().st_size // 2
-    staging = registry.models[-1] / ".imports" / "mine"
+    staging = registry.folders[-1] / ".imports" / "mine"
 
-    class Cut(importing.Report):
+    class Cut(report.Report):
         def __call__(self, done, of, text):
             super().__call__(done, of, text)
             if any(part.stat().st_size > cut for part in staging.rglob(f"{unet.name}.part")):
@@ -118,7 +118,7 @@ def cut_off(registry, elsewhere, monkeypatch):
 
     with monkeypatch.context() as patched:
         patched.setattr(importing, "CHUNK", 2**16)
-        patched.setattr(importing, "Report", Cut)
+        patched.setattr(report, "Report", Cut)
         with pytest.raises(KeyboardInterrupt):
             bring_in(registry, Options(str(elsewhere), id="mine"))
     assert list(staging.rglob("*.part"))
@@ -188,7 +188,7 @@ def test_a_flow_of_the_original_s_folders_gets_our_scheduler(registry, elsewhere
 def test_what_cannot_be_brought_in(registry, elsewhere, changes, message):
     with pytest.raises(UserError, match=message):
         bring_in(registry, Options(**{"source": str(elsewhere)} | changes))
-    assert not (registry.models[-1]).exists()
+    assert not (registry.folders[-1]).exists()
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_what_is_not_whole_never_appears(registry, elsewhere, spoil, message):
     with pytest.raises(UserError, match=message):
         bring_in(registry, Options(str(elsewhere), id="mine"))
     assert "mine" not in [card.id for card in registry.cards()]
-    assert not (registry.models[-1] / "mine").exists()
+    assert not (registry.folders[-1] / "mine").exists()
 
 
 def test_ids_are_made_from_names():
@@ -226,7 +226,7 @@ def test_one_that_nobody_waits_for_ends_and_is_gone_on_with(registry, elsewhere,
     monkeypatch.setattr(importing, "CHUNK", 1)
     first = import_model(registry, Options(str(elsewhere), id="mine"))
     next(first)  # begins
-    staging = registry.models[-1] / ".imports" / "mine"
+    staging = registry.folders[-1] / ".imports" / "mine"
     until(lambda: list(staging.rglob("*.part")), "the copying")
     first.close()
     monkeypatch.setattr(importing, "CHUNK", 2**20)
@@ -252,7 +252,7 @@ def test_as_a_job_it_fails_is_resumed_and_done(registry, elsewhere, database):  
     until(lambda: not database.job(job.id).under_way)
     assert database.job(job.id).state == "done", database.job(job.id).said
     assert registry.card("mine").kind == "one-step"
-    assert not (registry.models[-1] / ".imports" / "mine").exists()
+    assert not (registry.folders[-1] / ".imports" / "mine").exists()
     assert progress(database, database.job(job.id)).share == 1
 
 
@@ -260,7 +260,7 @@ def test_a_dropped_job_takes_what_has_arrived_with_it(registry, elsewhere, datab
     (elsewhere / "scheduler" / "scheduler_config.json").unlink()
     job = importing.start(database, registry, Options(str(elsewhere), "mine"))
     until(lambda: database.job(job.id).state == "failed")
-    staging = registry.models[-1] / ".imports" / "mine"
+    staging = registry.folders[-1] / ".imports" / "mine"
     assert staging.is_dir()
     queue.delete(database, job.id)
     assert not staging.exists()
@@ -269,7 +269,7 @@ def test_a_dropped_job_takes_what_has_arrived_with_it(registry, elsewhere, datab
 def test_an_import_that_an_earlier_version_began_is_gone_on_with(registry, elsewhere, monkeypatch):
     """Its staging folder held the wish, a progress and a log beside what had arrived."""
     cut = cut_off(registry, elsewhere, monkeypatch)
-    staging = registry.models[-1] / ".imports" / "mine"
+    staging = registry.folders[-1] / ".imports" / "mine"
     (staging / "wish.json").write_text(json.dumps({"source": str(elsewhere), "id": "mine"}))
     (staging / "progress.json").write_text(
         json.dumps({"pid": 7, "done": 1, "of": 2, "text": "", "error": ""})

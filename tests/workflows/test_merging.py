@@ -18,7 +18,7 @@ def options(**more) -> Options:
 def test_it_says_how_many_tensors_are_done(tiny_registry: Registry) -> None:
     *said, folder = merging.merge_model(tiny_registry, options())
     last = [each for each in said if each][-1]
-    assert last.text == f"Adding, {last.of} of {last.of} tensors"
+    assert last.text == f"Adding, {last.done} of {last.of} tensors"
     assert folder == tiny_registry.folder("merged")
 
 
