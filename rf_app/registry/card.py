@@ -116,7 +116,7 @@ def write_card(folder: Path, card: Card) -> None:
     card_of(type(card), card.id, vars(card))
     block = {name: getattr(card, name) for name in card.BLOCK}
     front: dict[str, Any] = {"license": card.license}
-    if card.base_model:
+    if card.base_model is not None:
         front["base_model"] = card.base_model
     front |= {"library_name": "diffusers", "pipeline_tag": "text-to-image", "tags": card.tags}
     front |= {name: getattr(card, own) for own, name in card.FRONT.items()}

@@ -186,7 +186,7 @@ class Store(Generic[CardT]):
         found: dict[str, Path] = {}
         for root in self.folders:
             with suppress(OSError), os.scandir(root) as entries:  # it need not be there
-                for name in sorted(each.name for each in entries if each.name[0] != "." and each.is_dir()):
+                for name in sorted(each.name for each in entries if each.name[0] != "." and _is_folder(each)):
                     found.setdefault(name, root / name)
         return list(found.values())
 
@@ -196,6 +196,12 @@ class Store(Generic[CardT]):
     def _refuse_bundled(self, id: str, done: str) -> None:
         if self.is_bundled(id):
             raise UserError(f"{id!r} came with the program and cannot be {done}.")
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    with suppress(OSError):  # a link to itself
+        return entry.is_dir()
+    return False
 
 
 def _printable(text: str) -> str:

@@ -117,6 +117,8 @@ def test_a_store_with_bad_cards_lists_the_others(store: type[Store], tmp_path: P
             good.replace("  measured:", f"  measured:\n    extra: {value}\n    more:", 1), encoding="utf-8"
         )
     (root / "no id").mkdir()
+    (root / "loop").symlink_to(root / "loop")
+    (root / "README.md").write_text("no folder")
     (root / b"latin-\xe9".decode("utf-8", "surrogateescape")).mkdir()
     for _ in range(2):
         here = store([ASSETS / store.FOLDER, root])
