@@ -7,6 +7,9 @@ import shutil
 
 import pytest
 import torch
+from rf_app.registry.folders import Registry
+from rf_app.workflows import importing, report
+from rf_app.workflows.importing import Options, id_of, import_model
 from safetensors.torch import load_file, save_file
 
 from rf_app.errors import UserError
@@ -15,9 +18,6 @@ from rf_app.jobs.progress import progress
 from rf_app.plugins.checkpoint import short
 from rf_app.registry.catalogue import catalogue, obstacle
 from rf_app.registry.checking import WEIGHTS
-from rf_app.registry.folders import Registry
-from rf_app.workflows import importing, report
-from rf_app.workflows.importing import Options, id_of, import_model
 from tests.jobs.test_queue import database, until  # noqa: F401
 from tests.single_file import save_single_file
 

@@ -1,13 +1,13 @@
 """A merge as a job: what it makes, what it says meanwhile, and that it can be stopped."""
 
 import pytest
+from rf_app.workflows import merging
 
 from rf_app.errors import UserError
 from rf_app.jobs import queue
 from rf_app.jobs.progress import progress
 from rf_app.plugins.deltas import Options
 from rf_app.registry.models import Registry
-from rf_app.workflows import merging
 from tests.jobs.test_queue import database, until  # noqa: F401
 
 
