@@ -48,7 +48,7 @@ def test_what_evaluate_writes_is_read(tmp_path):
         "no table",
         {},
         {"guidance": 1, "fid": "low", "fidelity": {"mean": 1}, "seconds_per_image": 1},
-        {"guidance": 1, "fid": float("nan"), "fidelity": {"mean": 1}, "seconds_per_image": 1},
+        {"guidance": 1, "fid": "nan", "fidelity": {"mean": 1}, "seconds_per_image": "inf"},
         {"guidance": 1, "fid": 1, "fidelity": 1, "seconds_per_image": 1},
         {"guidance": 1, "fid": 1, "fidelity": {"mean": 1}, "seconds_per_image": 0},
         {"guidance": None, "fid": 1, "fidelity": {"mean": 1}, "seconds_per_image": 1},
