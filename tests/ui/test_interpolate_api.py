@@ -1,7 +1,6 @@
 """The `/interpolate` endpoint through gradio's own client."""
 
 import json
-import tempfile
 from pathlib import Path
 
 import av
@@ -15,6 +14,7 @@ from rf_app.actions.interpolate import interpolate
 from rf_app.actions.run import results
 from rf_app.pipeline.png import read_png_settings
 from tests.settled import until
+from tests.ui.conftest import answering
 
 
 @pytest.fixture(scope="module")
@@ -75,14 +75,13 @@ def test_a_picture_in_between_is_that_of_the_action(client, app, count, position
     assert read_png_settings(path)["interpolation"]["position"] == place
 
 
-def test_it_ends_with_the_one_who_asked(client, tmp_path, monkeypatch):
-    """Minutes of work, left after the first news of it."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+def test_it_ends_with_the_one_who_asked(client, gate):
     wish = {"prompts": ["a lake", "a tent"], "frames": 600, "model": "tiny-sd", "steps": 100}
     job = client.submit(**wish, api_name="/interpolate")
-    until(lambda: list(tmp_path.glob(".*.part")))
+    gate.under_way()
     job.cancel()
-    until(lambda: not list(tmp_path.iterdir()))
+    until(lambda: not answering())
+    assert gate.steps_after_all() <= 2
 
 
 @pytest.mark.parametrize(
