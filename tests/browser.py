@@ -11,7 +11,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from tests.settled import PATIENCE, settled, watch
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -83,18 +85,31 @@ def served(studio: "Studio") -> Iterator[str]:
 
 
 @contextmanager
-def visiting(browser: "Browser", address: str) -> Iterator["Page"]:
-    """A fresh visitor of the page at `address`, who has the first picture in front of them."""
+def visiting(browser: "Browser", address: str, **options: Any) -> Iterator["Page"]:
+    """A fresh visitor of the page at `address`, who has the first picture in front of them.
+
+    options: for the browser's context, a colour scheme say.
+    """
     from playwright.sync_api import expect
 
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, accept_downloads=True)
-    context.set_default_timeout(60_000)
-    expect.set_options(timeout=60_000)  # a busy machine may be slow, and no test decides by time
+    window = {"viewport": {"width": 1440, "height": 900}, "accept_downloads": True}
+    context = browser.new_context(**window | options)
+    watch(context)
+    context.set_default_timeout(PATIENCE)
+    expect.set_options(timeout=PATIENCE)
     visitor = context.new_page()
     visitor.goto(address)
-    expect(visitor.locator("#stage .total")).to_be_visible()
+    arrived(visitor)
     yield visitor
     context.close()
+
+
+def arrived(page: "Page") -> None:
+    """Wait for the first picture of a page that was just opened, and for all that comes with it."""
+    from playwright.sync_api import expect
+
+    expect(page.locator("#stage .total")).to_be_visible()
+    settled(page)
 
 
 if __name__ == "__main__":

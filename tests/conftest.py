@@ -23,8 +23,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_home(tmp_path_factory):
-    """The user's folder of all tests: nothing of theirs gets into ~/.instaflow, nothing of it into them."""
+    """The user's folder of all tests: nothing of theirs gets into ~/.instaflow, nothing of it into them.
+
+    Gradio's files have a folder, too, which two workers do not share.
+    """
     os.environ["INSTAFLOW_HOME"] = str(tmp_path_factory.mktemp("home"))
+    os.environ["GRADIO_TEMP_DIR"] = str(tmp_path_factory.mktemp("gradio"))
 
 
 @pytest.fixture(autouse=True)

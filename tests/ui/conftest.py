@@ -1,6 +1,7 @@
 """The page on the tiny models, served once, and a headless Chromium to look at it."""
 
 import os
+import threading
 
 import pytest
 from PIL import Image, ImageDraw
@@ -42,6 +43,33 @@ def url(studio, tmp_path_factory):
     _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, mcp_server=True, **launch_options())
     yield address
     page.close(verbose=False)
+
+
+@pytest.fixture
+def hold(studio):
+    """Call it, and the worker is busy until what it returns is called."""
+    release, threads = threading.Event(), []
+
+    def let_go():
+        release.set()
+        for thread in threads:
+            thread.join()
+
+    def begin():
+        begun = threading.Event()
+
+        def wait(*_):
+            begun.set()
+            release.wait(120)
+
+        wish = GenerateRequest("a lake", "tiny-instaflow")
+        threads.append(threading.Thread(target=studio.generate, args=(wish, False, wait)))
+        threads[0].start()
+        assert begun.wait(60)
+        return let_go
+
+    yield begin
+    let_go()
 
 
 @pytest.fixture

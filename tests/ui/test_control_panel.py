@@ -12,6 +12,8 @@ from playwright.sync_api import expect
 from rf_app.plugins.picture import encode_map, read_base64, read_picture
 from rf_app.plugins.preprocessors import condition_map
 from rf_app.ui.control_panel import PNG_URL
+from tests.browser import arrived
+from tests.settled import settled
 from tests.ui.test_page import FIRST_PROMPT, IMAGE, ask, download, drop, shows
 
 MAP = "#control-1-map img"
@@ -21,11 +23,13 @@ ON = "#control-1-on input"
 def open_panel(page):
     page.get_by_text("Follow a drawing or picture").click()
     expect(page.locator("#control-1-sketch canvas")).to_be_visible()
+    settled(page)
 
 
 def stroke(page, *points, unit=1):
     """Draw through points given as shares of the board's width and height."""
     board = page.locator(f"#control-{unit}-sketch canvas")
+    settled(page)  # nothing above the board grows any more
     board.scroll_into_view_if_needed()
     box = board.bounding_box()
     places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
@@ -37,10 +41,10 @@ def stroke(page, *points, unit=1):
 
 
 def drawn(page, *points):
-    """A stroke, whose end the map shows: it is seen while the pen still moves, too."""
+    """A stroke, whose end the map shows."""
     stroke(page, *points)
-    while not near(pixels(page.locator(MAP))[..., 0], *points[-1]).any():
-        page.wait_for_timeout(50)
+    settled(page)
+    assert near(pixels(page.locator(MAP))[..., 0], *points[-1]).any()
 
 
 def near(image, x, y):
@@ -57,18 +61,21 @@ def pixels(locator):
 
 def picture(page):
     """The address of the picture on the stage, which changes with its pixels and settings."""
+    settled(page)
     return page.locator(IMAGE).get_attribute("src")
 
 
 def changed(page, before):
-    expect(page.locator(IMAGE)).not_to_have_attribute("src", before)
-    return picture(page)
+    now = picture(page)
+    assert now != before
+    return now
 
 
 def set_number(page, id, value):
     field = page.locator(f"#{id} input[type=number]")
     field.fill(str(value))
     field.press("Tab")
+    settled(page)
 
 
 def test_a_line_is_drawn_and_followed_and_without_it_the_pixels_are_the_old_ones(page):
@@ -80,7 +87,7 @@ def test_a_line_is_drawn_and_followed_and_without_it_the_pixels_are_the_old_ones
     expect(page.locator("#control-1-preprocessor input")).to_have_value("Lines of a drawing")
     changed(page, plain)
     page.uncheck(ON)
-    expect(page.locator(IMAGE)).to_have_attribute("src", plain)
+    assert picture(page) == plain
     lines = np.argwhere(pixels(page.locator(MAP))[..., 0] > 127)
     assert len(lines) > 100
     for y, x in lines:  # two straight strokes, from (10, 86) up to (48, 19) and down to (86, 86)
@@ -88,12 +95,12 @@ def test_a_line_is_drawn_and_followed_and_without_it_the_pixels_are_the_old_ones
     page.check(ON)
     followed = changed(page, plain)
     page.uncheck(ON)
-    expect(page.locator(IMAGE)).to_have_attribute("src", plain)
+    assert picture(page) == plain
     page.check(ON)
-    expect(page.locator(IMAGE)).to_have_attribute("src", followed)
+    assert picture(page) == followed
     page.locator("#control-1-sketch .clear").click()
     expect(page.locator("#control-1-map .blank")).to_be_visible()
-    expect(page.locator(IMAGE)).to_have_attribute("src", plain)
+    assert picture(page) == plain
     page.locator("#control-1-sketch .undo").click()
     expect(page.locator(MAP)).to_be_visible()
     changed(page, plain)
@@ -148,6 +155,7 @@ def test_an_uploaded_picture_is_turned_and_cut_square_and_a_bad_one_named(page, 
     exif[0x0112] = 6  # to be turned clockwise: the white half comes to the top
     photograph.save(tmp_path / "photograph.jpg", quality=95, exif=exif)
     page.set_input_files("#control-1-sketch input[type=file]", tmp_path / "photograph.jpg")
+    settled(page)
     expect(page.locator(MAP)).to_be_visible()
     found = pixels(page.locator(MAP))[..., 0] > 0
     rows = np.flatnonzero(found.mean(1) > 0.9)
@@ -174,10 +182,11 @@ def test_a_saved_picture_brings_its_controls_back(page):
     before = picture(page)
     name, content = download(page)
     page.reload()
+    arrived(page)
     shows(page, FIRST_PROMPT)
     drop(page, name, content)
     shows(page, "a lake")
-    expect(page.locator(IMAGE)).to_have_attribute("src", before)  # the very same picture
+    assert picture(page) == before  # the very same picture
     expect(page.locator(MAP)).to_be_visible()
     expect(page.locator("#control-1-preprocessor input")).to_have_value("None: it is a map")
     page.uncheck(ON)
@@ -192,17 +201,13 @@ def test_it_goes_along_to_compare_and_interpolate_and_can_be_switched_off_there(
     followed = decoded(changed(page, before))
 
     def switched_off(box, image):
-        was = page.locator(image).get_attribute("src")
         page.uncheck(box)
-        page.wait_for_function(
-            "([image, was]) => document.querySelector(image)?.src.startsWith('data:')"
-            " && document.querySelector(image).src !== was",
-            arg=[image, was],
-        )
+        settled(page)
         assert not np.array_equal(pixels(page.locator(image)), followed)
 
     page.locator("#stage").get_by_role("button", name="Compare").click()
     side = "#side-2 .side-picture.done img"
+    settled(page)
     expect(page.locator("#compare-followed")).to_contain_text("tiny-canny at 1")
     expect(page.locator(side)).to_have_attribute("alt", "a red tent")
     assert np.array_equal(pixels(page.locator(side)), followed)
@@ -211,13 +216,9 @@ def test_it_goes_along_to_compare_and_interpolate_and_can_be_switched_off_there(
     page.click("#generate-tab-button")
     page.locator("#stage").get_by_role("button", name="Interpolate").click()
     expect(page.locator("#interpolate-followed")).to_contain_text("tiny-canny at 1")
+    settled(page)
     frame = "#scrubber .pad img"
     expect(page.locator("#scrubber .send")).to_be_enabled()
-    page.wait_for_function(
-        "frame => { const open = document.querySelector('#scrubber .send').dataset.settings;"
-        " return open && JSON.parse(open)?.control?.length === 1; }",
-        arg=frame,
-    )
     assert np.array_equal(pixels(page.locator(frame)), followed)
     switched_off("#interpolate-followed input", frame)
 
@@ -239,6 +240,7 @@ def test_what_is_no_controlnet_is_named_with_the_reason(own_page, tiny_registry)
     (folder / "tiny-canny").rename(folder / "My <b>Canny")
     (folder / "tiny-depth" / "config.json").unlink()
     own_page.reload()
+    arrived(own_page)
     own_page.get_by_text("Follow a drawing or picture").click()
     problems = own_page.locator("#control-problems li")
     expect(problems).to_have_text(

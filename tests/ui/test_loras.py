@@ -1,7 +1,6 @@
 """LoRAs on the page, in headless Chromium: uploaded, seen, kept, taken off again."""
 
 import base64
-import time
 from io import BytesIO
 
 import pytest
@@ -12,6 +11,8 @@ from rf_app.pipeline.png import read_settings
 from rf_app.registry.loading import load
 from rf_app.registry.loras import WEIGHTS, LoraCard, write_lora_card
 from tests.plugins.lora_files import as_kohya, random_lora, write
+from tests.browser import visiting
+from tests.settled import settled, until
 from tests.ui.test_page import IMAGE, PROMPT, ask, download, shows
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -38,12 +39,14 @@ def registered(studio):
 
 
 def picture(page):
+    settled(page)
     return page.locator(IMAGE).get_attribute("src")
 
 
 def pixels_change(page, before):
-    expect(page.locator(IMAGE)).not_to_have_attribute("src", before)
-    return picture(page)
+    now = picture(page)
+    assert now != before
+    return now
 
 
 def row(page, title):
@@ -100,6 +103,7 @@ def test_upload_see_the_style_remove_see_the_original(page, files, tmp_path):
 def test_several_are_dropped_at_once_and_a_pickle_is_refused(page, files):
     before = picture(page)
     drop_all(page, files / "Woodcut.safetensors", files / "evil.safetensors", files / "Neon.safetensors")
+    settled(page)
     expect(page.locator("#loras .lora")).to_have_count(2)
     expect(page.get_by_text("evil.safetensors: This is a pickle")).to_be_visible()
     pixels_change(page, before)
@@ -108,6 +112,7 @@ def test_several_are_dropped_at_once_and_a_pickle_is_refused(page, files):
 def test_trigger_words_are_text_and_a_click_adds_them_to_the_prompt(page, files):
     page.on("dialog", lambda dialog: pytest.fail("HTML of a LoRA was run"))
     page.set_input_files("#lora-box input[type=file]", files / "Woodcut.safetensors")
+    settled(page)
     words = f"woodcut style {HOSTILE}"
     row(page, "Woodcut").get_by_role("button", name="woodcut style").click()
     assert page.input_value(PROMPT).endswith(words)
@@ -118,6 +123,7 @@ def test_trigger_words_are_text_and_a_click_adds_them_to_the_prompt(page, files)
 def test_one_is_picked_from_the_list_and_sent_along(page):
     before = picture(page)
     page.get_by_label("LoRA", exact=True).click()
+    settled(page)  # the list is asked for when it is opened
     page.get_by_role("option", name="Ink drawing").click()
     style = pixels_change(page, before)
     expect(row(page, "Ink drawing")).to_contain_text("in ink")
@@ -128,14 +134,15 @@ def test_one_is_picked_from_the_list_and_sent_along(page):
     between = page.locator("#interpolate-loras .lora")
     expect(between).to_contain_text("Ink drawing")
     # The same pixels, but for the settings that the file carries.
-    wait_until(lambda: pixels(page, "#scrubber img") == decoded(style))
+    assert pixels(page, "#scrubber img") == decoded(style)
     between.get_by_role("checkbox").uncheck()
-    wait_until(lambda: pixels(page, "#scrubber img") == decoded(before))
+    assert pixels(page, "#scrubber img") == decoded(before)
 
 
 def test_a_copy_elsewhere_offers_no_button_that_nobody_hears(page, files):
     page.set_input_files("#lora-box input[type=file]", files / "Woodcut.safetensors")
     expect(row(page, "Woodcut").get_by_role("button", name="Keep")).to_be_visible()
+    settled(page)
     for tab in ("compare", "interpolate"):
         page.get_by_role("tab", name="Generate").click()
         page.locator(f"#stage .send[data-send={tab}]").first.click()
@@ -145,26 +152,25 @@ def test_a_copy_elsewhere_offers_no_button_that_nobody_hears(page, files):
 
 
 def decoded(url):
-    return Image.open(BytesIO(base64.b64decode(url.partition(",")[2]))).tobytes() if url else b""
+    return Image.open(BytesIO(base64.b64decode(url.partition(",")[2]))).tobytes()
 
 
 def pixels(page, selector):
+    settled(page)
     return decoded(page.locator(selector).get_attribute("src"))
 
 
 def test_what_is_kept_is_there_for_everybody(page, files, studio, browser, url):
     page.set_input_files("#lora-box input[type=file]", files / "Neon.safetensors")
+    settled(page)
     row(page, "Neon").get_by_role("button", name="Keep").click()
     expect(page.get_by_text("is in the list of LoRAs now")).to_be_visible()
     assert studio.worker.loras.card("neon").title == "Neon"
-    context = browser.new_context()
-    context.set_default_timeout(60_000)
-    other = context.new_page()
-    other.goto(url)
-    other.get_by_label("LoRA", exact=True).click()
-    expect(other.get_by_role("option", name="Neon", exact=True)).to_be_visible()
-    expect(other.get_by_role("option", name="(uploaded)")).to_have_count(0)
-    context.close()
+    with visiting(browser, url) as other:
+        other.get_by_label("LoRA", exact=True).click()
+        settled(other)
+        expect(other.get_by_role("option", name="Neon", exact=True)).to_be_visible()
+        expect(other.get_by_role("option", name="(uploaded)")).to_have_count(0)
 
 
 def test_uploads_go_with_their_page(page, files, studio, monkeypatch):
@@ -176,13 +182,5 @@ def test_uploads_go_with_their_page(page, files, studio, monkeypatch):
     assert [path.suffix for path in folder.iterdir()] == [".safetensors"]
     monkeypatch.setattr(uploads, "grace", 0.0)
     page.context.close()
-    wait_until(lambda: not folder.exists())
+    until(lambda: not folder.exists())
     assert session not in uploads._sessions
-
-
-def wait_until(done):
-    for _ in range(600):
-        if done():
-            return
-        time.sleep(0.1)
-    pytest.fail("it did not happen within a minute")

@@ -2,13 +2,13 @@
 
 import base64
 import re
-import threading
 
 import pytest
 from playwright.sync_api import expect
 
 from rf_app.pipeline.png import read_settings
-from rf_app.pipeline.requests import GenerateRequest
+from tests.browser import arrived, visiting
+from tests.settled import settled, watch
 from tests.ui.conftest import EXAMPLES
 
 IMAGE = "#stage img"
@@ -22,13 +22,15 @@ def number(page, name):
 
 
 def ask(page, text):
-    """Type a prompt and press Enter."""
+    """Type a prompt, press Enter, and wait until both have been answered."""
     page.fill(PROMPT, text)
     page.press(PROMPT, "Enter")
+    settled(page)
 
 
 def shows(page, text):
-    """Wait for the picture of a prompt."""
+    """The picture at the end of all that was asked for is one of this prompt."""
+    settled(page)
     expect(page.locator(IMAGE).first).to_have_attribute("alt", text)
 
 
@@ -36,6 +38,7 @@ def choose(page, title):
     """Choose a model in the list."""
     page.click("#model input")
     page.get_by_role("option", name=title).click()
+    settled(page)
 
 
 def drop(page, name, content):
@@ -61,6 +64,7 @@ def download(page):
 
 def test_it_opens_with_a_picture_and_asks_nobody_else(browser, url):
     context = browser.new_context()
+    watch(context)
     page = context.new_page()
     asked, failed = [], []
     page.on("request", lambda request: asked.append(request.url))
@@ -77,9 +81,9 @@ def test_it_opens_with_a_picture_and_asks_nobody_else(browser, url):
 
 def test_enter_draws_a_new_seed_and_the_saved_picture_carries_its_settings(page, tmp_path):
     ask(page, "a red tent")
-    expect(page.locator(IMAGE)).not_to_have_attribute("data-seed", str(FIRST_SEED))
     shows(page, "a red tent")
     seed = page.locator(IMAGE).get_attribute("data-seed")
+    assert seed != str(FIRST_SEED)
     expect(number(page, "seed")).to_have_value(seed)
     name, content = download(page)
     assert name == f"instaflow-a-red-tent-{seed}.png"
@@ -102,9 +106,11 @@ def test_a_locked_seed_stays_and_the_dice_changes_it(page):
     shows(page, "a mountain")
     expect(page.locator(IMAGE)).to_have_attribute("data-seed", str(FIRST_SEED))
     page.get_by_role("button", name="Another seed").click()
+    settled(page)
     expect(number(page, "seed")).not_to_have_value(str(FIRST_SEED))
     expect(page.locator(IMAGE)).to_have_attribute("data-seed", str(FIRST_SEED))  # not live: nothing drawn
     page.get_by_label("Live").check()
+    settled(page)
     expect(page.locator(IMAGE)).to_have_attribute("data-seed", number(page, "seed").input_value())
 
 
@@ -124,8 +130,10 @@ def test_a_saved_picture_dropped_on_the_page_brings_everything_back(page):
     name, content = download(page)
 
     page.reload()
+    arrived(page)
     shows(page, FIRST_PROMPT)
     drop(page, name, content)
+    settled(page)
     expect(page.locator(PROMPT)).to_have_value("a lake")
     expect(page.locator("#model input")).to_have_value("Tiny 2Rf")
     expect(number(page, "steps")).to_have_value("6")
@@ -144,29 +152,39 @@ def test_a_saved_picture_dropped_on_the_page_brings_everything_back(page):
 )
 def test_a_file_that_is_no_picture_changes_nothing_but_says_so(page, name, content, message):
     drop(page, name, content)
+    settled(page)
     expect(page.locator(".toast-body")).to_contain_text(message)
     expect(page.locator(PROMPT)).to_have_value(FIRST_PROMPT)
 
 
-def test_live_typing_ends_with_the_last_text_and_queues_nothing_stale(page, studio):
+def test_live_typing_ends_with_the_last_text_and_queues_nothing_stale(page, hold):
     """While the worker is held up, all of the typing comes down to two pictures, first and last."""
     asked = []
     page.on("request", lambda request: asked.append(request.post_data) if "queue/join" in request.url else 0)
-    release = threading.Event()
-    held = threading.Thread(
-        target=studio.generate,
-        args=(GenerateRequest("a lake", "tiny-instaflow"), False, lambda done, of: release.wait(60)),
-    )
-    held.start()
+    let_go = hold()
     page.fill(PROMPT, "")
     page.locator(PROMPT).press_sequentially("a red tent near a lake")
-    release.set()
-    held.join()
+    let_go()
     shows(page, "a red tent near a lake")
     expect(number(page, "seed")).to_have_value(str(FIRST_SEED))  # typing keeps the seed
     wishes = [body for body in asked if '"live:' in body]
     assert len(wishes) in (2, 3)  # the emptied text, the first letter (unless they were one), the last text
     assert "a red tent near a lake" in wishes[-1]
+
+
+def test_nothing_is_settled_before_the_last_picture_is_there(page, hold):
+    """What these tests wait for: two pictures were asked for, and the worker has not even begun."""
+    let_go = hold()
+    page.fill(PROMPT, "a red tent")
+    page.press(PROMPT, "Enter")
+    page.evaluate("() => { window.over = false; settled(60_000).then(() => (over = true)); }")
+    page.evaluate("() => new Promise(resolve => setInterval(resolve, 1000))")
+    assert not page.evaluate("over")
+    let_go()
+    page.wait_for_function("over")
+    image = page.locator(IMAGE)
+    assert image.get_attribute("alt") == "a red tent"
+    assert image.get_attribute("data-seed") == number(page, "seed").input_value() != str(FIRST_SEED)
 
 
 def test_a_model_presets_steps_and_guidance(page):
@@ -238,6 +256,7 @@ def test_any_text_is_a_prompt_and_none_is_markup(page, text):
 @pytest.mark.parametrize("width", [390, 768, 1440])
 def test_nothing_sticks_out_on_any_screen(page, width):
     page.set_viewport_size({"width": width, "height": 844})
+    settled(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     box = page.locator(IMAGE).bounding_box()
     assert box["y"] + box["height"] < 844, "the first picture is on the first screen"
@@ -251,16 +270,12 @@ def test_nothing_sticks_out_on_any_screen(page, width):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out_from_its_ground(browser, url, scheme):
     """WCAG's contrast of 4.5 for the quiet text, in both schemes."""
-    context = browser.new_context(color_scheme=scheme)
-    page = context.new_page()
-    page.goto(url)
-    expect(page.locator("#masthead p")).to_be_visible()
-    text = page.locator("#masthead p").evaluate("element => getComputedStyle(element).color")
-    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    with visiting(browser, url, color_scheme=scheme) as page:
+        text = page.locator("#masthead p").evaluate("element => getComputedStyle(element).color")
+        ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
     light, dark = sorted((luminance(text), luminance(ground)), reverse=True)
     assert (light + 0.05) / (dark + 0.05) > 4.5
     assert (luminance(ground) < 0.2) == (scheme == "dark")
-    context.close()
 
 
 def luminance(colour):
