@@ -2,6 +2,7 @@
 
 import base64
 import io
+import itertools
 import json
 import re
 import threading
@@ -18,6 +19,8 @@ from playwright.sync_api import expect
 from rf_app.pipeline.interpolation import FrameRequest, KeyFrame
 from rf_app.pipeline.requests import GenerateRequest
 from rf_app.workflows.interpolate import EXAMPLES
+from tests.browser import arrived, visiting
+from tests.settled import settled, until
 from tests.ui.test_page import drop
 
 PICTURE = "#scrubber img"
@@ -33,11 +36,13 @@ def between(page):
 def opened(page):
     page.click("#interpolate-tab-button")
     expect(page.locator(PICTURE)).to_have_attribute("src", re.compile("^data:image/png"))
+    settled(page)
     return page
 
 
 def at(page, *position):
-    """Wait for the frame at a position."""
+    """The last frame that was asked for is the one at a position."""
+    settled(page)
     text = f"The picture at {', '.join(f'{share:.3f}' for share in position)} of the way"
     expect(page.locator(PICTURE)).to_have_attribute("alt", text)
 
@@ -48,12 +53,9 @@ def pixels(page):
 
 
 def shows(page, expected):
-    """Wait for the frame with these pixels."""
-    for _ in range(600):
-        if np.array_equal(pixels(page), expected):
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError("another picture is shown")
+    """The last frame that was asked for has these pixels."""
+    settled(page)
+    assert np.array_equal(pixels(page), expected)
 
 
 def drawn(studio, prompt, seed, model=MODEL):
@@ -67,19 +69,21 @@ def mixed(studio, keys, position, **values):
 def key(page, name, prompt, seed):
     page.fill(f"#key-{name} textarea", prompt)
     page.fill(f"#key-{name} input[type=number]", str(seed))
+    settled(page)
 
 
 def scrub(page, shares):
     """Drag the handle through these places; the last frame must be that of the last place."""
+    settled(page)
     box = page.locator("#scrubber input").bounding_box()
     thumb = 16  # its middle cannot reach the ends of the track
-    places = [box["x"] + thumb / 2 + share * (box["width"] - thumb) for share in shares]
-    page.mouse.move(places[0], box["y"] + box["height"] / 2)
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] / 2, middle)
     page.mouse.down()
-    for place in places:
-        page.mouse.move(place, box["y"] + box["height"] / 2)
-        page.wait_for_timeout(60)
+    for share in shares:
+        page.mouse.move(box["x"] + thumb / 2 + share * (box["width"] - thumb), middle)
     page.mouse.up()
+    settled(page)
 
 
 def test_it_opens_with_the_first_key_frame(between, studio):
@@ -92,6 +96,7 @@ def test_it_opens_with_the_first_key_frame(between, studio):
 def test_an_example_is_one_click(between, studio, name):
     square, keys = EXAMPLES[name]
     between.get_by_role("button", name=name, exact=True).click()
+    settled(between)
     prompts = between.locator("#interpolate .key-frame textarea:visible")
     expect(prompts).to_have_count(len(keys))
     for i, each in enumerate(keys):
@@ -108,15 +113,23 @@ def test_dragging_the_handle_changes_the_picture_and_ends_where_it_is(between):
         new MutationObserver(() => seen.add(image.src)).observe(image, { attributes: true });
         return seen; }"""
     )
-    scrub(between, [i / 30 for i in range(31)])
+    speed = between.locator("#scrubber .speed")
+
+    def to_and_fro():  # until pictures have come while it moved
+        for i in itertools.count():
+            if "frames/s" in speed.inner_text() and seen.evaluate("seen => seen.size") > 3:
+                break
+            yield abs(i % 60 - 30) / 30
+        yield 1
+
+    scrub(between, to_and_fro())
     at(between, 1)
-    assert seen.evaluate("seen => seen.size") > 3
-    expect(between.locator("#scrubber .speed")).to_contain_text("frames/s")
 
 
 def test_dragging_in_the_square(between, studio):
     name, (_, keys) = list(EXAMPLES.items())[3]
     between.get_by_role("button", name=name).click()
+    settled(between)
     expect(between.locator("#interpolate")).to_have_attribute("data-keys", "square")
     box = between.locator("#scrubber .pad").bounding_box()
     between.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
@@ -155,6 +168,7 @@ def test_a_model_of_many_steps_brings_its_settings_and_ends_where_the_handle_is(
     between.get_by_role("button", name="Red boat, blue boat").click()
     between.locator("#between-model input").click()
     between.get_by_role("option", name="Tiny Sd").click()
+    settled(between)
     steps = between.locator("#between-steps input[type=number]")
     expect(steps).to_have_value("4")
     _, keys = EXAMPLES["Red boat, blue boat"]
@@ -173,6 +187,7 @@ def test_a_key_frame_opens_in_generate_as_the_same_picture(between, studio):
     at(between, 0.5)
     _, keys = next(iter(EXAMPLES.values()))
     between.click("#scrubber .send")
+    settled(between)
     expect(between.locator("#prompt textarea")).to_have_value(keys[1].prompt)
     image = between.locator("#stage img")
     expect(image).to_have_attribute("alt", keys[1].prompt)
@@ -186,16 +201,16 @@ def test_a_saved_frame_dropped_on_the_tab_brings_everything_back(between):
     key(between, "d", "a mountain", 77)
     between.get_by_label("Straight (lerp)").check()
     scrub(between, [0.2, 0.4])
-    between.wait_for_timeout(500)
     before, alt = (between.locator(PICTURE).get_attribute(name) for name in ("src", "alt"))
     with between.expect_download() as download:
         between.click("#scrubber .save")
     content = download.value.path().read_bytes()
 
     between.reload()
-    expect(between.locator("#stage .total")).to_be_visible()
+    arrived(between)
     opened(between)
     drop(between, "frame.png", content)
+    settled(between)
     expect(between.locator("#key-d textarea")).to_have_value("a mountain")
     expect(between.locator("#key-d input[type=number]")).to_have_value("77")
     expect(between.get_by_label("Straight (lerp)")).to_be_checked()
@@ -206,9 +221,11 @@ def test_a_saved_frame_dropped_on_the_tab_brings_everything_back(between):
 def test_a_picture_of_generate_is_one_click_away(page, studio):
     page.fill("#prompt textarea", "a red tent")
     page.locator("#seed input[type=number]").fill("5")
-    image = page.locator('#stage img[alt="a red tent"][data-seed="5"]')
-    expect(image).to_be_visible()
+    settled(page)
+    expect(page.locator('#stage img[alt="a red tent"][data-seed="5"]')).to_be_visible()
     page.locator("#stage .send", has_text="Interpolate").click()
+    expect(page.locator(PICTURE)).to_have_attribute("src", re.compile("^data:image/png"))
+    settled(page)
     expect(page.locator("#key-a textarea")).to_have_value("a red tent")
     expect(page.locator("#key-a input[type=number]")).to_have_value("5")
     shows(page, drawn(studio, "a red tent", 5))
@@ -228,6 +245,7 @@ def test_a_picture_sent_from_another_tab_is_the_first_key_frame(between, studio)
     request = GenerateRequest("a red tent", "tiny-2rf", 2, 3.0, 5, 1, "a lake", "heun")
     picture = studio.generate(request).pictures[0]
     send(json.dumps(picture.settings))
+    settled(between)
     expect(between.locator("#key-a textarea")).to_have_value("a red tent")
     at(between, 0)
     shows(between, np.asarray(picture.image))
@@ -239,6 +257,7 @@ def test_a_video_is_made_shown_and_saved(between, tmp_path, label, form):
     between.get_by_role("button", name="Red boat, blue boat").click()
     between.get_by_label(label).check()
     between.fill("#video-frames input", "8")
+    settled(between)
     between.click("#video-make")
     shown = between.locator("#video-preview video" if form == "mp4" else "#video-preview img")
     expect(shown).to_be_visible()
@@ -261,6 +280,7 @@ def test_a_video_is_made_shown_and_saved(between, tmp_path, label, form):
 def test_the_video_of_a_square_goes_round_it(between, tmp_path):
     between.get_by_role("button", name="Four lands").click()
     between.fill("#video-frames input", "8")
+    settled(between)
     between.click("#video-make")
     expect(between.locator("#video-progress")).to_contain_text("8 frames")
     with between.expect_download() as download:
@@ -271,30 +291,26 @@ def test_the_video_of_a_square_goes_round_it(between, tmp_path):
         assert sum(1 for _ in video.decode(video=0)) == 8
 
 
-def unfinished():
-    """The folders of videos that are not whole; the encoder creates the file itself after some frames."""
-    folders = Path(get_upload_folder()).glob("?" * 32)
-    return {folder for folder in folders if not list(folder.glob("instaflow-*"))}
+def videos():
+    """The folders of all videos, also of those that are not whole."""
+    return set(Path(get_upload_folder()).glob("?" * 32))
 
 
 @pytest.mark.parametrize("how", ["cancel", "close"])
 def test_a_video_stops_when_told_or_left_and_leaves_nothing(between, how):
     between.locator("#between-steps input[type=number]").fill("50")
     between.fill("#video-frames input", "600")
-    before = unfinished()
+    settled(between)
+    before = videos()
     between.click("#video-make")
     expect(between.locator("#video-progress")).to_contain_text("left")
-    assert len(unfinished() - before) == 1
+    assert len(videos() - before) == 1
     if how == "cancel":
         between.click("#video-cancel")
         expect(between.locator("#video-progress")).to_contain_text("Stopped.")
     else:
         between.close()
-    for _ in range(600):
-        if unfinished() == before:
-            break
-        time.sleep(0.1)
-    assert unfinished() == before
+    until(lambda: videos() == before)
 
 
 def test_a_picture_under_way_ends_with_the_page(between, studio, monkeypatch):
@@ -329,38 +345,37 @@ def test_an_impossible_video_gets_its_message(between, count):
 def test_an_empty_key_frame_is_named_and_the_picture_stays(between, studio):
     before = between.locator(PICTURE).get_attribute("src")
     between.fill("#key-b textarea", " ")
+    settled(between)
     expect(between.locator("#scrubber .problem")).to_contain_text("Key frame 2: The prompt is empty")
     expect(between.locator(PICTURE)).to_have_attribute("src", before)
     between.click("#video-make")
     expect(between.locator(".toast-body").first).to_contain_text("Key frame 2: The prompt is empty")
     between.fill("#key-b textarea", '"><img src=x onerror="hacked=1">')
+    settled(between)
     expect(between.locator("#scrubber .problem")).to_be_empty()
     assert between.evaluate("typeof hacked") == "undefined"
 
 
 def test_two_windows_do_not_mix(between, browser, url, studio):
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    other = context.new_page()
-    other.goto(url)
-    expect(other.locator("#stage .total")).to_be_visible()
-    opened(other)
     ours = (KeyFrame("a lake", 1), KeyFrame("a red tent", 2))
     theirs = (KeyFrame("sunset", 3), KeyFrame("a mountain", 4))
-    for page, keys in ((between, ours), (other, theirs)):
-        page.get_by_role("button", name="Red boat, blue boat").click()
-        for name, each in zip("ab", keys, strict=True):
-            key(page, name, each.prompt, each.seed)
-    for page in (between, other, between, other):
-        scrub(page, [0.1, 0.3, 0.5])
-    shows(between, mixed(studio, ours, (0.5,)))
-    shows(other, mixed(studio, theirs, (0.5,)))
-    expect(between.locator("#key-a textarea")).to_have_value("a lake")
-    context.close()
+    with visiting(browser, url) as other:
+        opened(other)
+        for page, keys in ((between, ours), (other, theirs)):
+            page.get_by_role("button", name="Red boat, blue boat").click()
+            for name, each in zip("ab", keys, strict=True):
+                key(page, name, each.prompt, each.seed)
+        for page in (between, other, between, other):
+            scrub(page, [0.1, 0.3, 0.5])
+        shows(between, mixed(studio, ours, (0.5,)))
+        shows(other, mixed(studio, theirs, (0.5,)))
+        expect(between.locator("#key-a textarea")).to_have_value("a lake")
 
 
 @pytest.mark.parametrize("width", [390, 768, 1440])
 def test_nothing_sticks_out_on_any_screen(between, width):
     between.set_viewport_size({"width": width, "height": 844})
+    settled(between)
     assert between.evaluate("document.documentElement.scrollWidth") <= width
     box = between.locator("#scrubber input").bounding_box()
     assert box["y"] + box["height"] < 844, "picture and handle are on the first screen"

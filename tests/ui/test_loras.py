@@ -10,8 +10,8 @@ from playwright.sync_api import expect
 from rf_app.pipeline.png import read_settings
 from rf_app.registry.loading import load
 from rf_app.registry.loras import WEIGHTS, LoraCard, write_lora_card
-from tests.plugins.lora_files import as_kohya, random_lora, write
 from tests.browser import visiting
+from tests.plugins.lora_files import as_kohya, random_lora, write
 from tests.settled import settled, until
 from tests.ui.test_page import IMAGE, PROMPT, ask, download, shows
 
