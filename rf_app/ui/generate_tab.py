@@ -163,6 +163,7 @@ def build(
         _preset(studio),
         [model, prompt],
         [steps, guidance, solver, live, about, cue],
+        trigger_mode="always_last",  # else the second of two quick choices is dropped
         show_progress="hidden",
         api_visibility="private",
     )

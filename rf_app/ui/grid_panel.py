@@ -141,6 +141,7 @@ def _axis_row(studio: Studio, title: str, axis: grid.Axis | None) -> AxisFields:
         lambda name: _examples(studio, name),
         name,
         [text, models],
+        trigger_mode="always_last",
         show_progress="hidden",
         api_visibility="private",
     )

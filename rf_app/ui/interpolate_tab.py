@@ -162,7 +162,9 @@ def build(studio: Studio, tab: gr.Tab) -> gr.Dropdown:
 
     # On the server.
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
-    model.input(recommended(studio), model, [steps, guidance, solver], **quiet).then(**again)
+    model.input(
+        recommended(studio), model, [steps, guidance, solver], trigger_mode="always_last", **quiet
+    ).then(**again)
     export.click(
         _export(interpolator, file.GRADIO_CACHE),
         [turn, live, form, frames, back],

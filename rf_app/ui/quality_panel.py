@@ -56,7 +56,7 @@ def build(studio: Studio, tab: gr.Tab) -> list[gr.Dropdown]:
         **private,
     )
     stop.click(lambda turn: turn.stop(), turn, **private)
-    model.input(_own_steps(studio), model, steps, **private)
+    model.input(_own_steps(studio), model, steps, trigger_mode="always_last", **private)
     # Measured since the page was opened: what is on disk is what is shown.
     tab.select(lambda: _known(studio), outputs=known, **private)
     return [model]

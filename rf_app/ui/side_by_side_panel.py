@@ -130,7 +130,11 @@ def build(studio: Studio, sent: gr.Textbox, tab: gr.Tab, subtabs: gr.Tabs) -> li
     stop.click(lambda turn: turn.stop(), turn, **private)
     for column in columns:
         column.model.input(
-            recommended(studio), column.model, [column.steps, column.guidance, column.solver], **private
+            recommended(studio),
+            column.model,
+            [column.steps, column.guidance, column.solver],
+            trigger_mode="always_last",
+            **private,
         )
     shape = [count, more, fewer, *(column.column for column in columns)]
     for button, change in ((more, 1), (fewer, -1)):

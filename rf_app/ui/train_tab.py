@@ -75,6 +75,7 @@ def build(studio: Studio, tab: gr.Tab, permission: Permission) -> None:
         train_form.shape(studio, database, form),
         [form.recipe, form.preset, form.teacher, form.name],
         form.shaped,
+        trigger_mode="always_last",
         **private,
     )
     form.prompt_file.upload(prompts_of, form.prompt_file, form.prompts, **private)
@@ -84,6 +85,7 @@ def build(studio: Studio, tab: gr.Tab, permission: Permission) -> None:
         train_form.preset_values(form),
         [form.recipe, form.preset],
         [*form.settings.values(), *form.advanced.values()],
+        trigger_mode="always_last",
         **private,
     )
     # Models and LoRAs may have come since the page was opened.
