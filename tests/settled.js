@@ -1,9 +1,9 @@
-// Runs before the page's own scripts and counts what they have under way: requests until their last byte (an
-// event's answer comes through a stream that Gradio closes when no event is left), timers, pictures being decoded.
-// `settled()` resolves once nothing has been under way, begun or ended for three frames: between a request and
-// the one that follows from it there are only promises and, at times, one frame. What repeats (intervals) and
-// what is for the eye (a message that goes after seconds) keeps nobody waiting. `answered` counts the events of the
-// page that the server has finished.
+// Runs before the page's own scripts and counts what they have under way: requests until their last byte, events of
+// Gradio until the stream of answers brings the last one, timers, pictures being decoded. `settled()` resolves once
+// nothing has been under way, begun or ended for three frames: between a request and the one that follows from it
+// there are only promises and, at times, one frame. What repeats (intervals) and what is for the eye (a message that
+// goes after seconds) keeps nobody waiting, nor does a stream that is open: Gradio at times leaves an idle one so.
+// `answered` counts the events that are over.
 (() => {
   const SOON = 1000; // milliseconds; no timer as long as this leads to a request
   const QUIET = 3; // frames
@@ -22,13 +22,21 @@
   };
   const counted = (what, promise) => promise.finally(begin(what));
 
+  const events = new Map(); // of Gradio, by id: what ends each; null for one that is over, perhaps before its id is known here
   window.answered = 0;
-  const exhaust = async (stream) => {
-    const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+  const hear = (message) => {
+    if (message.msg !== "process_completed") return;
+    window.answered += 1;
+    events.get(message.event_id)?.();
+    events.set(message.event_id, null);
+  };
+  const joined = (id, end) => (id && !events.has(id) ? events.set(id, end) : end());
+  const listen = async (stream) => {
+    const [reader, decoder] = [stream.getReader(), new TextDecoder()];
     for (let text = "", next; !(next = await reader.read()).done; ) {
-      const parts = (text + next.value).split('"msg":"process_completed"');
-      window.answered += parts.length - 1;
-      text = parts.at(-1).slice(-30); // a message may come in two pieces
+      const messages = (text + decoder.decode(next.value, { stream: true })).split("\n\n");
+      text = messages.pop();
+      for (const each of messages) if (each.includes("process_completed")) hear(JSON.parse(each.slice(5)));
     }
   };
   window.fetch = async (request, options) => {
@@ -39,7 +47,14 @@
       const answer = await fetch(request, options);
       if (!answer.body) return end(), answer;
       const [ours, theirs] = answer.body.tee();
-      exhaust(ours).catch(() => {}).finally(end); // left early, it is over as well
+      if (answer.headers.get("content-type")?.startsWith("text/event-stream")) {
+        end();
+        listen(ours).catch(() => {}); // left by the page, it is over as well
+      } else {
+        const text = new Response(ours).text();
+        if (address.includes("/queue/join")) text.then((found) => joined(JSON.parse(found).event_id, end));
+        else text.finally(end);
+      }
       return new Response(theirs, answer);
     } catch (error) {
       end();

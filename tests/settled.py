@@ -1,5 +1,4 @@
-"""When the page has done all that follows from what its visitor did: exact, where a wait for a picture is
-not.
+"""When the page has done all that follows from what its visitor did: exact, as no wait for a picture is.
 
 A typed prompt asks for a picture, Enter for another with a new seed, and both may show the same words. So a
 test acts, waits until nothing is under way any more, and then reads: what it sees is the answer to the last

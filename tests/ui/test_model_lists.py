@@ -5,6 +5,7 @@ import shutil
 from playwright.sync_api import expect
 
 from rf_app.registry.models import Registry
+from tests.settled import settled
 from tests.tiny import tiny_card, tiny_flow
 
 
@@ -13,7 +14,9 @@ def test_a_model_that_comes_and_goes_is_seen_without_a_reload(own_page, tiny_reg
     own_page.click("#model input")
     own_page.get_by_role("option", name="Newcomer").click()
     expect(own_page.locator("#model input")).to_have_value("Newcomer")
+    settled(own_page)
     own_page.fill("#prompt textarea", "a lake")
+    settled(own_page)
     expect(own_page.locator("#stage img")).to_have_attribute("alt", "a lake")
     # A tab that is opened for the first time has it, too.
     own_page.click("#interpolate-tab-button")

@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from rf_app.registry.card import write_card
 from rf_app.registry.loras import LoraCard, Loras
 from tests.plugins.lora_files import random_lora, write
+from tests.settled import settled, until
 from tests.single_file import save_single_file
 from tests.tiny import tiny_card, tiny_flow, tiny_unet
 
@@ -22,6 +23,7 @@ def cards(page):
 def opened(page, title):
     """Open a card of the shelf in full."""
     cards(page).get_by_role("button", name=title, exact=True).click()
+    settled(page)
     expect(page.locator("#model-full h3")).to_have_text(title)
 
 
@@ -32,6 +34,7 @@ def test_find_rename_and_delete(own_page, tiny_registry):
     own_page.click("#models-tab-button")
     expect(cards(own_page)).to_have_count(4)
     expect(own_page.locator("#models-shelf img")).to_have_count(4)  # samples, drawn by themselves
+    settled(own_page)
     assert own_page.evaluate("typeof hacked") == "undefined"
 
     own_page.fill("#models-search input, #models-search textarea", "tiny instaflow")
@@ -49,10 +52,12 @@ def test_find_rename_and_delete(own_page, tiny_registry):
     family = own_page.locator("#model-full .family")
     assert family.inner_text().split("\n")[0].startswith("Tiny Sd")
     family.get_by_role("button", name=HOSTILE).click()
+    settled(own_page)
     expect(own_page.locator("#model-full h3")).to_have_text(HOSTILE)
 
     own_page.fill("#model-title input, #model-title textarea", "  My  model ")
     own_page.click("#model-rename")
+    settled(own_page)
     expect(own_page.locator("#model-full h3")).to_have_text("My model")
     assert tiny_registry.card("mine").title == "My model"
 
@@ -65,9 +70,11 @@ def test_find_rename_and_delete(own_page, tiny_registry):
     own_page.click("#model-delete")
     expect(own_page.locator("#model-sure")).to_contain_text("Delete My model")
     own_page.click("#model-no")
+    settled(own_page)
     expect(own_page.locator("#model-sure")).to_be_hidden()
     own_page.click("#model-delete")
     own_page.click("#model-yes")
+    settled(own_page)
     expect(cards(own_page)).to_have_count(3)
     assert not folder.exists()
     assert sorted(path.name for path in folder.parent.iterdir() if path.name[0] != ".") == [
@@ -77,8 +84,10 @@ def test_find_rename_and_delete(own_page, tiny_registry):
     ]
 
     own_page.set_viewport_size({"width": 390, "height": 844})
+    settled(own_page)
     assert own_page.evaluate("document.documentElement.scrollWidth") <= 390
     cards(own_page).last.get_by_role("button", name="Use in Generate").click()
+    settled(own_page)
     expect(own_page.locator("#model input")).to_have_value("Tiny Sd")
     expect(own_page.locator("#stage .total")).to_be_visible()
 
@@ -96,13 +105,15 @@ def test_export_and_bring_in(own_page, tiny_registry, tmp_path):
 
     save_single_file(tiny_registry.pieces("tiny-sd"), tmp_path / "One.safetensors")
     own_page.get_by_role("tab", name="Import").click()
-    for source, id in ((tmp_path / "tiny-2rf", "again"), (tmp_path / "One.safetensors", "")):
+    for source, id, made in (
+        (tmp_path / "tiny-2rf", "again", "again"),
+        (tmp_path / "One.safetensors", "", "one"),
+    ):
         own_page.fill("#import-source input, #import-source textarea", str(source))
         own_page.fill("#import-id input, #import-id textarea", id)
         own_page.click("#import-start")
-        expect(own_page.locator(".import")).to_have_count(1)
+        until(lambda made=made: made in {card.id for card in tiny_registry.cards()})
         expect(own_page.locator(".import")).to_have_count(0, timeout=240_000)
-    assert {"again", "one"} <= {card.id for card in tiny_registry.cards()}
     assert tiny_registry.card("again").kind == "rectified-flow"
     shutil.rmtree(tmp_path / "tiny-2rf" / "unet")
     own_page.fill("#import-source input, #import-source textarea", str(tmp_path / "tiny-2rf"))
@@ -122,10 +133,12 @@ def test_a_lora_becomes_part_of_a_model(own_page, tiny_registry, tmp_path):
     Loras.beside(tiny_registry).save(file, LoraCard("ink", "Ink"))
     own_page.click("#models-tab-button")
     own_page.get_by_role("tab", name="Merge").click()
+    settled(own_page)
     own_page.locator("#merge-lora input").click()
     own_page.get_by_role("option", name="Ink").click()
     own_page.fill("#merge-name input, #merge-name textarea", "tiny SD")
     own_page.click("#merge-go")
+    settled(own_page)
     expect(own_page.locator(".toast-body")).to_contain_text("There is already a model 'tiny-sd'")
     own_page.fill("#merge-name input, #merge-name textarea", HOSTILE)
     own_page.click("#merge-go")

@@ -5,6 +5,7 @@ from playwright.sync_api import expect
 
 from rf_app.actions.measure import Figures
 from rf_app.ui.compare.quality import known
+from tests.settled import settled
 
 WAY, RESULT = "#quality-way", "#quality-result"
 ROWS = [
@@ -20,6 +21,7 @@ def panel(page):
     page.get_by_role("tab", name="Compare").click()
     page.get_by_role("tab", name="Quality and cost").click()
     expect(page.locator("#quality-run")).to_be_visible()
+    settled(page)
     return page
 
 
@@ -46,6 +48,7 @@ def test_cards_without_figures_say_how_to_get_some(panel):
 def test_a_model_is_measured_on_the_spot(panel):
     panel.get_by_text("32", exact=True).click()
     panel.locator("#quality-run").click()
+    settled(panel)
     expect(panel.locator(f"{RESULT} h4")).to_have_text("Tiny Instaflow1 step, guidance 1, 32 pictures")
     expect(panel.locator(f"{RESULT} .figures")).to_contain_text("32 real drawings get")
     expect(panel.locator(f"{RESULT} li")).to_have_count(6)
@@ -55,6 +58,7 @@ def test_a_model_is_measured_on_the_spot(panel):
 def test_a_measurement_shows_its_progress_and_stops(panel):
     panel.locator("#quality-model input").click()
     panel.get_by_role("option", name="Tiny Sd").click()
+    settled(panel)
     steps = panel.locator("#quality-steps input[type=number]")
     expect(steps).to_have_value("4")
     steps.fill("100")

@@ -9,6 +9,7 @@ from gradio_client.exceptions import AppError
 from playwright.sync_api import expect
 
 from rf_app.pipeline.png import read_png_settings
+from tests.settled import answered, settled
 
 STRIPS = "#trajectory .strips section"
 WAY = "#trajectory-way"
@@ -24,15 +25,9 @@ def panel(page):
     """The panel, opened, with its example followed through."""
     page.get_by_role("tab", name="Compare").click()
     page.get_by_role("tab", name="Trajectory").click()
-    finished(page)
     expect(page.locator(STRIPS)).to_have_count(3)
+    settled(page)
     return page
-
-
-def finished(page):
-    """Wait until nothing is under way."""
-    expect(page.locator(STRIPS).first).to_be_visible()
-    expect(page.locator(f"{WAY} .way")).to_have_count(0)
 
 
 def run(page, **values):
@@ -74,12 +69,15 @@ def test_the_charts_follow_the_path_point_by_point(panel):
 
 def test_other_wishes_are_followed_too(panel):
     run(panel, prompt="a red tent", steps=3)
+    settled(panel)
     expect(panel.locator(f"{STRIPS} h4").first).to_contain_text("3 steps")
-    finished(panel)
+    before = panel.locator(f"{STRIPS} img").first.get_attribute("src")
     panel.get_by_role("button", name="Red sailboat").click()
     expect(panel.locator("#trajectory-prompt textarea")).to_have_value("a red sailboat on the sea at sunset")
     expect(panel.locator("#trajectory-seed input")).to_have_value("20")
-    finished(panel)
+    settled(panel)
+    expect(panel.locator(STRIPS)).to_have_count(3)
+    expect(panel.locator(f"{STRIPS} img").first).not_to_have_attribute("src", before)
 
 
 def test_a_strip_is_saved_with_its_settings(panel, tmp_path):
@@ -105,7 +103,8 @@ def test_stop_ends_it(panel, hold):
     let_go = hold()
     run(panel, steps=4)
     expect(panel.locator(WAY)).to_contain_text("Waiting for its turn")
-    panel.locator("#trajectory-stop").click()
+    with answered(panel):
+        panel.locator("#trajectory-stop").click()
     let_go()
     expect(panel.locator(WAY)).to_contain_text("Stopped.")
     expect(panel.locator(f"{STRIPS} h4").first).to_contain_text("25 steps")
@@ -116,6 +115,7 @@ def test_stop_ends_it(panel, hold):
 )
 def test_a_bad_prompt_gets_its_message_and_the_panel_stays_alive(panel, prompt, message):
     run(panel, prompt=prompt)
+    settled(panel)
     expect(panel.locator(".toast-body")).to_contain_text(message)
     run(panel, prompt="a lake", steps=2)
     expect(panel.locator(f"{STRIPS} h4").first).to_contain_text("2 steps")
@@ -123,6 +123,7 @@ def test_a_bad_prompt_gets_its_message_and_the_panel_stays_alive(panel, prompt, 
 
 def test_no_model_gets_its_message(panel):
     panel.locator("#trajectory-models").get_by_role("button", name="Clear").click()
+    settled(panel)
     run(panel)
     expect(panel.locator(".toast-body")).to_contain_text("No model is chosen")
 
@@ -130,6 +131,7 @@ def test_no_model_gets_its_message(panel):
 @pytest.mark.parametrize("width", [390, 1440])
 def test_nothing_sticks_out_on_any_screen(panel, width):
     panel.set_viewport_size({"width": width, "height": 844})
+    settled(panel)
     assert panel.evaluate("document.documentElement.scrollWidth") <= width
     link = panel.get_by_role("link", name="Save strip").first.bounding_box()
     assert link["x"] + link["width"] <= width

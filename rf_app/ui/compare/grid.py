@@ -214,6 +214,7 @@ def _axis_row(app: Application, title: str, axis: Axis | None) -> AxisFields:
         lambda name: found.example(app, name),
         name,
         [text, models],
+        trigger_mode="always_last",
         show_progress="hidden",
         api_visibility="private",
     )

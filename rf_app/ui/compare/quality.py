@@ -58,7 +58,7 @@ def build(app: Application, page: Page, tab: gr.Tab) -> None:
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     run.click(measured, {latest, model, steps, prompts}, [line, result], **LONG_WORK, **quiet)
     stop.click(lambda latest: latest.stop(), latest, **quiet)
-    model.input(own_steps, model, steps, **quiet)
+    model.input(own_steps, model, steps, trigger_mode="always_last", **quiet)
     # Measured since the page was opened: what is on disk is what is shown.
     tab.select(lambda: _known(app), outputs=cards, **quiet)
 

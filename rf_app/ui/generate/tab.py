@@ -206,7 +206,9 @@ def build(app: Application, page: Page) -> None:
     )
     stop.click(lambda latest: latest.stop(), latest, **quiet)
     controls.connect(app, page.blocks, model, live, prompt, seed, cue)
-    model.input(chosen, [model, prompt], [steps, guidance, solver, live, about, cue], **quiet)
+    chosen_for = [steps, guidance, solver, live, about, cue]
+    # Else the second of two quick choices is dropped.
+    model.input(chosen, [model, prompt], chosen_for, trigger_mode="always_last", **quiet)
     outputs = [prompt, seed, count, locked, loras, about, cue, *form.fields, *controls.parts]
     upload.upload(restored, upload, outputs, **quiet)
     sent.change(restored, sent, outputs, **quiet)

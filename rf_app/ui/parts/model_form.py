@@ -68,6 +68,7 @@ class ModelForm:
             "fn": recommended,
             "inputs": self.model,
             "outputs": [self.steps, self.guidance, self.solver],
+            "trigger_mode": "always_last",  # else the second of two quick choices is dropped
             "show_progress": "hidden",
             "api_visibility": "private",
         }
