@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import ModuleType
 
 import torch
 from diffusers import StableDiffusionPipeline
@@ -13,7 +14,7 @@ from rf_app.registry.card import ModelCard
 from rf_app.registry.folders import Registry
 from trainers.common.models import decode, encode, latent_shape, noise_of, sample
 from trainers.pairs import check_sampling
-from trainers.pocket.world import HELD_OUT, describe
+from trainers.pocket.world import HELD_OUT
 
 BATCH = 50
 
@@ -47,14 +48,14 @@ def sampled(registry: Registry, models: Sequence[str]) -> list[Sampled]:
 class HeldOutPrompts:
     """Prompts number `first` to `first + count` of those no training has seen."""
 
-    def __init__(self, count: int, first: int = 0) -> None:
-        """Raises UserError for a count outside 2..100000 or a negative first."""
+    def __init__(self, world: ModuleType, count: int, first: int = 0) -> None:
+        """world: what describes them. Raises UserError for a count outside 2..100000 or a negative first."""
         if not 2 <= count <= 100_000 or first < 0:
             raise UserError(
                 f"--prompts must be 2 to 100000 and --seed not negative, not {count} and {first}."
             )
         self.seeds = range(HELD_OUT + first, HELD_OUT + first + count)
-        described = [describe(seed) for seed in self.seeds]
+        described = [world.describe(seed) for seed in self.seeds]
         self.captions = [caption.text for _, caption in described]
         self.stated = [
             {name: getattr(scene, name) for name in caption.stated} for scene, caption in described

@@ -41,7 +41,7 @@ def held_out(seed: int) -> HeldOut:
 
 @torch.no_grad()
 def features(judge: Judge, images: np.ndarray) -> np.ndarray:
-    """The judge's features [N, D] of uint8 images [N, 96, 96, 3]."""
+    """The judge's features [N, D] of uint8 images [N, H, W, 3]."""
     return torch.cat([judge.features(to_tensor(part)) for part in np.array_split(images, 40)]).numpy()
 
 
