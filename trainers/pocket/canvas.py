@@ -25,6 +25,11 @@ def mix(a: Colour, b: Colour, share: float) -> Colour:
     return (a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share, a[2] + (b[2] - a[2]) * share)
 
 
+def fraction(x: np.ndarray) -> np.ndarray:
+    """What is left of ``x`` over the next lower whole number."""
+    return x - np.floor(x)
+
+
 def noise(rng: np.random.Generator, period: float, smooth: bool = True) -> Curve:
     """A random curve over 0..1 with values in -1..1: knots every ``period``, smooth or straight between."""
     knots = rng.random(int(1 / period) + 3).astype(np.float32) * 2 - 1
@@ -39,6 +44,12 @@ def noise(rng: np.random.Generator, period: float, smooth: bool = True) -> Curve
         return knots[left] * (1 - part) + knots[left + 1] * part
 
     return curve
+
+
+def _covered(distance: np.ndarray) -> np.ndarray:
+    """What a pixel holds of a shape whose edge is ``distance`` pixels outside its centre; changes its input."""
+    distance += np.float32(0.5)
+    return np.minimum(np.maximum(distance, 0, out=distance), 1, out=distance)
 
 
 class Canvas:
@@ -69,17 +80,28 @@ class Canvas:
         if coverage is None:
             self.pixels[:] = rows[:, :, None]
             return
-        top = self._first_row(coverage)
+        shown = self._rows(coverage)
         for plane, row in zip(self.pixels, rows, strict=True):
-            plane[top:] += coverage[top:] * (row[top:, None] - plane[top:])
+            change = row[shown, None] - plane[shown]
+            change *= coverage[shown]
+            plane[shown] += change
 
-    def fill(
-        self, coverage: np.ndarray, colour: Colour, rows: slice = slice(None), columns: slice = slice(None)
-    ) -> None:
-        """Blend ``colour`` over the window by ``coverage`` (0..1, the window's shape)."""
+    def fill(self, coverage: np.ndarray, colour: Colour) -> None:
+        """Blend ``colour`` over the picture by ``coverage`` (0..1, [size, size])."""
+        rows = self._rows(coverage)
+        self._blend(coverage[rows], colour, rows, slice(None))
+
+    def _blend(self, coverage: np.ndarray, colour: Colour, rows: slice, columns: slice) -> None:
         for plane, value in zip(self.pixels, colour, strict=True):
             window = plane[rows, columns]
-            window += coverage * (np.float32(value) - window)
+            change = np.float32(value) - window
+            change *= coverage
+            window += change
+
+    def _rows(self, coverage: np.ndarray) -> slice:
+        """The rows in which there is any coverage, from the first to the last."""
+        rows = np.flatnonzero(coverage.max(axis=1) > 0)
+        return slice(int(rows[0]), int(rows[-1]) + 1) if len(rows) else slice(0)
 
     def lowered(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Heights ``y`` at ``x`` with the bend: it moves what is far, and what is near less and less."""
@@ -93,35 +115,33 @@ class Canvas:
         line = self.lowered(self.fine, line)
         coverage = np.zeros((self.size, self.size), np.float32)
         top = min(max(int(line.min() * self.size) - 1, 0), self.size - 1)
-        scale, y = np.float32(self.size), self.y[top:] * np.float32(self.size) + np.float32(0.5)
-        for part in line.astype(np.float32) * scale:
-            coverage[top:] += np.clip(y - part, 0, 1)
+        y = self.y[top:] * np.float32(self.size)
+        for part in line.astype(np.float32) * np.float32(self.size):
+            coverage[top:] += _covered(y - part)
         return coverage * np.float32(1 / PARTS)
 
     def side(self, line: np.ndarray) -> np.ndarray:
         """Coverage [size, size] of everything right of the line ``x = line``, one value a row."""
-        return np.clip((self.x - line[:, None]) * np.float32(self.size) + np.float32(0.5), 0, 1)
+        return _covered((self.x - line.astype(np.float32)[:, None]) * np.float32(self.size))
 
     def polygon(self, points: Sequence[Point], colour: Colour, grow: float = 0.0, opacity: float = 1) -> None:
         """Fill a convex polygon, given in either direction, with its sides moved out by ``grow``."""
         xs, ys = [p[0] for p in points], [p[1] for p in points]
         rows, columns = self._window(min(xs) - grow, min(ys) - grow, max(xs) + grow, max(ys) + grow)
-        x, y = self.x[:, columns], self.y[rows]
-        edges = list(zip(points, [*points[1:], points[0]], strict=True))
+        edges = [pair for pair in zip(points, [*points[1:], points[0]], strict=True) if pair[0] != pair[1]]
         twice_area = 0.0
         for a, b in edges:
             twice_area += a[0] * b[1] - b[0] * a[1]
         turn = self.size if twice_area > 0 else -self.size
-        coverage = np.full((y.shape[0], x.shape[1]), np.float32(opacity))
-        for (ax, ay), (bx, by) in edges:
-            dx, dy = bx - ax, by - ay
-            length = sqrt(dx * dx + dy * dy)
-            if length == 0:
-                continue
-            along, across = np.float32(dx * turn / length), np.float32(dy * turn / length)
-            start = np.float32(ay * along - ax * across - grow * self.size - 0.5)
-            coverage *= np.clip((y * along - start) - x * across, 0, 1)
-        self.fill(coverage, colour, rows, columns)
+        sides = np.empty((3, len(edges), 1, 1), np.float32)
+        for i, ((ax, ay), (bx, by)) in enumerate(edges):
+            scale = turn / sqrt((bx - ax) * (bx - ax) + (by - ay) * (by - ay))
+            along, across = (bx - ax) * scale, (by - ay) * scale
+            sides[:, i, 0, 0] = along, across, grow * self.size - ay * along + ax * across
+        along, across, start = sides
+        inside = _covered(self.y[rows] * along + start - self.x[:, columns] * across)
+        coverage = np.multiply.reduce(inside, axis=0)
+        self._blend(coverage if opacity == 1 else coverage * np.float32(opacity), colour, rows, columns)
 
     def rectangle(self, x: float, y: float, width: float, height: float, colour: Colour) -> None:
         """Fill an upright rectangle whose upper left corner is (x, y)."""
@@ -141,10 +161,10 @@ class Canvas:
         rows, columns = self._window(x - rx, y - ry, x + rx, y + ry)
         dx, dy = (self.x[:, columns] - np.float32(x)) / rx, (self.y[rows] - np.float32(y)) / ry
         far = np.sqrt(dx * dx + dy * dy)
-        coverage = np.clip((1 - far) * np.float32(min(rx, ry) * self.size) + np.float32(0.5), 0, 1)
+        coverage = _covered((1 - far) * np.float32(min(rx, ry) * self.size))
         if floor is not None:
-            coverage *= np.clip((np.float32(floor) - self.y[rows]) * self.size + np.float32(0.5), 0, 1)
-        self.fill(coverage * np.float32(opacity), colour, rows, columns)
+            coverage *= _covered((np.float32(floor) - self.y[rows]) * np.float32(self.size))
+        self._blend(coverage if opacity == 1 else coverage * np.float32(opacity), colour, rows, columns)
 
     def strokes(self, a, b, radius, colour: Colour, opacity: float = 1.0, within=None) -> None:
         """Round-ended strokes from points ``a`` to ``b`` (each [N, 2]); ``radius``: half their width, or [N].
@@ -162,12 +182,15 @@ class Canvas:
         x = columns.astype(np.float32)[:, None, :] + (np.float32(0.5) - a[:, 0, None, None])
         y = rows.astype(np.float32)[:, :, None] + (np.float32(0.5) - a[:, 1, None, None])
         dx, dy = (b - a)[:, 0, None, None], (b - a)[:, 1, None, None]
-        along = np.clip((x * dx + y * dy) / np.maximum(dx * dx + dy * dy, np.float32(1e-6)), 0, 1)
-        x, y = x - along * dx, y - along * dy
+        if dx.any() or dy.any():
+            along = x * dx + y * dy
+            along /= np.maximum(dx * dx + dy * dy, np.float32(1e-6))
+            along = np.minimum(np.maximum(along, 0, out=along), 1, out=along)
+            x, y = x - along * dx, y - along * dy
         far, radius = np.sqrt(x * x + y * y), radius[:, None, None]
-        coverage = np.clip(radius - far + np.float32(0.5), 0, 1) - np.clip(
-            np.float32(0.5) - radius - far, 0, 1
-        )
+        coverage = _covered(radius - far)
+        if radius.min() < 0.5:  # thinner than a pixel
+            coverage -= _covered(-radius - far)
         self._scatter(rows, columns, coverage, colour, opacity, within)
 
     def dots(self, centres, radius, colour: Colour, opacity: float = 1.0) -> None:
@@ -194,39 +217,34 @@ class Canvas:
         """A soft round light, fading to nothing at ``radius``."""
         rows, columns = self._window(x - radius, y - radius, x + radius, y + radius)
         dx, dy = (self.x[:, columns] - np.float32(x)) / radius, (self.y[rows] - np.float32(y)) / radius
-        fade = np.clip(1 - (dx * dx + dy * dy), 0, 1)
-        self.fill(fade * fade * np.float32(strength), colour, rows, columns)
+        fade = np.maximum(1 - (dx * dx + dy * dy), 0)
+        self._blend(fade * fade * np.float32(strength), colour, rows, columns)
 
     def mirror(self, coverage: np.ndarray, shore: float, ripple: Curve, strength: float) -> None:
         """Reflect in ``coverage`` [size, size] what stands above ``shore``, broken by ``ripple``."""
-        top = self._first_row(coverage)
-        y = self.y[top:, 0]
+        shown = self._rows(coverage)
+        y = self.y[shown, 0]
         depth = y - np.float32(shore)
         source = np.float32(shore) - depth * np.float32(1.25) + ripple(y) * np.float32(0.012)
         source = np.clip(source * np.float32(self.size) - np.float32(0.5), 0, self.size - 1)
         upper = np.minimum(source.astype(np.int64), self.size - 2)
-        part = (source - upper)[:, None]
-        share = coverage[top:] * (np.float32(strength) * np.clip(1 - depth * 2, 0, 1))[:, None]
+        part = (source - upper.astype(np.float32))[:, None]
+        share = coverage[shown] * (np.float32(strength) * np.clip(1 - depth * 2, 0, 1))[:, None]
         for plane in self.pixels:
             seen = plane[upper] * (1 - part) + plane[upper + 1] * part
-            plane[top:] += share * (seen - plane[top:])
-
-    def _first_row(self, coverage: np.ndarray) -> int:
-        return int((coverage.max(axis=1) > 0).argmax())
+            plane[shown] += share * (seen - plane[shown])
 
     def _scatter(self, rows, columns, coverage, colour: Colour, opacity=1.0, within=None) -> None:
-        inside = ((rows >= 0) & (rows < self.size))[:, :, None] & ((columns >= 0) & (columns < self.size))[
-            :, None, :
-        ]
-        if not inside.any():
-            return
-        places = (rows[:, :, None] * self.size + columns[:, None, :])[inside]
-        whole = np.zeros(self.size * self.size, np.float32)
-        np.maximum.at(whole, places, coverage[inside])
-        whole = whole.reshape(self.size, self.size)
-        window = slice(max(int(rows.min()), 0), int(rows.max()) + 1)
-        whole = whole[window] * np.float32(opacity)
-        self.fill(whole if within is None else whole * within[window], colour, window)
+        # One pixel of margin takes what lies outside.
+        side = self.size + 2
+        down, across = (np.clip(places + 1, 0, side - 1) for places in (rows, columns))
+        whole = np.zeros(side * side, np.float32)
+        np.maximum.at(whole, (down[:, :, None] * side + across[:, None, :]).ravel(), coverage.ravel())
+        top, left = (max(int(places.min()), 1) for places in (down, across))
+        window = (slice(top, int(down.max()) + 1), slice(left, int(across.max()) + 1))
+        shown = whole.reshape(side, side)[:-1, :-1][window] * np.float32(opacity)
+        rows, columns = (slice(part.start - 1, min(part.stop, side - 1) - 1) for part in window)
+        self._blend(shown if within is None else shown * within[rows, columns], colour, rows, columns)
 
     def _window(self, left: float, top: float, right: float, bottom: float) -> tuple[slice, slice]:
         def clip(value: float) -> int:

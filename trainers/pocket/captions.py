@@ -1,4 +1,4 @@
-"""Captions of the pocket world, in many wordings, how they are read, and the words a model knows from them."""
+"""Captions of the pocket world, in many wordings; how they are read; the words a model knows from them."""
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Draws a scene of the pocket world as a poster of any size: sky, land, water, what stands near, one object."""
+"""Draws a scene of the pocket world as a poster of any size: sky, land, water, foreground, one object."""
 
 from collections.abc import Sequence
 from dataclasses import replace

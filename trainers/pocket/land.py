@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from trainers.pocket.canvas import Colour, mix, noise
+from trainers.pocket.canvas import Colour, fraction, mix, noise
 from trainers.pocket.plants import crowns, palm, pines, tufts
 from trainers.pocket.view import INK, SNOW, View
 from trainers.pocket.water import foam, sea
@@ -104,11 +104,11 @@ def hills(view: View) -> None:
         canvas.gradient(
             [(base - 0.08, mix(colour, (255, 250, 200), 0.2)), (base + 0.2, mix(colour, INK, 0.12))], below
         )
-        if view.chance(0.6):  # a ploughed field or an orchard in rows
+        if view.chance(0.4):  # a ploughed field or an orchard in rows
             lean, period = view.between(-1, 1), view.between(0.022, 0.04)
-            furrow = (
+            furrow = fraction(
                 (canvas.y - line.mean(axis=0)) / np.float32(period) + canvas.x * np.float32(lean / period)
-            ) % 1
+            )
             stripe = np.clip((np.abs(furrow * 2 - 1) - 0.62) * np.float32(period * canvas.size), 0, 1)
             canvas.fill(below * stripe * np.float32(0.32), mix(colour, INK, 0.4))
         if depth < count - 1 or view.chance(0.5):
@@ -154,7 +154,7 @@ def desert(view: View) -> None:
         start, flat = rng.random(), noise(rng, 0.3)
         mirrored = view.side > 0
         x = 1 - canvas.fine if mirrored else canvas.fine
-        phase = (x / np.float32(width) + np.float32(start)) % 1.0
+        phase = fraction(x / np.float32(width) + np.float32(start))
         climb = np.where(phase < crest, phase / crest, (1 - phase) / (1 - crest))
         climb = climb * climb * (3 - 2 * climb)
         line = base - rise * (climb - 0.4) + 0.01 * flat(canvas.fine)
@@ -163,13 +163,13 @@ def desert(view: View) -> None:
         canvas.gradient([(base - 0.1, mix(colour, (255, 244, 206), 0.3)), (base + 0.3, colour)], below)
         deep = np.maximum(canvas.y - line.mean(axis=0), 0)
         across = (1 - canvas.x if mirrored else canvas.x) / np.float32(width) + np.float32(start)
-        lee = (across - 0.5 * deep / np.float32(width)) % 1.0
+        lee = fraction(across - 0.5 * deep / np.float32(width))
         edge = np.clip((lee - crest) * np.float32(width * canvas.size) + 0.5, 0, 1)
         fade = np.clip(1 - deep / np.float32(rise * 1.5), 0, 1)
         canvas.fill(below * edge * fade * np.float32(0.85), mix(colour, view.lit((140, 72, 62)), 0.62))
         if view.chance(0.6):
             wave = noise(rng, 0.12)
-            lines = ((canvas.y - line.mean(axis=0) + 0.01 * wave(canvas.x)) / np.float32(0.03)) % 1.0
+            lines = fraction((canvas.y - line.mean(axis=0) + 0.01 * wave(canvas.x)) / np.float32(0.03))
             faint = np.clip((np.abs(lines * 2 - 1) - 0.8) * 4, 0, 1)
             canvas.fill(below * faint * np.clip(deep * 12, 0, 0.16), view.lit((150, 88, 60)))
     for _ in range(int(view.between(0, 4))):
@@ -189,9 +189,10 @@ def _cactus(view: View, x: float, y: float) -> None:
         np.array([(x + dx * height, y - dy * height) for dx, dy in ends]) for ends in zip(*arms, strict=True)
     )
     view.canvas.strokes(a, b, np.float32(r), mix(green, INK, 0.25))
+    shift = np.array([view.side * r * 0.35, 0])
     view.canvas.strokes(
-        a + (view.side * r * 0.35, 0),
-        b + (view.side * r * 0.35, 0),
+        a + shift,
+        b + shift,
         np.float32(r * 0.5),
         mix(green, view.light.glint, 0.15),
     )

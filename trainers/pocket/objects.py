@@ -1,4 +1,4 @@
-"""The one thing that a scene is about: a house, a boat, a cat …, large, in its colour, with a dark outline."""
+"""The one thing that a scene is about: a house, a boat, a cat …, large, in its colour, outlined."""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,4 @@
-"""What the parts of a drawing share: the light of a time of day, the colours of a season, where things are."""
+"""What the parts of a drawing share: the light of a time of day, the colours of a season, the places."""
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -51,8 +51,8 @@ LIGHTS = {
     ),
     "sunset": Light(
         sky=((74, 44, 112), (224, 86, 84), (255, 196, 92)),
-        shade=(112, 36, 78),
-        shading=0.4,
+        shade=(104, 42, 100),
+        shading=0.36,
         cloud=((255, 158, 112), (190, 78, 104)),
         water=((250, 150, 92), (92, 46, 108)),
         glint=(255, 226, 150),
@@ -102,8 +102,8 @@ SEASONS = {
 class View:
     """A scene on its canvas.
 
-    horizon: where the sky ends; ground: where the near land begins; sun: centre of sun or moon; side: 1 if the
-    light comes from the right, -1 from the left; foot: where the object stands, (x, y); scale: its size.
+    horizon: where the sky ends; ground: where the near land begins; sun: centre of sun or moon; foot: where
+    the object stands, (x, y); scale: its size.
     """
 
     canvas: Canvas
@@ -123,7 +123,7 @@ class View:
 
     @property
     def side(self) -> int:
-        """From where the light comes."""
+        """From where the light comes: 1 the right, -1 the left."""
         return 1 if self.sun[0] > 0.5 else -1
 
     @property

@@ -1,4 +1,4 @@
-"""Water of a drawing: a lake, a river or the sea, with what it mirrors, its glints and the path of the light."""
+"""Water of a drawing: a lake, a river or the sea, with what it mirrors, its glints, the path of the light."""
 
 import numpy as np
 
