@@ -47,7 +47,7 @@ def noise(rng: np.random.Generator, period: float, smooth: bool = True) -> Curve
 
 
 def _covered(distance: np.ndarray) -> np.ndarray:
-    """What a pixel holds of a shape whose edge is ``distance`` pixels outside its centre; changes its input."""
+    """What a pixel holds of a shape whose edge is ``distance`` pixels outside; changes its input."""
     distance += np.float32(0.5)
     return np.minimum(np.maximum(distance, 0, out=distance), 1, out=distance)
 

@@ -139,12 +139,12 @@ PHRASES: dict[str, dict[str, tuple[str, ...]]] = {
             "in |rain",
             "with |rain",
             "in |pouring rain",
-            "|while it rains",
+            "while it is |raining",
             "with |raindrops",
         ),
         "snow": (
             "with |falling snow",
-            "|while it snows",
+            "while it is |snowing",
             "with |snow falling",
             "in a |snowfall",
             "with |snowflakes",
@@ -193,8 +193,7 @@ WORDS_BEFORE = {  # single words before a land or a time of day: "a wintry fores
     ("season", "winter"): ("winter", "wintry", "snowy"),
     ("weather", "clear"): ("clear",),
     ("weather", "cloudy"): ("cloudy",),
-    ("weather", "rain"): ("rainy", "raining"),
-    ("weather", "snow"): ("snowing",),
+    ("weather", "rain"): ("rainy",),
 }
 PARTS_OF_THE_DAY = {"sunrise": "morning", "day": "day", "sunset": "evening", "night": "night"}
 UNSAID = {"season": "summer", "weather": "clear", "water": "none", "object": "none"}
@@ -277,11 +276,12 @@ def write_caption(scene: "Scene", rng: np.random.Generator) -> Caption:
     alone = unless_unsaid("object", 0.04) if not thing else ""
     # Season or weather may be a word before the time or the land.
     for name in ("season", "weather") if chance(0.5) else ("weather", "season"):
-        said, words = (season if name == "season" else weather), WORDS_BEFORE[name, getattr(scene, name)]
-        if not said or not chance(0.4):
+        said = season if name == "season" else weather
+        words = WORDS_BEFORE.get((name, getattr(scene, name)))
+        if not said or not words or not chance(0.4):
             continue
         word = pick(words)
-        if time and not time.startswith("*") and word not in ("raining", "snowing", "wintry", "autumnal"):
+        if time and not time.startswith("*") and word not in ("wintry", "autumnal"):
             time = f"on a |{word} {PARTS_OF_THE_DAY[scene.time]}"
         elif name == "season" and land and (scene.land != "mountain" or word != "snowy"):
             article, bare = land.split("|")
@@ -331,7 +331,8 @@ def read_caption(text: str) -> dict[str, str]:
     known += [([word], name, value) for (name, value), words in WORDS_BEFORE.items() for word in words]
     known += [([word], "time", time) for time, word in PARTS_OF_THE_DAY.items()]
     known += [([colour], "colour", colour) for colour in COLOURS]
-    found, left = {}, f" {' '.join(split_words(text))} "
+    clauses = (" ".join(split_words(clause)) for clause in re.split("[,.;]", text))
+    found, left = {}, f" {' | '.join(clauses)} "
     for words, name, value in sorted(known, key=lambda each: (-len(each[0]), each[1] == "colour")):
         wording = f" {' '.join(words)} "
         if wording in left:

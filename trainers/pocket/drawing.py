@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trainers.pocket.canvas import Canvas
+from trainers.pocket.canvas import Canvas, mix
 from trainers.pocket.foreground import draw_foreground
 from trainers.pocket.land import PAINTERS, beach_top, ground_colour, island_foot
-from trainers.pocket.objects import draw_object
+from trainers.pocket.objects import UNIT, draw_object
 from trainers.pocket.sky import draw_sky, draw_weather
-from trainers.pocket.view import LIGHTS, SEASONS, View
+from trainers.pocket.view import GRASSES, LIGHTS, SEASONS, SKIES, View
 from trainers.pocket.water import lake, lake_level, river
 
 if TYPE_CHECKING:
@@ -26,11 +26,12 @@ def draw(
     rng: np.random.Generator,
     size: int = SIZE,
     bend: tuple[Sequence[float], Sequence[float]] | None = None,
+    bare: bool = False,
 ) -> np.ndarray:
     """Draw ``scene`` with the details that ``rng`` gives; returns uint8 [size, size, 3], alike at every size.
 
     bend: points (x, y) of a line; ridges and hills lie lower by y, in shares of the picture's side. Sea and
-    city stay as they are. The world has no bends.
+    city stay as they are. The world has no bends. bare: whether the object is left out, and only it.
     """
     # Each part has its own details: what is added in one leaves the others as they are.
     composing, above, far, wet, near, thing, falling = (
@@ -46,7 +47,7 @@ def draw(
     if scene.water != "none":
         {"lake": lake, "river": river}[scene.water](view.by(wet), view.lit(ground_colour(view)))
     draw_foreground(view.by(near))
-    if scene.object != "none":
+    if scene.object != "none" and not bare:
         draw_object(view.by(thing))
     draw_weather(view.by(falling))
     return canvas.to_bytes()
@@ -58,22 +59,29 @@ def compose(scene: "Scene", canvas: Canvas, rng: np.random.Generator) -> View:
     def between(low: float, high: float) -> float:
         return low + (high - low) * rng.random()
 
-    ground = between(0.53, 0.6) if scene.water == "lake" else between(0.53, 0.66)
+    ground = between(0.53, 0.6) if scene.water == "lake" else between(0.48, 0.7)
     horizon = ground - between(0.04, 0.1)
     height = between(0.09, 0.24) if scene.time in ("day", "night") else horizon - between(0.06, 0.2)
+    light, season = LIGHTS[scene.time], SEASONS[scene.season]
+    leaning, share = SKIES[scene.time][int(3 * rng.random())], between(0, 0.5)
+    sky = tuple(mix(each, leaning, share * part) for each, part in zip(light.sky, (1, 0.7, 0.3), strict=True))
+    grass = mix(
+        season.grass, GRASSES[int(2 * rng.random())], 0 if scene.season == "winter" else between(0, 0.4)
+    )
     view = View(
         canvas=canvas,
         rng=rng,
         scene=scene,
-        light=LIGHTS[scene.time],
-        season=SEASONS[scene.season],
+        light=replace(light, sky=sky),
+        season=replace(season, grass=grass),
         horizon=horizon,
         ground=ground,
         sun=(between(0.1, 0.9), height),
         foot=(0.5, 0.9),
         scale=1.0,
+        earth=rng.random(),
     )
-    x, low, high = between(0.22, 0.78), ground + 0.17, 0.94
+    x, low, high = between(0.22, 0.78), min(ground + 0.17, 0.84), 0.94
     if scene.water == "lake":
         middle, half = lake_level(view)
         low = middle + 1.25 * half + 0.05
@@ -96,4 +104,5 @@ def compose(scene: "Scene", canvas: Canvas, rng: np.random.Generator) -> View:
     scale = (0.62 + 1.9 * max(foot - 0.72, 0.0)) * between(0.92, 1.12)
     if scene.object == "balloon":
         foot, scale = between(0.38, 0.56), between(0.72, 1.2)
-    return replace(view, foot=(x, foot), scale=scale)
+    room = min(23.5 * UNIT * scale + 0.01, 0.45)  # no thing is cut by the side of the picture
+    return replace(view, foot=(min(max(x, room), 1 - room), foot), scale=scale)

@@ -18,7 +18,9 @@ def draw_foreground(view: View) -> None:
     canvas = view.canvas
     free = 1 if view.foot[0] < 0.5 else -1  # the side that the object leaves free
     colour = view.lit(ground_colour(view))
-    if view.scene.water == "none" and view.scene.land in MEADOWS and view.chance(0.55):
+    if view.scene.water == "none" and view.scene.land == "city" and view.chance(0.5):
+        _street(view)
+    elif view.scene.water == "none" and view.scene.land in MEADOWS and view.chance(0.55):
         _path(view)
     elif view.scene.water == "lake" and view.chance(0.5):
         _jetty(view, free)
@@ -27,7 +29,7 @@ def draw_foreground(view: View) -> None:
     if view.chance(0.75):
         wave = noise(view.rng, 0.25)
         away = canvas.fine if free < 0 else 1 - canvas.fine
-        line = 0.86 + view.between(-0.05, 0.05) + 0.36 * away * away + 0.012 * wave(canvas.fine)
+        line = 0.86 + view.between(-0.1, 0.05) + 0.36 * away * away + 0.012 * wave(canvas.fine)
         if view.scene.water != "river" or river_end(view) * free < 0.5 * free:
             canvas.gradient([(0.8, mix(colour, INK, 0.06)), (1, mix(colour, INK, 0.3))], canvas.below(line))
             x = 0.02 if free < 0 else 0.98
@@ -72,21 +74,21 @@ def _jetty(view: View, free: int) -> None:
     """Planks that run out into the lake beside the object."""
     canvas = view.canvas
     middle, half = lake_level(view)
-    x = 0.5 + free * view.between(0.22, 0.36)
-    near, far = middle + 1.3 * half, middle + view.between(-0.1, 0.3) * half
-    lean = -0.25 * free * (near - far)
+    x = 0.5 + free * view.between(0.26, 0.4)
+    near, far = middle + 1.35 * half, middle + view.between(-0.3, 0.2) * half
+    out = -free * view.between(0.1, 0.2)
     wood = view.lit((150, 110, 78))
     if view.winter:
         wood = mix(wood, view.lit(SNOW), 0.6)
-    w, v = 0.03, 0.02
-    for dx in (-w, w):
-        for t in (0.05, 0.5, 0.95):
-            px, py = x + lean * t + dx * (1 - 0.35 * t), near + (far - near) * t
-            canvas.rectangle(px - 0.004, py, 0.008, 0.03 - 0.01 * t, mix(wood, INK, 0.5))
-    canvas.polygon([(x - w, near), (x + w, near), (x + lean + v, far), (x + lean - v, far)], wood)
-    t = np.arange(1, 10) / 10
-    y, c, r = near + (far - near) * t, x + lean * t, w + (v - w) * t
-    canvas.strokes(np.stack([c - r, y], axis=1), np.stack([c + r, y], axis=1), 0.0014, mix(wood, INK, 0.35))
+    t = np.linspace(0, 1, 12)
+    y, centre, reach = near + (far - near) * t, x + out * t, 0.04 - 0.016 * t
+    posts = np.concatenate([np.stack([centre + side * reach, y], axis=1)[2::3] for side in (-0.9, 0.9)])
+    canvas.strokes(posts, posts + np.array([0, 0.022]), 0.0035, mix(wood, INK, 0.5))
+    ends = [(centre[0], near, reach[0]), (centre[-1], far, reach[-1])]
+    (ax, ay, ar), (bx, by, br) = ends
+    canvas.polygon([(ax - ar, ay), (ax + ar, ay), (bx + br, by), (bx - br, by)], wood)
+    left, right = (np.stack([centre + side * reach, y], axis=1) for side in (-1, 1))
+    canvas.strokes(left, right, 0.0013, mix(wood, INK, 0.35))
 
 
 def _fence(view: View, y: float) -> None:
@@ -118,3 +120,13 @@ def _rocks(view: View, free: int) -> None:
         lit = [(-0.1, 1.1), (0.7, 0.8), (0.9, 0.35), (0.1, 0.3), (-0.5, 0.75)]
         top = view.lit(SNOW) if view.winter else mix(stone, view.light.glint, 0.15)
         canvas.polygon([(x + view.side * dx * r, y - dy * r) for dx, dy in lit], top)
+
+
+def _street(view: View) -> None:
+    """A street with a broken line along its middle, from side to side."""
+    canvas, top, wide = view.canvas, view.ground + view.between(0.03, 0.07), view.between(0.07, 0.11)
+    grey = view.lit((96, 102, 114) if not view.winter else (190, 198, 212))
+    canvas.rectangle(0, top - 0.012, 1, wide + 0.024, mix(grey, view.light.glint, 0.35))
+    canvas.rectangle(0, top, 1, wide, grey)
+    dash = np.stack([np.arange(-0.02, 1, 0.09), np.full(12, top + wide / 2 - 0.003)], axis=1)
+    canvas.boxes(dash, 0.045, 0.006, mix(grey, (255, 246, 214), 0.75))

@@ -16,13 +16,23 @@ def ground_colour(view: View) -> Colour:
     """The near ground by daylight."""
     land, grass = view.scene.land, view.season.grass
     if land == "desert":
-        return mix(DUNE, (206, 128, 72), 0.35)
+        return mix(dune(view), (206, 128, 72), 0.35)
     if land in ("coast", "island"):
-        return mix(SAND, SNOW, 0.8) if view.winter else SAND
+        sand = mix(SAND, (252, 240, 214), view.earth)
+        return mix(sand, SNOW, 0.8) if view.winter else sand
     return {
         "forest": mix(grass, (60, 96, 66), 0.0 if view.winter else 0.3),
         "city": mix(grass, (150, 158, 160), 0.15),
     }.get(land, grass)
+
+
+def dune(view: View) -> Colour:
+    """The sand of a desert: golden, red or pale."""
+    return (
+        mix(DUNE, (214, 112, 74), 1 - 2 * view.earth)
+        if view.earth < 0.5
+        else mix(DUNE, (246, 214, 160), view.earth - 0.3)
+    )
 
 
 def _ground(view: View, swell: float = 0.02) -> None:
@@ -90,12 +100,13 @@ def mountain(view: View) -> None:
 def hills(view: View) -> None:
     """Rolling meadows one behind the other, some of them fields, with trees along their edges."""
     canvas, rng = view.canvas, view.rng
-    count, top = int(view.between(3, 6)), view.horizon - view.between(0.02, 0.1)
+    count, top = int(view.between(3, 6)), view.horizon - view.between(0.0, 0.18)
+    swell = view.between(0.04, 0.11)
     for depth in range(count):
         near = depth / (count - 1)
         base = top + (view.ground + 0.02 - top) * near
         high = noise(rng, view.between(0.28, 0.55) * (0.7 + 0.6 * near))
-        line = base + (0.075 - 0.035 * near) * high(canvas.fine)
+        line = base + swell * (1 - 0.5 * near) * high(canvas.fine)
         below = canvas.below(line)
         grass = mix(
             view.season.grass, (70, 130, 84) if not view.winter else (196, 212, 232), 0.5 * rng.random()
@@ -115,7 +126,7 @@ def hills(view: View) -> None:
             trees = int(view.between(3, 12))
             middle = rng.random()
             x = np.clip(middle + (rng.random(trees) - 0.5) * view.between(0.2, 1.2), 0, 1)
-            y = base + (0.075 - 0.035 * near) * high(x)
+            y = base + swell * (1 - 0.5 * near) * high(x)
             feet = np.stack([x, canvas.lowered(x, y.astype(np.float32)) + 0.004], axis=1)
             size = (0.011 + 0.013 * near) * (0.7 + 0.7 * rng.random(trees))
             crowns(view, feet, size, 0.4 - 0.4 * near)
@@ -159,7 +170,7 @@ def desert(view: View) -> None:
         climb = climb * climb * (3 - 2 * climb)
         line = base - rise * (climb - 0.4) + 0.01 * flat(canvas.fine)
         below = canvas.below(line)
-        colour = view.lit(mix(DUNE, (214, 138, 80), 0.6 * near), 0.42 - 0.4 * near)
+        colour = view.lit(mix(dune(view), (206, 128, 72), 0.5 * near), 0.42 - 0.4 * near)
         canvas.gradient([(base - 0.1, mix(colour, (255, 244, 206), 0.3)), (base + 0.3, colour)], below)
         deep = np.maximum(canvas.y - line.mean(axis=0), 0)
         across = (1 - canvas.x if mirrored else canvas.x) / np.float32(width) + np.float32(start)
@@ -285,19 +296,17 @@ def coast(view: View) -> None:
         canvas.below(shore),
     )
     foam(view, shore - 0.002, 0.0)
-    corner = 0.1 if side < 0 else 0.9
-    if abs(view.foot[0] - corner) > 0.3:
-        tufts(
-            view, corner - 0.1, 0.9, corner + 0.1, 0.98, view.lit(mix(view.season.grass, (120, 130, 70), 0.3))
-        )
-        if view.chance(0.45) and view.scene.season in ("summer", "spring"):
-            palm(
-                view,
-                corner,
-                0.93,
-                view.between(0.3, 0.42),
-                view.lit(mix(view.season.crowns[0], (40, 120, 70), 0.8)),
-            )
+    corner = view.between(0.05, 0.12) if view.foot[0] > 0.5 else view.between(0.88, 0.95)
+    grass = view.lit(mix(view.season.grass, (120, 130, 70), 0.3))
+    tufts(view, corner - 0.12, 0.9, corner + 0.12, 0.99, grass)
+    if view.scene.season == "summer":
+        if view.chance(0.6):
+            green = view.lit(mix(view.season.crowns[0], (40, 120, 70), 0.8))
+            palm(view, corner, 0.93, view.between(0.3, 0.42), green)
+    else:
+        trees = int(view.between(1, 4))
+        x = corner + 0.07 * (np.arange(trees) - trees / 2)
+        crowns(view, np.stack([x, np.full(trees, 0.93)], axis=1), 0.03 + 0.02 * rng.random(trees))
 
 
 def beach_top(view: View) -> float:
@@ -345,7 +354,7 @@ def island(view: View) -> None:
         0,
     )
     canvas.gradient([(foot - 0.25, mix(green, view.light.glint, 0.2)), (foot, mix(green, INK, 0.15))], mound)
-    if view.winter or view.scene.season == "autumn":
+    if view.scene.season != "summer":
         trees = int(view.between(5, 10))
         x = middle + half * (shift + 0.6 * (rng.random(trees) * 2 - 1))
         top = (
@@ -384,15 +393,19 @@ def city(view: View) -> None:
         "sunset": (255, 212, 122),
         "night": (255, 224, 124),
     }[view.scene.time]
-    walls = ((112, 120, 152), (150, 128, 130), (96, 112, 140), (168, 152, 146))
+    cool, warm = (
+        ((112, 120, 152), (96, 112, 140), (150, 128, 130)),
+        ((196, 124, 100), (222, 196, 152), (168, 108, 110)),
+    )
+    walls = (*(cool if view.earth < 0.4 else warm), (88, 130, 138) if view.earth > 0.2 else (168, 152, 146))
     foot = view.ground + 0.01
-    tallest = view.between(0.3, 0.46)
+    tallest = view.ground * view.between(0.38, 0.8)
     edges = np.cumsum(np.concatenate([[-0.05], 0.04 + 0.06 * rng.random(26)]))
     heights = tallest * (0.45 + 0.5 * rng.random(27))
     which = np.minimum(np.searchsorted(edges, canvas.fine.ravel()), 26)
     canvas.fill(
         canvas.below((foot - heights[which]).reshape(canvas.fine.shape).astype(np.float32)),
-        view.lit(walls[0], 0.52),
+        view.lit(mix(walls[0], (112, 120, 152), 0.5), 0.52),
     )
     x = -0.06 * rng.random()
     centre = view.between(0.25, 0.75)

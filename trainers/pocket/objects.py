@@ -7,6 +7,7 @@ from trainers.pocket.view import INK, SNOW, View
 
 UNIT = 1 / 96  # of the picture's side, at scale 1: things are about 36 wide
 OUTLINE = 0.0055
+SHADOWS = {"cat": 13, "tree": 14, "person": 10}  # half their widths; others' is 18
 PAINT: dict[str, Colour] = {
     "red": (218, 36, 40),
     "orange": (246, 130, 20),
@@ -88,8 +89,8 @@ def draw_object(view: View) -> None:
         pen.draw(Faint(view.canvas, 0.3), x, y, width, -0.5 * unit, mix(ink, view.light.water[1], 0.5))
         view.canvas.ellipse(x, y + 0.4 * unit, 17 * unit, 0.6 * unit, light.glint, 0.6)
     elif scene.object != "balloon":
-        lean = -view.side * 4 * unit
-        view.canvas.ellipse(x + lean, y + 0.2 * unit, 21 * unit, 2.2 * unit, INK, 0.3)
+        lean, wide = -view.side * 2.5 * unit, SHADOWS.get(scene.object, 18) * unit
+        view.canvas.ellipse(x + lean, y + 0.2 * unit, wide, 2.2 * unit, INK, 0.3)
     pen.draw(view.canvas, x, y, width, unit, ink)
 
 

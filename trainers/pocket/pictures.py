@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -46,7 +45,7 @@ def bent_picture(seed: int, size: int = SIZE) -> np.ndarray:
 def object_mask(seed: int, size: int = SIZE) -> np.ndarray:
     """Where the object of ``seed`` is, with its shadow or reflection."""
     scene = describe(seed)[0]
-    shown, bare = (draw(each, details(seed), size) for each in (scene, replace(scene, object="none")))
+    shown, bare = (draw(scene, details(seed), size, bare=each) for each in (False, True))
     return np.any(shown != bare, axis=-1).astype(np.uint8)
 
 

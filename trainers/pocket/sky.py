@@ -29,7 +29,8 @@ def draw_sky(view: View) -> None:
             "sunset": (0.1, 0.55, (255, 224, 130), 0.75),
             "sunrise": (0.085, 0.5, (255, 246, 214), 0.8),
         }[time]
-        size *= view.between(0.85, 1.15)
+        size *= view.between(0.75, 1.3)
+        reach *= view.between(0.7, 1.3)
         canvas.glow(x, y, reach, colour, strength)
         canvas.ellipse(x, y, size, size, (255, 244, 172) if time != "sunrise" else (255, 214, 150))
     if view.scene.weather != "clear":

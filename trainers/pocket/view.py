@@ -72,6 +72,15 @@ LIGHTS = {
 }
 
 
+SKIES = {  # what a sky of each time may lean to
+    "sunrise": ((150, 200, 206), (196, 150, 206), (255, 204, 150)),
+    "day": ((40, 164, 178), (104, 128, 208), (240, 214, 160)),
+    "sunset": ((166, 40, 84), (52, 62, 128), (255, 140, 60)),
+    "night": ((14, 60, 78), (48, 26, 84), (30, 60, 130)),
+}
+GRASSES = ((170, 176, 84), (52, 124, 92))  # dry and lush
+
+
 @dataclass(frozen=True)
 class Season:
     """Colours by daylight of what grows."""
@@ -103,7 +112,7 @@ class View:
     """A scene on its canvas.
 
     horizon: where the sky ends; ground: where the near land begins; sun: centre of sun or moon; foot: where
-    the object stands, (x, y); scale: its size.
+    the object stands, (x, y); scale: its size; earth: from 0 to 1, which tone sand and walls have.
     """
 
     canvas: Canvas
@@ -116,6 +125,7 @@ class View:
     sun: tuple[float, float]
     foot: tuple[float, float]
     scale: float
+    earth: float
 
     def by(self, rng: np.random.Generator) -> "View":
         """The same view, with another source of details."""
@@ -146,7 +156,8 @@ class View:
     def lit(self, colour: Colour, far: float = 0.0) -> Colour:
         """A daylight colour at this time; ``far`` in 0..1 is how much of it the haze takes."""
         wet = 0.16 if self.scene.weather == "rain" else 0.0
-        seen = mix(mix(colour, self.light.shade, self.light.shading), self.light.grey, wet)
+        shading = self.light.shading * (0.72 if self.winter else 1)  # snow is bright
+        seen = mix(mix(colour, self.light.shade, shading), self.light.grey, wet)
         return mix(seen, self.haze, far)
 
     def between(self, low: float, high: float) -> float:

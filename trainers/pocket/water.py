@@ -10,9 +10,9 @@ def lake(view: View, bank: Colour) -> None:
     """A lake around `lake_level`, from side to side or a part of the width."""
     canvas, rng = view.canvas, view.rng
     middle, half_height = lake_level(view)
-    wide = view.chance(0.5) or view.scene.object == "sailboat"
+    wide = view.chance(0.5)
     half = view.between(0.8, 1.2) if wide else view.between(0.42, 0.6)
-    centre = 0.5 + view.between(-0.2, 0.2) if wide else 0.5 + view.side * view.between(0.05, 0.3)
+    centre = 0.5 + view.between(-0.2, 0.2) if wide else view.foot[0] + view.between(-0.14, 0.14)
     u = (canvas.fine - np.float32(centre)) / np.float32(half)
     lens = np.sqrt(np.maximum(1 - u * u, 0))
     lens = lens * (1.6 - 0.6 * lens)

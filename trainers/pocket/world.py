@@ -38,15 +38,22 @@ class Scene:
     @staticmethod
     def random(rng: np.random.Generator, **stated: str) -> "Scene":
         """Draw a scene with the ``stated`` attributes that may be: see `possible`."""
-        land, time = _choose(rng, ATTRIBUTES["land"]), _choose(rng, ATTRIBUTES["time"])
-        season = "summer" if rng.random() < 0.1 else _choose(rng, ATTRIBUTES["season"])
-        fall = "snow" if season == "winter" else "rain"
-        weather = _choose(rng, ("clear", "clear", "cloudy", fall))
-        thing, colour = _choose(rng, ATTRIBUTES["object"]), _choose(rng, ATTRIBUTES["colour"][1:])
-        if thing in NATURAL and rng.random() < 0.5:
-            colour = _choose(rng, NATURAL[thing])
-        water = _choose(rng, ("none", "none", "lake", "lake", "river"))
-        return possible(replace(Scene(land, time, season, weather, water, thing, colour), **stated))
+        for _ in range(50):
+            land, time = _choose(rng, ATTRIBUTES["land"]), _choose(rng, ATTRIBUTES["time"])
+            season = "summer" if rng.random() < 0.1 else _choose(rng, ATTRIBUTES["season"])
+            weathers = (
+                ("clear", "cloudy", "snow") if season == "winter" else ("clear", "clear", "cloudy", "rain")
+            )
+            weather = _choose(rng, weathers)
+            thing, colour = _choose(rng, ATTRIBUTES["object"]), _choose(rng, ATTRIBUTES["colour"][1:])
+            if thing in NATURAL and rng.random() < 0.5:
+                colour = _choose(rng, NATURAL[thing])
+            water = _choose(rng, ("none", "none", "lake", "lake", "river"))
+            drawn = replace(Scene(land, time, season, weather, water, thing, colour), **stated)
+            scene = possible(drawn)
+            if all(getattr(scene, name) == value for name, value in stated.items()):
+                break
+        return scene  # as near as may be, where what is stated cannot be
 
 
 def possible(scene: Scene) -> Scene:
