@@ -74,12 +74,9 @@ def mountain(view: View) -> None:
         dark = 1 - dark if view.side > 0 else dark
         canvas.fill(body, lit)
         canvas.fill(body * dark, shady)
-        gully = canvas.side(spine + view.side * down * (0.32 + 0.2 * fold(canvas.y[:, 0])))
-        gully = gully * (1 - canvas.side(spine + view.side * down * (0.5 + 0.26 * ridge(canvas.y[:, 0]))))
-        if view.side < 0:
-            gully = canvas.side(spine + view.side * down * (0.5 + 0.2 * fold(canvas.y[:, 0]))) * (
-                1 - canvas.side(spine + view.side * down * (0.32 + 0.2 * fold(canvas.y[:, 0])))
-            )
+        y = canvas.y[:, 0]
+        edges = (spine + view.side * down * part for part in (0.32 + 0.2 * fold(y), 0.5 + 0.26 * ridge(y)))
+        gully = np.abs(np.subtract(*(canvas.side(edge) for edge in edges)))
         canvas.fill(body * gully * np.float32(0.5), shady)
         reach = view.between(0.09, 0.15) if not view.winter else view.between(0.26, 0.34)
         teeth, tooth = noise(rng, 0.03, smooth=False), noise(rng, 0.11, smooth=False)
@@ -95,6 +92,10 @@ def mountain(view: View) -> None:
         if depth == 0:
             _ground(view)
         pines(view, x, foot + 0.015 * depth, tall, view.lit(view.season.pine, 0.24 - 0.2 * depth))
+    if view.scene.season in ("spring", "autumn"):
+        x = rng.random(int(view.between(5, 11)))
+        feet = np.stack([x, view.ground + 0.03 + 0.02 * rng.random(len(x))], axis=1)
+        crowns(view, feet, 0.018 + 0.014 * rng.random(len(x)))
 
 
 def hills(view: View) -> None:
