@@ -25,5 +25,5 @@ def test_shares() -> None:
 
 def test_open_attributes_do_not_count() -> None:
     seen = logits_of({"land": "city"}, {"land": "hills"})
-    assert fidelity(seen, [{"land": "city"}, {"time": "day"}], ATTRIBUTES).mean == 1.0
+    assert fidelity(seen, [{"land": "city"}, {"time": "sunrise"}], ATTRIBUTES).mean == 1.0
     assert fidelity(seen, [{"land": "city"}, {"time": "night"}], ATTRIBUTES).mean == 0.5

@@ -20,10 +20,10 @@ from torch import Tensor, nn
 from trainers.common import LoopConfig, command, train
 from trainers.common.runs import default_run
 from trainers.common.sheets import write_sheet
-from trainers.pocket.drawing import SIZE
 from trainers.pocket.pictures import object_masks, pictures
 from trainers.pocket.world import HELD_OUT
 
+SIZE = 96  # pixels a side of the drawings that the family learns from
 LATENT_CHANNELS = 8
 CROP = 48
 
@@ -111,8 +111,8 @@ def main(config: AutoencoderConfig) -> None:
     """Train, then save to RUN/vae with latents of mean 0 and variance 1."""
     torch.manual_seed(config.seed)
     with PartialState().main_process_first():
-        images = pictures(config.pictures, cache=config.run.parent / "drawings")
-        masks = object_masks(config.pictures, cache=config.run.parent / "drawings")
+        images = pictures(config.pictures, cache=config.run.parent / "drawings", size=SIZE)
+        masks = object_masks(config.pictures, cache=config.run.parent / "drawings", size=SIZE)
     model = Reconstruction(build()).to(memory_format=torch.channels_last)
 
     def loss(model: nn.Module, step: int, generator: torch.Generator) -> Tensor:
@@ -135,7 +135,7 @@ def main(config: AutoencoderConfig) -> None:
         result, kl = model(target, noise.to(device))
         return reconstruction_loss(result, target, weight) + config.kl * kl
 
-    held_out = pictures(32, HELD_OUT)
+    held_out = pictures(32, HELD_OUT, size=SIZE)
 
     def samples(model: nn.Module, step: int) -> None:
         device = next(model.parameters()).device

@@ -24,7 +24,7 @@ from rf_app.metrics.judge import BUNDLED, Judge
 from rf_app.registry.disk import write_atomically
 from trainers.common import LoopConfig, command, train
 from trainers.common.runs import default_run
-from trainers.pocket.autoencoder import to_pixels, to_tensor
+from trainers.pocket.autoencoder import SIZE, to_pixels, to_tensor
 from trainers.pocket.pictures import pictures
 from trainers.pocket.world import HELD_OUT, describe
 
@@ -120,7 +120,7 @@ def trained(config: JudgeConfig) -> Judge:
     """The judge after its training."""
     torch.manual_seed(config.seed)
     with PartialState().main_process_first():
-        images = pictures(config.pictures, cache=config.run.parent / "drawings")
+        images = pictures(config.pictures, cache=config.run.parent / "drawings", size=SIZE)
     truth = labels(range(config.pictures))
     test, test_truth = test_set(config, 1000)
 
@@ -153,7 +153,7 @@ def trained(config: JudgeConfig) -> Judge:
 def test_set(config: JudgeConfig, count: int) -> tuple[np.ndarray, dict[str, Tensor]]:
     """The first ``count`` held-out drawings and their true classes."""
     seeds = range(TEST_SEED, TEST_SEED + count)
-    return pictures(count, TEST_SEED, cache=config.run.parent / "drawings"), labels(seeds)
+    return pictures(count, TEST_SEED, config.run.parent / "drawings", SIZE), labels(seeds)
 
 
 def accuracy(config: JudgeConfig) -> dict[str, dict[str, float]]:

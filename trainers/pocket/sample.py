@@ -16,7 +16,7 @@ from rf_app.metrics import frechet
 from rf_app.metrics.judge import BUNDLED, Judge
 from rf_app.metrics.sample import HeldOut, Sample
 from trainers.common import command
-from trainers.pocket.autoencoder import to_tensor
+from trainers.pocket.autoencoder import SIZE, to_tensor
 from trainers.pocket.pictures import pictures
 from trainers.pocket.world import HELD_OUT, describe
 
@@ -47,7 +47,7 @@ def features(judge: Judge, images: np.ndarray) -> np.ndarray:
 
 def main(config: SampleConfig) -> None:
     """Draw, look at the drawings, write."""
-    seen = features(Judge.load(config.judge), pictures(DRAWINGS + SIZES[-1], HELD_OUT))
+    seen = features(Judge.load(config.judge), pictures(DRAWINGS + SIZES[-1], HELD_OUT, size=SIZE))
     drawings, others = frechet.fit(seen[:DRAWINGS]), seen[DRAWINGS:]
     sample = Sample(
         prompts=tuple(held_out(HELD_OUT + i) for i in range(SIZES[-1])),

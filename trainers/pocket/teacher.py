@@ -34,9 +34,8 @@ from trainers.common import LoopConfig, command, train
 from trainers.common.models import check_free, decode, encode, noise_of, registry_into, sample
 from trainers.common.runs import default_run
 from trainers.common.sheets import write_sheet
-from trainers.pocket.autoencoder import LATENT_CHANNELS, to_tensor
+from trainers.pocket.autoencoder import LATENT_CHANNELS, SIZE, to_tensor
 from trainers.pocket.captions import vocabulary
-from trainers.pocket.drawing import SIZE
 from trainers.pocket.pictures import pictures
 from trainers.pocket.text import WIDTH, build_text_encoder, build_tokenizer, fresh_captions, tokens
 from trainers.pocket.world import HELD_OUT, describe
@@ -117,7 +116,7 @@ def latents_of(vae: AutoencoderKL, count: int, run: Path) -> Tensor:
     """Scaled latents [count, 8, 12, 12] of the first ``count`` drawings, kept in the run folder."""
     path = run / f"latents-{count}.safetensors"
     if not path.exists():
-        drawn = pictures(count, cache=run.parent / "drawings")
+        drawn = pictures(count, cache=run.parent / "drawings", size=SIZE)
         batches = np.array_split(drawn, -(-count // 64))
         encoded = [
             vae.encode(to_tensor(batch)).latent_dist.mean

@@ -42,14 +42,14 @@ def runs(tmp_path_factory):
 def test_the_teacher_loads_in_an_unmodified_pipeline(runs):
     pipe = StableDiffusionPipeline.from_pretrained(str(runs / "models/my-pocket-sd"))
     image = pipe("a red tent at night", num_inference_steps=2, guidance_scale=3.0).images[0]
-    assert image.size == (192, 192)
+    assert image.size == (96, 96)
     assert pipe.scheduler.config.prediction_type == "epsilon"
     assert pipe.vae.config.scaling_factor == 1.0
 
 
 def test_the_teacher_is_in_the_registry_with_its_card(runs):
     card = Registry([runs / "models"]).card("my-pocket-sd")
-    assert (card.kind, card.resolution, card.steps, card.settings["pictures"]) == ("diffusion", 192, 25, 64)
+    assert (card.kind, card.resolution, card.steps, card.settings["pictures"]) == ("diffusion", 96, 25, 64)
 
 
 def test_a_rerun_of_a_published_id_is_refused_before_the_training(runs):
@@ -92,7 +92,7 @@ def test_training_noise_is_that_of_stable_diffusion():
 
 def test_standard_latents_leave_the_pictures_as_they_are():
     torch.manual_seed(0)
-    vae, images = autoencoder.build().eval(), pictures(40)
+    vae, images = autoencoder.build().eval(), pictures(40, size=autoencoder.SIZE)
     target = autoencoder.to_tensor(images[:4])
 
     def reconstruct() -> torch.Tensor:

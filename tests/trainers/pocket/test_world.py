@@ -27,7 +27,16 @@ from trainers.pocket.world import (
     sample,
 )
 
-SHA256 = []
+SHA256 = [
+    "ca7387575fd41d4b",
+    "f0baa43f3210534a",
+    "8b20d2da0327bc24",
+    "e0464340de04c727",
+    "e94c643d4d3f1208",
+    "6eeeda9253712871",
+    "084640297c68f90c",
+    "27a3fef8ad23605f",
+]
 BRIDGE = Scene("mountain", "day", "summer", "clear", "lake", "sailboat", "red")
 
 
