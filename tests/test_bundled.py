@@ -8,16 +8,15 @@ import pytest
 import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline
 
-from rf_app.metrics.attributes import ATTRIBUTES
 from rf_app.metrics.fidelity import fidelity
 from rf_app.metrics.judge import BUNDLED as JUDGE
 from rf_app.metrics.judge import Judge
 from rf_app.registry.models import BUNDLED, Registry
 from trainers import evaluate
 from trainers.common.pixels import to_tensor
-from trainers.pocket.judge import accuracies, labels, reconstructions
-from trainers.pocket.pictures import pictures
-from trainers.pocket.world import HELD_OUT
+from trainers.pocket.first_edition.attributes import ATTRIBUTES
+from trainers.pocket.first_edition.world import HELD_OUT, describe, picture
+from trainers.pocket.judge import accuracies, reconstructions
 
 ASSETS = BUNDLED.parent
 COUNT = 300  # drawings
@@ -31,7 +30,17 @@ MODELS = ("pocket-sd", "pocket-2rf", "pocket-instaflow", "pocket-sd-distilled")
 
 @pytest.fixture(scope="module")
 def drawings() -> np.ndarray:
-    return pictures(COUNT, FIRST)
+    return np.stack([picture(seed) for seed in range(FIRST, FIRST + COUNT)])
+
+
+@pytest.fixture(scope="module")
+def truth() -> dict[str, torch.Tensor]:
+    """The true class of every attribute of the drawings."""
+    scenes = [describe(seed)[0] for seed in range(FIRST, FIRST + COUNT)]
+    return {
+        name: torch.tensor([kinds.index(getattr(scene, name)) for scene in scenes])
+        for name, kinds in ATTRIBUTES.items()
+    }
 
 
 def test_the_assets_stay_light() -> None:
@@ -44,15 +53,15 @@ def test_every_bundled_model_is_whole() -> None:
     assert {card.id for card in registry.cards()} >= set(MODELS)
 
 
-def test_the_judge_knows_fresh_drawings(drawings: np.ndarray) -> None:
-    found = accuracies(Judge.load(JUDGE), drawings, labels(range(FIRST, FIRST + COUNT)))
+def test_the_judge_knows_fresh_drawings(drawings: np.ndarray, truth: dict[str, torch.Tensor]) -> None:
+    found = accuracies(Judge.load(JUDGE), drawings, truth)
     assert set(found) == set(ATTRIBUTES)
     assert min(found.values()) >= 0.98, found
 
 
-def test_the_judge_knows_reconstructions(drawings: np.ndarray) -> None:
+def test_the_judge_knows_reconstructions(drawings: np.ndarray, truth: dict[str, torch.Tensor]) -> None:
     vae = AutoencoderKL.from_pretrained(BUNDLED / "pocket-sd" / "vae").eval()
-    found = accuracies(Judge.load(JUDGE), reconstructions(vae, drawings), labels(range(FIRST, FIRST + COUNT)))
+    found = accuracies(Judge.load(JUDGE), reconstructions(vae, drawings), truth)
     assert min(found.values()) >= 0.96, found
 
 
@@ -65,9 +74,10 @@ def test_a_stock_pipeline_draws_what_the_prompt_says() -> None:
         guidance_scale=3.0,
         generator=[torch.Generator().manual_seed(seed) for seed in range(8)],
     ).images
-    seen = Judge.load(JUDGE).attributes(to_tensor(np.stack([np.asarray(image) for image in images])))
+    judge = Judge.load(JUDGE)
+    seen = judge.attributes(to_tensor(np.stack([np.asarray(image) for image in images])))
     wanted = {"land": "desert", "time": "night", "object": "tent", "colour": "red"}
-    assert fidelity(seen, [wanted] * len(images)).mean >= 0.9
+    assert fidelity(seen, [wanted] * len(images), judge.kinds).mean >= 0.9
 
 
 @pytest.fixture(scope="module")

@@ -104,7 +104,7 @@ def main(config: ControlNet) -> None:
         if config.images:
             images = ImageFolder(config.images, base.resolution)
         else:
-            images = Drawings(config.drawings, cache=run.parent / "drawings")
+            images = Drawings(config.drawings, run.parent / "drawings", base.resolution)
         path = run / f"latents-{hashlib.sha256(images.digest().encode()).hexdigest()[:12]}.safetensors"
         latents = latents_of(pipeline.vae, images.pixels, len(images), path)
     batch = min(config.batch, len(images))

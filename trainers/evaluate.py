@@ -45,7 +45,8 @@ from trainers.common.models import (
     sample,
 )
 from trainers.common.pixels import to_tensor
-from trainers.pocket.world import HELD_OUT, describe, picture
+from trainers.pocket.first_edition.editions import world_of
+from trainers.pocket.world import HELD_OUT
 
 BATCH = 64
 STRAIGHTNESS_SAMPLES, STRAIGHTNESS_STEPS = 128, 50  # of fewer than 512 prompts a quarter: it costs most
@@ -100,20 +101,25 @@ class Reference:
 class Evaluation:
     """The judge and the reference that all rows share; every process handles its part of the prompts."""
 
-    def __init__(self, config: EvaluateConfig, accelerator: Accelerator) -> None:
-        """Draw the reference and look at it."""
+    def __init__(self, config: EvaluateConfig, size: int, accelerator: Accelerator) -> None:
+        """Draw the reference, ``size`` pixels a side, and look at it."""
         self.accelerator = accelerator
         self.judge = Judge.load(config.judge).to(accelerator.device)
         seeds = range(HELD_OUT + config.seed, HELD_OUT + config.seed + config.prompts)
-        described = [describe(seed) for seed in seeds]
+        world = world_of(self.judge.kinds)
+        described = [world.describe(seed) for seed in seeds]
         stated = [{name: getattr(scene, name) for name in caption.stated} for scene, caption in described]
-        features = self.features(_drawings, seeds, "drawings")
+
+        def drawings(seeds: Sequence[int]) -> Tensor:
+            return to_tensor(np.stack([world.picture(seed, size) for seed in seeds]))
+
+        features = self.features(drawings, seeds, "drawings")
         measured_on = {
             "prompts": config.prompts,
             "first_seed": seeds.start,
             "reference": f"{config.prompts} drawings of the same held-out seeds",
             "features": "judge",
-            "drawings_fidelity": flat(fidelity(self.logits(features), stated)),
+            "drawings_fidelity": flat(fidelity(self.logits(features), stated, self.judge.kinds)),
             "straightness_on": f"{straightness_samples(len(seeds))} prompts, {STRAIGHTNESS_STEPS} steps",
             "device": str(accelerator.device),
             "precision": {"no": "float32"}.get(accelerator.mixed_precision, accelerator.mixed_precision),
@@ -162,7 +168,7 @@ class Evaluation:
 
         every = range(len(self.reference.seeds))
         features = self.features(images_of, every, f"{card.id} {steps} steps")
-        seen = fidelity(self.logits(features), self.reference.stated)
+        seen = fidelity(self.logits(features), self.reference.stated, self.judge.kinds)
         cost = self.accelerator.reduce(torch.tensor(sum(costs), device=self.accelerator.device), "sum")
         return Row(
             model=card.id,
@@ -232,10 +238,6 @@ def flat(seen: Fidelity) -> dict[str, float]:
     return {"mean": seen.mean} | seen.attributes
 
 
-def _drawings(seeds: Sequence[int]) -> Tensor:
-    return to_tensor(np.stack([picture(seed) for seed in seeds]))
-
-
 def figures(row: Row) -> dict[str, object]:
     """A row as the JSON file and the cards hold it, rounded to five significant digits."""
 
@@ -265,7 +267,7 @@ def main(config: EvaluateConfig) -> None:
     if not (config.judge / "judge.safetensors").is_file():
         raise UserError(f"--judge {config.judge} holds no judge.safetensors.")
     accelerator = Accelerator()
-    evaluation = Evaluation(config, accelerator)
+    evaluation = Evaluation(config, cards[0].resolution, accelerator)
     rows: list[Row] = []
     for card in cards:
         steps = (1,) if card.kind == "one-step" else config.steps or (card.steps,)

@@ -33,8 +33,7 @@ from trainers.common.held_out import FAMILY, HeldOutPrompts, Measuring, sampled
 from trainers.common.models import load_frozen, registry_into
 from trainers.common.pixels import to_pixels
 from trainers.common.sheets import write_sheet
-from trainers.pocket.drawing import SIZE
-from trainers.pocket.world import picture
+from trainers.pocket.first_edition.editions import world_of
 
 SHOWN = 8
 LINED = ("mountain", "hills", "desert")  # lands that can follow a line
@@ -77,16 +76,16 @@ def mean_f1(wanted: Sequence[np.ndarray], images: Tensor) -> float:
     )
 
 
-def drawn_line(seed: int) -> np.ndarray:
-    """A line from side to side with one to three peaks, as a person draws a mountain: bool [96, 96]."""
+def drawn_line(seed: int, size: int) -> np.ndarray:
+    """A line from side to side with one to three peaks, as a person draws a mountain: bool [size, size]."""
     rng = np.random.Generator(np.random.PCG64(seed))
     peaks = rng.integers(1, 4)
     y = np.empty(2 * peaks + 1)
     y[0::2], y[1::2] = 0.45 + 0.25 * rng.random(peaks + 1), 0.15 + 0.25 * rng.random(peaks)
     steps = 0.5 + rng.random(2 * peaks)  # no two points close to each other
     x = np.concatenate([[0.0], np.cumsum(steps) / steps.sum()])
-    points = np.minimum(np.stack([x, y], axis=1) * SIZE, SIZE - 1).round().astype(np.int32)
-    return cv2.polylines(np.zeros((SIZE, SIZE), np.uint8), [points], False, 1) > 0
+    points = np.minimum(np.stack([x, y], axis=1) * size, size - 1).round().astype(np.int32)
+    return cv2.polylines(np.zeros((size, size), np.uint8), [points], False, 1) > 0
 
 
 def followed_share(lines: Sequence[np.ndarray], images: Tensor) -> float:
@@ -101,9 +100,11 @@ def main(config: EvaluateControlNetConfig) -> None:
     controlnets = ControlNets.beside(registry)
     folder = controlnets.folder(config.controlnet)
     models = sampled(registry, config.model)
-    held_out, judge = HeldOutPrompts(config.prompts, config.seed), Judge.load(config.judge)
-    edges = [canny(picture(seed)) for seed in held_out.seeds]
-    lines = [drawn_line(seed) for seed in held_out.seeds]
+    judge, size = Judge.load(config.judge), models[0].card.resolution
+    world = world_of(judge.kinds)
+    held_out = HeldOutPrompts(world, config.prompts, config.seed)
+    edges = [canny(world.picture(seed, size)) for seed in held_out.seeds]
+    lines = [drawn_line(seed, size) for seed in held_out.seeds]
     lined = [i for i, stated in enumerate(held_out.stated) if stated.get("land") in LINED]
     lined = lined or list(range(config.prompts))  # of a handful of scenes none may have such a land
     rows, shown = [], [as_maps(edges)[:SHOWN] * 2 - 1]
@@ -125,7 +126,10 @@ def main(config: EvaluateControlNetConfig) -> None:
         without = held_out.pictures(pipeline, which, held_out.captions, "without")
         followed = pictures("with", edges)
         with torch.no_grad():
-            right = [fidelity(judge.attributes(made), held_out.stated).mean for made in (without, followed)]
+            right = [
+                fidelity(judge.attributes(made), held_out.stated, judge.kinds).mean
+                for made in (without, followed)
+            ]
         along = [
             followed_share([lines[i] for i in lined], made[lined])
             for made in (without, pictures("along a line", lines))

@@ -31,8 +31,8 @@ from trainers.common.models import load_frozen, registry_into
 from trainers.common.pixels import to_tensor
 from trainers.common.sheets import write_sheet
 from trainers.data.images import with_trigger
+from trainers.pocket.first_edition.editions import world_of
 from trainers.pocket.styles import STYLES
-from trainers.pocket.world import picture
 
 DRAWINGS = "drawings in the style"
 STAGES = 3  # of the judge: strides 2, 4 and 8
@@ -73,14 +73,16 @@ class Eye:
 
     @torch.no_grad()
     def style(self, images: Tensor) -> Tensor:
-        """Style statistics [N, D] of images [N, 3, 96, 96] in -1..1."""
+        """Style statistics [N, D] of images [N, 3, H, W] in -1..1."""
         return torch.cat([style_statistics(self.judge.maps(part)[:STAGES]) for part in images.split(50)])
 
     @torch.no_grad()
     def fidelity(self, images: Tensor, stated: Sequence[dict[str, str]]) -> float:
         """Share of the stated attributes that the images show."""
         logits = [self.judge.attributes(part) for part in images.split(50)]
-        return fidelity({name: torch.cat([each[name] for each in logits]) for name in logits[0]}, stated).mean
+        return fidelity(
+            {name: torch.cat([each[name] for each in logits]) for name in logits[0]}, stated, self.judge.kinds
+        ).mean
 
 
 def main(config: EvaluateLoraConfig) -> None:
@@ -89,8 +91,10 @@ def main(config: EvaluateLoraConfig) -> None:
     loras = Loras.beside(registry)
     file, card = loras.file(config.lora), loras.card(config.lora)
     models = sampled(registry, config.model)
-    held_out, eye = HeldOutPrompts(config.prompts, config.seed), Eye(config.judge)
-    drawn = [picture(seed) for seed in held_out.seeds]
+    eye, size = Eye(config.judge), models[0].card.resolution
+    world = world_of(eye.judge.kinds)
+    held_out = HeldOutPrompts(world, config.prompts, config.seed)
+    drawn = [world.picture(seed, size) for seed in held_out.seeds]
     plain_drawings = to_tensor(np.stack(drawn))
     style_drawings = to_tensor(np.stack([STYLES[config.style](each) for each in drawn]))
     axis = StyleAxis(eye.style(plain_drawings), eye.style(style_drawings))

@@ -160,7 +160,7 @@ def _seen(judge: Judge, image: Image.Image) -> Tensor:
 
 @torch.inference_mode()
 def _fidelity(judge: Judge, features: Sequence[Tensor], stated: Sequence[dict[str, str]]) -> Fidelity:
-    return fidelity(judge.classify(torch.cat(list(features))), stated[: len(features)])
+    return fidelity(judge.classify(torch.cat(list(features))), stated[: len(features)], judge.kinds)
 
 
 def in_words(rows: Sequence[Figures]) -> str:

@@ -6,6 +6,7 @@ what its caption says: the role that CLIP and Inception have for photographs. Tr
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -20,21 +21,28 @@ FEATURES = 128
 
 
 class Judge(nn.Module):
-    """A residual network of four stages, each halving the picture, with one linear head an attribute."""
+    """A residual network of four stages, each halving the picture, with one linear head an attribute.
 
-    def __init__(self, widths: tuple[int, ...] = WIDTHS, features: int = FEATURES):
+    kinds: the attributes that it recognises, each with its values.
+    """
+
+    def __init__(
+        self,
+        widths: tuple[int, ...] = WIDTHS,
+        features: int = FEATURES,
+        kinds: Mapping[str, tuple[str, ...]] = ATTRIBUTES,
+    ):
         super().__init__()
-        self.settings = {"widths": list(widths), "features": features}
+        self.kinds = kinds
+        self.settings = {"widths": list(widths), "features": features, "attributes": dict(kinds)}
         self.stages = nn.ModuleList(
             _Stage(narrow, wide) for narrow, wide in zip((3, *widths), widths, strict=False)
         )
         self.neck = nn.Sequential(nn.Linear(2 * widths[-1], features), nn.ReLU())
-        self.heads = nn.ModuleDict(
-            {name: nn.Linear(features, len(kinds)) for name, kinds in ATTRIBUTES.items()}
-        )
+        self.heads = nn.ModuleDict({name: nn.Linear(features, len(values)) for name, values in kinds.items()})
 
     def maps(self, images: Tensor) -> list[Tensor]:
-        """Feature maps of each stage for images [B, 3, 96, 96] in -1..1: strides 2, 4, 8, 16."""
+        """Feature maps of each stage for images [B, 3, H, W] in -1..1: strides 2, 4, 8, 16."""
         maps = []
         for stage in self.stages:
             images = stage(images)
@@ -42,12 +50,12 @@ class Judge(nn.Module):
         return maps
 
     def features(self, images: Tensor) -> Tensor:
-        """Features [B, 128] for images [B, 3, 96, 96] in -1..1."""
+        """Features [B, 128] for images [B, 3, H, W] in -1..1."""
         last = self.maps(images)[-1]
         return self.neck(torch.cat([last.mean((2, 3)), last.amax((2, 3))], dim=1))
 
     def attributes(self, images: Tensor) -> dict[str, Tensor]:
-        """Logits [B, kinds] of each attribute for images [B, 3, 96, 96] in -1..1."""
+        """Logits [B, kinds] of each attribute for images [B, 3, H, W] in -1..1."""
         return self.classify(self.features(images))
 
     def classify(self, features: Tensor) -> dict[str, Tensor]:
@@ -72,7 +80,8 @@ class Judge(nn.Module):
     def load(cls, folder: Path = BUNDLED) -> "Judge":
         """The judge of ``folder`` in float32, in eval mode, frozen."""
         settings = json.loads((folder / "config.json").read_text())
-        judge = cls(tuple(settings["widths"]), settings["features"])
+        kinds = {name: tuple(values) for name, values in settings["attributes"].items()}
+        judge = cls(tuple(settings["widths"]), settings["features"], kinds)
         judge.load_state_dict(load_file(folder / "judge.safetensors"))
         return judge.float().eval().requires_grad_(False)
 

@@ -18,12 +18,12 @@ def logits_of(*pictures: dict[str, str]) -> dict[str, torch.Tensor]:
 def test_shares() -> None:
     seen = logits_of({"land": "city", "time": "night"}, {"land": "desert", "object": "tent", "colour": "red"})
     stated = [{"land": "city", "time": "day"}, {"land": "desert", "object": "tent", "colour": "blue"}]
-    result = fidelity(seen, stated)
+    result = fidelity(seen, stated, ATTRIBUTES)
     assert result.attributes == {"land": 1.0, "time": 0.0, "object": 1.0, "colour": 0.0}
     assert result.mean == pytest.approx(3 / 5)
 
 
 def test_open_attributes_do_not_count() -> None:
     seen = logits_of({"land": "city"}, {"land": "hills"})
-    assert fidelity(seen, [{"land": "city"}, {"time": "day"}]).mean == 1.0
-    assert fidelity(seen, [{"land": "city"}, {"time": "night"}]).mean == 0.5
+    assert fidelity(seen, [{"land": "city"}, {"time": "sunrise"}], ATTRIBUTES).mean == 1.0
+    assert fidelity(seen, [{"land": "city"}, {"time": "night"}], ATTRIBUTES).mean == 0.5

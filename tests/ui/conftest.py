@@ -64,33 +64,6 @@ def hold(app):
 
 
 @pytest.fixture
-def hold(studio):
-    """Call it, and the worker is busy until what it returns is called."""
-    release, threads = threading.Event(), []
-
-    def let_go():
-        release.set()
-        for thread in threads:
-            thread.join()
-
-    def begin():
-        begun = threading.Event()
-
-        def wait(*_):
-            begun.set()
-            release.wait(120)
-
-        wish = GenerateRequest("a lake", "tiny-instaflow")
-        threads.append(threading.Thread(target=studio.generate, args=(wish, False, wait)))
-        threads[0].start()
-        assert begun.wait(60)
-        return let_go
-
-    yield begin
-    let_go()
-
-
-@pytest.fixture
 def page(browser, url):
     """A fresh visitor."""
     with visiting(browser, url) as visitor:

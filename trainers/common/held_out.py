@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import torch
 from diffusers import StableDiffusionPipeline
@@ -15,7 +16,7 @@ from rf_app.registry.card import ModelCard
 from rf_app.registry.models import Registry
 from rf_app.settings.training import check_sampling
 from trainers.common.models import decode, encode, latent_shape, noise_of, sample
-from trainers.pocket.world import HELD_OUT, describe
+from trainers.pocket.world import HELD_OUT
 
 BATCH = 50
 FAMILY = ("pocket-sd:25", "pocket-2rf:4", "pocket-instaflow:1")
@@ -78,10 +79,10 @@ def sampled(registry: Registry, models: Sequence[str]) -> list[Sampled]:
 class HeldOutPrompts:
     """Prompts number `first` to `first + count` of those no training has seen."""
 
-    def __init__(self, count: int, first: int = 0) -> None:
-        """Describe their scenes."""
+    def __init__(self, world: ModuleType, count: int, first: int = 0) -> None:
+        """world: what describes their scenes."""
         self.seeds = range(HELD_OUT + first, HELD_OUT + first + count)
-        described = [describe(seed) for seed in self.seeds]
+        described = [world.describe(seed) for seed in self.seeds]
         self.captions = [caption.text for _, caption in described]
         self.stated = [
             {name: getattr(scene, name) for name in caption.stated} for scene, caption in described

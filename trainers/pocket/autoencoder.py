@@ -22,8 +22,7 @@ from trainers.common.pixels import to_tensor
 from trainers.common.precision import accelerator_in
 from trainers.common.runs import default_run
 from trainers.common.sheets import write_sheet
-from trainers.pocket.drawing import SIZE
-from trainers.pocket.pictures import object_masks, pictures
+from trainers.pocket.pictures import FAMILY_SIZE, object_masks, pictures
 from trainers.pocket.world import HELD_OUT
 
 LATENT_CHANNELS = 8
@@ -61,7 +60,7 @@ def build() -> AutoencoderKL:
         layers_per_block=1,
         latent_channels=LATENT_CHANNELS,
         norm_num_groups=8,
-        sample_size=SIZE,
+        sample_size=FAMILY_SIZE,
         mid_block_add_attention=False,
     )
 
@@ -99,15 +98,15 @@ def main(config: AutoencoderConfig) -> None:
     accelerator = accelerator_in(config.precision)
     torch.manual_seed(config.seed)
     with accelerator.main_process_first():
-        images = pictures(config.pictures, cache=config.run.parent / "drawings")
-        masks = object_masks(config.pictures, cache=config.run.parent / "drawings")
+        images = pictures(config.pictures, cache=config.run.parent / "drawings", size=FAMILY_SIZE)
+        masks = object_masks(config.pictures, cache=config.run.parent / "drawings", size=FAMILY_SIZE)
     model = Reconstruction(build()).to(memory_format=torch.channels_last)
 
     def loss(model: nn.Module, draw: int, generator: torch.Generator) -> Tensor:
         whole = draw >= config.whole_from * config.steps * config.accumulate
-        side, count = (SIZE, max(1, config.batch // 4)) if whole else (CROP, config.batch)
+        side, count = (FAMILY_SIZE, max(1, config.batch // 4)) if whole else (CROP, config.batch)
         picks = torch.randint(len(images), (count,), generator=generator).tolist()
-        corners = (torch.randint(SIZE - side + 1, (count, 2), generator=generator)).tolist()
+        corners = (torch.randint(FAMILY_SIZE - side + 1, (count, 2), generator=generator)).tolist()
         windows = [
             (i, slice(y, y + side), slice(x, x + side)) for i, (y, x) in zip(picks, corners, strict=True)
         ]
@@ -123,13 +122,14 @@ def main(config: AutoencoderConfig) -> None:
         result, kl = model(target, noise.to(device))
         return reconstruction_loss(result, target, weight) + config.kl * kl
 
-    held_out = pictures(32, HELD_OUT)
+    held_out = pictures(32, HELD_OUT, size=FAMILY_SIZE)
 
     def samples(model: nn.Module, step: int) -> None:
         device = next(model.parameters()).device
         target = to_tensor(held_out).to(device)
         result = model(
-            target, torch.zeros(len(held_out), LATENT_CHANNELS, SIZE // 8, SIZE // 8, device=device)
+            target,
+            torch.zeros(len(held_out), LATENT_CHANNELS, FAMILY_SIZE // 8, FAMILY_SIZE // 8, device=device),
         )[0]
         decibels = -10 * ((result - target) / 2).square().mean((1, 2, 3)).log10()
         print(f"\nstep {step}: {decibels.mean():.2f} dB on held-out drawings", flush=True)

@@ -27,7 +27,7 @@ from trainers.common import LoopConfig, command, train
 from trainers.common.pixels import to_pixels, to_tensor
 from trainers.common.precision import accelerator_in
 from trainers.common.runs import default_run
-from trainers.pocket.pictures import pictures
+from trainers.pocket.pictures import FAMILY_SIZE, pictures
 from trainers.pocket.world import HELD_OUT, describe
 
 TEST_COUNT = 4_000
@@ -119,7 +119,7 @@ def trained(config: JudgeConfig, accelerator: Accelerator) -> Judge:
     """The judge after its training."""
     torch.manual_seed(config.seed)
     with accelerator.main_process_first():
-        images = pictures(config.pictures, cache=config.run.parent / "drawings")
+        images = pictures(config.pictures, cache=config.run.parent / "drawings", size=FAMILY_SIZE)
     truth = labels(range(config.pictures))
     test, test_truth = test_set(config, 1000)
 
@@ -144,7 +144,7 @@ def trained(config: JudgeConfig, accelerator: Accelerator) -> Judge:
 def test_set(config: JudgeConfig, count: int) -> tuple[np.ndarray, dict[str, Tensor]]:
     """The first ``count`` held-out drawings and their true classes."""
     seeds = range(TEST_SEED, TEST_SEED + count)
-    return pictures(count, TEST_SEED, cache=config.run.parent / "drawings"), labels(seeds)
+    return pictures(count, TEST_SEED, config.run.parent / "drawings", FAMILY_SIZE), labels(seeds)
 
 
 def accuracy(config: JudgeConfig) -> dict[str, dict[str, float]]:

@@ -17,7 +17,7 @@ from rf_app.metrics.judge import BUNDLED, Judge
 from rf_app.metrics.sample import HeldOut, Sample
 from trainers.common import command
 from trainers.common.pixels import to_tensor
-from trainers.pocket.pictures import pictures
+from trainers.pocket.pictures import FAMILY_SIZE, pictures
 from trainers.pocket.world import HELD_OUT, describe
 
 SIZES = (32, 64, 128, 256)  # what the page offers
@@ -41,13 +41,13 @@ def held_out(seed: int) -> HeldOut:
 
 @torch.no_grad()
 def features(judge: Judge, images: np.ndarray) -> np.ndarray:
-    """The judge's features [N, D] of uint8 images [N, 96, 96, 3]."""
+    """The judge's features [N, D] of uint8 images [N, H, W, 3]."""
     return torch.cat([judge.features(to_tensor(part)) for part in np.array_split(images, 40)]).numpy()
 
 
 def main(config: SampleConfig) -> None:
     """Draw, look at the drawings, write."""
-    seen = features(Judge.load(config.judge), pictures(DRAWINGS + SIZES[-1], HELD_OUT))
+    seen = features(Judge.load(config.judge), pictures(DRAWINGS + SIZES[-1], HELD_OUT, size=FAMILY_SIZE))
     drawings, others = frechet.fit(seen[:DRAWINGS]), seen[DRAWINGS:]
     sample = Sample(
         prompts=tuple(held_out(HELD_OUT + i) for i in range(SIZES[-1])),

@@ -21,7 +21,6 @@ from tqdm import tqdm
 from rf_app.errors import UserError
 from rf_app.registry.disk import disk_full_named
 from trainers.common import command
-from trainers.pocket.drawing import SIZE
 from trainers.pocket.world import HELD_OUT, describe, picture
 
 INK = np.array((34, 32, 58), np.float32)
@@ -35,18 +34,29 @@ def lightness(image: np.ndarray) -> np.ndarray:
     return image @ np.array((0.299, 0.587, 0.114), np.float32)[:, None]
 
 
+def scale(image: np.ndarray) -> float:
+    """Pixels of [H, W, 3] that a grain is wide: a picture has 96 grains a side, whatever its size."""
+    return len(image) / 96
+
+
+def soft(image: np.ndarray, grains: float) -> np.ndarray:
+    """[H, W, 3] blurred over so many grains."""
+    return gaussian_filter(image, (grains * scale(image), grains * scale(image), 0))
+
+
 def edges(image: np.ndarray) -> np.ndarray:
-    """Steepest change of any channel of [H, W, 3], a pixel: [H, W, 1]."""
-    smooth = gaussian_filter(image, (0.6, 0.6, 0))
-    return np.hypot(sobel(smooth, axis=1), sobel(smooth, axis=0)).max(axis=2, keepdims=True) / 4
+    """Steepest change of any channel of [H, W, 3], a grain: [H, W, 1]."""
+    smooth = soft(image, 0.6)
+    slope = np.hypot(sobel(smooth, axis=1), sobel(smooth, axis=0)).max(axis=2, keepdims=True) / 4
+    return slope * np.float32(scale(image))
 
 
 def woodcut(drawing: np.ndarray) -> np.ndarray:
     """Three flat tones, ink, ochre and paper, cut diagonals between them, outlines, faded hues."""
     image = drawing.astype(np.float32)
     grey = lightness(image)
-    tone = lightness(gaussian_filter(image, (0.6, 0.6, 0))) / 255
-    y, x = np.mgrid[:SIZE, :SIZE]
+    tone = lightness(soft(image, 0.6)) / 255
+    y, x = np.mgrid[: len(image), : len(image)] / scale(image)
     diagonal = np.abs((x + y) % 12 / 6 - 1)[..., None] - 0.5
     cut = tone + 0.13 * diagonal
     dark, bright = (np.clip((cut - at) * 10 + 0.5, 0, 1) for at in (0.27, 0.72))
@@ -61,18 +71,18 @@ def woodcut(drawing: np.ndarray) -> np.ndarray:
 def neon(drawing: np.ndarray) -> np.ndarray:
     """A dark ground, and the edges as glowing tubes in the drawing's own hues, brightened."""
     image = drawing.astype(np.float32)
-    smooth = gaussian_filter(image, (1.5, 1.5, 0))
+    smooth = soft(image, 1.5)
     vivid = np.clip(smooth + 0.5 * (smooth - lightness(smooth)), 0, 255)
     vivid *= 255 / np.maximum(vivid.max(axis=2, keepdims=True), 60)
     tube = np.clip((edges(image) - 40) / 40, 0, 1)
-    glow = gaussian_filter(tube * vivid, (2.5, 2.5, 0))
+    glow = soft(tube * vivid, 2.5)
     body = GROUND + 0.28 * image + 0.4 * np.clip(image - lightness(image), 0, None)
     shining = body + 0.5 * glow
     return np.clip(shining + 0.8 * tube * (vivid - shining), 0, 255).round().astype(np.uint8)
 
 
 STYLES: dict[str, Callable[[np.ndarray], np.ndarray]] = {"woodcut": woodcut, "neon": neon}
-"""Each takes and returns uint8 [96, 96, 3]."""
+"""Each takes and returns uint8 [size, size, 3]."""
 
 
 @dataclass(frozen=True)

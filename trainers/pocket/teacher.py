@@ -34,8 +34,7 @@ from trainers.common.runs import default_run
 from trainers.common.sheets import write_sheet
 from trainers.data.images import latents_of
 from trainers.pocket.captions import vocabulary
-from trainers.pocket.drawing import SIZE
-from trainers.pocket.pictures import pictures
+from trainers.pocket.pictures import FAMILY_SIZE, pictures
 from trainers.pocket.text import WIDTH, build_text_encoder, build_tokenizer, fresh_captions, tokens
 from trainers.pocket.world import HELD_OUT, describe
 
@@ -63,7 +62,7 @@ class TeacherConfig(Published, SteppedTraining):
 def build_unet(channels: int) -> UNet2DConditionModel:
     """The untrained U-Net: 4.0 M parameters, convolutions alone at 12x12, attention to the text at 6x6."""
     return UNet2DConditionModel(
-        sample_size=SIZE // 8,
+        sample_size=FAMILY_SIZE // 8,
         in_channels=channels,
         out_channels=channels,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
@@ -166,7 +165,7 @@ def main(config: TeacherConfig) -> None:
         kind="diffusion",
         description="Stable Diffusion in the small: landscape posters of the pocket world in 25 steps with "
         "guidance. The teacher of the pocket family.",
-        resolution=SIZE,
+        resolution=FAMILY_SIZE,
         steps=STEPS,
         guidance=GUIDANCE,
         license="apache-2.0",

@@ -15,7 +15,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from trainers.pocket.captions import write_caption
 from trainers.pocket.world import describe
 
-VOCABULARY = 1_024
+VOCABULARY = 1_536
 LENGTH = 32
 WIDTH = 128
 CORPUS = 20_000

@@ -4,9 +4,10 @@ Everything a pocket model can know is in a `Scene`; `sample(seed)` gives the sce
 picture, the same on every machine. Training uses small seeds; seeds from `HELD_OUT` on are never trained on.
 
 Look at it:  python -m trainers.pocket.world --sheet sheet.png
+One prompt:  python -m trainers.pocket.world --sheet sheet.png --prompt "a castle in winter" --columns 4
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,11 @@ from PIL import Image
 
 from rf_app.metrics.attributes import ATTRIBUTES
 from trainers.common import command
-from trainers.pocket.captions import Caption, write_caption
-from trainers.pocket.drawing import draw
+from trainers.pocket.captions import Caption, read_caption, write_caption
+from trainers.pocket.drawing import SIZE, draw
 
 HELD_OUT = 1_000_000_000
+NATURAL = {"tree": ("green",), "cat": ("orange", "black", "white")}  # colours that half of them have
 
 
 @dataclass(frozen=True)
@@ -27,33 +29,56 @@ class Scene:
 
     land: str
     time: str
-    lake: str
+    season: str
+    weather: str
+    water: str
     object: str
     colour: str
-    clouds: str
 
     @staticmethod
-    def random(rng: np.random.Generator) -> "Scene":
-        """Draw a scene; a sailboat always has water under it, and a coast has the sea instead of a lake."""
-        land = _choose(rng, ATTRIBUTES["land"])
-        time = _choose(rng, ATTRIBUTES["time"])
-        thing = _choose(rng, ATTRIBUTES["object"])
-        colour = _choose(rng, ATTRIBUTES["colour"][1:])
-        lake = rng.random() < 0.5 or thing == "sailboat"
-        clouds = rng.random() < 0.5
-        return Scene(
-            land=land,
-            time=time,
-            lake="yes" if lake and land != "coast" else "no",
-            object=thing,
-            colour="none" if thing == "none" else colour,
-            clouds="yes" if clouds else "no",
-        )
+    def random(rng: np.random.Generator, **stated: str) -> "Scene":
+        """Draw a scene with the ``stated`` attributes that may be: see `possible`."""
+        for _ in range(50):
+            land, time = _choose(rng, ATTRIBUTES["land"]), _choose(rng, ATTRIBUTES["time"])
+            season = "summer" if rng.random() < 0.1 else _choose(rng, ATTRIBUTES["season"])
+            weathers = (
+                ("clear", "cloudy", "snow") if season == "winter" else ("clear", "clear", "cloudy", "rain")
+            )
+            weather = _choose(rng, weathers)
+            thing, colour = _choose(rng, ATTRIBUTES["object"]), _choose(rng, ATTRIBUTES["colour"][1:])
+            if thing in NATURAL and rng.random() < 0.5:
+                colour = _choose(rng, NATURAL[thing])
+            water = _choose(rng, ("none", "none", "lake", "lake", "river"))
+            drawn = replace(Scene(land, time, season, weather, water, thing, colour), **stated)
+            scene = possible(drawn)
+            if all(getattr(scene, name) == value for name, value in stated.items()):
+                break
+        return scene  # as near as may be, where what is stated cannot be
+
+
+def possible(scene: Scene) -> Scene:
+    """The nearest scene that may be.
+
+    A desert knows no season, snow falls in winter, rain in the other seasons; coast and island have the sea
+    and no other water; a sailboat has water under it; nothing has no colour.
+    """
+    if scene.land == "desert":
+        weather = "clear" if scene.weather == "snow" else scene.weather
+        scene = replace(scene, season="summer", weather=weather)
+    elif scene.weather == "snow":
+        scene = replace(scene, season="winter")
+    elif scene.weather == "rain" and scene.season == "winter":
+        scene = replace(scene, season="autumn")
+    if scene.land in ("coast", "island"):
+        scene = replace(scene, water="none")
+    elif scene.object == "sailboat" and scene.water == "none":
+        scene = replace(scene, water="lake")
+    return replace(scene, colour="none") if scene.object == "none" else scene
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One element of the world: picture is uint8 [96, 96, 3]."""
+    """One element of the world: picture is uint8 [192, 192, 3]."""
 
     scene: Scene
     caption: Caption
@@ -72,15 +97,21 @@ def details(seed: int) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64([seed, 1]))
 
 
-def picture(seed: int) -> np.ndarray:
-    """The picture of ``seed``, uint8 [96, 96, 3]."""
-    return draw(describe(seed)[0], details(seed))
+def picture(seed: int, size: int = SIZE) -> np.ndarray:
+    """The picture of ``seed``, uint8 [size, size, 3]."""
+    return draw(describe(seed)[0], details(seed), size)
 
 
 def sample(seed: int) -> Sample:
     """Scene, caption and picture of ``seed`` (0 or more)."""
     scene, caption = describe(seed)
     return Sample(scene, caption, picture(seed))
+
+
+def prompted(prompt: str, seed: int, size: int = SIZE) -> np.ndarray:
+    """A picture of what ``prompt`` says, uint8 [size, size, 3]; what it leaves open, ``seed`` decides."""
+    scene = Scene.random(np.random.Generator(np.random.PCG64(seed)), **read_caption(prompt))
+    return draw(scene, details(seed), size)
 
 
 def _choose(rng: np.random.Generator, options: tuple[str, ...]) -> str:
@@ -97,11 +128,18 @@ class SheetConfig:
     """Posters a side."""
     seed: int = 0
     """Seed of the first poster."""
+    size: int = SIZE
+    """Side of a poster, in pixels."""
+    prompt: str | None = None
+    """What every poster shows (default: each what its seed says)."""
 
 
 def main(config: SheetConfig) -> None:
     """Draw the sheet."""
-    posters = [Image.fromarray(picture(config.seed + i)) for i in range(config.columns**2)]
+    posters = []
+    for seed in range(config.seed, config.seed + config.columns**2):
+        poster = prompted(config.prompt, seed, config.size) if config.prompt else picture(seed, config.size)
+        posters.append(Image.fromarray(poster))
     make_image_grid(posters, config.columns, config.columns).save(config.sheet, format="PNG")
 
 

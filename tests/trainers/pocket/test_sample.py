@@ -1,4 +1,4 @@
-"""The sample beside the judge: what is bundled is what the command makes, and its prompts are evaluate's."""
+"""The sample beside the judge: what is bundled belongs to the bundled judge's world; a new one to the new."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from rf_app.metrics import frechet
 from rf_app.metrics.judge import BUNDLED, Judge
 from rf_app.metrics.sample import Sample
-from trainers.pocket.pictures import pictures
+from trainers.pocket.first_edition import world as first_edition
 from trainers.pocket.sample import DRAWINGS, SIZES, features, held_out
 from trainers.pocket.world import HELD_OUT, describe
 
@@ -15,11 +15,16 @@ def test_prompts_are_the_held_out_ones_with_what_they_state():
     sample = Sample.load()
     assert len(sample.prompts) == SIZES[-1]
     for i, each in enumerate(sample.prompts):
-        assert each == held_out(HELD_OUT + i)
-        scene, caption = describe(HELD_OUT + i)
-        assert each.prompt == caption.text
-        assert each.stated.keys() == caption.stated
-        assert all(getattr(scene, name) == kind for name, kind in each.stated.items())
+        scene, caption = first_edition.describe(HELD_OUT + i)
+        assert (each.prompt, each.seed) == (caption.text, HELD_OUT + i)
+        assert each.stated == {name: getattr(scene, name) for name in caption.stated}
+
+
+def test_a_new_prompt_is_held_out_too():
+    scene, caption = describe(HELD_OUT + 3)
+    each = held_out(HELD_OUT + 3)
+    assert (each.prompt, each.seed) == (caption.text, HELD_OUT + 3)
+    assert each.stated == {name: getattr(scene, name) for name in caption.stated}
 
 
 def test_it_is_read_as_it_was_written(tmp_path):
@@ -33,7 +38,8 @@ def test_it_is_read_as_it_was_written(tmp_path):
 
 @pytest.mark.slow
 def test_the_statistics_belong_to_the_bundled_judge():
-    seen = features(Judge.load(BUNDLED), pictures(DRAWINGS, HELD_OUT))
+    drawn = np.stack([first_edition.picture(seed) for seed in range(HELD_OUT, HELD_OUT + DRAWINGS)])
+    seen = features(Judge.load(BUNDLED), drawn)
     sample = Sample.load()
     assert sample.drawings_count == DRAWINGS
     # Features are in the thousands of squared units.

@@ -5,7 +5,9 @@ import pytest
 import torch
 from transformers import CLIPTokenizer
 
+from trainers.pocket.captions import vocabulary
 from trainers.pocket.text import LENGTH, build_text_encoder, build_tokenizer, fresh_captions, tokens
+from trainers.pocket.world import describe
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +26,17 @@ def test_any_unicode_text_survives(tokenizer: CLIPTokenizer, text: str):
 
 def test_known_words_are_single_tokens(tokenizer: CLIPTokenizer):
     assert len(tokenizer("a red tent near a beautiful lake").input_ids) == 7 + 2
+
+
+def test_no_caption_is_cut(tokenizer: CLIPTokenizer):
+    assert (
+        max(len(ids) for ids in tokenizer([describe(seed)[1].text for seed in range(4000)]).input_ids) <= 32
+    )
+
+
+def test_every_known_word_is_a_token(tokenizer: CLIPTokenizer):
+    words = [word for word in vocabulary()["words"] if len(tokenizer(word).input_ids) > 3]
+    assert not words
 
 
 def test_it_is_the_same_after_saving(tokenizer: CLIPTokenizer, tmp_path):

@@ -15,7 +15,7 @@ from rf_app.metrics.judge import Judge
 from rf_app.registry.models import Registry
 from trainers.common.pixels import to_tensor
 from trainers.pocket import autoencoder, judge, teacher, weights
-from trainers.pocket.pictures import pictures
+from trainers.pocket.pictures import FAMILY_SIZE, pictures
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_training_noise_is_that_of_stable_diffusion():
 
 def test_standard_latents_leave_the_pictures_as_they_are():
     torch.manual_seed(0)
-    vae, images = autoencoder.build().eval(), pictures(40)
+    vae, images = autoencoder.build().eval(), pictures(40, size=FAMILY_SIZE)
     target = to_tensor(images[:4])
 
     def reconstruct() -> torch.Tensor:
