@@ -8,6 +8,7 @@ Minimises E ||(x1 - x0) - v(X_tau, tau | text)||^2 on the straight path between 
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -203,11 +204,12 @@ def times_rectified(registry: Registry, teacher: ModelCard) -> int:
 
     Ancestors that are gone are not counted, nor are flows that only had something merged into their weights.
     """
-    known = {card.id: card for card in registry.cards()}
-    ancestors = [known[id] for id in teacher.lineage if id in known]
+    line = [teacher]
+    for ancestor in teacher.lineage:
+        with suppress(UserError):
+            line.append(registry.card(ancestor))
     return 2 + sum(
-        card.kind == "rectified-flow" and not {"merged", "lora"} & card.settings.keys()
-        for card in (*ancestors, teacher)
+        card.kind == "rectified-flow" and not {"merged", "lora"} & card.settings.keys() for card in line
     )
 
 
