@@ -7,11 +7,13 @@ Minimises E ||(x1 - x0) - v(X_tau, tau | text)||^2 on the straight path between 
 and gives the same weights, and with more --steps and --overwrite a finished training goes on.
 """
 
+from contextlib import suppress
 from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
+from rf_app.errors import UserError
 from rf_app.registry.card import ModelCard
 from rf_app.registry.models import Registry
 from rf_app.settings.training import Reflow
@@ -54,11 +56,12 @@ def times_rectified(registry: Registry, teacher: ModelCard) -> int:
 
     Ancestors that are gone are not counted, nor are flows that only had something merged into their weights.
     """
-    known = {card.id: card for card in registry.cards()}
-    ancestors = [known[id] for id in teacher.lineage if id in known]
+    line = [teacher]
+    for ancestor in teacher.lineage:
+        with suppress(UserError):
+            line.append(registry.card(ancestor))
     return 2 + sum(
-        card.kind == "rectified-flow" and not {"merged", "lora"} & card.settings.keys()
-        for card in (*ancestors, teacher)
+        card.kind == "rectified-flow" and not {"merged", "lora"} & card.settings.keys() for card in line
     )
 
 
