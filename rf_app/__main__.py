@@ -69,7 +69,7 @@ def main(words: Sequence[str] | None = None) -> int:
         for name, kind, default, about in (
             ("out", Path, Path(), "Folder for the files."),
             ("json", bool, False, "Print what was found as JSON."),
-            ("models", Path | None, None, "A folder of models, where new ones go (default: the user's)."),
+            ("registry", Path | None, None, "A folder of models, where new ones go (default: the user's)."),
             ("events", Path | None, None, "A folder to note the progress and the answer in, for a job."),
         )
     ]
@@ -77,7 +77,7 @@ def main(words: Sequence[str] | None = None) -> int:
     chosen = vars(
         tyro.cli(record, prog=f"python -m rf_app {words[0]}", description=action.about, args=words[1:])
     )
-    app = Application.on(Registry.default(chosen["models"]))
+    app = Application.on(Registry.default(chosen["registry"]))
     try:
         wish = action.wish({each.name: _value(each, chosen[each.name]) for each in action.arguments})
         found: list[Any] = []

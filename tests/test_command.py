@@ -11,7 +11,7 @@ from diffusers import UNet2DConditionModel
 from PIL import Image
 from torch.nn.modules.module import register_module_forward_pre_hook
 
-from rf_app.__main__ import main
+from rf_app.__main__ import actions, main
 from rf_app.pipeline.png import read_png_settings
 from rf_app.plugins.picture import decode_map
 
@@ -104,6 +104,22 @@ def test_an_action_says_what_it_takes(capsys):
     with pytest.raises(SystemExit) as end:
         main(["generate", "a lake", "--no-such-option"])
     assert end.value.code == 2
+
+
+@pytest.mark.parametrize("name", actions())
+def test_every_action_says_what_it_takes(name):
+    """None of its arguments has the name of an option that all have."""
+    with pytest.raises(SystemExit) as end:
+        main([name, "--help"])
+    assert end.value.code == 0
+
+
+def test_models_are_compared(tmp_path, capsys):
+    wish = ["compare", "a lake", "--models", "tiny-2rf", "tiny-instaflow", "--json", "--out", str(tmp_path)]
+    assert main(wish) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [each["model"] for each in found["results"]] == ["tiny-2rf", "tiny-instaflow"]
+    assert found["speed_up"]["factor"] >= 1
 
 
 def test_ctrl_c_ends_it_within_a_step(tmp_path, capsys):

@@ -36,7 +36,7 @@ def start_job(
             arguments=(
                 name.replace("_", "-"),
                 *_words(wish),
-                f"--models={models}",
+                f"--registry={models}",
                 f"--events={folder}",
             ),
             product=str(product or folder / ANSWER),
