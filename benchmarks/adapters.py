@@ -77,7 +77,7 @@ def measure(worker: Worker, options: Options) -> dict[str, list[float]]:
 @torch.inference_mode()
 def measure_peft(worker: Worker, options: Options) -> tuple[list[float], list[float]]:
     """Seconds of a call of the U-Net, plain and with PEFT's layers beside its own, one entry a round."""
-    plain = load(worker.registry, options.model, worker.device, worker.dtype).unet
+    plain = load(worker.registry, options.model, device=worker.device, dtype=worker.dtype).unet
     plain = plain.to(memory_format=torch.channels_last)
     beside = copy.deepcopy(plain)
     config = LoraConfig(r=options.rank, target_modules=list(ATTENTION[:4]), init_lora_weights="gaussian")

@@ -77,7 +77,8 @@ def main(words: Sequence[str] | None = None) -> int:
     chosen = vars(
         tyro.cli(record, prog=f"python -m rf_app {words[0]}", description=action.about, args=words[1:])
     )
-    app = Application.on(Registry.default(chosen["registry"]))
+    # Who has a command line here is no stranger, on a Space either: jobs are run by it.
+    app = Application.on(Registry.default(chosen["registry"]), allow_training=True)
     try:
         wish = action.wish({each.name: _value(each, chosen[each.name]) for each in action.arguments})
         found: list[Any] = []

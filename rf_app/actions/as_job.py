@@ -23,10 +23,11 @@ def start_job(
     product: Path | None = None,
     unfinished: Path | None = None,
 ) -> Job:
-    """Queue the action `name` with a wish; raises UserError naming what is wrong with it.
+    """Queue the action `name` with a wish; raises UserError naming what is wrong with it, and for strangers.
 
     output: the id of what it makes; product: where that will lie; unfinished: where what it has done waits.
     """
+    app.permission.check("Work on models")
     models = app.registry.folders[-1].absolute()
 
     def plan(folder: Path) -> Plan:

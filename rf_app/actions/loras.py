@@ -49,7 +49,7 @@ def keep(app: Application, id: str) -> LoraCard:
     app.permission.check("Keeping a LoRA")
     upload = app.worker.uploads.get(app.visitor, id)
     own = as_id(upload.title) or f"lora-{id.removeprefix(UPLOAD)}"
-    card = LoraCard(own, upload.title, "Uploaded.", upload.trigger)
+    card = LoraCard(own, upload.title, "Uploaded.", trigger=upload.trigger)
     app.loras.save(upload.path, card)
     return card
 

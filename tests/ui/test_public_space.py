@@ -11,28 +11,28 @@ from rf_app.ui.page import build
 
 OWNERS = {
     "ask": ("tiny-2rf",),
-    "delete": ("tiny-2rf",),
-    "rename": ("tiny-2rf", "Mine"),
-    "push": ("tiny-2rf", "a/b"),
+    "deleted": ("tiny-2rf",),
+    "renamed": ("tiny-2rf", "Mine"),
+    "pushed": ("tiny-2rf", "a/b"),
 }
+CLOSED = {"merged", "begun", "done", "started", "acted"}  # of merging, importing and training
 
 
-def test_endpoints_refuse_strangers(
-    app: Application, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_endpoints_refuse_strangers(own_app: Application, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("SPACE_ID", "somebody/studio")
-    found = {each.fn.__name__: each.fn for each in build(app, tmp_path).fns.values() if each.fn}
-    before = app.registry.cards()
+    found = {each.fn.__name__: each.fn for each in build(own_app, tmp_path).fns.values() if each.fn}
+    before = own_app.registry.cards()
     for name, given in OWNERS.items():
         with pytest.warns(UserWarning, match="is off on this public page"):
             found[name](*given)
-    assert app.registry.cards() == before
-    assert not {"merge", "start", "do"} & found.keys()
+    assert own_app.registry.cards() == before
+    assert own_app.jobs.jobs() == []
+    assert not CLOSED & found.keys()
 
 
-def test_the_owner_may(app: Application, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_owner_may(own_app: Application, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("SPACE_ID", "somebody/studio")
-    page = build(replace(app, permission=Permission(allowed=True)), tmp_path)
+    page = build(replace(own_app, permission=Permission(allowed=True)), tmp_path)
     found = {each.fn.__name__: each.fn for each in page.fns.values() if each.fn}
-    assert {"merge", "start", "do"} <= found.keys()
-    assert found["rename"]("tiny-2rf", app.registry.card("tiny-2rf").title)
+    assert CLOSED <= found.keys()
+    assert found["renamed"]("tiny-2rf", "Mine") == "Mine"
