@@ -11,9 +11,9 @@ from rf_app.ui.page import build
 
 OWNERS = {
     "ask": ("tiny-2rf",),
-    "delete": ("tiny-2rf",),
-    "rename": ("tiny-2rf", "Mine"),
-    "push": ("tiny-2rf", "a/b"),
+    "deleted": ("tiny-2rf",),
+    "renamed": ("tiny-2rf", "Mine"),
+    "pushed": ("tiny-2rf", "a/b"),
 }
 
 
@@ -27,12 +27,12 @@ def test_endpoints_refuse_strangers(
         with pytest.warns(UserWarning, match="is off on this public page"):
             found[name](*given)
     assert app.registry.cards() == before
-    assert not {"merge", "start", "do"} & found.keys()
+    assert not {"merged", "begun", "started", "acted", "done"} & found.keys()
 
 
 def test_the_owner_may(app: Application, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPACE_ID", "somebody/studio")
     page = build(replace(app, permission=Permission(allowed=True)), tmp_path)
     found = {each.fn.__name__: each.fn for each in page.fns.values() if each.fn}
-    assert {"merge", "start", "do"} <= found.keys()
-    assert found["rename"]("tiny-2rf", app.registry.card("tiny-2rf").title)
+    assert {"merged", "begun", "started", "acted", "done"} <= found.keys()
+    assert found["renamed"]("tiny-2rf", app.registry.card("tiny-2rf").title)

@@ -63,8 +63,9 @@ def build(app: Application, page: Page, tab: gr.Tab, opened: gr.Textbox) -> None
                 max_length=60,
                 elem_id="merge-name",
             )
-            go = gr.Button("Merge", variant="primary", min_width=150, elem_id="merge-go")
-            stop = gr.Button("Stop", min_width=80, elem_id="merge-stop")
+            with gr.Row(elem_classes="acts"):
+                go = gr.Button("Merge", variant="primary", min_width=150, elem_id="merge-go")
+                stop = gr.Button("Stop", min_width=80, elem_id="merge-stop")
         line = gr.HTML("", elem_id="merge-way")
     page.lists.append(model)
     under_way = gr.State(None)
