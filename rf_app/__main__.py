@@ -64,6 +64,7 @@ def main(words: Sequence[str] | None = None) -> int:
     own = [  # what has to be given needs no name
         (each[0], tyro.conf.Positional[each[1]]) if len(each) == 2 else each for each in own
     ]
+    names = {each.name for each in action.arguments}
     options = [
         (name, Annotated[kind, tyro.conf.arg(help=about)], field(default=default))
         for name, kind, default, about in (
@@ -72,13 +73,19 @@ def main(words: Sequence[str] | None = None) -> int:
             ("registry", Path | None, None, "A folder of models, where new ones go (default: the user's)."),
             ("events", Path | None, None, "A folder to note the progress and the answer in, for a job."),
         )
+        if name not in names  # what is compared are models, too
     ]
     record = make_dataclass("Options", [*own, *options])
     chosen = vars(
         tyro.cli(record, prog=f"python -m rf_app {words[0]}", description=action.about, args=words[1:])
     )
+<<<<<<< HEAD
     # Who has a command line here is no stranger, on a Space either: jobs are run by it.
     app = Application.on(Registry.default(chosen["registry"]), allow_training=True)
+=======
+    models = None if "models" in names else chosen["models"]
+    app = Application.on(Registry.default(models), allow_training=True)  # whoever has a shell is the owner
+>>>>>>> tabs
     try:
         wish = action.wish({each.name: _value(each, chosen[each.name]) for each in action.arguments})
         found: list[Any] = []

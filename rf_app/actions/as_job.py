@@ -18,6 +18,7 @@ def start_job(
     app: Application,
     name: str,
     wish: Any,
+    doing: str,
     title: str,
     output: str = "",
     product: Path | None = None,
@@ -25,14 +26,15 @@ def start_job(
 ) -> Job:
     """Queue the action `name` with a wish; raises UserError naming what is wrong with it, and for strangers.
 
-    output: the id of what it makes; product: where that will lie; unfinished: where what it has done waits.
+    doing: what it does, for people; title: its name in the lists, "" for that of what it makes. output: the
+    id of that; product: where that will lie; unfinished: where what it has done waits.
     """
     app.permission.check("Work on models")
     models = app.registry.folders[-1].absolute()
 
     def plan(folder: Path) -> Plan:
         stage = Stage(
-            title=title,
+            title=doing,
             module="rf_app",
             arguments=(
                 name.replace("_", "-"),
@@ -44,9 +46,7 @@ def start_job(
             loops=(LoopWork("", str(folder), 1, SECONDS),),
             unfinished=str(unfinished or ""),
         )
-        return Plan(
-            name, FILES, output, title, {k: str(v) for k, v in asdict(wish).items()}, (stage,), SECONDS
-        )
+        return Plan(name, FILES, output, title, asdict(wish), (stage,), SECONDS)
 
     return queue.start(app.jobs, plan)
 

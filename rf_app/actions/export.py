@@ -8,15 +8,15 @@ import shutil
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from rf_app.actions.application import Application
 from rf_app.actions.collection import thing
-from rf_app.actions.progress import Clock, Events
+from rf_app.actions.progress import Events
+from rf_app.actions.reported import Report, reported
 from rf_app.errors import UserError
 from rf_app.registry.card import ModelCard
-from rf_app.registry.disk import disk_full_named, put_in_place, sync_tree, writable
+from rf_app.registry.disk import disk_full_named, hidden_folder, put_in_place, sync_tree, writable
 from rf_app.registry.export import export as export_model
 
 
@@ -35,36 +35,40 @@ class Export:
 def export(app: Application, wish: Export) -> Events[Path]:
     """Write a model as stock diffusers loads it, or a LoRA's or ControlNet's folder; whole or not at all."""
     found = thing(app, wish.id)
-    name = found.card.id
-    target = wish.to / (f"{name}.zip" if wish.archive else name)
+    name = f"{found.card.id}.zip" if wish.archive else found.card.id
+    target = wish.to / name
+    taken = UserError(f"{target} exists already: choose another folder, or remove it.")
     if target.exists():
-        raise UserError(f"{target} exists already: choose another folder, or remove it.")
-    with writable(wish.to), disk_full_named(target):
-        wish.to.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=wish.to, prefix=".instaflow-") as hidden:
-            fresh = Path(hidden) / name
+        raise taken
+
+    def write(report: Report) -> Path:
+        with writable(wish.to), disk_full_named(target), hidden_folder(wish.to, name) as hidden:
+            fresh = hidden / found.card.id
+            report(0, 1, "Copying")
             if isinstance(found.card, ModelCard):
-                export_model(app.registry, name, fresh)
+                export_model(app.registry, found.card.id, fresh)
             else:
                 shutil.copytree(found.folder, fresh)
-            yield None
             if wish.archive:
-                yield from _zipped(fresh, fresh := Path(hidden) / target.name)
+                fresh = _zipped(fresh, hidden / name, report)
             else:
                 sync_tree(fresh)
-            put_in_place(fresh, target, overwrite=False)
-    yield target
+            if not put_in_place(fresh, target, overwrite=False):
+                raise taken
+        return target
+
+    yield (yield from reported(write, "MB", 1e6))
 
 
-def _zipped(folder: Path, target: Path) -> Events[None]:
+def _zipped(folder: Path, target: Path, report: Report) -> Path:
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    sizes = [path.stat().st_size for path in paths]
-    clock = Clock(sum(sizes))
+    total, done = sum(path.stat().st_size for path in paths), 0
     with zipfile.ZipFile(target, "w") as archive:
-        for path, size in zip(paths, sizes, strict=True):
+        for path in paths:
+            report(done, total, "Packing")
             archive.write(path, path.relative_to(folder.parent))
-            clock.done += size
-            yield clock.at(clock.done, f"Packing {path.name}")
+            done += path.stat().st_size
+    return target
 
 
 def answer(app: Application, made: list[Path]) -> dict[str, Any]:

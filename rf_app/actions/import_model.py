@@ -102,7 +102,7 @@ def start_import(app: Application, wish: ImportModel) -> Job:
             )
     models = app.registry.folders[-1].absolute()
     return start_job(
-        app, KIND, wish, "Importing", wish.id, models / wish.id, unfinished=models / STAGING / wish.id
+        app, KIND, wish, "Importing", wish.title, wish.id, models / wish.id, models / STAGING / wish.id
     )
 
 

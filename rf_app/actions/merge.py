@@ -31,7 +31,8 @@ def start_merge(app: Application, wish: Merge) -> Job:
         if (value := getattr(wish, name))
     }
     models = app.registry.folders[-1].absolute()
-    return start_job(app, KIND, replace(wish, **sources), "Merging", wish.output, models / wish.output)
+    wish = replace(wish, **sources)
+    return start_job(app, KIND, wish, "Merging", wish.title, wish.output, models / wish.output)
 
 
 def merge(app: Application, wish: Merge) -> Events[Path]:

@@ -11,10 +11,15 @@ from typing import Any
 from huggingface_hub import create_repo, upload_folder
 
 from rf_app.actions.application import Application
+from rf_app.actions.as_job import start_job
+from rf_app.actions.collection import thing
 from rf_app.actions.export import Export, export
-from rf_app.actions.progress import Events
+from rf_app.actions.progress import Clock, Events
 from rf_app.errors import UserError
+from rf_app.jobs.job import Job
 from rf_app.plugins.deltas import HUB_NAME
+
+KIND = "push"  # of its jobs
 
 
 @dataclass(frozen=True)
@@ -27,20 +32,33 @@ class Push:
     """OWNER/NAME on the Hub; it is made where it is not there."""
 
 
+def start_push(app: Application, wish: Push) -> Job:
+    """Queue an upload; raises UserError."""
+    app.permission.check("Pushing a model")
+    check(app, wish)
+    return start_job(app, KIND, wish, "Uploading", f"{wish.id} to {wish.repo}")
+
+
+def check(app: Application, wish: Push) -> None:
+    """Raise UserError for something that is not here, and for what is no name on the Hub."""
+    thing(app, wish.id)
+    if not HUB_NAME.fullmatch(wish.repo):
+        raise UserError(f"{wish.repo!r:.80} is no name on the Hub: expected OWNER/NAME.")
+
+
 def push(app: Application, wish: Push) -> Events[str]:
     """Upload something to the Hub; gives its address there."""
-    app.permission.check("Pushing a model")
-    repo = wish.repo.strip()
-    if not HUB_NAME.fullmatch(repo):
-        raise UserError(f"{repo!r:.80} is no name on the Hub: expected OWNER/NAME.")
+    check(app, wish)
     with TemporaryDirectory() as name:
-        for each in export(app, Export(wish.id, Path(name))):
-            if isinstance(each, Path):
-                folder = each
-            yield None
+        for event in export(app, Export(wish.id, Path(name))):
+            if isinstance(event, Path):
+                folder = event
+            else:
+                yield event
+        yield Clock(1).at(0, f"Uploading to {wish.repo}")
         try:
-            create_repo(repo, exist_ok=True)
-            found = upload_folder(repo_id=repo, folder_path=folder)
+            create_repo(wish.repo, exist_ok=True)
+            found = upload_folder(repo_id=wish.repo, folder_path=folder)
         except Exception as error:  # no right to write, no network: the library's words
             raise UserError(f"It could not be pushed ({str(error)[:200] or type(error).__name__}).") from None
     yield str(found)

@@ -26,18 +26,23 @@ QUICK = 128  # pixels a side that a processor draws unasked
 
 
 def sample_settings(app: Application, thing: Thing) -> PictureSettings:
-    """What its sample shows: a model as it is, a style at full strength, a drawing that is followed."""
+    """What its sample shows: a model as it is, a style at full strength, a drawing that is followed.
+
+    The last two on the model that they were trained on, if it is here.
+    """
     card = thing.card
     if isinstance(card, ModelCard):
         return PictureSettings(PROMPT, card.id, seed=SEED)
+    here = {each.id for each in app.registry.cards()}
+    model = card.base_model if card.base_model in here else app.first_model()
     if thing.kind == LORA:
         prompt = ", ".join(filter(None, (PROMPT.rstrip("."), card.trigger)))
-        return PictureSettings(prompt, app.first_model(), seed=SEED, loras=(Lora(card.id),))
+        return PictureSettings(prompt, model, seed=SEED, loras=(Lora(card.id),))
     drawing = examples(DRAWINGS)[0]
     image = encode_map(read_picture(drawing.path.read_bytes()))
     return PictureSettings(
         drawing.prompt,
-        app.first_model(),
+        model,
         seed=drawing.seed,
         control=(Control(card.id, image, preprocessor="scribble"),),
     )

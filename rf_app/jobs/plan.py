@@ -119,7 +119,6 @@ def _stage(step: Step, values: Mapping[str, Any], words: dict[str, str], teacher
             if chosen[loop.steps]
         ),
         memory=step.memory,
-        bfloat16=False,
     )
 
 

@@ -47,20 +47,10 @@ def threads() -> int:
     return cores if cores <= 2 else cores - 1
 
 
-def quick_in_bfloat16() -> bool:
-    """Whether the processor multiplies matrices of bfloat16 in hardware (AMX), as far as Linux says."""
-    with suppress(OSError):
-        return "amx_bf16" in Path("/proc/cpuinfo").read_text()
-    return False
-
-
-def trainer_environment(bfloat16: bool) -> dict[str, str]:
+def trainer_environment() -> dict[str, str]:
     """What a trainer's process needs to know."""
     count = str(threads())
-    own = {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count}
-    if bfloat16 and quick_in_bfloat16():
-        own["ACCELERATE_MIXED_PRECISION"] = "bf16"
-    return os.environ | own
+    return os.environ | {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count}
 
 
 def has_ended(process: psutil.Process) -> bool:

@@ -99,7 +99,7 @@ def _start(database: Database, job: Job) -> psutil.Popen:
         process = psutil.Popen(
             command,
             cwd=ROOT,
-            env=trainer_environment(stage.bfloat16),
+            env=trainer_environment(),
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -39,7 +39,6 @@ class Stage:
     product: str
     loops: tuple[LoopWork, ...]
     memory: float = 1.0  # GB
-    bfloat16: bool = False
     unfinished: str = ""
 
     @property
@@ -49,9 +48,10 @@ class Stage:
 
     @classmethod
     def from_json(cls, text: dict[str, Any]) -> "Stage":
-        """As `asdict` and JSON leave it."""
-        loops = tuple(LoopWork(**loop) for loop in text["loops"])
-        return cls(**text | {"loops": loops, "arguments": tuple(text["arguments"])})
+        """As `asdict` and JSON leave it; rows that are older have a "bfloat16", too."""
+        own = {name: value for name, value in text.items() if name != "bfloat16"}
+        loops = tuple(LoopWork(**loop) for loop in own["loops"])
+        return cls(**own | {"loops": loops, "arguments": tuple(own["arguments"])})
 
 
 @dataclass(frozen=True)

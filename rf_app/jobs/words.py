@@ -27,7 +27,7 @@ def state_in_words(job: Job) -> str:
 
 def work_in_words(job: Job) -> str:
     """What it does: a recipe's name, or the kind of another job."""
-    return job.wish.recipe if isinstance(job.wish, Wish) else job.kind
+    return job.wish.recipe if isinstance(job.wish, Wish) else job.kind.replace("_", " ")
 
 
 def duration(seconds: float) -> str:

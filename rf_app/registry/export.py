@@ -1,7 +1,5 @@
 """A model as one folder that a stock StableDiffusionPipeline loads, without this program.
 
-    python -m rf_app.registry.export pocket-instaflow --to exported
-
 The folder has every piece, also those that the model borrows; and for a rectified flow the scheduler's code,
 as diffusers looks for it: `scheduler/MODULE.py`, where model_index.json names MODULE. Code that comes with a
 model runs only where the user says `trust_remote_code=True`.
@@ -10,11 +8,9 @@ model runs only where the user says `trust_remote_code=True`.
 import json
 import re
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 import diffusers
-import tyro
 
 from rf_app.errors import UserError
 from rf_app.registry.card import ModelCard, write_card
@@ -113,25 +109,3 @@ def _usage(card: ModelCard, flow: bool) -> str:
         id=card.id, trust=TRUST if flow else "", prompt=PROMPT, steps=card.steps, guidance=card.guidance
     )
     return f"{use}\n{CODE_NOTE}" if flow else use
-
-
-@dataclass(frozen=True)
-class Options:
-    """What to export."""
-
-    model: tyro.conf.Positional[str]
-    """Id of the model."""
-    to: Path
-    """A folder; the model's own, named by its id, is made in it."""
-
-
-def main(options: Options) -> None:
-    """Export and say where to."""
-    try:
-        print(export(Registry.default(), options.model, options.to / options.model))
-    except (UserError, OSError) as error:
-        raise SystemExit(f"error: {error}") from None
-
-
-if __name__ == "__main__":
-    main(tyro.cli(Options, description=__doc__))

@@ -9,16 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rf_app.workflows.quality import figures, in_words
-from rf_app.workflows.shelf import family
 
+from rf_app.actions.application import Application
+from rf_app.actions.collection import CONTROLNET, LORA, Thing
+from rf_app.actions.measure import figures, in_words
 from rf_app.errors import UserError
 from rf_app.registry.card import Card, ModelCard, read_card, write_card
 from rf_app.registry.controlnets import ControlNetCard, ControlNets
 from rf_app.registry.loras import LoraCard, Loras
 from rf_app.registry.models import Registry
 from rf_app.registry.store import ASSETS, INDEX, Store
-from rf_app.ui.models.view import full, shelf
+from rf_app.ui.models.view import full, shelf, tree
 
 SECONDS = 8.0
 WORDS = """
@@ -70,19 +71,22 @@ def mutations(text: str, rng: random.Random) -> Iterator[str]:
         yield "\n".join(lines)[: None if rng.random() < 0.9 else rng.randrange(len(text))]
 
 
-def look_at(card: Card) -> None:
+def look_at(app: Application, store: Store, card: Card) -> None:
     """Everything the page makes of a card."""
     json.dumps(vars(card), allow_nan=False).encode()
     if isinstance(card, ModelCard):
         in_words(figures([card]))
-        shelf([card], {card.id: None}, 0, card.id).encode()
-        full(card, None, family([card], card.id), 1, [], True).encode()
+        tree([card], card.id).encode()
+    each = Thing(getattr(card, "kind", LORA if store.FOLDER == "loras" else CONTROLNET), card, store)
+    shelf(app, [each], 0, each.key).encode()
+    full(app, each).encode()
 
 
-def test_a_mutated_card_is_read_or_refused(tmp_path: Path) -> None:
+def test_a_mutated_card_is_read_or_refused(app: Application, tmp_path: Path) -> None:
     """As many as the time allows, the same ones in the same order."""
     rng = random.Random(7)
     makers = [(kind, path.parent.name, mutations(path.read_text("utf-8"), rng)) for kind, path in bundled()]
+    stores = {each.CARD: each([tmp_path]) for each in (Registry, Loras, ControlNets)}
     read = refused = 0
     deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline:
@@ -97,7 +101,7 @@ def test_a_mutated_card_is_read_or_refused(tmp_path: Path) -> None:
                 refused += 1
                 continue
             read += 1
-            look_at(card)
+            look_at(app, stores[kind], card)
             write_card(folder, card)
             assert replace(read_card(folder, kind), description="") == replace(card, description="")
     assert read
@@ -105,7 +109,9 @@ def test_a_mutated_card_is_read_or_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("store", [Registry, Loras, ControlNets])
-def test_a_store_with_bad_cards_lists_the_others(store: type[Store], tmp_path: Path) -> None:
+def test_a_store_with_bad_cards_lists_the_others(
+    app: Application, store: type[Store], tmp_path: Path
+) -> None:
     """And says what is wrong with each, in this process and, from the index, in the next."""
     source = next((ASSETS / store.FOLDER).glob("*/README.md")).parent
     good = (source / "README.md").read_text("utf-8")
@@ -127,7 +133,7 @@ def test_a_store_with_bad_cards_lists_the_others(store: type[Store], tmp_path: P
         assert {"bad-0", "bad-1", "bad-2", "bad-3", "bad-4", "no id", "latin-\\udce9"} <= problems.keys()
         "".join(problems.values()).encode()
         for card in here.cards():
-            look_at(card)
+            look_at(app, here, card)
 
 
 CRAFTED = [

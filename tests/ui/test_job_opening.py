@@ -7,26 +7,28 @@ from html import unescape
 from pathlib import Path
 
 import pytest
-from rf_app.pipeline.requests import GenerateRequest
-from rf_app.ui.job_opening import opening
-from rf_app.workflows.generate import Studio
 
+from rf_app.actions.application import Application
+from rf_app.actions.generate import Generate, generate
+from rf_app.actions.restore import restore_sent
+from rf_app.actions.run import results
 from rf_app.jobs.database import Database
 from rf_app.jobs.job import Job
 from rf_app.jobs.plan import Wish, stages
 from rf_app.jobs.stage import TRAINING, Plan
+from rf_app.ui.train.opening import opening
 
 BAD = "<img src=x onerror=alert(1)>"
 
 
 @pytest.fixture
-def finished(studio: Studio, tmp_path: Path):
+def finished(app: Application, tmp_path: Path):
     """Gives the job of a wish, done and with its product there."""
 
     database = Database(tmp_path / "jobs")
 
     def done(wish: Wish) -> Job:
-        planned = stages(wish, studio.registry.card(wish.teacher), tmp_path / "job", tmp_path / "models")
+        planned = stages(wish, app.registry.card(wish.teacher), tmp_path / "job", tmp_path / "models")
         Path(planned[-1].product).mkdir(parents=True)
         plan = Plan(TRAINING, TRAINING, wish.output, wish.title, wish.as_json(), planned, 1.0)
         return replace(database.add(lambda folder, others: plan), state="done")
@@ -40,31 +42,30 @@ def sent(text: str) -> dict[str, dict]:
     return {tab: json.loads(unescape(settings)) for tab, settings in found}
 
 
-def test_a_model_is_opened_with_its_own_prompt_and_its_teacher_beside_it(studio: Studio, finished) -> None:
+def test_a_model_is_opened_with_its_own_prompt_and_its_teacher_beside_it(app: Application, finished) -> None:
     wish = Wish("distill", "tiny-2rf", "mine", BAD, prompts=f"{BAD}\na lake")
-    text = opening(studio, finished(wish))
+    text = opening(app, finished(wish))
     assert "<img" not in text
     expected = {"prompt": BAD, "model": "mine", "seed": 7}
     assert sent(text) == {"generate": expected, "compare": expected | {"against": "tiny-2rf"}}
 
 
-def test_a_style_is_called_by_its_trigger(studio: Studio, finished) -> None:
+def test_a_style_is_called_by_its_trigger(app: Application, finished) -> None:
     wish = Wish("lora", "tiny-sd", "style", images="pictures", settings={"lora.trigger": "in mine"})
-    settings = sent(opening(studio, finished(wish)))["generate"]
+    settings = sent(opening(app, finished(wish)))["generate"]
     assert settings["prompt"].endswith(", in mine")
     assert settings["loras"] == [{"id": "style", "strength": 1.0}]
 
 
-def test_a_controlnet_follows_lines_at_its_models_size(studio: Studio, finished) -> None:
-    settings = sent(opening(studio, finished(Wish("controlnet", "tiny-sd", "tiny-canny"))))["generate"]
-    found = studio.restore_sent(json.dumps(settings))
+def test_a_controlnet_follows_lines_at_its_models_size(app: Application, finished) -> None:
+    settings = sent(opening(app, finished(Wish("controlnet", "tiny-sd", "tiny-canny"))))["generate"]
+    found = restore_sent(app, json.dumps(settings)).settings
     assert [each.model for each in found.control] == ["tiny-canny"]
-    shown = studio.generate(GenerateRequest(found.prompt, found.model, control=found.control))
-    assert len(shown.pictures) == 1
+    assert len(results(generate(app, Generate(found)))) == 1
 
 
-def test_nothing_is_opened_that_is_not_there(studio: Studio, finished) -> None:
+def test_nothing_is_opened_that_is_not_there(app: Application, finished) -> None:
     job = finished(Wish("distill", "tiny-2rf", "mine"))
-    assert opening(studio, replace(job, state="running")) == ""
+    assert opening(app, replace(job, state="running")) == ""
     Path(job.stages[-1].product).rmdir()
-    assert opening(studio, job) == ""
+    assert opening(app, job) == ""

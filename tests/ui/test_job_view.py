@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from rf_app.ui.sample_strip import COLUMNS, GAP, ROWS, sample_strip
 
 from rf_app.jobs.database import Database
 from rf_app.jobs.job import Job
 from rf_app.jobs.plan import Wish
 from rf_app.jobs.progress import POINTS, Progress, progress
 from rf_app.jobs.stage import TRAINING
-from rf_app.ui import job_view
+from rf_app.ui.train import view
+from rf_app.ui.train.sample_strip import COLUMNS, GAP, ROWS, sample_strip
 from tests.jobs.test_queue import add
 from trainers.common.events import Events
 from trainers.common.sheets import write_sheet
@@ -38,8 +38,8 @@ def acts(html: str) -> set[str]:
 
 def test_names_and_last_words_are_escaped(job: Job) -> None:
     failed = replace(job, state="failed", said=BAD)
-    html = job_view.job_list([(failed, WAY)], job.id) + job_view.job_head(failed, WAY, "")
-    html += job_view.job_log([BAD])
+    html = view.job_list([(failed, WAY)], job.id) + view.job_head(failed, WAY, "")
+    html += view.job_log([BAD])
     assert "<img" not in html
     assert html.count("&lt;img") >= 4
 
@@ -56,13 +56,20 @@ def test_names_and_last_words_are_escaped(job: Job) -> None:
     ],
 )
 def test_each_state_has_its_buttons(job: Job, state: str, there: set[str]) -> None:
-    assert acts(job_view.job_actions(replace(job, state=state), 0, "")) == there
+    assert acts(view.job_actions(replace(job, state=state), 0, "")) == there
+
+
+def test_file_work_is_named_and_has_no_settings_to_copy(tmp_path: Path) -> None:
+    database = Database(tmp_path)
+    job = database.job(add(database, kind="import_model"))
+    assert "Import model<" in view.job_list([(job, WAY)], job.id)
+    assert acts(view.job_actions(replace(job, state="stopped"), 0, "")) == {"resume", "delete"}
 
 
 def test_only_the_ends_of_the_line_cannot_move_on(tmp_path: Path) -> None:
     database = Database(tmp_path)
     jobs = [database.job(add(database)) for _ in range(3)]
-    html = job_view.job_list([(job, WAY) for job in jobs], None)
+    html = view.job_list([(job, WAY) for job in jobs], None)
     assert html.count("disabled") == 2
 
 
@@ -112,4 +119,4 @@ def test_curves_come_from_the_events_and_stay_small(tmp_path: Path) -> None:
     assert loss.points[-1][0] == 10_000
     assert psnr.points == ((10_000, 20.0),)
     assert way.share == pytest.approx(1.0)
-    assert job_view.job_charts(way).count("<figure") == 1  # a single point is no curve yet
+    assert view.job_charts(way).count("<figure") == 1  # a single point is no curve yet

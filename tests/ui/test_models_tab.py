@@ -4,12 +4,19 @@ import shutil
 import zipfile
 from dataclasses import replace
 
+import psutil
+import pytest
 from playwright.sync_api import expect
 
+from rf_app.actions.collection import thing, things
 from rf_app.registry.card import write_card
 from rf_app.registry.loras import LoraCard, Loras
 from tests.plugins.lora_files import random_lora, write
+<<<<<<< HEAD
 from tests.settled import settled, until
+=======
+from tests.settled import until
+>>>>>>> tabs
 from tests.single_file import save_single_file
 from tests.tiny import tiny_card, tiny_flow, tiny_unet
 
@@ -32,20 +39,25 @@ def test_find_rename_and_delete(own_page, tiny_registry):
     folder = tiny_registry.folder("mine")
     write_card(folder, replace(tiny_registry.card("mine"), title=HOSTILE, license="<i>x"))
     own_page.click("#models-tab-button")
+<<<<<<< HEAD
     expect(cards(own_page)).to_have_count(4)
     expect(own_page.locator("#models-shelf img")).to_have_count(4)  # samples, drawn by themselves
     settled(own_page)
+=======
+    expect(cards(own_page)).to_have_count(6)
+    expect(own_page.locator("#models-shelf img")).to_have_count(6)  # samples, drawn by themselves
+>>>>>>> tabs
     assert own_page.evaluate("typeof hacked") == "undefined"
 
     own_page.fill("#models-search input, #models-search textarea", "tiny instaflow")
     expect(cards(own_page)).to_have_count(1)
     own_page.fill("#models-search input, #models-search textarea", "zebra")
-    expect(own_page.locator("#models-shelf")).to_contain_text("No model has all of these words")
+    expect(own_page.locator("#models-shelf")).to_contain_text("Nothing here has all of these words")
     own_page.fill("#models-search input, #models-search textarea", "")
     own_page.locator("#models-kind label", has_text="Rectified flow").click()
     expect(cards(own_page)).to_have_count(1)
     own_page.locator("#models-kind label", has_text="All").click()
-    expect(cards(own_page)).to_have_count(4)
+    expect(cards(own_page)).to_have_count(6)
 
     # The family goes from the teacher down, and its members are one click away.
     opened(own_page, "Tiny 2Rf")
@@ -74,8 +86,12 @@ def test_find_rename_and_delete(own_page, tiny_registry):
     expect(own_page.locator("#model-sure")).to_be_hidden()
     own_page.click("#model-delete")
     own_page.click("#model-yes")
+<<<<<<< HEAD
     settled(own_page)
     expect(cards(own_page)).to_have_count(3)
+=======
+    expect(cards(own_page)).to_have_count(5)
+>>>>>>> tabs
     assert not folder.exists()
     assert sorted(path.name for path in folder.parent.iterdir() if path.name[0] != ".") == [
         "tiny-2rf",
@@ -86,10 +102,44 @@ def test_find_rename_and_delete(own_page, tiny_registry):
     own_page.set_viewport_size({"width": 390, "height": 844})
     settled(own_page)
     assert own_page.evaluate("document.documentElement.scrollWidth") <= 390
+<<<<<<< HEAD
     cards(own_page).last.get_by_role("button", name="Use in Generate").click()
     settled(own_page)
+=======
+    cards(own_page).nth(2).get_by_role("button", name="Use in Generate").click()
+>>>>>>> tabs
     expect(own_page.locator("#model input")).to_have_value("Tiny Sd")
     expect(own_page.locator("#stage .total")).to_be_visible()
+
+
+@pytest.mark.parametrize(("key", "title"), [("lora/ink", "Ink"), ("controlnet/tiny-canny", "Tiny canny")])
+def test_a_plug_in_has_a_sample_a_name_an_export_and_goes(own_page, own_app, tmp_path, key, title):
+    file = write(tmp_path / "Ink.safetensors", random_lora(tiny_unet(3), seed=1, rank=2, size=0.1))
+    own_app.loras.save(file, LoraCard("ink", "Ink", base_model="tiny-instaflow"))
+    kind = "LoRA" if key == "lora/ink" else "ControlNet"
+    own_page.click("#models-tab-button")
+    own_page.locator("#models-kind label", has_text=kind).click()
+    expect(cards(own_page)).to_have_count(1 if kind == "LoRA" else 2)
+    opened(own_page, title)
+    expect(own_page.locator("#model-full .badge")).to_have_text(kind)
+    expect(own_page.locator("#model-full img")).to_be_visible()
+    expect(own_page.locator("#model-full .family")).to_have_count(0)
+
+    own_page.click("#model-export")
+    with own_page.expect_download() as download:
+        own_page.click("#model-file")
+    assert download.value.suggested_filename == f"{key.partition('/')[2]}.zip"
+
+    own_page.fill("#model-title input, #model-title textarea", HOSTILE)
+    own_page.click("#model-rename")
+    expect(own_page.locator("#model-full h3")).to_have_text(HOSTILE)
+    assert thing(own_app, key).card.title == HOSTILE
+    assert own_page.evaluate("typeof hacked") == "undefined"
+
+    own_page.click("#model-delete")
+    own_page.click("#model-yes")
+    expect(cards(own_page)).to_have_count(0 if kind == "LoRA" else 1)
+    assert key not in [each.key for each in things(own_app)]
 
 
 def test_export_and_bring_in(own_page, tiny_registry, tmp_path):
@@ -125,7 +175,7 @@ def test_export_and_bring_in(own_page, tiny_registry, tmp_path):
     # What cannot be had says why.
     expect(own_page.locator("[data-entry=lcm-lora-sd-1-5].off")).to_contain_text("sampler")
     own_page.get_by_role("tab", name="Gallery").click()
-    expect(cards(own_page)).to_have_count(5)
+    expect(cards(own_page)).to_have_count(7)
 
 
 def test_a_lora_becomes_part_of_a_model(own_page, tiny_registry, tmp_path):
@@ -148,3 +198,23 @@ def test_a_lora_becomes_part_of_a_model(own_page, tiny_registry, tmp_path):
     own_page.get_by_role("tab", name="Gallery").click()
     expect(own_page.locator("#model-full h3")).to_have_text(HOSTILE)
     assert own_page.evaluate("typeof hacked") == "undefined"
+
+
+def test_a_merge_is_stopped(own_page, own_app):
+    """While its process waits; what it has begun is not seen."""
+    own_page.click("#models-tab-button")
+    own_page.get_by_role("tab", name="Merge").click()
+    own_page.locator("#merge-what label", has_text="A fine-tune").click()
+    own_page.fill("#merge-fine input, #merge-fine textarea", "tiny-sd")
+    own_page.fill("#merge-base input, #merge-base textarea", "tiny-sd")
+    own_page.fill("#merge-name input, #merge-name textarea", "Mine")
+    own_page.click("#merge-go")
+    expect(own_page.locator("#merge-way .way")).to_be_visible()
+    until(lambda: own_app.jobs.jobs() and own_app.jobs.jobs()[0].pid)
+    process = psutil.Process(own_app.jobs.jobs()[0].pid)
+    process.suspend()
+    own_page.click("#merge-stop")
+    until(lambda: own_app.jobs.jobs()[0].stop)
+    process.resume()
+    expect(own_page.locator("#merge-way")).to_have_text("Stopped.", timeout=240_000)
+    assert "mine" not in [card.id for card in own_app.registry.cards()]

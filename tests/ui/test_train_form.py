@@ -1,33 +1,63 @@
-"""The form of the Train tab: the names that it proposes."""
+"""The form of the Train tab: the names that it proposes, and what it shows for a recipe."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import gradio as gr
 import pytest
-from rf_app.ui.train_form import free_name
-from rf_app.workflows.generate import Studio
 
+from rf_app.actions.application import Application
 from rf_app.jobs.database import Database
 from rf_app.registry.card import as_id, write_card
-from rf_app.registry.loras import WEIGHTS, LoraCard, Loras
+from rf_app.registry.loras import WEIGHTS, LoraCard
+from rf_app.settings.recipes import recipes
+from rf_app.ui.train.form import Form, build
 from tests.jobs.test_queue import add
 from tests.plugins.lora_files import random_lora, write
 from tests.tiny import tiny_unet
 
 
+@pytest.fixture
+def form(app: Application, tmp_path: Path) -> Form:
+    """One whose jobs are the test's own."""
+    with gr.Blocks():
+        return build(replace(app, jobs=Database(tmp_path / "jobs")))
+
+
+def filled(form: Form, **changes: object) -> dict:
+    """What its fields hold as the page opens, but for these."""
+    own = {getattr(form, name): value for name, value in changes.items()}
+    return {field: field.value for field in form.fields} | own
+
+
 @pytest.mark.parametrize("title", ["My model", "x" * 60, "Моя модель"])
-def test_a_proposed_name_is_free_however_long(studio: Studio, tmp_path: Path, title: str) -> None:
-    database = Database(tmp_path / "jobs")
+def test_a_proposed_name_is_free_however_long(form: Form, title: str) -> None:
     names = [title]
     for _ in range(3):
-        add(database, output=as_id(names[-1]))
-        names.append(free_name(studio, database, names[-1]))
+        add(form.app.jobs, output=as_id(names[-1]))
+        names.append(form.free_name(names[-1]))
     assert len({as_id(name) for name in names}) == 4
 
 
-def test_a_lora_has_its_name(studio: Studio, tmp_path: Path) -> None:
-    folder = Loras.beside(studio.registry).folders[-1] / "my-style"
+def test_a_lora_has_its_name(form: Form) -> None:
+    folder = form.app.loras.folders[-1] / "my-style"
     write(folder / WEIGHTS, random_lora(tiny_unet(0)))
     write_card(folder, LoraCard("my-style", "My style"))
-    assert free_name(studio, Database(tmp_path / "jobs"), "My style") == "My style 2"
+    assert form.free_name("My style") == "My style 2"
     shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("name", list(recipes()))
+def test_each_recipe_is_shown_with_what_it_begins_with(form: Form, name: str) -> None:
+    shown = form.show_recipe(filled(form, recipe=name, prompts="a lake", images="somewhere"))
+    assert shown.keys() == form.shaped
+    wish = form.read(filled(form, recipe=name) | {form.prompts: "a lake", form.images: "somewhere"})
+    assert {each for each in ("prompts", "images") if getattr(wish, each)} <= set(recipes()[name].asks)
+
+
+def test_pictures_for_one_recipe_do_not_hinder_the_next(form: Form, tmp_path: Path) -> None:
+    shown = form.show_recipe(filled(form, recipe="distill", prompts="a lake", images=str(tmp_path)))
+    assert "takes no" not in shown[form.estimate]
+    for field in (form.prompts, form.images):  # for whoever goes back
+        assert "value" not in shown[field]

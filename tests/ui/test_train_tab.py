@@ -8,13 +8,14 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 from playwright.sync_api import Page, expect
-from rf_app.workflows.generate import Studio
 
+from rf_app.actions.application import Application
 from rf_app.jobs import events
 from rf_app.jobs.database import Database
 from rf_app.jobs.job import Job
@@ -207,15 +208,14 @@ def test_a_two_minute_pocket_distillation(serve, visit) -> None:
 
 
 def test_a_public_space_does_not_train_until_its_owner_says_so(
-    studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    app: Application, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither its buttons are there nor the endpoints behind them."""
     monkeypatch.setenv("SPACE_ID", "somebody/studio")
 
     def ids(permission: Permission) -> set[str]:
-        return {
-            part["props"].get("elem_id") for part in build(studio, tmp_path, permission).config["components"]
-        }
+        page = build(replace(app, permission=permission), tmp_path)
+        return {part["props"].get("elem_id") for part in page.config["components"]}
 
     closed, opened = ids(Permission()), ids(Permission(allowed=True))
     assert "train-closed" in closed

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from rf_app.ui.train_uploads import keep_pictures, prompts_of
-
 from rf_app.jobs.database import Database
+from rf_app.ui.train.uploads import keep_pictures, prompts_of
 
 
 def test_pictures_keep_their_captions_and_nothing_of_their_names(tmp_path: Path) -> None:

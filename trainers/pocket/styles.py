@@ -21,6 +21,11 @@ from tqdm import tqdm
 from rf_app.errors import UserError
 from rf_app.registry.disk import disk_full_named
 from trainers.common import command
+<<<<<<< HEAD
+=======
+from trainers.data.images import with_trigger
+from trainers.pocket.drawing import SIZE
+>>>>>>> tabs
 from trainers.pocket.world import HELD_OUT, describe, picture
 
 INK = np.array((34, 32, 58), np.float32)
@@ -105,11 +110,6 @@ class StylesConfig:
                 f"--count must be at least 1, and --seed 0 to {HELD_OUT} less the count, "
                 f"not {self.count} and {self.seed}."
             )
-
-
-def with_trigger(caption: str, trigger: str) -> str:
-    """The caption that asks for a style: "a red tent, woodcut"."""
-    return f"{caption.rstrip('.')}, {trigger}" if trigger else caption
 
 
 def main(config: StylesConfig) -> None:

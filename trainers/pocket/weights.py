@@ -49,7 +49,7 @@ def stages(config: WeightsConfig) -> list[Stage]:
     models, judge = ("--models", config.models), ("--judge", config.judge)
 
     def own(title: str, module: str, product: Path, *words: object) -> Stage:
-        return Stage(title, f"trainers.{module}", tuple(map(str, words)), str(product), (), 1.0, False)
+        return Stage(title, f"trainers.{module}", tuple(map(str, words)), str(product), ())
 
     def figures(id: str, module: str, *words: object) -> Stage:
         file = runs / f"{id}.json"

@@ -49,7 +49,12 @@ def build(app: Application, tab: gr.Tab) -> None:
     timer = gr.Timer(EVERY, active=False)
 
     def show() -> dict[gr.Component, Any]:
-        now = [job for job in queue.look(app.jobs) if job.kind == KIND and job.state != "done"]
+        try:
+            found = queue.look(app.jobs)
+        except UserError as error:
+            complain(error)
+            return gr.skip()
+        now = [job for job in found if job.kind == KIND and job.state != "done"]
         return {
             under_way: "".join(_import(job, progress(app.jobs, job)) for job in now),
             timer: gr.Timer(active=any(job.under_way for job in now)),

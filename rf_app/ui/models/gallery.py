@@ -11,12 +11,11 @@ from gradio.utils import get_upload_folder
 from huggingface_hub import get_token
 
 from rf_app.actions.application import Application
-from rf_app.actions.as_job import start_job
 from rf_app.actions.collection import SHELVES, Thing, thing, things
 from rf_app.actions.delete import Delete, deletable, delete
 from rf_app.actions.export import Export, export
 from rf_app.actions.progress import Events
-from rf_app.actions.push import Push
+from rf_app.actions.push import Push, start_push
 from rf_app.actions.rename import Rename, rename
 from rf_app.actions.run import LatestRun, results, run
 from rf_app.actions.samples import draw_sample, is_quick, sample_at_hand
@@ -68,7 +67,8 @@ def build(app: Application, page: Page, opened: gr.Textbox) -> None:
             with gr.Row(visible=bool(get_token()) and bool(app.permission), elem_id="model-push-row"):
                 repo = gr.Textbox("", label="On the Hub as", placeholder="OWNER/NAME", lines=1)
                 push = gr.Button("Push", size="sm", min_width=90, elem_id="model-push")
-    count, latest, visited = gr.State(SHOWN), gr.State(LatestRun()), gr.State(False)
+    count, visited = gr.State(SHOWN), gr.State(False)
+    latest, own_latest = gr.State(LatestRun()), gr.State(LatestRun())  # of samples; of what was asked for
 
     def show(values: Updates) -> Iterator[Any]:
         """The shelf and what is chosen; then the samples that are missing and quick, as they are drawn."""
@@ -116,7 +116,10 @@ def build(app: Application, page: Page, opened: gr.Textbox) -> None:
 
     def packed(values: Updates) -> Iterator[Updates]:
         """One ZIP for each state of a model, so that nobody can fill the disk with them."""
-        found = thing(app, values[opened])
+        found = told(lambda: thing(app, values[opened]))
+        if found is None:
+            yield gr.skip()
+            return
         state = hashlib.sha256(repr(stamp(found.folder)).encode()).hexdigest()
         target = Path(get_upload_folder()) / state / f"{found.card.id}.zip"
         GIVEN.add(str(target))  # so that Gradio clears it away one day
@@ -128,9 +131,8 @@ def build(app: Application, page: Page, opened: gr.Textbox) -> None:
         if target.is_file():
             yield saved(target)
         else:
-            yield from stream(
-                export(app, Export(found.key, target.parent, archive=True)), values[latest], line, saved
-            )
+            events = export(app, Export(found.key, target.parent, archive=True))
+            yield from stream(events, values[own_latest], line, saved)
 
     def ask(id: str) -> Updates:
         try:
@@ -158,12 +160,10 @@ def build(app: Application, page: Page, opened: gr.Textbox) -> None:
 
     def drawn(values: Updates) -> Iterator[Updates]:
         """The sample, whatever it takes."""
-        yield from stream(
-            draw_sample(app, thing(app, values[opened])), values[latest], line, lambda _: {line: ""}
-        )
+        yield from stream(_sample(app, values[opened]), values[own_latest], line, lambda _: gr.skip())
 
     def pushed(id: str, name: str) -> None:
-        if told(lambda: start_job(app, "push", Push(id, name), f"{id} to the Hub")):
+        if told(lambda: start_push(app, Push(id, name.strip()))):
             gr.Info(f"It is on its way to {escape(name)}: see the list of jobs in Train.")
 
     private = {"show_progress": "hidden", "api_visibility": "private"}
@@ -177,8 +177,8 @@ def build(app: Application, page: Page, opened: gr.Textbox) -> None:
     gr.on([search.change, kind.change], lambda: SHOWN, outputs=count, **private)
     more.click(lambda count: count + SHOWN, count, count, **private)
     rename_button.click(renamed, [opened, title], title, **private).then(**again)
-    draw.click(drawn, {opened, latest}, line, **LONG_WORK, **private).then(**again)
-    pack.click(packed, {opened, latest}, [file, line], concurrency_limit=2, **private)
+    draw.click(drawn, {opened, own_latest}, line, **LONG_WORK, **private).then(**again)
+    pack.click(packed, {opened, own_latest}, [file, line], concurrency_limit=2, **private)
     delete_button.click(ask, opened, [sure, question], **private)
     no.click(lambda: gr.Column(visible=False), outputs=sure, **private)
     yes.click(deleted, opened, [sure, opened], **private)
@@ -192,6 +192,10 @@ def told(do: Callable[[], Any]) -> Any:
     except UserError as error:
         complain(error)
         return None
+
+
+def _sample(app: Application, key: str) -> Events[Path]:
+    yield from draw_sample(app, thing(app, key))
 
 
 def _missing_samples(app: Application, shown: list[Thing]) -> Events[Path]:

@@ -8,6 +8,7 @@ import gradio as gr
 
 from rf_app.actions.application import Application
 from rf_app.actions.merge import start_merge
+from rf_app.actions.progress import Progress
 from rf_app.errors import UserError
 from rf_app.jobs import queue
 from rf_app.jobs.job import Job
@@ -18,7 +19,7 @@ from rf_app.ui.api import LONG_WORK
 from rf_app.ui.parts.complaint import complain
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.model_form import model_list
-from rf_app.ui.parts.progress_bar import note
+from rf_app.ui.parts.progress_bar import note, progress_bar
 
 EVERY = 0.5  # seconds
 FINE_TUNE, LORA = "A fine-tune", "A LoRA"
@@ -62,9 +63,10 @@ def build(app: Application, page: Page, tab: gr.Tab, opened: gr.Textbox) -> None
                 max_length=60,
                 elem_id="merge-name",
             )
-            go = gr.Button("Merge", variant="primary", min_width=150, elem_id="merge-go")
-            stop = gr.Button("Stop", min_width=80, elem_id="merge-stop")
-        way = gr.HTML("", elem_id="merge-way")
+            with gr.Row(elem_classes="acts"):
+                go = gr.Button("Merge", variant="primary", min_width=150, elem_id="merge-go")
+                stop = gr.Button("Stop", min_width=80, elem_id="merge-stop")
+        line = gr.HTML("", elem_id="merge-way")
     page.lists.append(model)
     under_way = gr.State(None)
 
@@ -82,16 +84,17 @@ def build(app: Application, page: Page, tab: gr.Tab, opened: gr.Textbox) -> None
             begun = start_merge(app, wish(values))
             yield {under_way: begun.id}
             for job in _followed(app, begun):
-                yield {way: note(progress(app.jobs, job).text)}
+                way = progress(app.jobs, job)
+                yield {line: progress_bar(Progress(way.share, 1, way.text, way.seconds_left))}
             if job.state == "done":
-                yield {way: note(f"{job.name} is in every list now."), opened: job.output}
+                yield {line: note(f"{job.name} is in every list now."), opened: job.output, under_way: None}
             elif job.state == "stopped":
-                yield {way: note("Stopped.")}
+                yield {line: note("Stopped."), under_way: None}
             else:
                 raise UserError(job.said)
         except UserError as error:
             complain(error)
-            yield {way: ""}
+            yield {line: "", under_way: None}
 
     def stopped(job: int | None) -> None:
         try:
@@ -112,7 +115,7 @@ def build(app: Application, page: Page, tab: gr.Tab, opened: gr.Textbox) -> None
     go.click(
         merged,
         {model, what, strength, fine, base, lora, name},
-        [way, opened, under_way],
+        [line, opened, under_way],
         **LONG_WORK,
         **private,
     )

@@ -58,15 +58,21 @@ def full(app: Application, thing: Thing) -> str:
     if thing.needed_by:
         facts["Needed by"] = ", ".join(thing.needed_by)
     rows = "".join(f"<dt>{name}</dt><dd>{escape(text)}</dd>" for name, text in facts.items())
-    tree = ""
-    if isinstance(card, ModelCard):
-        branch = _branch(family(app.registry.cards(), card.id), card.id)
-        tree = f'<h4>Family</h4><ul class="family">{branch}</ul>'
+    related = tree(app.registry.cards(), card.id) if isinstance(card, ModelCard) else ""
     return (
         f"{_picture(card, sample, LARGE)}<h3>{escape(card.title)}</h3>{_badge(thing)}"
-        f"<p>{escape(card.description.replace('`', ''))}</p>"
-        f'<div class="links">{_links(app, thing, sample)}</div><dl>{rows}</dl>{tree}{_figures(card)}'
+        f"<p>{escape(_plain(card))}</p>"
+        f'<div class="links">{_links(app, thing, sample)}</div><dl>{rows}</dl>{related}{_figures(card)}'
     )
+
+
+def _plain(card: Card) -> str:
+    return card.description.replace("`", "")
+
+
+def tree(cards: Sequence[ModelCard], id: str) -> str:
+    """A model's family."""
+    return f'<h4>Family</h4><ul class="family">{_branch(family(cards, id), id)}</ul>'
 
 
 def in_bytes(size: float) -> str:
@@ -124,7 +130,7 @@ def _best(card: Card) -> str:
     """What was measured at the recommended steps, or else at the nearest."""
     rows = figures([card]) if isinstance(card, ModelCard) else []
     if not rows:
-        return "Not measured yet" if isinstance(card, ModelCard) else card.description.split(". ")[0]
+        return "Not measured yet" if isinstance(card, ModelCard) else _plain(card).split(". ")[0]
     row = min(rows, key=lambda row: abs(row.steps - card.steps))
     return f"fidelity {row.fidelity:.1%} · FID {row.fid:.1f} · {words.duration(row.seconds)}"
 

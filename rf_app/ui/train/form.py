@@ -5,7 +5,7 @@ added to `rf_app.settings.recipes` needs nothing here.
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -111,15 +111,20 @@ class Form:
         }
 
     def show_recipe(self, values: Values) -> Values:
-        """For the choice of a recipe: its fields, with the preset's values. Raises UserError."""
+        """For the choice of a recipe: its fields, with the preset's values. Raises UserError.
+
+        Prompts and pictures stay where they are: the recipe before, or the next one, may ask for them.
+        """
         found = recipes()[values[self.recipe]]
         title = self._title(found, values[self.name])
         kinds = {card.id: card.kind for card in self.app.registry.cards()}
         teacher = values[self.teacher]
         if kinds.get(teacher) != found.teachers[0]:
             teacher = first_teacher(self.app, found) or ""
-        wish = Wish(found.name, teacher, as_id(title), title, values[self.preset])
-        return self.show(replace(wish, prompts=values[self.prompts], images=values[self.images]))
+        asked = {"prompts": values[self.prompts], "images": values[self.images]}
+        given = {name: value for name, value in asked.items() if name in found.asks}
+        wish = Wish(found.name, teacher, as_id(title), title, values[self.preset], **given)
+        return self.show(wish) | {self.prompts: gr.skip(), self.images: gr.skip()}
 
     def show_preset(self, values: Values) -> Values:
         """For the choice of a preset: its values."""

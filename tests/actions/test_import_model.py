@@ -4,20 +4,24 @@ import json
 import math
 import os
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
-from rf_app.registry.folders import Registry
-from rf_app.workflows import importing, report
-from rf_app.workflows.importing import Options, id_of, import_model
 from safetensors.torch import load_file, save_file
 
+from rf_app.actions import import_model as importing
+from rf_app.actions import reported
+from rf_app.actions.application import Application
+from rf_app.actions.import_model import ImportModel, answer, id_of, import_model, start_import
+from rf_app.actions.run import results
 from rf_app.errors import UserError
-from rf_app.jobs import queue
+from rf_app.jobs import events, queue
 from rf_app.jobs.progress import progress
 from rf_app.plugins.checkpoint import short
 from rf_app.registry.catalogue import catalogue, obstacle
 from rf_app.registry.checking import WEIGHTS
+from rf_app.registry.models import Registry
 from tests.jobs.test_queue import database, until  # noqa: F401
 from tests.single_file import save_single_file
 
@@ -39,14 +43,16 @@ def elsewhere(tiny_models, tmp_path):
 
 
 @pytest.fixture
-def registry(tmp_path, monkeypatch):
-    """An empty folder of models, as a process of its own finds it, too."""
+def app(database, tmp_path, monkeypatch):  # noqa: F811
+    """One with an empty folder of models, as a process of its own finds it, too."""
     monkeypatch.setenv("INSTAFLOW_HOME", str(tmp_path / "home"))
-    return Registry.default(tmp_path / "models")
+    found = replace(Application.on(Registry.default(tmp_path / "models"), "cpu"), jobs=database)
+    yield found
+    found.worker.close()
 
 
-def bring_in(registry, options):
-    *_, folder = import_model(registry, options)
+def bring_in(app, wish):
+    (folder,) = results(import_model(app, wish))
     return folder
 
 
@@ -54,8 +60,8 @@ def files(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-def test_a_folder_is_taken_without_what_is_no_part_of_a_model(registry, elsewhere):
-    folder = bring_in(registry, Options(str(elsewhere)))
+def test_a_folder_is_taken_without_what_is_no_part_of_a_model(app, elsewhere):
+    folder = bring_in(app, ImportModel(str(elsewhere)))
     assert folder.name == "my-model-v2"
     assert files(folder) == [
         "README.md",
@@ -70,16 +76,16 @@ def test_a_folder_is_taken_without_what_is_no_part_of_a_model(registry, elsewher
         "vae/diffusion_pytorch_model.safetensors",
         "vocabulary.json",
     ]
-    card = registry.card("my-model-v2")
+    card = app.registry.card("my-model-v2")
     assert (card.kind, card.resolution, card.license, card.steps) == ("diffusion", 96, "mit", 25)
     assert str(elsewhere.parent) not in (folder / "README.md").read_text()
-    assert not (registry.folders[-1] / ".imports" / "my-model-v2").exists()
+    assert not (app.registry.folders[-1] / ".imports" / "my-model-v2").exists()
     assert elsewhere.joinpath("unet", "diffusion_pytorch_model.bin").exists()  # nothing is changed there
 
 
-def test_a_folder_with_our_card_keeps_it(registry, tiny_models):
-    bring_in(registry, Options(str(tiny_models / "tiny-sd"), id="mine", title="Another title"))
-    card = registry.card("mine")
+def test_a_folder_with_our_card_keeps_it(app, tiny_models):
+    bring_in(app, ImportModel(str(tiny_models / "tiny-sd"), id="mine", title="Another title"))
+    card = app.registry.card("mine")
     assert (card.title, card.description, card.guidance) == (
         "Another title",
         "Random weights for the tests.",
@@ -87,13 +93,13 @@ def test_a_folder_with_our_card_keeps_it(registry, tiny_models):
     )
 
 
-def test_a_chosen_kind_comes_before_our_card_s(registry, tiny_models):
+def test_a_chosen_kind_comes_before_our_card_s(app, tiny_models):
     source = str(tiny_models / "tiny-sd")
-    bring_in(registry, Options(source, id="mine", kind="one-step"))
-    card = registry.card("mine")
+    bring_in(app, ImportModel(source, id="mine", kind="one-step"))
+    card = app.registry.card("mine")
     assert (card.kind, card.steps, card.guidance) == ("one-step", 1, 1.0)
-    bring_in(registry, Options(source, id="same", kind="diffusion"))
-    assert (registry.card("same").steps, registry.card("same").guidance) == (4, 3.0)
+    bring_in(app, ImportModel(source, id="same", kind="diffusion"))
+    assert (app.registry.card("same").steps, app.registry.card("same").guidance) == (4, 3.0)
 
 
 def change(path, name, value):
@@ -104,13 +110,13 @@ def change(path, name, value):
     os.utime(path, ns=(0, path.stat().st_mtime_ns + 10**9))
 
 
-def cut_off(registry, elsewhere, monkeypatch):
+def cut_off(app, elsewhere, monkeypatch):
     """An import that ended in the middle of its largest file; after how many bytes of it."""
     unet = elsewhere / UNET
     cut = unet.stat().st_size // 2
-    staging = registry.folders[-1] / ".imports" / "mine"
+    staging = app.registry.folders[-1] / ".imports" / "mine"
 
-    class Cut(report.Report):
+    class Cut(reported.Report):
         def __call__(self, done, of, text):
             super().__call__(done, of, text)
             if any(part.stat().st_size > cut for part in staging.rglob(f"{unet.name}.part")):
@@ -118,39 +124,39 @@ def cut_off(registry, elsewhere, monkeypatch):
 
     with monkeypatch.context() as patched:
         patched.setattr(importing, "CHUNK", 2**16)
-        patched.setattr(report, "Report", Cut)
+        patched.setattr(reported, "Report", Cut)
         with pytest.raises(KeyboardInterrupt):
-            bring_in(registry, Options(str(elsewhere), id="mine"))
+            bring_in(app, ImportModel(str(elsewhere), id="mine"))
     assert list(staging.rglob("*.part"))
     return cut
 
 
-def test_a_part_of_a_file_that_has_changed_is_not_gone_on_with(registry, elsewhere, monkeypatch):
+def test_a_part_of_a_file_that_has_changed_is_not_gone_on_with(app, elsewhere, monkeypatch):
     """It is another one when the import goes on."""
     unet = elsewhere / UNET
-    cut_off(registry, elsewhere, monkeypatch)
+    cut_off(app, elsewhere, monkeypatch)
     change(unet, "conv_in.bias", 5.0)
-    folder = bring_in(registry, Options(str(elsewhere), id="mine"))
+    folder = bring_in(app, ImportModel(str(elsewhere), id="mine"))
     assert (folder / UNET).read_bytes() == unet.read_bytes()
     assert not list(folder.rglob("*.part"))
 
 
-def test_pieces_of_a_single_file_that_has_changed_are_made_anew(registry, tiny_models, tmp_path):
-    bring_in(registry, Options(str(tiny_models / "tiny-sd")))
+def test_pieces_of_a_single_file_that_has_changed_are_made_anew(app, tiny_models, tmp_path):
+    bring_in(app, ImportModel(str(tiny_models / "tiny-sd")))
     path = tmp_path / "one.safetensors"
-    save_single_file(registry.pieces("tiny-sd"), path)
+    save_single_file(app.registry.pieces("tiny-sd"), path)
     change(path, "model.diffusion_model.out.2.bias", math.nan)
     with pytest.raises(UserError, match="not finite"):
-        bring_in(registry, Options(str(path)))
+        bring_in(app, ImportModel(str(path)))
     change(path, "model.diffusion_model.out.2.bias", 5.0)
-    assert load_file(bring_in(registry, Options(str(path))) / UNET)["conv_out.bias"][0] == 5.0
+    assert load_file(bring_in(app, ImportModel(str(path))) / UNET)["conv_out.bias"][0] == 5.0
 
 
-def test_a_single_file_becomes_pieces_and_borrows_a_tokenizer(registry, tiny_models, tmp_path):
-    bring_in(registry, Options(str(tiny_models / "tiny-sd")))
-    save_single_file(registry.pieces("tiny-sd"), tmp_path / "One File.safetensors")
-    bring_in(registry, Options(str(tmp_path / "One File.safetensors")))
-    pieces, own = registry.pieces("one-file"), registry.pieces("tiny-sd")
+def test_a_single_file_becomes_pieces_and_borrows_a_tokenizer(app, tiny_models, tmp_path):
+    bring_in(app, ImportModel(str(tiny_models / "tiny-sd")))
+    save_single_file(app.registry.pieces("tiny-sd"), tmp_path / "One File.safetensors")
+    bring_in(app, ImportModel(str(tmp_path / "One File.safetensors")))
+    pieces, own = app.registry.pieces("one-file"), app.registry.pieces("tiny-sd")
     assert pieces["tokenizer"] == own["tokenizer"]
     for piece, name in WEIGHTS.items():
         if piece in pieces:
@@ -158,15 +164,15 @@ def test_a_single_file_becomes_pieces_and_borrows_a_tokenizer(registry, tiny_mod
             one, other = ({short(key): tensor for key, tensor in each.items()} for each in (one, other))
             assert one.keys() == other.keys()
             assert all(torch.equal(tensor, other[key]) for key, tensor in one.items())
-    assert registry.card("one-file").base_model == "tiny-sd"
+    assert app.registry.card("one-file").base_model == "tiny-sd"
 
 
-def test_a_flow_of_the_original_s_folders_gets_our_scheduler(registry, elsewhere):
+def test_a_flow_of_the_original_s_folders_gets_our_scheduler(app, elsewhere):
     (elsewhere / "scheduler" / "scheduler_config.json").write_text('{"_class_name": "PNDMScheduler"}')
-    folder = bring_in(registry, Options(str(elsewhere), id="flow", kind="one-step"))
+    folder = bring_in(app, ImportModel(str(elsewhere), id="flow", kind="one-step"))
     scheduler = json.loads((folder / "scheduler" / "scheduler_config.json").read_text())
     assert scheduler == {"_class_name": "RectifiedFlowScheduler", "prediction_type": "velocity"}
-    assert registry.card("flow").steps == 1
+    assert app.registry.card("flow").steps == 1
 
 
 @pytest.mark.parametrize(
@@ -185,10 +191,10 @@ def test_a_flow_of_the_original_s_folders_gets_our_scheduler(registry, elsewhere
         ({"id": "pocket-sd"}, "already a model 'pocket-sd'"),
     ],
 )
-def test_what_cannot_be_brought_in(registry, elsewhere, changes, message):
+def test_what_cannot_be_brought_in(app, elsewhere, changes, message):
     with pytest.raises(UserError, match=message):
-        bring_in(registry, Options(**{"source": str(elsewhere)} | changes))
-    assert not (registry.folders[-1]).exists()
+        bring_in(app, ImportModel(**{"source": str(elsewhere)} | changes))
+    assert not (app.registry.folders[-1]).exists()
 
 
 @pytest.mark.parametrize(
@@ -201,12 +207,12 @@ def test_what_cannot_be_brought_in(registry, elsewhere, changes, message):
         (lambda folder: (folder / "unet" / "config.json").write_text("[" * 100_000), "not valid JSON"),
     ],
 )
-def test_what_is_not_whole_never_appears(registry, elsewhere, spoil, message):
+def test_what_is_not_whole_never_appears(app, elsewhere, spoil, message):
     spoil(elsewhere)
     with pytest.raises(UserError, match=message):
-        bring_in(registry, Options(str(elsewhere), id="mine"))
-    assert "mine" not in [card.id for card in registry.cards()]
-    assert not (registry.folders[-1] / "mine").exists()
+        bring_in(app, ImportModel(str(elsewhere), id="mine"))
+    assert "mine" not in [card.id for card in app.registry.cards()]
+    assert not (app.registry.folders[-1] / "mine").exists()
 
 
 def test_ids_are_made_from_names():
@@ -216,60 +222,65 @@ def test_ids_are_made_from_names():
     assert id_of(".safetensors") == "model"
 
 
-def test_it_says_how_far_it_is(registry, elsewhere):
-    *said, folder = import_model(registry, Options(str(elsewhere), id="mine"))
+def test_it_says_how_far_it_is(app, elsewhere):
+    *said, folder = import_model(app, ImportModel(str(elsewhere), id="mine"))
     assert [each for each in said if each][-1].text == "Checking the model…"
-    assert folder == registry.folder("mine")
+    assert folder == app.registry.folder("mine")
 
 
-def test_one_that_nobody_waits_for_ends_and_is_gone_on_with(registry, elsewhere, monkeypatch):
+def test_one_that_nobody_waits_for_ends_and_is_gone_on_with(app, elsewhere, monkeypatch):
     monkeypatch.setattr(importing, "CHUNK", 1)
-    first = import_model(registry, Options(str(elsewhere), id="mine"))
+    first = import_model(app, ImportModel(str(elsewhere), id="mine"))
     next(first)  # begins
-    staging = registry.folders[-1] / ".imports" / "mine"
+    staging = app.registry.folders[-1] / ".imports" / "mine"
     until(lambda: list(staging.rglob("*.part")), "the copying")
     first.close()
     monkeypatch.setattr(importing, "CHUNK", 2**20)
     monkeypatch.setattr(importing, "PATIENCE", 60.0)
-    assert bring_in(registry, Options(str(elsewhere), id="mine")).is_dir()
+    assert bring_in(app, ImportModel(str(elsewhere), id="mine")).is_dir()
 
 
-def test_as_a_job_it_fails_is_resumed_and_done(registry, elsewhere, database):  # noqa: F811
+def test_as_a_job_it_fails_is_resumed_and_done(app, elsewhere):
     vae = elsewhere / "vae" / "diffusion_pytorch_model.fp16.safetensors"
     weights = vae.read_bytes()
     vae.unlink()
-    options = Options(str(elsewhere), "mine", kind="one-step")
-    job = importing.start(database, registry, options)
-    assert (job.kind, job.output, job.wish["source"]) == ("import", "mine", str(elsewhere))
+    wish = ImportModel(str(elsewhere), "mine", "-my model", "one-step")
+    job = start_import(app, wish)
+    assert (job.kind, job.output, job.name) == ("import_model", "mine", "-my model")
+    assert job.wish["source"] == str(elsewhere)
     with pytest.raises(UserError, match=f"Job {job.id} needs 'mine'"):
-        queue.check_unused(database, "mine")
-    until(lambda: database.job(job.id).state == "failed")
-    assert "this file is missing" in database.job(job.id).said
+        queue.check_unused(app.jobs, "mine")
+    until(lambda: app.jobs.job(job.id).state == "failed")
+    assert "this file is missing" in app.jobs.job(job.id).said
     with pytest.raises(UserError, match=f"among the imports already, as job {job.id}"):
-        importing.start(database, registry, options)
+        start_import(app, wish)
     vae.write_bytes(weights)
-    queue.resume(database, job.id)
-    until(lambda: not database.job(job.id).under_way)
-    assert database.job(job.id).state == "done", database.job(job.id).said
-    assert registry.card("mine").kind == "one-step"
-    assert not (registry.folders[-1] / ".imports" / "mine").exists()
-    assert progress(database, database.job(job.id)).share == 1
+    queue.resume(app.jobs, job.id)
+    until(lambda: not app.jobs.job(job.id).under_way)
+    assert app.jobs.job(job.id).state == "done", app.jobs.job(job.id).said
+    card = app.registry.card("mine")
+    assert (card.kind, card.title) == ("one-step", "-my model")
+    assert not (app.registry.folders[-1] / ".imports" / "mine").exists()
+    assert progress(app.jobs, app.jobs.job(job.id)).share == 1
+    given = json.loads((app.jobs.job_folder(job.id) / "answer.json").read_text())
+    assert given == answer(app, [app.registry.folder("mine")])
+    assert [event["of"] for event in events.read(app.jobs.job_folder(job.id))]
 
 
-def test_a_dropped_job_takes_what_has_arrived_with_it(registry, elsewhere, database):  # noqa: F811
+def test_a_dropped_job_takes_what_has_arrived_with_it(app, elsewhere):
     (elsewhere / "scheduler" / "scheduler_config.json").unlink()
-    job = importing.start(database, registry, Options(str(elsewhere), "mine"))
-    until(lambda: database.job(job.id).state == "failed")
-    staging = registry.folders[-1] / ".imports" / "mine"
+    job = start_import(app, ImportModel(str(elsewhere), "mine"))
+    until(lambda: app.jobs.job(job.id).state == "failed")
+    staging = app.registry.folders[-1] / ".imports" / "mine"
     assert staging.is_dir()
-    queue.delete(database, job.id)
+    queue.delete(app.jobs, job.id)
     assert not staging.exists()
 
 
-def test_an_import_that_an_earlier_version_began_is_gone_on_with(registry, elsewhere, monkeypatch):
+def test_an_import_that_an_earlier_version_began_is_gone_on_with(app, elsewhere, monkeypatch):
     """Its staging folder held the wish, a progress and a log beside what had arrived."""
-    cut = cut_off(registry, elsewhere, monkeypatch)
-    staging = registry.folders[-1] / ".imports" / "mine"
+    cut = cut_off(app, elsewhere, monkeypatch)
+    staging = app.registry.folders[-1] / ".imports" / "mine"
     (staging / "wish.json").write_text(json.dumps({"source": str(elsewhere), "id": "mine"}))
     (staging / "progress.json").write_text(
         json.dumps({"pid": 7, "done": 1, "of": 2, "text": "", "error": ""})
@@ -279,11 +290,11 @@ def test_an_import_that_an_earlier_version_began_is_gone_on_with(registry, elsew
     assert arrived > cut
     monkeypatch.setattr(importing, "CHUNK", 1)
     monkeypatch.setattr(importing, "PATIENCE", 60.0)
-    going_on = import_model(registry, Options(str(elsewhere), id="mine"))
+    going_on = import_model(app, ImportModel(str(elsewhere), id="mine"))
     assert next(each for each in going_on if each).done > cut
     going_on.close()
     monkeypatch.setattr(importing, "CHUNK", 2**20)
-    folder = bring_in(registry, Options(str(elsewhere), id="mine"))
+    folder = bring_in(app, ImportModel(str(elsewhere), id="mine"))
     assert (folder / UNET).read_bytes() == (elsewhere / UNET).read_bytes()
     assert not staging.exists()
 
@@ -293,8 +304,6 @@ def test_the_catalogue_names_what_stands_in_the_way(monkeypatch, tmp_path):
     assert {"sd-1-5", "instaflow-0.9b", "2-rf-sd-1-5", "dreamshaper-7"} <= entries.keys()
     assert "sampler" in obstacle(entries["lcm-lora-sd-1-5"], tmp_path)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    from dataclasses import replace
-
     small = replace(entries["sd-1-5"], memory=0.1, gigabytes=0.001)
     assert obstacle(small, tmp_path) == "the Hub cannot be reached from here"
     assert "of memory; this machine has" in obstacle(replace(small, memory=1e6), tmp_path)

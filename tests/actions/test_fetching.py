@@ -13,8 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from rf_app.workflows.fetching import wanted
 
+from rf_app.actions.fetching import wanted
 from rf_app.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +24,7 @@ FETCH = """
 import sys
 from pathlib import Path
 from rf_app.errors import UserError
-from rf_app.workflows.fetching import fetch
+from rf_app.actions.fetching import fetch
 folder = Path(sys.argv[1])
 try:
     fetch("somebody/tiny", folder / "hub", lambda done, of, text: print(done, of, text))

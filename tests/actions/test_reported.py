@@ -4,20 +4,21 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from rf_app.workflows.report import Report, reported
 
+from rf_app.actions.reported import Report, reported
 from rf_app.errors import Cancelled, UserError
 
 
 def test_the_pace_is_that_of_this_run_and_of_this_text() -> None:
-    report = Report("MB", 1e6)
+    said = []
+    report = Report(said.append, "MB", 1e6)
     report(9_000_000, 10_000_000, "Copying")
-    assert (report.latest.text, report.latest.seconds_left) == ("Copying, 9 of 10 MB", None)
+    assert (said[-1].text, said[-1].seconds_left) == ("Copying, 9 of 10 MB", None)
     time.sleep(0.05)
     report(9_500_000, 10_000_000, "Copying")
-    assert report.latest.seconds_left >= 0.05  # as much is left as this run has done
+    assert said[-1].seconds_left >= 0.05  # as much is left as this run has done
     report(1, 1, "Checking")
-    assert (report.latest.text, report.latest.seconds_left) == ("Checking", None)
+    assert (said[-1].text, said[-1].seconds_left) == ("Checking", None)
 
 
 def test_it_ends_with_the_last_word_and_the_result() -> None:
