@@ -79,13 +79,8 @@ def main(words: Sequence[str] | None = None) -> int:
     chosen = vars(
         tyro.cli(record, prog=f"python -m rf_app {words[0]}", description=action.about, args=words[1:])
     )
-<<<<<<< HEAD
     # Who has a command line here is no stranger, on a Space either: jobs are run by it.
     app = Application.on(Registry.default(chosen["registry"]), allow_training=True)
-=======
-    models = None if "models" in names else chosen["models"]
-    app = Application.on(Registry.default(models), allow_training=True)  # whoever has a shell is the owner
->>>>>>> tabs
     try:
         wish = action.wish({each.name: _value(each, chosen[each.name]) for each in action.arguments})
         found: list[Any] = []

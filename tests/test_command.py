@@ -11,12 +11,8 @@ from diffusers import UNet2DConditionModel
 from PIL import Image
 from torch.nn.modules.module import register_module_forward_pre_hook
 
-<<<<<<< HEAD
 from rf_app.__main__ import actions, main
-=======
-from rf_app.__main__ import main
 from rf_app.jobs import events
->>>>>>> tabs
 from rf_app.pipeline.png import read_png_settings
 from rf_app.plugins.picture import decode_map
 
@@ -150,20 +146,20 @@ def test_ctrl_c_ends_it_within_a_step(tmp_path, capsys):
     assert not (tmp_path / "made").exists()
 
 
-<<<<<<< HEAD
 def test_the_command_line_is_the_owner_s_on_a_public_space_too(tmp_path, capsys, monkeypatch):
     """Jobs that the owner starts on the page are run by it."""
     monkeypatch.setenv("SPACE_ID", "somebody/studio")
     assert main(["delete", "no-such"]) == 2
     assert "no-such" in capsys.readouterr().err
-=======
+
+
 def test_one_thing_of_a_folder_is_brought_in_merged_exported_renamed_and_deleted(
     tiny_models, tmp_path, capsys
 ):
     own = tmp_path / "own" / "models"
 
     def run(*words):
-        code = main([*map(str, words), "--models", str(own)])
+        code = main([*map(str, words), "--registry", str(own)])
         return code, capsys.readouterr()
 
     code, said = run("import-model", tiny_models / "tiny-sd", "--id", "mine", "--title", "-Mine")
@@ -192,9 +188,8 @@ def test_what_is_compared_are_models_too(tmp_path, capsys):
 
 def test_a_job_finds_progress_and_answer_in_its_folder(tiny_models, tmp_path, capsys):
     (tmp_path / "job").mkdir()
-    wish = ["import-model", str(tiny_models / "tiny-sd"), "--id=mine", f"--models={tmp_path / 'models'}"]
+    wish = ["import-model", str(tiny_models / "tiny-sd"), "--id=mine", f"--registry={tmp_path / 'models'}"]
     assert main([*wish, f"--events={tmp_path / 'job'}"]) == 0
     answer = json.loads((tmp_path / "job" / "answer.json").read_text())
     assert answer == {"id": "mine", "path": str(tmp_path / "models" / "mine")}
     assert events.read(tmp_path / "job")[-1]["of"] > 0
->>>>>>> tabs

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from rf_app.errors import UserError
 from rf_app.plugins.checkpoint import of_folders, of_single_file, places, short, write_tensors
-from rf_app.plugins.deltas import Options, merge
+from rf_app.plugins.deltas import Merge, merge
 from rf_app.registry.checking import WEIGHTS, read_json
 from tests.plugins.lora_files import as_kohya, random_lora, write
 from tests.single_file import save_single_file
@@ -42,7 +42,7 @@ def tuned(tiny_registry):
 
 
 def wish(**changes):
-    return Options(**{"model": "tiny-2rf", "output": "mine"} | changes)
+    return Merge(**{"model": "tiny-2rf", "output": "mine"} | changes)
 
 
 def test_the_difference_is_added_to_every_piece_that_has_one(tuned):

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from rf_app.ui.chart import LEFT, RIGHT, TOP, WIDTH, Axis, Point, Series, chart
+from rf_app.ui.parts.chart import LEFT, RIGHT, TOP, WIDTH, Axis, Point, Series, chart
 
 
 def corners(scale, low, middle):

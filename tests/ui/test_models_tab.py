@@ -12,11 +12,7 @@ from rf_app.actions.collection import thing, things
 from rf_app.registry.card import write_card
 from rf_app.registry.loras import LoraCard, Loras
 from tests.plugins.lora_files import random_lora, write
-<<<<<<< HEAD
 from tests.settled import settled, until
-=======
-from tests.settled import until
->>>>>>> tabs
 from tests.single_file import save_single_file
 from tests.tiny import tiny_card, tiny_flow, tiny_unet
 
@@ -39,14 +35,9 @@ def test_find_rename_and_delete(own_page, tiny_registry):
     folder = tiny_registry.folder("mine")
     write_card(folder, replace(tiny_registry.card("mine"), title=HOSTILE, license="<i>x"))
     own_page.click("#models-tab-button")
-<<<<<<< HEAD
-    expect(cards(own_page)).to_have_count(4)
-    expect(own_page.locator("#models-shelf img")).to_have_count(4)  # samples, drawn by themselves
-    settled(own_page)
-=======
     expect(cards(own_page)).to_have_count(6)
     expect(own_page.locator("#models-shelf img")).to_have_count(6)  # samples, drawn by themselves
->>>>>>> tabs
+    settled(own_page)
     assert own_page.evaluate("typeof hacked") == "undefined"
 
     own_page.fill("#models-search input, #models-search textarea", "tiny instaflow")
@@ -86,12 +77,8 @@ def test_find_rename_and_delete(own_page, tiny_registry):
     expect(own_page.locator("#model-sure")).to_be_hidden()
     own_page.click("#model-delete")
     own_page.click("#model-yes")
-<<<<<<< HEAD
     settled(own_page)
-    expect(cards(own_page)).to_have_count(3)
-=======
     expect(cards(own_page)).to_have_count(5)
->>>>>>> tabs
     assert not folder.exists()
     assert sorted(path.name for path in folder.parent.iterdir() if path.name[0] != ".") == [
         "tiny-2rf",
@@ -102,12 +89,8 @@ def test_find_rename_and_delete(own_page, tiny_registry):
     own_page.set_viewport_size({"width": 390, "height": 844})
     settled(own_page)
     assert own_page.evaluate("document.documentElement.scrollWidth") <= 390
-<<<<<<< HEAD
-    cards(own_page).last.get_by_role("button", name="Use in Generate").click()
-    settled(own_page)
-=======
     cards(own_page).nth(2).get_by_role("button", name="Use in Generate").click()
->>>>>>> tabs
+    settled(own_page)
     expect(own_page.locator("#model input")).to_have_value("Tiny Sd")
     expect(own_page.locator("#stage .total")).to_be_visible()
 

@@ -21,11 +21,7 @@ from tqdm import tqdm
 from rf_app.errors import UserError
 from rf_app.registry.disk import disk_full_named
 from trainers.common import command
-<<<<<<< HEAD
-=======
 from trainers.data.images import with_trigger
-from trainers.pocket.drawing import SIZE
->>>>>>> tabs
 from trainers.pocket.world import HELD_OUT, describe, picture
 
 INK = np.array((34, 32, 58), np.float32)
