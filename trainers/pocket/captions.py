@@ -2,15 +2,12 @@
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rf_app.metrics.attributes import ATTRIBUTES
 from rf_app.registry.vocabulary import split_words
-
-if TYPE_CHECKING:
-    from trainers.pocket.world import Scene
+from trainers.pocket.scene import Scene
 
 
 @dataclass(frozen=True)
@@ -231,7 +228,7 @@ OBJECT_LINKS = ("with", "and", "beside", "next to", "near")
 OBJECT_BEFORE = ("in front of", "near", "in", "by", "beside")
 
 
-def write_caption(scene: "Scene", rng: np.random.Generator) -> Caption:
+def write_caption(scene: Scene, rng: np.random.Generator) -> Caption:
     """Word a scene in one of many ways.
 
     Season, weather, water and object are as in `UNSAID` wherever the caption does not name them. Land, time

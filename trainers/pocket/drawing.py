@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,19 +9,17 @@ from trainers.pocket.canvas import Canvas, mix
 from trainers.pocket.foreground import draw_foreground
 from trainers.pocket.land import PAINTERS, beach_top, ground_colour, island_foot
 from trainers.pocket.objects import UNIT, draw_object
+from trainers.pocket.scene import Scene
 from trainers.pocket.sky import draw_sky, draw_weather
 from trainers.pocket.view import GRASSES, LIGHTS, SEASONS, SKIES, View
 from trainers.pocket.water import lake, lake_level, river
-
-if TYPE_CHECKING:
-    from trainers.pocket.world import Scene
 
 SIZE = 192
 BENDS = ("mountain", "hills", "desert", "forest")  # lands whose skyline may have any form
 
 
 def draw(
-    scene: "Scene",
+    scene: Scene,
     rng: np.random.Generator,
     size: int = SIZE,
     bend: tuple[Sequence[float], Sequence[float]] | None = None,
@@ -53,7 +50,7 @@ def draw(
     return canvas.to_bytes()
 
 
-def compose(scene: "Scene", canvas: Canvas, rng: np.random.Generator) -> View:
+def compose(scene: Scene, canvas: Canvas, rng: np.random.Generator) -> View:
     """Where everything is; the light and the colours."""
 
     def between(low: float, high: float) -> float:

@@ -1,14 +1,11 @@
 """What the parts of a drawing share: the light of a time of day, the colours of a season, the places."""
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from trainers.pocket.canvas import Canvas, Colour, mix
-
-if TYPE_CHECKING:
-    from trainers.pocket.world import Scene
+from trainers.pocket.scene import Scene
 
 INK: Colour = (34, 32, 48)
 SNOW: Colour = (246, 249, 254)
@@ -117,7 +114,7 @@ class View:
 
     canvas: Canvas
     rng: np.random.Generator
-    scene: "Scene"
+    scene: Scene
     light: Light
     season: Season
     horizon: float

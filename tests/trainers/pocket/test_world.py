@@ -15,14 +15,13 @@ from trainers.pocket.captions import COLOURS, UNSAID, read_caption, vocabulary, 
 from trainers.pocket.drawing import BENDS, SIZE, draw
 from trainers.pocket.objects import PAINT
 from trainers.pocket.pictures import bent_pictures, object_masks, pictures
+from trainers.pocket.scene import Scene, possible
 from trainers.pocket.world import (
-    Scene,
     SheetConfig,
     describe,
     details,
     main,
     picture,
-    possible,
     prompted,
     sample,
 )
@@ -70,8 +69,8 @@ def mean_distance(drawn: list[np.ndarray]) -> float:
 
 def test_sixteen_seeds_of_a_scene_are_sixteen_pictures():
     """In the first edition they were a few pixels apart."""
+    from trainers.pocket.first_edition.attributes import Scene as FirstScene
     from trainers.pocket.first_edition.drawing import draw as draw_first
-    from trainers.pocket.first_edition.world import Scene as FirstScene
 
     gains = []
     for land in ("mountain", "hills", "desert", "forest", "coast", "city"):

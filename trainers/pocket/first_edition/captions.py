@@ -1,14 +1,10 @@
 """Captions of the pocket world, in many wordings, and the words a model trained on them knows."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trainers.pocket.first_edition.attributes import ATTRIBUTES
-
-if TYPE_CHECKING:
-    from trainers.pocket.first_edition.world import Scene
+from trainers.pocket.first_edition.attributes import ATTRIBUTES, Scene
 
 
 @dataclass(frozen=True)
@@ -141,7 +137,7 @@ OPENINGS = (
 OBJECT_LINKS = ("with", "and", "beside", "next to", "near")
 
 
-def write_caption(scene: "Scene", rng: np.random.Generator) -> Caption:
+def write_caption(scene: Scene, rng: np.random.Generator) -> Caption:
     """Word a scene in one of many ways.
 
     Lake, clouds and object are there exactly when the caption names them, so a short prompt gives a quiet

@@ -1,14 +1,11 @@
 """Draws a scene of the pocket world as a 96x96 poster: sky, land in layers, water, one object, clouds."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trainers.pocket.first_edition.attributes import Scene
 from trainers.pocket.first_edition.canvas import Canvas, Colour, mix, value_noise
-
-if TYPE_CHECKING:
-    from trainers.pocket.first_edition.world import Scene
 
 SIZE = 96
 
@@ -74,7 +71,7 @@ INK = (34, 32, 48)
 BENDS = ("mountain", "hills", "desert", "forest")  # lands whose skyline may have any form
 
 
-def draw(scene: "Scene", rng: np.random.Generator, bend: np.ndarray | None = None) -> np.ndarray:
+def draw(scene: Scene, rng: np.random.Generator, bend: np.ndarray | None = None) -> np.ndarray:
     """Draw ``scene`` with the details that ``rng`` gives; returns uint8 [96, 96, 3].
 
     bend: pixels [96] that ridges and hills lie lower; sea and city stay as they are. The world has no bends.
@@ -311,7 +308,7 @@ def _clouds(canvas: Canvas, light: Light, rng: np.random.Generator) -> None:
                 )
 
 
-def _object(canvas: Canvas, light: Light, scene: "Scene", rng: np.random.Generator) -> None:
+def _object(canvas: Canvas, light: Light, scene: Scene, rng: np.random.Generator) -> None:
     paint = mix(PAINT[scene.colour], light.shade, light.object_shading)
     dark = mix(paint, INK, 0.34)
     trim = mix((250, 246, 236), light.shade, light.object_shading)
