@@ -121,6 +121,10 @@ def test_models_are_compared(tmp_path, capsys):
     found = json.loads(capsys.readouterr().out)
     assert [each["model"] for each in found["results"]] == ["tiny-2rf", "tiny-instaflow"]
     assert found["speed_up"]["factor"] >= 1
+    assert [path.name for path in sorted(tmp_path.glob("*.png"))] == [
+        "1-tiny-2rf-instaflow-a-lake-0.png",
+        "2-tiny-instaflow-instaflow-a-lake-0.png",
+    ]
 
 
 def test_ctrl_c_ends_it_within_a_step(tmp_path, capsys):

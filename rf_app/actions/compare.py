@@ -126,10 +126,11 @@ def answer(app: Application, found: list[SideBegun | SideDone]) -> tuple[list[Fi
     attempts = [each.attempt for each in done]
     files: list[File] = []
     results = []
-    for each in attempts:
+    for side, each in enumerate(attempts, 1):
         if each.picture:
             made = {"file": len(files), "seconds": asdict(each.picture.drawn.timings)}
-            files.append(File(each.picture.name, each.picture.png))
+            name = f"{side}-{each.settings.model}-{each.picture.name}"  # they lie in one folder
+            files.append(File(name, each.picture.png))
             results.append(each.picture.settings | made)
         else:
             results.append({"model": each.settings.model, "error": each.error})
