@@ -6,15 +6,27 @@ from dataclasses import replace
 import numpy as np
 
 from trainers.pocket.canvas import Canvas, mix
+from trainers.pocket.city import city
 from trainers.pocket.foreground import draw_foreground
-from trainers.pocket.land import PAINTERS, beach_top, ground_colour, island_foot
+from trainers.pocket.ground import ground_colour
+from trainers.pocket.land import desert, forest, hills, mountain
 from trainers.pocket.objects import UNIT, draw_object
 from trainers.pocket.scene import Scene
+from trainers.pocket.shores import beach_top, coast, island, island_foot
 from trainers.pocket.sky import draw_sky, draw_weather
 from trainers.pocket.view import GRASSES, LIGHTS, SEASONS, SKIES, View
 from trainers.pocket.water import lake, lake_level, river
 
 SIZE = 192
+PAINTERS = {
+    "mountain": mountain,
+    "hills": hills,
+    "desert": desert,
+    "forest": forest,
+    "coast": coast,
+    "island": island,
+    "city": city,
+}
 BENDS = ("mountain", "hills", "desert", "forest")  # lands whose skyline may have any form
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from trainers.pocket.canvas import mix, noise
-from trainers.pocket.land import ground_colour
+from trainers.pocket.ground import ground_colour
 from trainers.pocket.plants import crowns, pines, tufts
 from trainers.pocket.view import INK, SNOW, View
 from trainers.pocket.water import lake_level, river_end

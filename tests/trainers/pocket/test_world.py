@@ -11,11 +11,12 @@ from PIL import Image
 from rf_app.metrics.attributes import ATTRIBUTES
 from rf_app.registry.vocabulary import split_words
 from trainers.pocket.canvas import Canvas
-from trainers.pocket.captions import COLOURS, UNSAID, read_caption, vocabulary, write_caption
+from trainers.pocket.captions import read_caption, vocabulary, write_caption
 from trainers.pocket.drawing import BENDS, SIZE, draw
 from trainers.pocket.objects import PAINT
 from trainers.pocket.pictures import bent_pictures, object_masks, pictures
 from trainers.pocket.scene import Scene, possible
+from trainers.pocket.wordings import COLOURS, UNSAID
 from trainers.pocket.world import (
     SheetConfig,
     describe,
