@@ -141,12 +141,13 @@ def build(app: Application, page: Page) -> None:
     start.then(**look)
     act.change(acted, [act, selected], [selected, *form.shaped], **private).then(**look)
     choice = {form.recipe, form.preset, form.teacher, form.name, form.prompts, form.images}
-    form.recipe.input(told(form.show_recipe), choice, list(form.shaped), **private)
+    latest = {"trigger_mode": "always_last", **private}
+    form.recipe.input(told(form.show_recipe), choice, list(form.shaped), **latest)
     form.prompt_file.upload(prompts_of, form.prompt_file, form.prompts, **private)
     form.pictures.change(keep_pictures(app.jobs), form.pictures, form.images, **private)
     # As a rule only what a person changes is listened to: each event sends every field.
     own = [*form.settings.values(), *form.advanced.values()]
-    preset_chosen = form.preset.input(form.show_preset, {form.recipe, form.preset}, own, **private)
+    preset_chosen = form.preset.input(form.show_preset, {form.recipe, form.preset}, own, **latest)
     # Models and LoRAs may have come since the page was opened.
     lists = [form.teacher, form.preset, form.name, form.style]
     tab_opened = page.tab.select(told(form.show_lists), choice, lists, **private)
@@ -154,8 +155,7 @@ def build(app: Application, page: Page) -> None:
         "fn": lambda values: form.said(form.read(values)),
         "inputs": form.fields,
         "outputs": form.estimate,
-        "trigger_mode": "always_last",
-        **private,
+        **latest,
     }
     # A text box's `input` misses pasting and deleting.
     changed = [form.teacher, form.name, form.style, *own]
