@@ -165,6 +165,16 @@ def test_a_video_that_is_left_leaves_nothing(app, place):
     assert list(place.iterdir()) == []
 
 
+def test_a_video_that_is_left_ends_within_a_step(app, gate):
+    way = replace(ROW, picture=replace(ROW.picture, model="tiny-sd", steps=100))
+    events = run(interpolate(app, Interpolate(way, Video(600))))
+    gate.let(1)
+    while not gate.steps:
+        next(events)
+    events.close()
+    assert gate.steps_after_all() <= 2
+
+
 def test_a_video_that_nobody_takes_is_gone(app, place):
     events = interpolate(app, Interpolate(ROW, Video(2)))
     file = next(event for event in events if event and not isinstance(event, Progress))
