@@ -146,8 +146,8 @@ def build(app: Application, page: Page) -> None:
                     pictures.append(event)
                     yield {picture: stage(pictures, hint(own, pictures[0].drawn, typing), values[cue])}
                 else:
+                    yield {line: progress_bar(event)} if event or not waited else gr.skip()
                     waited = True
-                    yield {line: progress_bar(event)} if isinstance(event, Progress) else gr.skip()
             said = ""
         except Cancelled:
             said = "Stopped."
