@@ -43,7 +43,7 @@ class LatestRun:
 
 
 def run(events: Events[Result], ended: Callable[[], bool] = lambda: False) -> Iterator[Any]:
-    """What an action yields, until it is done or `ended`; of progress that comes too fast to be seen, the last.
+    """What an action yields, until it is done or `ended`; of progress too quick to be seen, the last.
 
     Raises UserError with a message for the person who asked, whatever went wrong, and `Cancelled`.
     """
