@@ -116,9 +116,7 @@ def _made(ask: Any, values: dict[str, Any]) -> Any:
     hints = get_type_hints(ask)
     return ask(
         **{
-            each.name: _made(hints[each.name], values)
-            if is_dataclass(hints[each.name])
-            else values[each.name]
+            each.name: _made(hints[each.name], values) if _is_record(hints[each.name]) else values[each.name]
             for each in fields(ask)
         }
     )

@@ -43,20 +43,24 @@ class LatestRun:
 
 
 def run(events: Events[Result], ended: Callable[[], bool] = lambda: False) -> Iterator[Any]:
-    """What an action yields, until it is done or `ended`; of progress that comes too fast to be seen, a part.
+    """What an action yields, until it is done or `ended`; of progress too quick to be seen, the last.
 
     Raises UserError with a message for the person who asked, whatever went wrong, and `Cancelled`.
     """
-    said = time.monotonic()
+    said, unsaid = time.monotonic(), None
     try:
         for event in events:
             if ended():
                 raise Cancelled("Stopped.")
-            now = time.monotonic()
-            if isinstance(event, Progress) and now - said < PULSE:
+            if event is not None and not isinstance(event, Progress):
+                yield event
                 continue
-            said = now
-            yield event
+            unsaid = event or unsaid
+            if unsaid and time.monotonic() - said >= PULSE:
+                yield unsaid
+                said, unsaid = time.monotonic(), None
+            elif event is None:
+                yield None
     except UserError:
         raise
     except DiskFull as error:

@@ -6,8 +6,9 @@ import pytest
 
 from rf_app.__main__ import actions
 from rf_app.actions import generate, upload_lora
-from rf_app.actions.asking import asking
+from rf_app.actions.asking import File, asking
 from rf_app.actions.generate import Generate
+from rf_app.actions.upload_lora import UploadLora
 from rf_app.errors import UserError
 from rf_app.settings.picture import Control, Lora, PictureSettings
 
@@ -63,6 +64,11 @@ def test_values_become_a_wish_and_none_is_as_good_as_leaving_one_out():
     assert asking(generate).wish({"prompt": "a", "loras": None, "control": None}) == Generate(
         PictureSettings("a")
     )
+
+
+def test_a_file_is_a_value():
+    file = File("ink.safetensors", b"")
+    assert asking(upload_lora).wish({"file": file}) == UploadLora(file)
 
 
 def test_what_cannot_be_read_is_named():

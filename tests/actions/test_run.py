@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 
 import pytest
 
@@ -9,6 +10,7 @@ from rf_app.actions.generate import Generate, generate
 from rf_app.actions.progress import Progress
 from rf_app.actions.run import LatestRun, results, run
 from rf_app.errors import Cancelled, UserError
+from rf_app.pipeline.turns import PULSE
 from rf_app.registry.disk import DiskFull
 from rf_app.settings.picture import PictureSettings
 
@@ -27,6 +29,21 @@ def test_results_come_in_order_and_progress_at_a_bearable_rate():
     assert [each for each in heard if isinstance(each, str)] == ["first", "second"]
     assert sum(isinstance(each, Progress) for each in heard) < 100
     assert results(action("first", *many, None, "second")) == ["first", "second"]
+
+
+def test_progress_that_came_too_fast_is_told_in_the_next_quiet_moment():
+    """Where a step takes a little longer than a pulse, each comes soon after one."""
+
+    def steps():
+        for i in range(3):
+            time.sleep(PULSE)
+            yield None
+            yield Progress(i, 3, "on the way", None)
+        time.sleep(PULSE)
+        yield None
+
+    heard = [each.done for each in run(steps()) if each]
+    assert heard == [0, 1, 2]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,6 @@ from rf_app.actions.application import Application
 from rf_app.actions.examples import Example, examples
 from rf_app.actions.hints import hint
 from rf_app.actions.picture import Picture
-from rf_app.actions.progress import Progress
 from rf_app.actions.restore import restore, restore_sent
 from rf_app.actions.run import LatestRun, run
 from rf_app.errors import Cancelled, UserError
@@ -146,8 +145,8 @@ def build(app: Application, page: Page) -> None:
                     pictures.append(event)
                     yield {picture: stage(pictures, hint(own, pictures[0].drawn, typing), values[cue])}
                 else:
+                    yield {line: progress_bar(event)} if event or not waited else gr.skip()
                     waited = True
-                    yield {line: progress_bar(event)} if isinstance(event, Progress) else gr.skip()
             said = ""
         except Cancelled:
             said = "Stopped."
