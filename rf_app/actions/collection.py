@@ -48,9 +48,10 @@ class Thing:
 def thing(app: Application, key: str) -> Thing:
     """The one of a key; raises UserError where it is not here."""
     kind, _, id = key.rpartition("/")
-    store = {LORA: app.loras, CONTROLNET: app.controlnets}.get(kind, app.registry)
-    card = store.card(id)
-    return Thing(card.kind if isinstance(card, ModelCard) else kind, card, store)
+    if store := {LORA: app.loras, CONTROLNET: app.controlnets}.get(kind):
+        return Thing(kind, store.card(id), store)
+    card = app.registry.card(key)
+    return Thing(card.kind, card, app.registry)
 
 
 def things(app: Application, words: str = "", kind: str = "") -> list[Thing]:

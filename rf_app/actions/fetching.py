@@ -57,11 +57,13 @@ def fetch(name: str, folder: Path, report: Report) -> Path:
         if total > free:
             raise UserError(f"{name} takes {total / 2**30:.1f} GB; {free / 2**30:.1f} GB are free.")
         target = folder / check_revision(info.sha)  # files of two revisions do not belong together
+
+        def told() -> None:
+            report(min(_arrived(target), total), total, "Downloading")
+
         for file, size in sizes.items():
-            url = hf_hub_url(name, file, revision=info.sha)
-            _fetch_file(
-                url, target / file, size, lambda: report(min(_arrived(target), total), total, "Downloading")
-            )
+            told()
+            _fetch_file(hf_hub_url(name, file, revision=info.sha), target / file, size, told)
         return target
     except UserError:  # and Cancelled
         raise

@@ -37,7 +37,8 @@ def disk_full_named(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError) as error:
-        if getattr(error, "errno", None) in FULL or any(f"(os error {code})" in str(error) for code in FULL):
+        # Rust's errors have no number of their own, nor has the one in which shutil gathers many.
+        if any(f"(os error {code})" in str(error) or f"[Errno {code}]" in str(error) for code in FULL):
             free = shutil.disk_usage(existing_parent(path)).free / 2**20
             message = (
                 f"The disk is full: cannot write {path} ({free:.0f} MiB free). Make room and run it again."
