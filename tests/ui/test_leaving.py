@@ -34,14 +34,11 @@ def test_a_program_that_hangs_up(url, gate):
 
 
 def test_a_program_that_cancels(url, gate):
-    client = Client(url, verbose=False)
-    job = client.submit(**WISH, api_name="/generate")
+    job = Client(url, verbose=False).submit(**WISH, api_name="/generate")
     gate.under_way()
     job.cancel()
     gone()
     assert gate.steps_after_all() <= 2
-    _, found = client.predict("a lake", api_name="/generate")
-    assert found["seeds"] == [0]
 
 
 def begin(page, gate):
