@@ -160,7 +160,7 @@ def _give(answer: Any, out: Path, as_json: bool) -> None:
 
 
 def _free(path: Path) -> Path:
-    """The path itself, or with a number: two models may give pictures of one name, and none is overwritten."""
+    """The path itself, or with a number: pictures of two models may have one name, and none is lost."""
     others = (path.with_stem(f"{path.stem}-{i}") for i in count(2))
     return next(each for each in chain([path], others) if not each.exists())
 

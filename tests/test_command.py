@@ -164,7 +164,7 @@ def test_one_thing_of_a_folder_is_brought_in_merged_exported_renamed_and_deleted
         code = main([*map(str, words), "--registry", str(own)])
         return code, capsys.readouterr()
 
-    code, said = run("import-model", tiny_models / "tiny-sd", "--id", "mine", "--title", "-Mine")
+    code, said = run("import-model", tiny_models / "tiny-sd", "--id", "mine", "--title=-Mine")
     assert (code, json.loads(said.out)) == (0, {"id": "mine", "path": str(own / "mine")})
     assert run("merge", "mine", "merged", "--fine-tuned", "mine", "--base", "tiny-sd")[0] == 0
     assert (
@@ -191,7 +191,8 @@ def test_what_is_compared_are_models_too(tmp_path, capsys):
     }
 
 
-def test_a_job_finds_progress_and_answer_in_its_folder(tiny_models, tmp_path, capsys):
+def test_a_job_finds_progress_and_answer_in_its_folder(tiny_models, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("rf_app.actions.run.PULSE", 0.0)  # nothing is too quick to be told
     (tmp_path / "job").mkdir()
     wish = ["import-model", str(tiny_models / "tiny-sd"), "--id=mine", f"--registry={tmp_path / 'models'}"]
     assert main([*wish, f"--events={tmp_path / 'job'}"]) == 0

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from rf_app.ui.parts.chart import LEFT, RIGHT, TOP, WIDTH, Axis, Point, Series, chart
 
 

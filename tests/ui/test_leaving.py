@@ -32,7 +32,7 @@ def test_a_program_that_hangs_up(url, gate):
     )
     with urllib.request.urlopen(wish) as answer:
         id = json.load(answer)["event_id"]
-    with urllib.request.urlopen(f"{url}gradio_api/call/generate/{id}") as stream:
+    with urllib.request.urlopen(f"{url}gradio_api/call/generate/{id}"):
         begun(gate)
     gone()
     assert gate.steps_after_all() <= 2
