@@ -16,6 +16,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import MISSING, field, make_dataclass
 from importlib import import_module
+from itertools import chain, count
 from pathlib import Path
 from pkgutil import iter_modules
 from types import ModuleType
@@ -148,13 +149,20 @@ def _give(answer: Any, out: Path, as_json: bool) -> None:
         if isinstance(each, (File, list)):
             for file in each if isinstance(each, list) else [each]:
                 out.mkdir(parents=True, exist_ok=True)
+                path = _free(out / file.name)
                 if isinstance(file.content, bytes):
-                    (out / file.name).write_bytes(file.content)
+                    path.write_bytes(file.content)
                 else:
-                    shutil.move(file.content, out / file.name)
-                print(out / file.name, file=sys.stderr if as_json else sys.stdout)
+                    shutil.move(file.content, path)
+                print(path, file=sys.stderr if as_json else sys.stdout)
         elif as_json or each is answer:
             print(json.dumps(each, ensure_ascii=False, indent=2))
+
+
+def _free(path: Path) -> Path:
+    """The path itself, or with a number: pictures of two models may have one name, and none is lost."""
+    others = (path.with_stem(f"{path.stem}-{i}") for i in count(2))
+    return next(each for each in chain([path], others) if not each.exists())
 
 
 if __name__ == "__main__":

@@ -85,14 +85,18 @@ def own_app(tiny_registry, tmp_path, monkeypatch):
 
 
 class Gate:
-    """A model makes a step only when it is let to."""
+    """A model makes a step only when it is let to, while the gate is shut."""
 
     def __init__(self, app: Application, model: str):
         self.app = app
+        self._unet = app.worker._turns.wait_for(lambda: app.worker._model(model)).pipeline.unet
+        self.shut()
+
+    def shut(self) -> None:
+        """From now on; counts steps anew."""
         self.steps = 0
         self._permits = threading.Semaphore(0)
-        unet = app.worker._turns.wait_for(lambda: app.worker._model(model)).pipeline.unet
-        self._hook = unet.register_forward_pre_hook(self._step)
+        self._hook = self._unet.register_forward_pre_hook(self._step)
 
     def _step(self, *_):
         self._permits.acquire(timeout=120)

@@ -77,6 +77,7 @@ def test_it_ends_with_the_one_who_asked(client, gate):
     wish = {"prompts": ["a lake", "a tent"], "frames": 600, "model": "tiny-sd", "steps": 100}
     job = client.submit(**wish, api_name="/interpolate")
     gate.under_way()
+    until(answering)
     job.cancel()
     assert gate.steps_meanwhile() < 50
 

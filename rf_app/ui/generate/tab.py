@@ -134,6 +134,7 @@ def build(app: Application, page: Page) -> None:
     def render(values: dict[gr.Component, Any], asked_by: gr.Request) -> Iterator[Any]:
         typing = values[cue].startswith("live")
         if typing and not values[prompt].strip():
+            yield gr.skip()  # without anything to yield, Gradio would empty the stage
             return
         own, ended = app.seen_by(session_of(asked_by)), values[latest].begin()
         pictures: list[Picture] = []
@@ -153,7 +154,7 @@ def build(app: Application, page: Page) -> None:
         except UserError as error:
             complain(error)
             said = ""
-        if waited or said:
+        if waited or said or not pictures:
             yield {line: note(said)}
 
     def chosen(model: str, prompt_now: str) -> dict[gr.Component, Any]:
