@@ -9,13 +9,20 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from rf_app.actions.application import Application
 from rf_app.actions.fetching import wanted
+from rf_app.actions.import_model import ImportModel, start_import
 from rf_app.errors import UserError
+from rf_app.jobs import queue
+from rf_app.jobs.progress import progress
+from rf_app.registry.models import Registry
+from tests.jobs.test_queue import database, until  # noqa: F401
 
 ROOT = Path(__file__).parents[2]
 UNET = "unet/diffusion_pytorch_model.safetensors"
@@ -161,3 +168,36 @@ def test_a_hub_that_is_not_there_is_named(tmp_path):
     _, said = process.communicate()
     assert process.returncode == 1
     assert said.strip().splitlines()[-1].startswith("error: somebody/tiny: the Hub cannot be reached")
+
+
+def test_an_import_from_the_hub_is_a_job_that_is_stopped_and_resumed(
+    hub,
+    database,  # noqa: F811
+    tiny_registry,
+    tmp_path,
+    monkeypatch,
+):
+    for name, value in (("HF_ENDPOINT", hub), ("HF_HUB_DISABLE_XET", "1"), ("INSTAFLOW_HOME", str(tmp_path))):
+        monkeypatch.setenv(name, value)
+    source = tiny_registry.folder("tiny-sd")
+    Hub.files = {
+        str(path.relative_to(source)): path.read_bytes() for path in source.rglob("*") if path.is_file()
+    }
+    Hub.mood = "stalls"
+    app = replace(Application.on(Registry.default(tmp_path / "own" / "models"), "cpu"), jobs=database)
+    job = start_import(app, ImportModel("somebody/tiny", "mine"))
+    until(lambda: Hub.starts or not database.job(job.id).under_way, "the transfer")
+    queue.stop(database, job.id)
+    until(lambda: database.job(job.id).stop)
+    Hub.go_on.set()
+    until(lambda: not database.job(job.id).under_way)
+    assert database.job(job.id).state == "stopped", database.job(job.id).said
+    assert progress(database, database.job(job.id)).text.startswith("Downloading, ")
+    assert app.registry.problems() == {}
+    queue.resume(database, job.id)
+    until(lambda: database.job(job.id).state != "queued" and not database.job(job.id).under_way)
+    assert database.job(job.id).state == "done", database.job(job.id).said
+    folder = app.registry.folder("mine")
+    assert (folder / UNET).read_bytes() == Hub.files[UNET]
+    said = json.loads((database.job_folder(job.id) / "answer.json").read_text())
+    assert said == {"id": "mine", "path": str(folder)}

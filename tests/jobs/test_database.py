@@ -5,6 +5,7 @@ import random
 import sqlite3
 import time
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 
 import psutil
@@ -237,3 +238,11 @@ def test_reading_writes_nothing(database: Database, tmp_path: Path) -> None:
         == before
         == {database.path: before[database.path]}
     )
+
+
+def test_a_stage_of_an_earlier_version_knew_of_bfloat16(database: Database) -> None:
+    id = add(database, ())
+    stages = [asdict(stage) | {"bfloat16": True} for stage in database.job(id).stages]
+    write(database, "UPDATE job SET stages = ?", json.dumps(stages))
+    queue.look(database)
+    until(lambda: database.job(id).state == "done")
