@@ -49,7 +49,7 @@ def thing(app: Application, key: str) -> Thing:
     """The one of a key; raises UserError where it is not here."""
     kind, _, id = key.rpartition("/")
     store = {LORA: app.loras, CONTROLNET: app.controlnets}.get(kind, app.registry)
-    card = store.card(id)
+    card = store.card(key if store is app.registry else id)
     return Thing(card.kind if isinstance(card, ModelCard) else kind, card, store)
 
 

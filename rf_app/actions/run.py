@@ -43,20 +43,22 @@ class LatestRun:
 
 
 def run(events: Events[Result], ended: Callable[[], bool] = lambda: False) -> Iterator[Any]:
-    """What an action yields, until it is done or `ended`; of progress that comes too fast to be seen, a part.
+    """What an action yields, until it is done or `ended`; of progress that comes too fast, the latest.
 
     Raises UserError with a message for the person who asked, whatever went wrong, and `Cancelled`.
     """
-    said = time.monotonic()
+    said, latest = time.monotonic(), None
     try:
         for event in events:
             if ended():
                 raise Cancelled("Stopped.")
             now = time.monotonic()
             if isinstance(event, Progress) and now - said < PULSE:
+                latest = event
                 continue
             said = now
-            yield event
+            yield latest if event is None else event
+            latest = None
     except UserError:
         raise
     except DiskFull as error:

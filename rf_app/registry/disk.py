@@ -37,7 +37,9 @@ def disk_full_named(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError) as error:
-        if getattr(error, "errno", None) in FULL or any(f"(os error {code})" in str(error) for code in FULL):
+        # Rust's words, and those of shutil.copytree, which gathers errors.
+        said = any(text in str(error) for code in FULL for text in (f"(os error {code})", f"[Errno {code}]"))
+        if getattr(error, "errno", None) in FULL or said:
             free = shutil.disk_usage(existing_parent(path)).free / 2**20
             message = (
                 f"The disk is full: cannot write {path} ({free:.0f} MiB free). Make room and run it again."

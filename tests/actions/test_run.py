@@ -29,6 +29,11 @@ def test_results_come_in_order_and_progress_at_a_bearable_rate():
     assert results(action("first", *many, None, "second")) == ["first", "second"]
 
 
+def test_where_nothing_is_new_the_latest_progress_is_told_once():
+    many = [Progress(i, 9, "on the way", None) for i in range(9)]
+    assert list(run(action(*many, None, None, "made"))) == [many[-1], None, "made"]
+
+
 @pytest.mark.parametrize(
     ("error", "message"),
     [
