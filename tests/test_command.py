@@ -180,12 +180,6 @@ def test_one_thing_of_a_folder_is_brought_in_merged_exported_renamed_and_deleted
     assert [path for path in own.iterdir() if path.name[0] != "."] == []
 
 
-def test_what_is_compared_are_models_too(tmp_path, capsys):
-    wish = ["compare", "a lake", "--models", "tiny-2rf", "tiny-instaflow", "--json", "--out", str(tmp_path)]
-    assert main(wish) == 0
-    assert len(list(tmp_path.glob("*.png"))) == 2
-
-
 def test_a_job_finds_progress_and_answer_in_its_folder(tiny_models, tmp_path, capsys):
     (tmp_path / "job").mkdir()
     wish = ["import-model", str(tiny_models / "tiny-sd"), "--id=mine", f"--registry={tmp_path / 'models'}"]
