@@ -65,7 +65,6 @@ def main(words: Sequence[str] | None = None) -> int:
     own = [  # what has to be given needs no name
         (each[0], tyro.conf.Positional[each[1]]) if len(each) == 2 else each for each in own
     ]
-    names = {each.name for each in action.arguments}
     options = [
         (name, Annotated[kind, tyro.conf.arg(help=about)], field(default=default))
         for name, kind, default, about in (
@@ -74,7 +73,6 @@ def main(words: Sequence[str] | None = None) -> int:
             ("registry", Path | None, None, "A folder of models, where new ones go (default: the user's)."),
             ("events", Path | None, None, "A folder to note the progress and the answer in, for a job."),
         )
-        if name not in names  # what is compared are models, too
     ]
     record = make_dataclass("Options", [*own, *options])
     chosen = vars(

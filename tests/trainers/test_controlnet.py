@@ -49,7 +49,7 @@ def test_a_run_publishes_what_a_stock_pipeline_follows(
     pipeline = load_frozen(registry, "tiny-sd")
     net = ControlNetModel.from_pretrained(controlnets.folder("lines")).eval()
     stock = StableDiffusionControlNetPipeline.from_pipe(pipeline, controlnet=net)
-    maps = as_maps([canny(picture(0))])
+    maps = as_maps([canny(picture(0, 96))])
     noise = noise_of([3], (8, 12, 12))
     found = stock(
         "a lake",
@@ -89,7 +89,7 @@ def test_a_killed_run_resumes_to_the_same_weights(
 
 
 def test_rough_edges_are_a_pictures_and_often_fewer() -> None:
-    drawing = picture(0)
+    drawing = picture(0, 96)
     all_edges = canny(drawing, 50, 100)
     rng = np.random.default_rng(0)
     counts = [rough_edges(drawing, rng).sum() / all_edges.sum() for _ in range(200)]
@@ -98,7 +98,7 @@ def test_rough_edges_are_a_pictures_and_often_fewer() -> None:
 
 
 def test_a_sketch_is_a_few_of_the_lines() -> None:
-    edges = canny(picture(3))
+    edges = canny(picture(3, 96))
     for seed in range(50):
         drawn = sketch(edges, np.random.default_rng(seed))
         assert drawn.any()

@@ -96,7 +96,7 @@ def test_bad_input_is_named(
 
 def test_a_drawn_line_goes_from_side_to_side_with_peaks() -> None:
     for seed in range(40):
-        line = drawn_line(seed)
+        line = drawn_line(seed, 96)
         assert line.any(axis=0).all()
         heights = line.argmax(axis=0)  # of the uppermost pixel
         assert 14 <= heights.min() < 39
@@ -105,7 +105,7 @@ def test_a_drawn_line_goes_from_side_to_side_with_peaks() -> None:
 
 def test_the_share_of_a_line_is_that_where_edges_are() -> None:
     """A picture that is black above the line and white below; one of a single colour."""
-    line = drawn_line(0)
+    line = drawn_line(0, 96)
     below = np.cumsum(line, axis=0) > 0
     images = torch.stack([torch.from_numpy(below), torch.ones(96, 96, dtype=bool)]).float()[:, None] * 2 - 1
     assert followed_share([line, line], images.expand(-1, 3, -1, -1)) == pytest.approx(0.5, abs=0.02)

@@ -60,7 +60,7 @@ def stages(config: WeightsConfig) -> list[Stage]:
     ) -> list[Stage]:
         settings = more.pop("settings", {}) | {f"{recipe}.overwrite": True}
         wish = Wish(recipe, teacher, id, title, BUNDLED, settings=settings, **more)
-        card = ModelCard(teacher, teacher, kind, "", 96, steps=25, guidance=3.0, license="")  # not made yet
+        card = ModelCard(teacher, teacher, kind=kind, resolution=96, steps=25, guidance=3.0)  # not made yet
         found = planned(wish, card, runs / id, config.models)
         return [replace(stage, title=f"{id}: {stage.title}") for stage in found]
 
