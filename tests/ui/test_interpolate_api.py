@@ -13,6 +13,8 @@ from rf_app.actions.interpolate import ask as wish_of
 from rf_app.actions.interpolate import interpolate
 from rf_app.actions.run import results
 from rf_app.pipeline.png import read_png_settings
+from tests.settled import until
+from tests.ui.conftest import answering
 
 
 @pytest.fixture(scope="module")
