@@ -190,8 +190,8 @@ def test_what_is_compared_are_models_too(tmp_path, capsys):
     wish = ["compare", "a lake", "--models", "tiny-2rf", "tiny-instaflow", "--json", "--out", str(tmp_path)]
     assert main(wish) == 0
     assert {path.name for path in tmp_path.glob("*.png")} == {
-        "instaflow-a-lake-0.png",
-        "instaflow-a-lake-0-2.png",
+        "1-tiny-2rf-instaflow-a-lake-0.png",
+        "2-tiny-instaflow-instaflow-a-lake-0.png",
     }
 
 

@@ -8,6 +8,7 @@ from jsonschema import Draft202012Validator
 from mcp import ClientSession
 from mcp.client.streamable_http import streamablehttp_client
 
+from tests.settled import until
 from tests.ui.conftest import answering
 
 
@@ -84,8 +85,7 @@ def test_a_tool_stops_when_the_one_who_asked_is_gone(url, gate, reported):
         while not gate.steps or not answering():
             await asyncio.sleep(0.05)
         asking.cancel()
-        while answering():
-            await asyncio.sleep(0.05)
 
     ask(url, leave)
+    until(lambda: not answering())
     assert gate.steps_after_all() <= 2
