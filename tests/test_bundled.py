@@ -15,8 +15,9 @@ from rf_app.registry.models import BUNDLED, Registry
 from trainers import evaluate
 from trainers.common.pixels import to_tensor
 from trainers.pocket.first_edition.attributes import ATTRIBUTES
-from trainers.pocket.first_edition.world import HELD_OUT, describe, picture
+from trainers.pocket.first_edition.world import describe, picture
 from trainers.pocket.judge import accuracies, reconstructions
+from trainers.pocket.world import HELD_OUT
 
 ASSETS = BUNDLED.parent
 COUNT = 300  # drawings

@@ -7,7 +7,6 @@ a new run ends the one under way.
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import gradio as gr
@@ -24,7 +23,6 @@ from rf_app.actions.compare import (
     default_models,
     speed_up,
 )
-from rf_app.actions.restore import restore_sent
 from rf_app.actions.run import LatestRun, run
 from rf_app.errors import Cancelled, UserError
 from rf_app.settings.picture import PictureSettings, Side, read_controls, read_loras
@@ -35,6 +33,7 @@ from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.followed import followed, show_followed
 from rf_app.ui.parts.loras import lora_rows, show_loras
 from rf_app.ui.parts.model_form import ModelForm, advanced, model_list, steps_and_guidance
+from rf_app.ui.parts.restoring import restored_picture
 from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.seed_row import seed_row
 
@@ -145,16 +144,12 @@ def build(app: Application, page: Page, sent: gr.Textbox, subtabs: gr.Tabs) -> N
         Where they name a model to compare with ("against"), that one is the first.
         """
         try:
-            found = restore_sent(app.seen_by(session_of(asked_by)), text)
-            if found.settings is None:
-                raise UserError("This picture lies between others: open it in the Interpolate tab.")
-            rows = show_loras(app, found.settings.loras, asked_by)
+            settings = restored_picture(app.seen_by(session_of(asked_by)), text)
+            rows = show_loras(app, settings.loras, asked_by)
         except UserError as error:
             complain(error)
             return gr.skip()
-        if found.note:
-            gr.Info(escape(found.note))
-        settings, against = found.settings, json.loads(text).get("against")
+        against = json.loads(text).get("against")
         first, second = (column.form for column in columns[:2])
         if against in (id for _, id in app.models()):
             other = {first.model: against, first.negative: "", **first.show_preset(app.preset(against))}

@@ -9,7 +9,6 @@ asked for. It must not raise what a user can cause: Gradio forgets the waiting e
 import time
 from collections.abc import Iterator
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -19,7 +18,6 @@ from rf_app.actions.application import Application
 from rf_app.actions.examples import Example, examples
 from rf_app.actions.hints import hint
 from rf_app.actions.picture import Picture
-from rf_app.actions.restore import restore, restore_sent
 from rf_app.actions.run import LatestRun, run
 from rf_app.errors import Cancelled, UserError
 from rf_app.settings.picture import PictureSettings, read_loras
@@ -31,6 +29,7 @@ from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.loras import lora_panel, show_loras
 from rf_app.ui.parts.model_form import ModelForm, advanced, model_list, steps_and_guidance
 from rf_app.ui.parts.progress_bar import note, progress_bar
+from rf_app.ui.parts.restoring import restore_button, restored_picture
 from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.seed_row import seed_row
 
@@ -91,13 +90,7 @@ def build(app: Application, page: Page) -> None:
                 loras = lora_panel(app, model, page.blocks, lambda event: event(**follow_live))
                 solver, negative = advanced(preset, info=NEGATIVE)
                 # Not in the accordion: what that hides is not on the page, and pictures are dropped on this.
-                with gr.Column(elem_id="restore-box"):
-                    upload = gr.UploadButton(
-                        "Restore a saved picture’s settings",
-                        file_types=[".png"],
-                        size="sm",
-                        elem_id="restore",
-                    )
+                upload = restore_button("restore")
     form = ModelForm(model, steps, guidance, solver, negative)
     page.lists.append(model)
     sent = gr.Textbox("", visible="hidden", elem_id="sent-generate")
@@ -170,28 +163,23 @@ def build(app: Application, page: Page) -> None:
             cue: cue_for("live", prompt_now) if preset.live else gr.skip(),
         }
 
-    def restored(source: str, asked_by: gr.Request) -> dict[gr.Component, Any]:
-        own = app.seen_by(session_of(asked_by))
+    def restore(source: str, asked_by: gr.Request) -> dict[gr.Component, Any]:
         try:
-            found = restore_sent(own, source) if source.startswith("{") else restore(own, Path(source))
-            if found.settings is None:
-                raise UserError("This picture lies between others: open it in the Interpolate tab.")
-            rows = show_loras(app, found.settings.loras, asked_by)
+            found = restored_picture(app.seen_by(session_of(asked_by)), source)
+            rows = show_loras(app, found.loras, asked_by)
         except UserError as error:
             complain(error)
             return gr.skip()
-        if found.note:
-            gr.Info(escape(found.note))
         return {
-            **form.show(app, found.settings),
-            **controls.show(app, found.settings.control),
-            prompt: found.settings.prompt,
-            seed: found.settings.seed,
+            **form.show(app, found),
+            **controls.show(app, found.control),
+            prompt: found.prompt,
+            seed: found.seed,
             count: 1,
             locked: True,
             loras: rows,
-            about: _about(app.preset(found.settings.model).about),
-            cue: cue_for("go", found.settings.prompt),
+            about: _about(app.preset(found.model).about),
+            cue: cue_for("go", found.prompt),
         }
 
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
@@ -210,8 +198,8 @@ def build(app: Application, page: Page) -> None:
     # Else the second of two quick choices is dropped.
     model.input(chosen, [model, prompt], chosen_for, trigger_mode="always_last", **quiet)
     outputs = [prompt, seed, count, locked, loras, about, cue, *form.fields, *controls.parts]
-    upload.upload(restored, upload, outputs, **quiet)
-    sent.change(restored, sent, outputs, **quiet)
+    upload.upload(restore, upload, outputs, **quiet)
+    sent.change(restore, sent, outputs, **quiet)
     page.blocks.load(lambda prompt: cue_for("go", prompt), prompt, cue, **quiet)
     order = ("prompt", "model", "steps", "guidance", "seed", "count")
     endpoint(app, generate, order)

@@ -7,8 +7,6 @@ frame and is what the video is made of. Nothing of a visitor stays here.
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from html import escape
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -17,7 +15,6 @@ from rf_app.actions import interpolate
 from rf_app.actions.application import Application
 from rf_app.actions.asking import File
 from rf_app.actions.progress import Events
-from rf_app.actions.restore import restore, restore_sent
 from rf_app.actions.run import LatestRun
 from rf_app.actions.video import FRAMES_PER_SECOND
 from rf_app.errors import UserError
@@ -31,6 +28,7 @@ from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.followed import followed, show_followed
 from rf_app.ui.parts.loras import lora_rows, show_loras
 from rf_app.ui.parts.model_form import ModelForm, advanced, model_list, steps_and_guidance
+from rf_app.ui.parts.restoring import restore_button, restored
 from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.streaming import Updates, stream
 
@@ -92,13 +90,7 @@ def build(app: Application, page: Page) -> None:
             loras = lora_rows("interpolate-")
             follows = followed("interpolate-")
             solver, negative = advanced(preset, "between-")
-            with gr.Column(elem_id="interpolate-restore-box", elem_classes="restore-box"):
-                upload = gr.UploadButton(
-                    "Restore a saved picture’s settings",
-                    file_types=[".png"],
-                    size="sm",
-                    elem_id="interpolate-restore",
-                )
+            upload = restore_button("interpolate-restore")
     form = ModelForm(model, steps, guidance, solver, negative)
     page.lists.append(model)
     sent = gr.Textbox("", visible="hidden", elem_id="sent-interpolate")
@@ -138,11 +130,10 @@ def build(app: Application, page: Page) -> None:
         yield {file: gr.DownloadButton(visible=False, value=None)}
         yield from stream(video(), values[latest], line, show, said)
 
-    def restored(source: str, shown: Any, asked_by: gr.Request) -> Updates:
+    def restore(source: str, shown: Any, asked_by: gr.Request) -> Updates:
         """A frame brings its way back; any other picture becomes the first key frame."""
-        own = app.seen_by(session_of(asked_by))
         try:
-            found = restore_sent(own, source) if source.startswith("{") else restore(own, Path(source))
+            found = restored(app.seen_by(session_of(asked_by)), source)
             way = found.way
             if way is None:
                 way = read_way(shown)
@@ -159,8 +150,6 @@ def build(app: Application, page: Page) -> None:
         except UserError as error:
             complain(error)
             return gr.skip()
-        if found.note:
-            gr.Info(escape(found.note))
         return {
             live: way.as_json() | {"at": time.time()},
             shape: _shape(way),
@@ -177,7 +166,7 @@ def build(app: Application, page: Page) -> None:
     make.click(made, {latest, live, kind, frames, back}, [line, file], **LONG_WORK, **quiet)
     cancel.click(lambda latest: latest.stop(), latest, **quiet)
     for event, source in ((upload.upload, upload), (sent.change, sent)):
-        event(restored, [source, live], [live, *fields], **quiet)
+        event(restore, [source, live], [live, *fields], **quiet)
     endpoint(app, interpolate)
 
 

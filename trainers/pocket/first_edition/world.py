@@ -1,7 +1,7 @@
-"""The pocket world: landscape posters drawn from known attributes, with captions.
+"""The first edition of the pocket world, which the bundled models know; it leaves with them.
 
 Everything a pocket model can know is in a `Scene`; a seed gives scene, caption and picture, the same on every
-machine. Training uses small seeds; seeds from `HELD_OUT` on are never trained on.
+machine.
 """
 
 import numpy as np
@@ -9,8 +9,7 @@ import numpy as np
 from trainers.pocket.first_edition.attributes import Scene
 from trainers.pocket.first_edition.captions import Caption, write_caption
 from trainers.pocket.first_edition.drawing import SIZE, draw
-
-HELD_OUT = 1_000_000_000
+from trainers.pocket.world import details
 
 
 def describe(seed: int) -> tuple[Scene, Caption]:
@@ -18,11 +17,6 @@ def describe(seed: int) -> tuple[Scene, Caption]:
     rng = np.random.Generator(np.random.PCG64(seed))
     scene = Scene.random(rng)
     return scene, write_caption(scene, rng)
-
-
-def details(seed: int) -> np.random.Generator:
-    """The generator that decides everything about the picture of ``seed`` which its scene leaves open."""
-    return np.random.Generator(np.random.PCG64([seed, 1]))
 
 
 def picture(seed: int, size: int = SIZE) -> np.ndarray:
