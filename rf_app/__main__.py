@@ -5,7 +5,7 @@
     python -m rf_app ACTION --help
 
 Files go into the folder --out; what was found is printed, as JSON with --json. Ctrl-C stops within a step.
-Exit codes: 0 done, 1 failed, 2 a bad wish, 130 stopped.
+Exit codes: 0 done, 2 not done, with the reason, 130 stopped.
 """
 
 import base64
@@ -50,9 +50,12 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run the action that the words name; returns the exit code."""
     words = list(sys.argv[1:] if words is None else words)
     known = actions()
-    if not words or words[0] not in known:
+    if words in ([], ["--help"], ["-h"]):
         print(f"{__doc__}\nActions: {', '.join(known)}.")
-        return 0 if words in ([], ["--help"], ["-h"]) else 2
+        return 0
+    if words[0] not in known:
+        print(f"error: there is no action {words[0]!r:.80}; there are {', '.join(known)}.", file=sys.stderr)
+        return 2
     action = asking(known[words[0]])
     own = [
         (

@@ -26,6 +26,7 @@ from rf_app.registry.models import BUNDLED as MODELS
 from rf_app.settings.recipes import BUNDLED
 from trainers.common import command
 from trainers.common.runs import default_run
+from trainers.pocket.pictures import FAMILY_SIZE
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ def stages(config: WeightsConfig) -> list[Stage]:
     ) -> list[Stage]:
         settings = more.pop("settings", {}) | {f"{recipe}.overwrite": True}
         wish = Wish(recipe, teacher, id, title, BUNDLED, settings=settings, **more)
-        card = ModelCard(teacher, teacher, kind=kind, resolution=96, steps=25, guidance=3.0)  # not made yet
+        # Of a teacher that is not made yet.
+        card = ModelCard(teacher, teacher, kind=kind, resolution=FAMILY_SIZE, steps=25, guidance=3.0)
         found = planned(wish, card, runs / id, config.models)
         return [replace(stage, title=f"{id}: {stage.title}") for stage in found]
 
