@@ -26,6 +26,7 @@ from rf_app.errors import UserError
 from rf_app.metrics.edges import HIGH, LOW, canny, edge_f1
 from rf_app.registry.card import ModelCard
 from rf_app.registry.controlnets import ControlNetCard, ControlNets
+from rf_app.registry.vocabulary import vocabulary
 from rf_app.settings.training import ControlNet
 from trainers.common import LoopConfig, command, train
 from trainers.common.controlled import as_maps, controlled
@@ -46,6 +47,7 @@ from trainers.common.runs import default_run
 from trainers.common.sheets import write_sheet
 from trainers.data.images import ImageFolder, latents_of
 from trainers.data.store import Order
+from trainers.pocket.first_edition.editions import world_in_words
 from trainers.pocket.pictures import Drawings
 
 EMBEDDING = (16, 32, 96, 256)  # of Stable Diffusion's ControlNets
@@ -104,7 +106,8 @@ def main(config: ControlNet) -> None:
         if config.images:
             images = ImageFolder(config.images, base.resolution)
         else:
-            images = Drawings(config.drawings, run.parent / "drawings", base.resolution)
+            edition = world_in_words(vocabulary(registry, config.base))
+            images = Drawings(config.drawings, run.parent / "drawings", base.resolution, edition)
         path = run / f"latents-{hashlib.sha256(images.digest().encode()).hexdigest()[:12]}.safetensors"
         latents = latents_of(pipeline.vae, images.pixels, len(images), path)
     batch = min(config.batch, len(images))

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import torch
 from accelerate import Accelerator
@@ -21,6 +22,7 @@ from tqdm import tqdm
 
 from rf_app.errors import UserError
 from rf_app.registry.disk import write_atomically
+from rf_app.registry.vocabulary import vocabulary
 from rf_app.settings.training import Pairs
 from trainers.common import command
 from trainers.common.events import Events
@@ -38,15 +40,16 @@ from trainers.common.precision import accelerator_in
 from trainers.common.sheets import write_sheet
 from trainers.common.stopping import Stopping
 from trainers.data.shards import PairSettings, inspect, shard_path, write_shard
-from trainers.pocket.world import HELD_OUT, describe
+from trainers.pocket.first_edition.editions import world_in_words
+from trainers.pocket.world import HELD_OUT
 
 SHOWN = 8  # pictures of a shard, for a person to look at
 
 
-def prompt_source(path: Path | None) -> tuple[str, Callable[[int], str]]:
-    """The name of the prompts, for the shards, and the prompt of a seed."""
+def prompt_source(path: Path | None, world: ModuleType) -> tuple[str, Callable[[int], str]]:
+    """The name of the prompts, for the shards, and the prompt of a seed; without a path, of the world."""
     if path is None:
-        return "pocket world", lambda seed: describe(seed)[1].text
+        return "pocket world", lambda seed: world.describe(seed)[1].text
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
@@ -129,7 +132,7 @@ def main(config: Pairs) -> None:
         )
     registry = registry_into(config.models)
     card = registry.card(config.teacher)
-    name, prompt = prompt_source(config.prompts)
+    name, prompt = prompt_source(config.prompts, world_in_words(vocabulary(registry, config.teacher)))
     accelerator = accelerator_in(config.precision)
     pipeline = load_frozen(registry, config.teacher)
     settings = PairSettings(

@@ -12,7 +12,7 @@ from tests.trainers.commands import finish, in_process, start, wait_until
 from trainers import pairs
 from trainers.common.models import encode, load_frozen, noise_of, sample
 from trainers.data.shards import inspect, shard_path, shard_paths
-from trainers.pocket.world import describe
+from trainers.pocket.first_edition.world import describe  # tiny-sd knows no word of the second
 
 OPTIONS = ("--teacher", "tiny-sd", "--steps", 2, "--shard", 16)
 

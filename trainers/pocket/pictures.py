@@ -5,18 +5,19 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 from numpy.lib.format import open_memmap
 from tqdm import tqdm
 
 from rf_app.registry.disk import write_atomically
+from trainers.pocket import world
 from trainers.pocket.drawing import SIZE, draw
 from trainers.pocket.world import describe, details, picture
 
 FAMILY_SIZE = 96  # pixels a side of the drawings that the pocket family learns from
 CHUNK = 64
-BENT, HEIGHT = 0.65, 0.2  # share of the bent pictures, and how far at most, in shares of the side
 
 
 def pictures(count: int, first_seed: int = 0, cache: Path | None = None, size: int = SIZE) -> np.ndarray:
@@ -28,19 +29,16 @@ def pictures(count: int, first_seed: int = 0, cache: Path | None = None, size: i
     return _drawn(picture, (count, size, size, 3), first_seed, cache)
 
 
-def bent_pictures(count: int, cache: Path | None = None, size: int = SIZE) -> np.ndarray:
-    """The pictures of the first ``count`` seeds, most of them with ridges and hills of any form."""
-    return _drawn(bent_picture, (count, size, size, 3), 0, cache)
+def bent_pictures(
+    count: int, cache: Path | None = None, size: int = SIZE, edition: ModuleType = world
+) -> np.ndarray:
+    """The bent pictures of the first ``count`` seeds of an edition of the world."""
+    return _drawn(edition.bent_picture, (count, size, size, 3), 0, cache)
 
 
 def object_masks(count: int, first_seed: int = 0, cache: Path | None = None, size: int = SIZE) -> np.ndarray:
     """Where the object is, found by leaving it out: uint8 0 or 1, [count, size, size]."""
     return _drawn(object_mask, (count, size, size), first_seed, cache)
-
-
-def bent_picture(seed: int, size: int = SIZE) -> np.ndarray:
-    """The picture of ``seed`` along its bend."""
-    return draw(describe(seed)[0], details(seed), size, _bend(seed))
 
 
 def object_mask(seed: int, size: int = SIZE) -> np.ndarray:
@@ -50,22 +48,12 @@ def object_mask(seed: int, size: int = SIZE) -> np.ndarray:
     return np.any(shown != bare, axis=-1).astype(np.uint8)
 
 
-def _bend(seed: int) -> tuple[np.ndarray, np.ndarray] | None:
-    """A line of a few straight pieces; for some seeds none."""
-    rng = np.random.Generator(np.random.PCG64([seed, 2]))
-    if rng.random() >= BENT:
-        return None
-    knots = rng.integers(3, 8)
-    x = np.concatenate([[0], np.sort(rng.random(knots - 2)), [1]])
-    return x, HEIGHT * (2 * rng.random(knots) - 1)
-
-
 def _drawn(
     draw_one: Callable[[int, int], np.ndarray], shape: tuple[int, ...], first_seed: int, cache: Path | None
 ) -> np.ndarray:
     if cache is None:
         return _fill(np.empty(shape, np.uint8), draw_one, first_seed)
-    path = cache / f"{draw_one.__name__}-{first_seed}-{shape[0]}-{shape[1]}.npy"
+    path = cache / f"{draw_one.__module__}.{draw_one.__name__}-{first_seed}-{shape[0]}-{shape[1]}.npy"
     if not path.exists():
         write_atomically(
             path, lambda temporary: _fill(open_memmap(temporary, "w+", np.uint8, shape), draw_one, first_seed)
@@ -97,9 +85,12 @@ class Drawings:
     What learns to follow lines must see land that follows lines, not the few ridges that this world has.
     """
 
-    def __init__(self, count: int, cache: Path, size: int = SIZE) -> None:
-        """Draw ``count`` pictures of ``size`` pixels a side, or read them from ``cache``."""
-        self.drawn = bent_pictures(count, cache, size)
+    def __init__(self, count: int, cache: Path, size: int, edition: ModuleType) -> None:
+        """Draw ``count`` pictures of ``size`` pixels a side, or read them from ``cache``.
+
+        edition: the world that is drawn.
+        """
+        self.drawn, self._edition = bent_pictures(count, cache, size, edition), edition
 
     def __len__(self) -> int:
         """The number of pictures."""
@@ -111,8 +102,8 @@ class Drawings:
 
     def caption(self, index: int) -> str:
         """The caption of a picture."""
-        return describe(index)[1].text
+        return self._edition.describe(index)[1].text
 
     def digest(self) -> str:
         """What tells these pictures from others."""
-        return f"{len(self)} bent drawings of the pocket world, {self.drawn.shape[1]} pixels a side"
+        return f"{len(self)} bent drawings of {self._edition.__name__}, {self.drawn.shape[1]} pixels a side"

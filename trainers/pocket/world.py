@@ -20,6 +20,7 @@ from trainers.pocket.drawing import SIZE, draw
 from trainers.pocket.scene import Scene
 
 HELD_OUT = 1_000_000_000
+BENT, HEIGHT = 0.65, 0.2  # share of the bent pictures, and how far at most, in shares of the side
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,21 @@ def details(seed: int) -> np.random.Generator:
 def picture(seed: int, size: int = SIZE) -> np.ndarray:
     """The picture of ``seed``, uint8 [size, size, 3]."""
     return draw(describe(seed)[0], details(seed), size)
+
+
+def bent_picture(seed: int, size: int = SIZE) -> np.ndarray:
+    """The picture of ``seed`` along its `bend`, with ridges and hills of any form."""
+    return draw(describe(seed)[0], details(seed), size, bend(seed))
+
+
+def bend(seed: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """The points (x, y) of a line of a few straight pieces, in shares of the side; for some seeds none."""
+    rng = np.random.Generator(np.random.PCG64([seed, 2]))
+    if rng.random() >= BENT:
+        return None
+    knots = rng.integers(3, 8)
+    x = np.concatenate([[0], np.sort(rng.random(knots - 2)), [1]])
+    return x, HEIGHT * (2 * rng.random(knots) - 1)
 
 
 def sample(seed: int) -> Sample:

@@ -9,7 +9,7 @@ import numpy as np
 from trainers.pocket.first_edition.attributes import Scene
 from trainers.pocket.first_edition.captions import Caption, write_caption
 from trainers.pocket.first_edition.drawing import SIZE, draw
-from trainers.pocket.world import details
+from trainers.pocket.world import bend, details
 
 
 def describe(seed: int) -> tuple[Scene, Caption]:
@@ -22,3 +22,12 @@ def describe(seed: int) -> tuple[Scene, Caption]:
 def picture(seed: int, size: int = SIZE) -> np.ndarray:
     """The picture of ``seed``, uint8 [96, 96, 3]; the first edition has no other size."""
     return draw(describe(seed)[0], details(seed))
+
+
+def bent_picture(seed: int, size: int = SIZE) -> np.ndarray:
+    """The picture of ``seed`` along its bend, uint8 [96, 96, 3]."""
+    if (line := bend(seed)) is None:
+        return picture(seed)
+    x, y = line
+    lower = SIZE * np.interp((np.arange(SIZE) + 0.5) / SIZE, x, y)
+    return draw(describe(seed)[0], details(seed), lower.astype(np.float32))
