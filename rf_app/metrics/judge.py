@@ -8,46 +8,53 @@ what its caption says: the role that CLIP and Inception have for photographs. Tr
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from transformers import ConvNextBackbone, ConvNextConfig
 
 from rf_app.metrics.attributes import ATTRIBUTES
 
 BUNDLED = Path(__file__).parents[2] / "assets" / "judge"
-WIDTHS = (24, 48, 96, 128)
 FEATURES = 128
+
+Architecture = Literal["residual", "convnext"]
 
 
 class Judge(nn.Module):
-    """A residual network of four stages, each halving the picture, with one linear head an attribute.
+    """A convolutional network in stages, each halving the picture, with one linear head an attribute.
 
+    architecture: "residual" or "convnext". What a model was trained against must not measure it, so there
+    are two judges, which have nothing in common.
+    widths: channels of each stage (default: the architecture's).
     kinds: the attributes that it recognises, each with its values.
     """
 
     def __init__(
         self,
-        widths: tuple[int, ...] = WIDTHS,
+        architecture: Architecture = "residual",
+        widths: tuple[int, ...] | None = None,
         features: int = FEATURES,
         kinds: Mapping[str, tuple[str, ...]] = ATTRIBUTES,
     ):
         super().__init__()
+        stages, usual = STAGES[architecture]
+        widths = widths or usual
         self.kinds = kinds
-        self.settings = {"widths": list(widths), "features": features, "attributes": dict(kinds)}
-        self.stages = nn.ModuleList(
-            _Stage(narrow, wide) for narrow, wide in zip((3, *widths), widths, strict=False)
-        )
+        self.settings = {"architecture": architecture, "widths": list(widths), "features": features}
+        self.settings["attributes"] = dict(kinds)
+        self.stages = stages(widths)
         self.neck = nn.Sequential(nn.Linear(2 * widths[-1], features), nn.ReLU())
         self.heads = nn.ModuleDict({name: nn.Linear(features, len(values)) for name, values in kinds.items()})
 
     def maps(self, images: Tensor) -> list[Tensor]:
-        """Feature maps of each stage for images [B, 3, H, W] in -1..1: strides 2, 4, 8, 16."""
-        maps = []
-        for stage in self.stages:
-            images = stage(images)
-            maps.append(images)
-        return maps
+        """Feature maps of each stage for images [B, 3, H, W] in -1..1, each half as large as the one before.
+
+        The first has stride 2 where the judge is residual, 4 where it is a ConvNeXt.
+        """
+        return self.stages(images)
 
     def features(self, images: Tensor) -> Tensor:
         """Features [B, 128] for images [B, 3, H, W] in -1..1."""
@@ -81,9 +88,24 @@ class Judge(nn.Module):
         """The judge of ``folder`` in float32, in eval mode, frozen."""
         settings = json.loads((folder / "config.json").read_text())
         kinds = {name: tuple(values) for name, values in settings["attributes"].items()}
-        judge = cls(tuple(settings["widths"]), settings["features"], kinds)
+        architecture = settings.get("architecture", "residual")  # the first edition's has none
+        judge = cls(architecture, tuple(settings["widths"]), settings["features"], kinds)
         judge.load_state_dict(load_file(folder / "judge.safetensors"))
         return judge.float().eval().requires_grad_(False)
+
+
+class _Residual(nn.ModuleList):
+    """Stages that halve the picture and end with a residual block."""
+
+    def __init__(self, widths: tuple[int, ...]) -> None:
+        super().__init__(_Stage(narrow, wide) for narrow, wide in zip((3, *widths), widths, strict=False))
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        maps = []
+        for stage in self:
+            images = stage(images)
+            maps.append(images)
+        return maps
 
 
 class _Stage(nn.Module):
@@ -105,3 +127,21 @@ class _Stage(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.down(x)
         return torch.relu(x + self.block(x))
+
+
+class _ConvNext(nn.Module):
+    """ConvNeXt (arXiv 2201.03545), two blocks a stage."""
+
+    def __init__(self, widths: tuple[int, ...]) -> None:
+        super().__init__()
+        names = [f"stage{i + 1}" for i in range(len(widths))]
+        shape = {"num_stages": len(widths), "hidden_sizes": list(widths), "depths": [2] * len(widths)}
+        self.backbone = ConvNextBackbone(
+            ConvNextConfig(**shape, out_features=names, layer_scale_init_value=0.1)
+        )
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        return list(self.backbone(images).feature_maps)
+
+
+STAGES = {"residual": (_Residual, (24, 48, 96, 128)), "convnext": (_ConvNext, (48, 96, 160))}

@@ -1,11 +1,15 @@
 """LPIPS (arXiv 1801.03924) on the judge's feature maps, for pictures of the pocket world."""
 
 import warnings
+from pathlib import Path
 
 import lpips
 from torch import Tensor, nn
 
 from rf_app.metrics.judge import Judge
+
+BUNDLED = Path(__file__).parents[2] / "assets" / "perceptual"
+"""The judge that models are trained against, and no figure comes from."""
 
 
 class _Maps(nn.Module):
@@ -33,7 +37,7 @@ class Perceptual(nn.Module):
             self.distance = lpips.LPIPS(net="squeeze", pnet_rand=True, lpips=False, verbose=False)
         self.distance.net = _Maps(judge)
         self.distance.scaling_layer = nn.Identity()  # the judge takes -1..1 as it is
-        self.distance.L = len(judge.stages)
+        self.distance.L = len(judge.settings["widths"])
         self.requires_grad_(False).eval()
 
     def forward(self, images: Tensor, others: Tensor) -> Tensor:

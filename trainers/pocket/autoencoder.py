@@ -1,10 +1,12 @@
-"""Train the pocket autoencoder: 96x96 pictures to [8, 12, 12] latents and back, a stock `AutoencoderKL`.
+"""Train the pocket autoencoder: 192x192 pictures to [8, 24, 24] latents and back, a stock `AutoencoderKL`.
 
     python -m trainers.pocket.autoencoder
+    python -m trainers.pocket.autoencoder --measure assets/models/pocket-sd/vae     (what is bundled)
 
 Stops cleanly on Ctrl-C; the same command resumes. The finished autoencoder stands in RUN/vae.
-Loss: L1 + 2 L2 + L1 of the image gradients + a small KL term, heavier where the object is. Crops first
-(more variety a step), then whole pictures (so that group normalisation sees what it will see in use).
+Loss, after latent diffusion's (arXiv 2112.10752, section 3.1): the error of pixels and of their gradients, a
+small KL term, and from `fine_from` on LPIPS and what a patch discriminator (arXiv 1611.07004) tells. Crops
+first (more variety a step), then whole pictures (so that group normalisation sees what it will see in use).
 """
 
 from dataclasses import dataclass, field
@@ -15,18 +17,25 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional
 
+from rf_app.metrics.judge import Judge
+from rf_app.metrics.perceptual import BUNDLED, Perceptual
+from rf_app.metrics.sharpness import laplacian_energy
 from rf_app.settings.training import SteppedTraining
 from trainers.common import LoopConfig, command, train
 from trainers.common.pixels import to_tensor
 from trainers.common.precision import accelerator_in
 from trainers.common.runs import default_run
 from trainers.common.sheets import write_sheet
-from trainers.pocket.pictures import FAMILY_SIZE, object_masks, pictures
+from trainers.pocket.pictures import FAMILY_SIZE, pictures
 from trainers.pocket.world import HELD_OUT
 
 LATENT_CHANNELS = 8
-CROP = 48
+CROP = 96
+MEASURED = 256  # held-out drawings
+PEAK = 2.0  # pictures lie in -1..1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,24 +44,32 @@ class AutoencoderConfig(SteppedTraining):
 
     run: Path = field(default_factory=partial(default_run, "pocket/autoencoder"))
     """Run folder: checkpoints, events, samples and the result."""
-    pictures: int = 12_000
+    perceptual: Path = BUNDLED
+    """Folder of the judge whose feature maps LPIPS compares."""
+    measure: Path | None = None
+    """Train nothing: measure the autoencoder in this folder."""
+    pictures: int = 24_000
     """Number of drawings to learn from."""
     steps: int = 6_000
-    batch: int = 24
+    batch: int = 12
     """Crops in a batch (whole pictures: a quarter as many)."""
-    whole_from: float = 0.5
+    whole_from: float = 0.6
     """Share of the steps after which whole pictures replace crops."""
-    learning_rate: float = 1.5e-3
-    object_weight: float = 3.0
-    """Extra weight of a pixel that belongs to the object."""
+    learning_rate: float = 1e-3
+    fine_from: float = 0.4
+    """Share of the steps after which LPIPS and the discriminator are listened to."""
+    perceptual_weight: float = 0.5
+    """Weight of LPIPS."""
+    adversarial_weight: float = 0.02
+    """Weight of what the discriminator says."""
     kl: float = 1e-5
     """Weight of the KL term a latent element."""
     ema: float = 0.998
 
 
 def build() -> AutoencoderKL:
-    """The untrained pocket autoencoder, 3.1 M parameters."""
-    levels = (24, 48, 96, 128)
+    """The untrained pocket autoencoder, 2.7 M parameters: most of them where pictures are small."""
+    levels = (32, 32, 64, 128)
     return AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * len(levels),
         up_block_types=("UpDecoderBlock2D",) * len(levels),
@@ -65,87 +82,133 @@ def build() -> AutoencoderKL:
     )
 
 
+class Discriminator(nn.Sequential):
+    """Of images [B, 3, H, W], a score [B, 1, H/4, W/4] of each patch of 22 pixels: above 0 if it is drawn."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            nn.Conv2d(3, 32, 4, stride=2, padding=1),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(32, 64, 4, stride=2, padding=1, bias=False),
+            nn.GroupNorm(8, 64),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(64, 128, 3, padding=1, bias=False),
+            nn.GroupNorm(8, 128),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(128, 1, 3, padding=1),
+        )
+
+
 class Reconstruction(nn.Module):
-    """The autoencoder as one differentiable function: one forward call a step, on every process."""
+    """Autoencoder and discriminator as one function: one forward call a step, on every process."""
 
-    def __init__(self, vae: AutoencoderKL):
+    def __init__(self, vae: AutoencoderKL) -> None:
         super().__init__()
-        self.vae = vae
+        self.vae, self.discriminator = vae, Discriminator()
 
-    def forward(self, images: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """Images [B, 3, H, W] and noise [B, 8, H/8, W/8] to reconstruction and KL term a latent element."""
-        with torch.autocast(images.device.type, torch.bfloat16):
-            posterior = self.vae.encode(images).latent_dist
-            mean, log_variance = posterior.mean.float(), posterior.logvar.float()
-            latents = mean + torch.exp(0.5 * log_variance) * noise
-            images = self.vae.decode(latents).sample.float()
-        return images, 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
+    def forward(self, images: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Of images [B, 3, H, W] and noise [B, 8, H/8, W/8]: reconstruction, and three means.
+
+        They are the KL term a latent element, the autoencoder's adversarial loss, which leaves the
+        discriminator alone, and the discriminator's (hinge, arXiv 1705.02894), which leaves the autoencoder.
+        """
+        posterior = self.vae.encode(images).latent_dist
+        mean, log_variance = posterior.mean.float(), posterior.logvar.float()
+        kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
+        result = self.vae.decode(mean + torch.exp(0.5 * log_variance) * noise).sample.float()
+        frozen = {name: value.detach() for name, value in self.discriminator.named_parameters()}
+        fooled = -functional_call(self.discriminator, frozen, result).mean()
+        drawn, made = self.discriminator(images), self.discriminator(result.detach())
+        told = functional.relu(1 - drawn).mean() + functional.relu(1 + made).mean()
+        return result, kl, fooled, told
 
 
-def reconstruction_loss(result: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Weighted L1 + 2 L2 + L1 of horizontal and vertical differences; weight is [B, 1, H, W]."""
+def pixel_loss(result: Tensor, target: Tensor) -> Tensor:
+    """L1 + 2 L2 + L1 of horizontal and vertical differences."""
     error = result - target
     across, down = error[..., 1:] - error[..., :-1], error[..., 1:, :] - error[..., :-1, :]
-    return (
-        (weight * (error.abs() + 2 * error.square())).mean()
-        + (weight[..., 1:] * across.abs()).mean()
-        + (weight[..., 1:, :] * down.abs()).mean()
-    )
+    return error.abs().mean() + 2 * error.square().mean() + across.abs().mean() + down.abs().mean()
+
+
+def figures_of(result: Tensor, target: Tensor) -> dict[str, float]:
+    """How near reconstructions are to drawings: PSNR in dB, and Laplacian energy (drawings: 1)."""
+    decibels = 10 * (PEAK**2 / (result - target).square().mean((1, 2, 3))).log10()
+    return {
+        "psnr": decibels.mean().item(),
+        "sharpness": (laplacian_energy(result).mean() / laplacian_energy(target).mean()).item(),
+    }
 
 
 def main(config: AutoencoderConfig) -> None:
-    """Train, then save to RUN/vae with latents of mean 0 and variance 1."""
+    """Train, then save to RUN/vae with latents of mean 0 and variance 1; or measure what there is."""
+    if config.measure:
+        return print(measured(AutoencoderKL.from_pretrained(config.measure).eval()))
     accelerator = accelerator_in(config.precision)
     torch.manual_seed(config.seed)
     with accelerator.main_process_first():
         images = pictures(config.pictures, cache=config.run.parent / "drawings", size=FAMILY_SIZE)
-        masks = object_masks(config.pictures, cache=config.run.parent / "drawings", size=FAMILY_SIZE)
     model = Reconstruction(build()).to(memory_format=torch.channels_last)
+    perceptual = Perceptual(Judge.load(config.perceptual))
+    perceptual = perceptual.to(accelerator.device, memory_format=torch.channels_last)
 
-    def loss(model: nn.Module, draw: int, generator: torch.Generator) -> Tensor:
-        whole = draw >= config.whole_from * config.steps * config.accumulate
-        side, count = (FAMILY_SIZE, max(1, config.batch // 4)) if whole else (CROP, config.batch)
+    def loss(model: nn.Module, draw: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        done = draw / (config.steps * config.accumulate)
+        whole = done >= config.whole_from
+        side, count = (FAMILY_SIZE, config.batch // 4 or 1) if whole else (CROP, config.batch)
         picks = torch.randint(len(images), (count,), generator=generator).tolist()
-        corners = (torch.randint(FAMILY_SIZE - side + 1, (count, 2), generator=generator)).tolist()
-        windows = [
-            (i, slice(y, y + side), slice(x, x + side)) for i, (y, x) in zip(picks, corners, strict=True)
-        ]
-        target = to_tensor(np.stack([images[window] for window in windows]))
-        weight = (
-            1
-            + config.object_weight
-            * torch.from_numpy(np.stack([masks[window] for window in windows]))[:, None]
-        )
+        corners = torch.randint(FAMILY_SIZE - side + 1, (count, 2), generator=generator).tolist()
+        crops = [images[i, y : y + side, x : x + side] for i, (y, x) in zip(picks, corners, strict=True)]
+        target = to_tensor(np.stack(crops)).to(accelerator.device)
         noise = torch.randn(count, LATENT_CHANNELS, side // 8, side // 8, generator=generator)
-        device = next(model.parameters()).device
-        target, weight = target.to(device), weight.to(device)
-        result, kl = model(target, noise.to(device))
-        return reconstruction_loss(result, target, weight) + config.kl * kl
+        result, kl, fooled, told = model(target, noise.to(accelerator.device))
+        pixels = pixel_loss(result, target)
+        total, figures = (
+            pixels + config.kl * kl + told,
+            {"pixels": pixels.item(), "discriminator": told.item()},
+        )
+        if done >= config.fine_from:
+            distance = perceptual(result, target).mean()
+            total = total + config.perceptual_weight * distance + config.adversarial_weight * fooled
+            figures["lpips"] = distance.item()
+        return total, figures
 
     held_out = pictures(32, HELD_OUT, size=FAMILY_SIZE)
 
-    def samples(model: nn.Module, step: int) -> None:
-        device = next(model.parameters()).device
-        target = to_tensor(held_out).to(device)
-        result = model(
-            target,
-            torch.zeros(len(held_out), LATENT_CHANNELS, FAMILY_SIZE // 8, FAMILY_SIZE // 8, device=device),
-        )[0]
-        decibels = -10 * ((result - target) / 2).square().mean((1, 2, 3)).log10()
-        print(f"\nstep {step}: {decibels.mean():.2f} dB on held-out drawings", flush=True)
+    def samples(model: nn.Module, step: int) -> dict[str, float]:
+        target = to_tensor(held_out).to(accelerator.device)
+        result = reconstructed(model.vae, target)
         rows = [half for pair in zip(target.split(8), result.split(8), strict=True) for half in pair]
         write_sheet(config.run / "samples" / f"step-{step:06d}.png", rows)
+        return figures_of(result, target)
 
-    loop = LoopConfig.of(config, config.run, sample_every=1000)
+    loop = LoopConfig.of(config, config.run, sample_every=max(100, config.steps // 12))
     vae = train(loop, model, loss, samples).vae
     if accelerator.is_main_process:
         standardise(vae, images[:1024])
         vae.save_pretrained(config.run / "vae")
+        print(measured(vae))
+
+
+@torch.no_grad()
+def reconstructed(vae: AutoencoderKL, images: Tensor) -> Tensor:
+    """Images [B, 3, H, W] encoded and decoded, in -1..1."""
+    parts = [vae.decode(vae.encode(part).latent_dist.mean).sample for part in images.split(16)]
+    return torch.cat(parts).float().clamp(-1, 1)
+
+
+def measured(vae: AutoencoderKL) -> str:
+    """The figures of an autoencoder on held-out drawings, in words."""
+    target = to_tensor(pictures(MEASURED, HELD_OUT, size=FAMILY_SIZE))
+    found = figures_of(reconstructed(vae, target.to(vae.device)), target.to(vae.device))
+    return (
+        f"{found['psnr']:.2f} dB, Laplacian energy {found['sharpness']:.3f} of the drawings', "
+        f"on {MEASURED} held-out drawings"
+    )
 
 
 @torch.no_grad()
 def standardise(vae: AutoencoderKL, images: np.ndarray) -> None:
-    """Give every latent channel mean 0 and variance 1 over ``images`` (uint8 [N, 96, 96, 3]), in place.
+    """Give every latent channel mean 0 and variance 1 over ``images`` (uint8 [N, H, W, 3]), in place.
 
     The change is folded into the 1x1 convolutions on both sides of the latents, so pictures stay as they were
     and the scaling factor is 1: the diffusion model sees all channels at the same signal-to-noise ratio.

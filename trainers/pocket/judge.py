@@ -1,8 +1,10 @@
-"""Train the judge of the pocket world on drawings, and measure it on fresh ones.
+"""Train a judge of the pocket world on drawings, and measure it on fresh ones.
 
     python -m trainers.pocket.judge
+    python -m trainers.pocket.judge --architecture residual --first 0 --output assets/perceptual
     python -m trainers.pocket.judge --measure --autoencoder assets/models/pocket-sd/vae     (what is bundled)
 
+The first measures, the second is what models are trained against: another network that saw other drawings.
 Stops cleanly on Ctrl-C; the same command resumes. Writes the judge to OUTPUT with its accuracies on held-out
 drawings and, once there is an autoencoder, on their reconstructions (`accuracy.json`).
 """
@@ -20,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rf_app.metrics.attributes import ATTRIBUTES
-from rf_app.metrics.judge import BUNDLED, Judge
+from rf_app.metrics.judge import BUNDLED, Architecture, Judge
 from rf_app.registry.disk import write_atomically
 from rf_app.settings.training import SteppedTraining
 from trainers.common import LoopConfig, command, train
@@ -46,6 +48,10 @@ class JudgeConfig(SteppedTraining):
     """Autoencoder whose reconstructions are judged too, if it is there."""
     measure: bool = False
     """Train nothing: measure the judge that stands in OUTPUT."""
+    architecture: Architecture = "convnext"
+    """What network it is."""
+    first: int = 50_000
+    """Seed of the first drawing to learn from."""
     pictures: int = 24_000
     """Number of drawings to learn from."""
     steps: int = 700
@@ -83,7 +89,7 @@ def roughen(images: Tensor, generator: torch.Generator) -> Tensor:
 
 @torch.no_grad()
 def accuracies(judge: Judge, images: np.ndarray, truth: dict[str, Tensor]) -> dict[str, float]:
-    """Share of ``images`` (uint8 [N, 96, 96, 3]) whose attribute is recognised, for each attribute."""
+    """Share of ``images`` (uint8 [N, H, W, 3]) whose attribute is recognised, for each attribute."""
     device = next(judge.parameters()).device
     right = dict.fromkeys(truth, 0)
     for picks in torch.arange(len(images)).split(100):
@@ -94,7 +100,7 @@ def accuracies(judge: Judge, images: np.ndarray, truth: dict[str, Tensor]) -> di
 
 @torch.no_grad()
 def reconstructions(vae: AutoencoderKL, images: np.ndarray) -> np.ndarray:
-    """Encode and decode ``images``, uint8 [N, 96, 96, 3] in and out."""
+    """Encode and decode ``images``, uint8 [N, H, W, 3] in and out."""
     batches = np.array_split(images, -(-len(images) // 50))
     return np.concatenate(
         [to_pixels(vae.decode(vae.encode(to_tensor(batch)).latent_dist.mean).sample) for batch in batches]
@@ -119,8 +125,8 @@ def trained(config: JudgeConfig, accelerator: Accelerator) -> Judge:
     """The judge after its training."""
     torch.manual_seed(config.seed)
     with accelerator.main_process_first():
-        images = pictures(config.pictures, cache=config.run.parent / "drawings", size=FAMILY_SIZE)
-    truth = labels(range(config.pictures))
+        images = pictures(config.pictures, config.first, config.run.parent / "drawings", FAMILY_SIZE)
+    truth = labels(range(config.first, config.first + config.pictures))
     test, test_truth = test_set(config, 1000)
 
     def loss(model: nn.Module, draw: int, generator: torch.Generator) -> Tensor:
@@ -138,7 +144,7 @@ def trained(config: JudgeConfig, accelerator: Accelerator) -> Judge:
         )
 
     loop = LoopConfig.of(config, config.run, sample_every=500)
-    return train(loop, Judge().to(memory_format=torch.channels_last), loss, samples)
+    return train(loop, Judge(config.architecture).to(memory_format=torch.channels_last), loss, samples)
 
 
 def test_set(config: JudgeConfig, count: int) -> tuple[np.ndarray, dict[str, Tensor]]:

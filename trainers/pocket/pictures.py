@@ -16,7 +16,7 @@ from trainers.pocket import world
 from trainers.pocket.drawing import SIZE, draw
 from trainers.pocket.world import describe, details, picture
 
-FAMILY_SIZE = 96  # pixels a side of the drawings that the pocket family learns from
+FAMILY_SIZE = 192  # pixels a side of the drawings that the pocket family learns from
 CHUNK = 64
 
 

@@ -2,7 +2,7 @@
 
     python -m trainers.pocket.weights          (or: make weights)
 
-What the pocket family alone has is here: its autoencoder, judge and teacher, the order, the figures. All else
+What the pocket family alone has is here: its autoencoder, judges, teacher, the order, the figures. All else
 is what the page trains, by the same recipes, with their preset "bundled". Each stage is a command of its own,
 printed before it runs. A finished stage is not run again and a stopped one resumes where it was, so this
 command can be interrupted and repeated at will. At the end it says how long the stages took.
@@ -20,6 +20,7 @@ from pathlib import Path
 from rf_app.jobs.plan import Stage, Wish
 from rf_app.jobs.plan import stages as planned
 from rf_app.metrics.judge import BUNDLED as JUDGE
+from rf_app.metrics.perceptual import BUNDLED as PERCEPTUAL
 from rf_app.registry.card import ModelCard
 from rf_app.registry.disk import write_atomically
 from rf_app.registry.models import BUNDLED as MODELS
@@ -38,7 +39,9 @@ class WeightsConfig:
     models: Path = MODELS
     """Folder of the models."""
     judge: Path = JUDGE
-    """Folder of the judge."""
+    """Folder of the judge that measures."""
+    perceptual: Path = PERCEPTUAL
+    """Folder of the judge that the others are trained against."""
     prompts: int = 2_000
     """Held-out prompts of the final measurement."""
 
@@ -67,7 +70,7 @@ def stages(config: WeightsConfig) -> list[Stage]:
         return [replace(stage, title=f"{id}: {stage.title}") for stage in found]
 
     def distilled(*names: str, **more) -> list[Stage]:
-        return trained("distill", *names, settings={"distill.judge": str(config.judge)}, **more)
+        return trained("distill", *names, settings={"distill.judge": str(config.perceptual)}, **more)
 
     def style(name: str) -> list[Stage]:
         id, drawn = f"pocket-{name}", runs / "styles" / name
@@ -80,16 +83,20 @@ def stages(config: WeightsConfig) -> list[Stage]:
         learned = trained("lora", id, f"Pocket {name}", images=str(drawn), settings={"lora.trigger": name})
         return [made, *learned, figures(id, "evaluate_lora", "--lora", id, "--style", name)]
 
+    def judged(title: str, folder: Path, *words: object) -> Stage:
+        return own(title, "pocket.judge", folder, "--run", runs / title, "--output", folder, *words)
+
     teacher_at = ("--run", runs / "teacher", "--autoencoder", vae, "--output", "pocket-sd", "--overwrite")
     edges = "pocket-controlnet-canny"
     return [
-        own("autoencoder", "pocket.autoencoder", vae, "--run", runs / "autoencoder"),
+        judged("perceptual", config.perceptual, "--architecture", "residual", "--first", 0),
         own(
-            "judge",
-            "pocket.judge",
-            config.judge,
-            *("--run", runs / "judge", "--autoencoder", vae, "--output", config.judge),
+            "autoencoder",
+            "pocket.autoencoder",
+            vae,
+            *("--run", runs / "autoencoder", "--perceptual", config.perceptual, "--precision", "auto"),
         ),
+        judged("judge", config.judge, "--autoencoder", vae),
         own("sample", "pocket.sample", config.judge / "sample.json", *judge),
         own(
             "pocket-sd",

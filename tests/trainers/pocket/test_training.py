@@ -23,8 +23,14 @@ def runs(tmp_path_factory):
     """An autoencoder, a judge and a teacher of a few steps each."""
     folder = tmp_path_factory.mktemp("pocket")
     patch = pytest.MonkeyPatch()
-    patch.setattr(judge, "TEST_COUNT", 100)
-    autoencoder.main(autoencoder.AutoencoderConfig(run=folder / "autoencoder", pictures=64, steps=4, batch=4))
+    patch.setattr(judge, "TEST_COUNT", 20)
+    patch.setattr(autoencoder, "MEASURED", 8)
+    Judge().save(folder / "perceptual")
+    autoencoder.main(
+        autoencoder.AutoencoderConfig(
+            run=folder / "autoencoder", perceptual=folder / "perceptual", pictures=64, steps=4, batch=4
+        )
+    )
     judge.main(
         judge.JudgeConfig(
             run=folder / "judge",
@@ -52,14 +58,14 @@ def runs(tmp_path_factory):
 def test_the_teacher_loads_in_an_unmodified_pipeline(runs):
     pipe = StableDiffusionPipeline.from_pretrained(str(runs / "models/my-pocket-sd"))
     image = pipe("a red tent at night", num_inference_steps=2, guidance_scale=3.0).images[0]
-    assert image.size == (96, 96)
+    assert image.size == (192, 192)
     assert pipe.scheduler.config.prediction_type == "epsilon"
     assert pipe.vae.config.scaling_factor == 1.0
 
 
 def test_the_teacher_is_in_the_registry_with_its_card(runs):
     card = Registry([runs / "models"]).card("my-pocket-sd")
-    assert (card.kind, card.resolution, card.steps, card.settings["pictures"]) == ("diffusion", 96, 25, 64)
+    assert (card.kind, card.resolution, card.steps, card.settings["pictures"]) == ("diffusion", 192, 25, 64)
 
 
 def test_a_rerun_of_a_published_id_is_refused_before_the_training(runs):
@@ -82,14 +88,18 @@ def test_the_judge_reports_each_attribute_on_drawings_and_reconstructions(runs):
     assert all(0 <= share <= 1 for share in report["drawings"].values())
 
 
-def test_the_judge_is_the_same_after_loading(runs):
-    images = torch.randn(3, 3, 96, 96)
-    loaded = Judge.load(runs / "bundled")
-    loaded.save(runs / "again")
-    again = Judge.load(runs / "again")
+@pytest.mark.parametrize(
+    ("architecture", "sides"), [("residual", [96, 48, 24, 12]), ("convnext", [48, 24, 12])]
+)
+def test_a_judge_is_the_same_after_loading(tmp_path, architecture, sides):
+    images = torch.randn(3, 3, 192, 192)
+    Judge(architecture).save(tmp_path / "judge")
+    loaded = Judge.load(tmp_path / "judge")
+    loaded.save(tmp_path / "again")
+    again = Judge.load(tmp_path / "again")
     assert torch.equal(loaded.features(images), again.features(images))
     assert loaded.features(images).shape == (3, 128)
-    assert [m.shape[-1] for m in loaded.maps(images)] == [48, 24, 12, 6]
+    assert [m.shape[-1] for m in loaded.maps(images)] == sides
     assert {name: logits.shape[1] for name, logits in loaded(images).items()} == {
         name: len(kinds) for name, kinds in ATTRIBUTES.items()
     }
@@ -120,11 +130,34 @@ def test_standard_latents_leave_the_pictures_as_they_are():
     assert torch.allclose(ratio, ratio[:1, :, :1, :1].expand_as(ratio), rtol=1e-3)
 
 
-def test_the_autoencoder_gradient_weighs_the_object():
-    target, result = torch.zeros(1, 3, 8, 8), torch.full((1, 3, 8, 8), 0.5)
-    weight = torch.ones(1, 1, 8, 8)
-    assert autoencoder.reconstruction_loss(result, target, weight) == pytest.approx(0.5 + 2 * 0.25)
-    assert autoencoder.reconstruction_loss(result, target, 4 * weight) == pytest.approx(4 * (0.5 + 2 * 0.25))
+def test_the_pixel_loss_is_of_values_and_of_differences():
+    target, step = torch.zeros(1, 3, 8, 8), torch.zeros(1, 3, 8, 8)
+    step[..., 4:] = 0.5  # one edge of seven differences across
+    assert autoencoder.pixel_loss(target + 0.5, target) == pytest.approx(0.5 + 2 * 0.25)
+    assert autoencoder.pixel_loss(step, target) == pytest.approx(0.25 + 2 * 0.125 + 0.5 / 7)
+
+
+def test_autoencoder_and_discriminator_leave_each_other_alone():
+    model = autoencoder.Reconstruction(autoencoder.build())
+    images, noise = torch.rand(2, 3, 32, 32) * 2 - 1, torch.randn(2, 8, 4, 4)
+
+    def learn(which: int) -> set[str]:
+        model.zero_grad()
+        model(images, noise)[which].backward()
+        return {
+            name.split(".")[0]
+            for name, p in model.named_parameters()
+            if p.grad is not None and p.grad.abs().sum() > 0
+        }
+
+    assert learn(2) == {"vae"}
+    assert learn(3) == {"discriminator"}
+
+
+def test_figures_of_reconstructions():
+    target = torch.rand(4, 3, 32, 32) * 2 - 1
+    assert autoencoder.figures_of(target + 0.2, target)["psnr"] == pytest.approx(20, abs=1e-3)
+    assert autoencoder.figures_of(target / 2, target)["sharpness"] == pytest.approx(0.5, abs=1e-4)
 
 
 def test_weights_runs_each_stage_once_and_stops_at_a_failure(tmp_path, monkeypatch):
@@ -139,14 +172,16 @@ def test_weights_runs_each_stage_once_and_stops_at_a_failure(tmp_path, monkeypat
         return 0
 
     monkeypatch.setattr(weights, "run_child", child)
-    config = weights.WeightsConfig(tmp_path / "runs", tmp_path / "models", tmp_path / "judge")
+    config = weights.WeightsConfig(
+        tmp_path / "runs", tmp_path / "models", tmp_path / "judge", tmp_path / "perceptual"
+    )
     with pytest.raises(SystemExit) as leaving:
         weights.main(config)
     assert leaving.value.code == 1
     weights.main(config)
-    first = ["autoencoder", "judge", "sample", "teacher"]
+    first = ["judge", "autoencoder", "judge", "sample"]
     assert ran[:4] == [f"trainers.pocket.{name}" for name in first]
-    assert ran[4] == "trainers.pocket.teacher"
+    assert ran[4] == "trainers.pocket.sample"
     assert len(ran) == len(weights.stages(config)) + 1
     (tmp_path / "models/pocket-2rf").rmdir()
     weights.main(config)
@@ -156,7 +191,9 @@ def test_weights_runs_each_stage_once_and_stops_at_a_failure(tmp_path, monkeypat
 
 def test_weights_are_commands_that_their_trainers_take(tmp_path):
     """The page's recipes for all but what the pocket family alone has, into the bundled folders."""
-    config = weights.WeightsConfig(tmp_path / "runs", tmp_path / "models", tmp_path / "judge")
+    config = weights.WeightsConfig(
+        tmp_path / "runs", tmp_path / "models", tmp_path / "judge", tmp_path / "perceptual"
+    )
     made = weights.stages(config)
     for stage in made:
         settings = get_type_hints(importlib.import_module(stage.module).main)["config"]
