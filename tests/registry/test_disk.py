@@ -1,6 +1,5 @@
 """Folders that change places, and what killed processes leave behind."""
 
-import multiprocessing
 import os
 import signal
 from pathlib import Path
@@ -9,6 +8,7 @@ import pytest
 
 from rf_app.registry import disk
 from rf_app.registry.disk import hidden_folder, put_in_place
+from tests.processes import Started
 
 
 def folder(path: Path, text: str) -> Path:
@@ -49,9 +49,7 @@ def _die_in(root: Path) -> None:
 
 
 def test_what_a_killed_process_left_is_removed_and_what_is_in_use_is_not(tmp_path):
-    process = multiprocessing.get_context("spawn").Process(target=_die_in, args=(tmp_path,))
-    process.start()
-    process.join()
+    assert Started(_die_in, tmp_path).finish()[0] == -signal.SIGKILL
     left = next(tmp_path.glob(".instaflow-killed-*"))
     other = folder(tmp_path / ".some-body-s", "own")
     os.utime(other, (0, 0))

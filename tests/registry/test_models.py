@@ -1,8 +1,6 @@
 """Listing and publishing: nobody ever sees half a model."""
 
-import multiprocessing
 import os
-import resource
 import shutil
 import signal
 from dataclasses import replace
@@ -19,6 +17,7 @@ from rf_app.registry.card import read_card, write_card
 from rf_app.registry.disk import HIDDEN, DiskFull
 from rf_app.registry.models import BUNDLED, Registry
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
+from tests.processes import Started
 from tests.tiny import tiny_card, tiny_flow, tiny_text_encoder, tiny_tokenizer, tiny_unet, tiny_vae
 
 
@@ -193,10 +192,7 @@ def _publish_and_die(root: Path) -> None:
 def test_a_killed_publisher_leaves_the_old_model(tiny_registry):
     root = tiny_registry.folders[0]
     before = content(root / "tiny-2rf")
-    process = multiprocessing.get_context("spawn").Process(target=_publish_and_die, args=(root,))
-    process.start()
-    process.join()
-    assert process.exitcode == -signal.SIGKILL
+    assert Started(_publish_and_die, root).finish()[0] == -signal.SIGKILL
     assert content(root / "tiny-2rf") == before
     assert [card.id for card in tiny_registry.cards()] == ["tiny-2rf", "tiny-instaflow", "tiny-sd"]
     assert tiny_registry.problems() == {}
@@ -211,19 +207,16 @@ def _publish_again_and_again(root: Path, times: int) -> None:
 def test_readers_find_a_model_that_two_processes_replace(tiny_registry):
     """Always there, always whole, whoever of the two was last."""
     root = tiny_registry.folders[0]
-    spawn = multiprocessing.get_context("spawn")
-    publishers = [spawn.Process(target=_publish_again_and_again, args=(root, 10)) for _ in range(2)]
-    for each in publishers:
-        each.start()
+    publishers = [Started(_publish_again_and_again, root, 10) for _ in range(2)]
     looks = 0
-    while any(each.is_alive() for each in publishers):
+    while any(each.alive for each in publishers):
         assert {"tiny-sd", "tiny-2rf", "tiny-instaflow"} <= {each.name for each in root.iterdir()}
         # A folder that goes while it is listed is seen in part; its successor is there by then.
         seen = [{path.name for path in (root / "tiny-2rf").iterdir()} for _ in range(3)]
         assert {"README.md", "scheduler", "unet"} in seen
         looks += 1
     assert looks
-    assert [each.exitcode for each in publishers] == [0, 0]
+    assert [each.finish()[0] for each in publishers] == [0, 0]
     assert tiny_registry.problems() == {}
     assert tiny_registry.card("tiny-2rf").title == "9"
     assert not list(root.glob(f"{HIDDEN}*"))
@@ -240,7 +233,6 @@ def test_of_two_who_want_the_same_id_the_second_hears_so(tiny_registry):
 
 
 def _publish_on_a_small_disk(root: Path) -> None:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
         Registry([root]).publish("tiny-2rf", tiny_flow(1), card("tiny-2rf"), overwrite=True)
@@ -251,10 +243,7 @@ def _publish_on_a_small_disk(root: Path) -> None:
 def test_a_full_disk_leaves_the_old_model(tiny_registry):
     root = tiny_registry.folders[0]
     before = content(root)
-    process = multiprocessing.get_context("spawn").Process(target=_publish_on_a_small_disk, args=(root,))
-    process.start()
-    process.join()
-    assert process.exitcode == 7
+    assert Started(_publish_on_a_small_disk, root, file_limit=4096).finish()[0] == 7
     assert content(root) == before
 
 

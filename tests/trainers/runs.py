@@ -1,9 +1,8 @@
-"""A small real training run in a process of its own: `python -m tests.trainers.runs RUN STEPS SLOW_SECONDS`.
+"""A small real training run, which a test may give a process of its own.
 
 Fits a line with dropout, so that the drawn batch and the global generator matter. Prints "step N" at each.
 """
 
-import sys
 import time
 from pathlib import Path
 
@@ -29,7 +28,3 @@ def run(folder: Path, steps: int, slow: float = 0.0) -> nn.Module:
     model = train(config, model, loss)
     save_file(model.state_dict(), folder / "result.safetensors")
     return model
-
-
-if __name__ == "__main__":
-    run(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))

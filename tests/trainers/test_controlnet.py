@@ -13,9 +13,10 @@ from rf_app.metrics.edges import canny
 from rf_app.registry.card import read_card
 from rf_app.registry.controlnets import ControlNetCard, ControlNets
 from rf_app.registry.models import Registry
-from tests.trainers.commands import in_process, start, wait_until
+from tests.processes import command
+from tests.trainers.commands import in_process
 from trainers import controlnet
-from trainers.common import events
+from trainers.common import checkpoints
 from trainers.common.controlled import as_maps, controlled
 from trainers.common.models import encode, load_frozen, noise_of, sample
 from trainers.controlnet import (
@@ -73,13 +74,11 @@ def test_a_killed_run_resumes_to_the_same_weights(
     at_home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
 ) -> None:
     def own(name: str) -> tuple:
-        return options(at_home, name, "--steps", 24, "--checkpoint-every", 4)
+        return options(at_home, name, "--steps", 10, "--checkpoint-every", 2)
 
-    process = start(at_home, "controlnet", *own("killed"))
-    log = at_home / "runs" / "controlnet" / "killed" / "events.jsonl"
-    wait_until(process, lambda: any(event["step"] >= 8 for event in events.read(log)))
+    process = command(at_home, "controlnet", *own("killed"))
+    process.wait_until(lambda: checkpoints.steps_done(at_home / "runs/controlnet/killed") >= 2)
     process.kill()
-    process.wait()
     assert not (at_home / "controlnets" / "killed").exists()
     assert in_process(controlnet, own("killed"), monkeypatch) == 0
     assert "resuming" in capfd.readouterr().out

@@ -1,5 +1,6 @@
 """Distillation: its target, its two stages in short real runs, stop and resume."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ from safetensors.torch import load_file
 
 from rf_app.registry.models import Registry
 from rf_app.schedulers.noise_schedule import schedule_of
-from tests.trainers.commands import finish, in_process, start, wait_until
+from tests.processes import command
+from tests.trainers.commands import in_process
 from trainers import distill
 from trainers.common import checkpoints, events
 from trainers.common.models import flow_scheduler, load_frozen, sample
@@ -60,12 +62,12 @@ def test_straight_from_the_diffusion_teacher(
 def test_a_run_stopped_in_its_second_stage_resumes_to_the_same_weights(
     at_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    more = ("--l2-steps", 4, "--lpips-steps", 40, "--checkpoint-every", 5)
-    process = start(at_home, "distill", *options(at_home, "stopped", *more))
-    log = at_home / "runs" / "distill" / "stopped" / "lpips" / "events.jsonl"
-    wait_until(process, lambda: any(event["step"] >= 5 for event in events.read(log)))
-    process.terminate()
-    code, said = finish(process)
+    more = ("--l2-steps", 2, "--lpips-steps", 12, "--checkpoint-every", 2)
+    process = command(at_home, "distill", *options(at_home, "stopped", *more))
+    run = at_home / "runs" / "distill" / "stopped" / "lpips"
+    process.wait_until(lambda: checkpoints.steps_done(run) >= 2)
+    process.send(signal.SIGTERM)
+    code, said = process.finish()
     assert code == 0
     assert "the same command resumes" in said
     assert not (at_home / "models" / "stopped").exists()

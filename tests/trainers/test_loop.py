@@ -1,10 +1,7 @@
 """The loop: learns, resumes bit for bit after a kill or a stop, and fails clearly."""
 
 import json
-import resource
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +10,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from rf_app.errors import UserError
+from tests.processes import Started
 from tests.trainers.runs import run
 from trainers.common import LoopConfig, checkpoints, events, train
 from trainers.common.loop import Diverged, learning_rate
@@ -20,16 +18,11 @@ from trainers.common.loop import Diverged, learning_rate
 STEPS = 30
 
 
-def start(folder: Path, slow: float, steps: int = STEPS, **popen: object) -> subprocess.Popen:
-    command = [sys.executable, "-m", "tests.trainers.runs", str(folder), str(steps), str(slow)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **popen)
-
-
-def wait_for_step(process: subprocess.Popen, step: int) -> None:
-    for line in process.stdout:
-        if line.strip() == f"step {step}":
-            return
-    pytest.fail(f"the run ended before step {step}: {process.stderr.read()}")
+def started(folder: Path, step: int) -> Started:
+    """A slow run in a process of its own that has come to a step."""
+    process = Started(run, folder, STEPS, 0.05)
+    process.wait_until(lambda: f"step {step}\n" in process.said())
+    return process
 
 
 def same_result(first: Path, second: Path) -> None:
@@ -46,10 +39,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_killed_run_resumes_to_the_same_weights(tmp_path: Path, uninterrupted: Path) -> None:
-    process = start(tmp_path, slow=0.05)
-    wait_for_step(process, 10)
-    process.kill()
-    process.wait()
+    started(tmp_path, 10).kill()
     assert [path.stem for path in checkpoints.files(tmp_path)] == ["step-00000004", "step-00000008"]
     run(tmp_path, STEPS)
     same_result(tmp_path, uninterrupted)
@@ -60,14 +50,13 @@ def test_a_killed_run_resumes_to_the_same_weights(tmp_path: Path, uninterrupted:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stopped_run_saves_its_step_and_resumes(tmp_path: Path, uninterrupted: Path, number: int) -> None:
-    process = start(tmp_path, slow=0.05)
-    wait_for_step(process, 5)
-    process.send_signal(number)
-    out, _ = process.communicate()
-    assert process.returncode == 0
+    process = started(tmp_path, 5)
+    process.send(number)
+    code, said = process.finish()
+    assert code == 0
     stopped = int(checkpoints.files(tmp_path)[-1].stem.removeprefix("step-"))
     assert 6 <= stopped < STEPS
-    assert f"stopped at step {stopped}; the same command resumes" in out
+    assert f"stopped at step {stopped}; the same command resumes" in said
     run(tmp_path, STEPS)
     same_result(tmp_path, uninterrupted)
 
@@ -133,14 +122,9 @@ def test_a_full_disk_keeps_the_last_checkpoint(tmp_path: Path) -> None:
     """A file-size limit is what one process can do to make the kernel refuse bytes."""
     run(tmp_path, 8)
     last = checkpoints.files(tmp_path)[-1]
-    process = start(
-        tmp_path,
-        slow=0,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (last.stat().st_size // 2,) * 2),
-    )
-    _, err = process.communicate()
-    assert process.returncode == 1
-    assert "disk is full" in err
+    code, said = Started(run, tmp_path, STEPS, file_limit=last.stat().st_size // 2).finish()
+    assert code == 1
+    assert "disk is full" in said
     assert checkpoints.files(tmp_path)[-1] == last
     assert not list(last.parent.glob(".*.tmp"))
 

@@ -11,9 +11,10 @@ from safetensors.torch import load_file
 
 from rf_app.registry.loras import WEIGHTS, Loras
 from rf_app.registry.models import Registry
-from tests.trainers.commands import finish, in_process, start, wait_until
+from tests.processes import command
+from tests.trainers.commands import in_process
 from trainers import lora
-from trainers.common import events
+from trainers.common import checkpoints, events
 from trainers.common.models import load_frozen
 from trainers.data.images import with_trigger
 from trainers.lora import KOHYA
@@ -89,13 +90,11 @@ def test_a_killed_run_resumes_to_the_same_weights(
     at_home: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
 ) -> None:
     def own(name: str) -> tuple:
-        return options(pictures, name, "--steps", 24, "--checkpoint-every", 4)
+        return options(pictures, name, "--steps", 10, "--checkpoint-every", 2)
 
-    process = start(at_home, "lora", *own("killed"))
-    log = at_home / "runs" / "lora" / "killed" / "events.jsonl"
-    wait_until(process, lambda: any(event["step"] >= 8 for event in events.read(log)))
+    process = command(at_home, "lora", *own("killed"))
+    process.wait_until(lambda: checkpoints.steps_done(at_home / "runs/lora/killed") >= 2)
     process.kill()
-    process.wait()
     assert not (at_home / "loras" / "killed").exists()
     assert in_process(lora, own("killed"), monkeypatch) == 0
     assert "resuming" in capfd.readouterr().out
@@ -118,7 +117,8 @@ def test_a_run_of_other_pictures_is_refused(
 
 
 def test_a_full_disk_leaves_no_lora(at_home: Path, pictures: Path) -> None:
-    code, said = finish(start(at_home, "lora", *options(pictures, "full", "--steps", 4), file_limit=50_000))
+    own = options(pictures, "full", "--steps", 4)
+    code, said = command(at_home, "lora", *own, file_limit=50_000).finish()
     assert code == 1
     assert "disk is full" in said
     assert "Traceback" not in said

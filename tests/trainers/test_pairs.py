@@ -1,5 +1,6 @@
 """Pairs: exact, independent of batching, whole shards only, resumed after a kill."""
 
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 import torch
 
 from rf_app.registry.models import Registry
-from tests.trainers.commands import finish, in_process, start, wait_until
+from tests.processes import command
+from tests.trainers.commands import in_process
 from trainers import pairs
 from trainers.common.models import encode, load_frozen, noise_of, sample
 from trainers.data.shards import inspect, shard_path, shard_paths
@@ -63,10 +65,9 @@ def test_a_killed_run_resumes_and_keeps_the_whole_shards(
     at_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = (*OPTIONS, "--output", tmp_path, "--batch", 16)
-    process = start(at_home, "pairs", *options, "--count", 600)
-    wait_until(process, lambda: shard_path(tmp_path, 1).exists())
+    process = command(at_home, "pairs", *options, "--count", 600)
+    process.wait_until(lambda: shard_path(tmp_path, 1).exists())
     process.kill()
-    process.wait()
     kept = shard_paths(tmp_path)
     assert 2 <= len(kept) < 38
     assert all(inspect(path)[1] == 16 for path in kept)
@@ -80,10 +81,10 @@ def test_a_killed_run_resumes_and_keeps_the_whole_shards(
 
 
 def test_a_stopped_run_says_so(home: Path, tmp_path: Path) -> None:
-    process = start(home, "pairs", *OPTIONS, "--output", tmp_path, "--count", 600, "--batch", 4)
-    wait_until(process, lambda: shard_path(tmp_path, 0).exists())
-    process.terminate()
-    code, said = finish(process)
+    process = command(home, "pairs", *OPTIONS, "--output", tmp_path, "--count", 600, "--batch", 4)
+    process.wait_until(lambda: shard_path(tmp_path, 0).exists())
+    process.send(signal.SIGTERM)
+    code, said = process.finish()
     assert code == 0
     assert "the same command resumes" in said
 
@@ -101,8 +102,8 @@ def test_a_shard_cut_short_is_made_anew(
 
 
 def test_a_full_disk_leaves_no_half_shard(home: Path, tmp_path: Path) -> None:
-    process = start(home, "pairs", *OPTIONS, "--output", tmp_path, "--count", 20, file_limit=20_000)
-    code, said = finish(process)
+    process = command(home, "pairs", *OPTIONS, "--output", tmp_path, "--count", 20, file_limit=20_000)
+    code, said = process.finish()
     assert code == 1
     assert "disk is full" in said
     assert "Traceback" not in said

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from rf_app.flow.conversion import NoiseSchedule
 from rf_app.registry.models import Registry
 from rf_app.schedulers.noise_schedule import schedule_of
+from tests.processes import command
 from tests.tiny import tiny_unet
-from tests.trainers.commands import finish, in_process, start, wait_until
+from tests.trainers.commands import in_process
 from trainers import reflow
-from trainers.common import events
+from trainers.common import checkpoints, events
 from trainers.common.models import load_frozen
 from trainers.common.objectives import draw_tau, drop_text, reflow_loss
 from trainers.data.store import Batch
@@ -143,14 +144,12 @@ def test_a_killed_run_resumes_to_the_same_weights(
     at_home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
 ) -> None:
     def options(name: str) -> tuple:
-        own = ("--pairs", at_home / "pairs", "--output", name, "--steps", 60, "--checkpoint-every", 5)
+        own = ("--pairs", at_home / "pairs", "--output", name, "--steps", 20, "--checkpoint-every", 2)
         return (*OPTIONS, *own)
 
-    process = start(at_home, "reflow", *options("killed"))
-    log = at_home / "runs" / "reflow" / "killed" / "events.jsonl"
-    wait_until(process, lambda: any(event["step"] >= 15 for event in events.read(log)))
+    process = command(at_home, "reflow", *options("killed"))
+    process.wait_until(lambda: checkpoints.steps_done(at_home / "runs/reflow/killed") >= 2)
     process.kill()
-    process.wait()
     assert not (at_home / "models" / "killed").exists()
     assert in_process(reflow, options("killed"), monkeypatch) == 0
     assert "resuming" in capfd.readouterr().out
@@ -163,7 +162,7 @@ def test_a_killed_run_resumes_to_the_same_weights(
 def test_a_full_disk_while_publishing_leaves_no_model(at_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = (*OPTIONS, "--pairs", at_home / "pairs", "--output", "full", "--steps", 4)
     assert in_process(reflow, (*options, "--models", at_home / "other"), monkeypatch) == 0
-    code, said = finish(start(at_home, "reflow", *options, file_limit=50_000))
+    code, said = command(at_home, "reflow", *options, file_limit=50_000).finish()
     assert code == 1
     assert "disk is full" in said
     assert "Traceback" not in said
@@ -173,9 +172,9 @@ def test_a_full_disk_while_publishing_leaves_no_model(at_home: Path, monkeypatch
 
 def test_a_run_computes_in_the_precision_asked_for(home: Path) -> None:
     own = (*OPTIONS, "--pairs", home / "pairs", "--steps", 2, "--output")
-    code, said = finish(start(home, "reflow", *own, "halved", "--precision", "bf16"))
+    code, said = command(home, "reflow", *own, "halved", "--precision", "bf16").finish()
     assert code == 0, said
-    code, said = finish(start(home, "reflow", *own, "full", "--precision", "no"))
+    code, said = command(home, "reflow", *own, "full", "--precision", "no").finish()
     assert code == 0, said
     file = Path("unet") / "diffusion_pytorch_model.safetensors"
     halved, full = (load_file(home / "models" / name / file) for name in ("halved", "full"))
@@ -186,7 +185,7 @@ def test_a_run_computes_in_the_precision_asked_for(home: Path) -> None:
 @pytest.mark.skipif(torch.accelerator.is_available(), reason="a GPU computes in fp16")
 def test_a_precision_that_the_device_does_not_have_is_named(home: Path) -> None:
     own = (*OPTIONS, "--pairs", home / "pairs", "--steps", 2, "--output", "x", "--precision", "fp16")
-    code, said = finish(start(home, "reflow", *own))
+    code, said = command(home, "reflow", *own).finish()
     assert code == 2
     assert "error: --precision fp16 needs a GPU" in said
 

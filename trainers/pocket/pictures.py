@@ -64,13 +64,14 @@ def _drawn(
 def _fill(result: np.ndarray, draw_one: Callable[[int, int], np.ndarray], first_seed: int) -> np.ndarray:
     count, size = result.shape[:2]
     chunks = [range(i, min(i + CHUNK, count)) for i in range(0, count, CHUNK)]
+    draw_chunk = partial(_chunk, draw_one, size)
+    seeds = [[first_seed + i for i in chunk] for chunk in chunks]
+    if len(chunks) == 1:  # is over before other processes have begun
+        result[:] = draw_chunk(seeds[0])
+        return result
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        drawn = pool.map(
-            partial(_chunk, draw_one, size), [[first_seed + i for i in chunk] for chunk in chunks]
-        )
-        for chunk, part in zip(
-            chunks, tqdm(drawn, total=len(chunks), desc="drawing", unit="chunk"), strict=True
-        ):
+        drawn = tqdm(pool.map(draw_chunk, seeds), total=len(chunks), desc="drawing", unit="chunk")
+        for chunk, part in zip(chunks, drawn, strict=True):
             result[chunk.start : chunk.stop] = part
     return result
 
