@@ -34,7 +34,7 @@ from trainers.pocket.world import HELD_OUT
 
 LATENT_CHANNELS = 8
 CROP = 96
-MEASURED = 256  # held-out drawings
+SHOWN, MEASURED = 32, 256  # held-out drawings, while it learns and at the end
 PEAK = 2.0  # pictures lie in -1..1
 
 
@@ -172,7 +172,7 @@ def main(config: AutoencoderConfig) -> None:
             figures["lpips"] = distance.item()
         return total, figures
 
-    held_out = pictures(32, HELD_OUT, size=FAMILY_SIZE)
+    held_out = pictures(SHOWN, HELD_OUT, size=FAMILY_SIZE)
 
     def samples(model: nn.Module, step: int) -> dict[str, float]:
         target = to_tensor(held_out).to(accelerator.device)

@@ -33,6 +33,7 @@ from trainers.pocket.pictures import FAMILY_SIZE, pictures
 from trainers.pocket.world import HELD_OUT, describe
 
 TEST_COUNT = 4_000
+SHOWN = 1_000  # of them, while it learns
 TEST_SEED = HELD_OUT + 500_000
 
 
@@ -127,7 +128,7 @@ def trained(config: JudgeConfig, accelerator: Accelerator) -> Judge:
     with accelerator.main_process_first():
         images = pictures(config.pictures, config.first, config.run.parent / "drawings", FAMILY_SIZE)
     truth = labels(range(config.first, config.first + config.pictures))
-    test, test_truth = test_set(config, 1000)
+    test, test_truth = test_set(config, SHOWN)
 
     def loss(model: nn.Module, draw: int, generator: torch.Generator) -> Tensor:
         device = next(model.parameters()).device

@@ -13,8 +13,8 @@ from tqdm import tqdm
 
 from rf_app.registry.disk import write_atomically
 from trainers.pocket import world
-from trainers.pocket.drawing import SIZE, draw
-from trainers.pocket.world import describe, details, picture
+from trainers.pocket.drawing import SIZE
+from trainers.pocket.world import picture
 
 FAMILY_SIZE = 192  # pixels a side of the drawings that the pocket family learns from
 CHUNK = 64
@@ -26,34 +26,23 @@ def pictures(count: int, first_seed: int = 0, cache: Path | None = None, size: i
     With ``cache`` they are drawn once, and read from the disk of ``cache`` (memory-mapped: tens of thousands
     take gigabytes).
     """
-    return _drawn(picture, (count, size, size, 3), first_seed, cache)
+    return _drawn(picture, count, size, first_seed, cache)
 
 
 def bent_pictures(
     count: int, cache: Path | None = None, size: int = SIZE, edition: ModuleType = world
 ) -> np.ndarray:
     """The bent pictures of the first ``count`` seeds of an edition of the world."""
-    return _drawn(edition.bent_picture, (count, size, size, 3), 0, cache)
-
-
-def object_masks(count: int, first_seed: int = 0, cache: Path | None = None, size: int = SIZE) -> np.ndarray:
-    """Where the object is, found by leaving it out: uint8 0 or 1, [count, size, size]."""
-    return _drawn(object_mask, (count, size, size), first_seed, cache)
-
-
-def object_mask(seed: int, size: int = SIZE) -> np.ndarray:
-    """Where the object of ``seed`` is, with its shadow or reflection."""
-    scene = describe(seed)[0]
-    shown, bare = (draw(scene, details(seed), size, bare=each) for each in (False, True))
-    return np.any(shown != bare, axis=-1).astype(np.uint8)
+    return _drawn(edition.bent_picture, count, size, 0, cache)
 
 
 def _drawn(
-    draw_one: Callable[[int, int], np.ndarray], shape: tuple[int, ...], first_seed: int, cache: Path | None
+    draw_one: Callable[[int, int], np.ndarray], count: int, size: int, first_seed: int, cache: Path | None
 ) -> np.ndarray:
+    shape = (count, size, size, 3)
     if cache is None:
         return _fill(np.empty(shape, np.uint8), draw_one, first_seed)
-    path = cache / f"{draw_one.__module__}.{draw_one.__name__}-{first_seed}-{shape[0]}-{shape[1]}.npy"
+    path = cache / f"{draw_one.__module__}.{draw_one.__name__}-{first_seed}-{count}-{size}.npy"
     if not path.exists():
         write_atomically(
             path, lambda temporary: _fill(open_memmap(temporary, "w+", np.uint8, shape), draw_one, first_seed)

@@ -39,6 +39,7 @@ from trainers.pocket.text import WIDTH, build_text_encoder, build_tokenizer, fre
 from trainers.pocket.world import HELD_OUT, describe
 
 STEPS, GUIDANCE = 25, 3.0
+SHOWN = 32  # held-out prompts, while it learns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +142,7 @@ def main(config: TeacherConfig) -> None:
 
     def samples(model: nn.Module, step: int) -> None:
         pipe = pipeline(model).to(next(model.parameters()).device)
-        seeds = range(HELD_OUT, HELD_OUT + 32)
+        seeds = range(HELD_OUT, HELD_OUT + SHOWN)
         text, null = encode(pipe, [describe(seed)[1].text for seed in seeds]), encode(pipe, [""])
         noise = noise_of(seeds, latents.shape[1:]).to(text.device)
         images = decode(pipe, sample(pipe.unet, pipe.scheduler, noise, text, null, GUIDANCE, STEPS))

@@ -23,12 +23,13 @@ def runs(tmp_path_factory):
     """An autoencoder, a judge and a teacher of a few steps each."""
     folder = tmp_path_factory.mktemp("pocket")
     patch = pytest.MonkeyPatch()
-    patch.setattr(judge, "TEST_COUNT", 20)
+    for module, name in ((judge, "TEST_COUNT"), (judge, "SHOWN"), (teacher, "SHOWN"), (autoencoder, "SHOWN")):
+        patch.setattr(module, name, 8)
     patch.setattr(autoencoder, "MEASURED", 8)
     Judge().save(folder / "perceptual")
     autoencoder.main(
         autoencoder.AutoencoderConfig(
-            run=folder / "autoencoder", perceptual=folder / "perceptual", pictures=64, steps=4, batch=4
+            run=folder / "autoencoder", perceptual=folder / "perceptual", pictures=16, steps=4, batch=4
         )
     )
     judge.main(
@@ -36,7 +37,7 @@ def runs(tmp_path_factory):
             run=folder / "judge",
             output=folder / "bundled",
             autoencoder=folder / "autoencoder/vae",
-            pictures=64,
+            pictures=16,
             steps=3,
             batch=8,
         )
@@ -46,7 +47,7 @@ def runs(tmp_path_factory):
             run=folder / "teacher",
             autoencoder=folder / "autoencoder/vae",
             models=folder / "models",
-            pictures=64,
+            pictures=16,
             steps=2,
             batch=4,
         )
@@ -65,7 +66,7 @@ def test_the_teacher_loads_in_an_unmodified_pipeline(runs):
 
 def test_the_teacher_is_in_the_registry_with_its_card(runs):
     card = Registry([runs / "models"]).card("my-pocket-sd")
-    assert (card.kind, card.resolution, card.steps, card.settings["pictures"]) == ("diffusion", 192, 25, 64)
+    assert (card.kind, card.resolution, card.steps, card.settings["pictures"]) == ("diffusion", 192, 25, 16)
 
 
 def test_a_rerun_of_a_published_id_is_refused_before_the_training(runs):
@@ -114,7 +115,7 @@ def test_training_noise_is_that_of_stable_diffusion():
 
 def test_standard_latents_leave_the_pictures_as_they_are():
     torch.manual_seed(0)
-    vae, images = autoencoder.build().eval(), pictures(40, size=FAMILY_SIZE)
+    vae, images = autoencoder.build().eval(), pictures(12, size=FAMILY_SIZE)
     target = to_tensor(images[:4])
 
     def reconstruct() -> torch.Tensor:

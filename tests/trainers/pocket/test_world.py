@@ -14,7 +14,7 @@ from trainers.pocket.canvas import Canvas
 from trainers.pocket.captions import read_caption, vocabulary, write_caption
 from trainers.pocket.drawing import BENDS, SIZE, draw
 from trainers.pocket.objects import PAINT
-from trainers.pocket.pictures import bent_pictures, object_masks, pictures
+from trainers.pocket.pictures import bent_pictures, pictures
 from trainers.pocket.scene import Scene, possible
 from trainers.pocket.wordings import COLOURS, UNSAID
 from trainers.pocket.world import (
@@ -55,7 +55,7 @@ def test_sample_is_its_parts():
 @pytest.mark.parametrize(("large", "small"), [(384, 192), (192, 96), (256, 128)])
 def test_a_drawing_is_the_same_at_every_size(large: int, small: int):
     """Up to sampling: a thin line's share of a pixel is an estimate, and a reflection is interpolated."""
-    for seed in range(24):
+    for seed in range(16):
         half = picture(seed, large).reshape(small, 2, small, 2, 3).mean(axis=(1, 3))
         error = np.abs(half - picture(seed, small))
         assert error.mean() < 1.5, seed
@@ -141,6 +141,7 @@ def test_an_object_is_large_and_keeps_its_colour(thing: str, time: str):
         columns = np.flatnonzero(changed.any(axis=0))
         assert columns[-1] - columns[0] >= SIZE / 7
         assert 0 < columns[0] < columns[-1] < SIZE - 1
+        assert changed.mean() < 0.3
         nearest = Counter(
             min(PAINT, key=lambda name: np.abs(pixel - PAINT[name]).sum())
             for pixel in image[changed]
@@ -166,7 +167,7 @@ def test_winter_is_white():
 def test_captions_say_what_the_scene_shows():
     """What is read from a caption is what it states, and that is what the scene shows."""
     rng = np.random.default_rng(0)
-    for seed in range(3000):
+    for seed in range(1500):
         scene = describe(seed)[0]
         caption = write_caption(scene, rng)
         assert read_caption(caption.text) == {name: getattr(scene, name) for name in caption.stated}, caption
@@ -203,7 +204,7 @@ def test_captions_vary_and_leave_things_open():
 
 def test_the_vocabulary_holds_every_word_of_every_caption():
     words = {part for word in vocabulary()["words"] for part in split_words(word)}
-    spoken = {word for seed in range(6000) for word in split_words(describe(seed)[1].text)}
+    spoken = {word for seed in range(3000) for word in split_words(describe(seed)[1].text)}
     assert spoken <= words
     wanted = "A photograph of a snowy mountain near a beautiful lake under sunshine."
     asked = "cat car tree winter rain snowing autumn beach island castle moon person poster drawing"
@@ -231,13 +232,6 @@ def test_many_pictures_come_from_the_cache_the_second_time(tmp_path):
     assert np.array_equal(pictures(5, first_seed=2, cache=tmp_path, size=96), first)
     assert file.stat().st_mtime_ns == before
     assert pictures(5, first_seed=2, cache=tmp_path, size=48).shape == (5, 48, 48, 3)
-
-
-def test_a_mask_covers_the_object_alone():
-    masks = object_masks(40, size=96)
-    for seed in range(40):
-        assert masks[seed].any() == (describe(seed)[0].object != "none")
-        assert masks[seed].mean() < 0.3
 
 
 @pytest.mark.parametrize(
