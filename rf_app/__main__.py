@@ -53,10 +53,11 @@ def main(words: Sequence[str] | None = None) -> int:
     if words in ([], ["--help"], ["-h"]):
         print(f"{__doc__}\nActions: {', '.join(known)}.")
         return 0
-    if words[0] not in known:
+    name = words[0].replace("_", "-")  # as files and endpoints are named
+    if name not in known:
         print(f"error: there is no action {words[0]!r:.80}; there are {', '.join(known)}.", file=sys.stderr)
         return 2
-    action = asking(known[words[0]])
+    action = asking(known[name])
     own = [
         (
             each.name,

@@ -20,8 +20,8 @@ from trainers.pocket.judge import accuracies, reconstructions
 from trainers.pocket.world import HELD_OUT
 
 ASSETS = BUNDLED.parent
-COUNT = 300  # drawings
-PROMPTS = 100
+COUNT = 160  # drawings
+PROMPTS, MANY = 32, 512
 FIRST = HELD_OUT + 700_000  # other seeds than the README's
 
 pytestmark = pytest.mark.timeout(900)  # the figures take minutes on one core
@@ -83,17 +83,27 @@ def test_a_stock_pipeline_draws_what_the_prompt_says() -> None:
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, int], dict]:
-    """The figures of every bundled model at 1 step and of the teacher at 25, by (model, steps)."""
-    folder = tmp_path_factory.mktemp("figures")
+    """The figures of the family at 1 step and of the teacher at 25, by (model, steps)."""
+    return measured(tmp_path_factory.mktemp("figures"), MODELS[1:3], PROMPTS)
+
+
+@pytest.fixture(scope="module")
+def many_rows(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, int], dict]:
+    """The same on many prompts: few give every FID a bias that hides what lies between two of them."""
+    return measured(tmp_path_factory.mktemp("figures"), MODELS[1:], MANY)
+
+
+def measured(folder: Path, quick: tuple[str, ...], prompts: int) -> dict[tuple[str, int], dict]:
     found = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("INSTAFLOW_HOME", str(folder))
-        for name, models, steps in (("teacher", MODELS[:1], (1, 25)), ("one", MODELS[1:], (1,))):
+        for name, models, steps in (("teacher", MODELS[:1], (1, 25)), ("one", quick, (1,))):
             file = folder / f"{name}.json"
             evaluate.main(
-                evaluate.EvaluateConfig(model=models, steps=steps, prompts=PROMPTS, seed=700_000, json=file)
+                evaluate.EvaluateConfig(model=models, steps=steps, prompts=prompts, seed=700_000, json=file)
             )
-            found += json.loads(file.read_text())
+            heard = json.loads(file.read_text())
+            found += heard if isinstance(heard, list) else [heard]
     return {(row["model"], row["steps"]): row for row in found}
 
 
@@ -106,13 +116,15 @@ def test_one_step_says_what_the_teacher_says_in_25(rows: dict) -> None:
     assert one["fidelity"]["mean"] >= 0.95 * teacher["fidelity"]["mean"]
 
 
-def test_one_step_looks_as_good_as_the_teacher_s_25(rows: dict) -> None:
-    assert rows["pocket-instaflow", 1]["fid"] <= 1.5 * rows["pocket-sd", 25]["fid"]
+@pytest.mark.slow
+def test_one_step_looks_as_good_as_the_teacher_s_25(many_rows: dict) -> None:
+    assert many_rows["pocket-instaflow", 1]["fid"] <= 1.5 * many_rows["pocket-sd", 25]["fid"]
 
 
-def test_reflow_is_worth_its_while(rows: dict) -> None:
+@pytest.mark.slow
+def test_reflow_is_worth_its_while(many_rows: dict) -> None:
     """Distilling the teacher at once, with as many pairs and steps, gives a worse model."""
-    assert rows["pocket-sd-distilled", 1]["fid"] > rows["pocket-instaflow", 1]["fid"]
+    assert many_rows["pocket-sd-distilled", 1]["fid"] > many_rows["pocket-instaflow", 1]["fid"]
 
 
 @pytest.mark.slow

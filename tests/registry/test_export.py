@@ -16,42 +16,42 @@ from tests.tiny import load
 STOCK = """
 import sys, torch
 from diffusers import StableDiffusionPipeline
-folder, target, steps, guidance, trust = sys.argv[1:]
-trusted = {"trust_remote_code": True} if trust == "True" else {}
-pipeline = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None, **trusted)
-settings = {"num_inference_steps": int(steps), "guidance_scale": float(guidance), "output_type": "latent"}
-latents = pipeline("a lake", generator=torch.Generator().manual_seed(3), **settings).images
+for each in sys.argv[1:]:
+    folder, steps, guidance, trust = each.split(",")
+    trusted = {"trust_remote_code": True} if trust == "True" else {}
+    pipeline = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None, **trusted)
+    settings = {"num_inference_steps": int(steps), "guidance_scale": float(guidance), "output_type": "latent"}
+    latents = pipeline("a lake", generator=torch.Generator().manual_seed(3), **settings).images
+    torch.save(latents, folder + ".latents")
 assert not any(name.startswith("rf_app") for name in sys.modules)
-torch.save(latents, target)
 """
 
 
-@pytest.mark.parametrize("id", ["tiny-sd", "tiny-instaflow"])
-def test_a_process_with_diffusers_alone_draws_the_same(tiny_registry, tmp_path, id):
-    folder = export(tiny_registry, id, tmp_path / "out" / id)
-    card = tiny_registry.card(id)
-    flow = card.kind != "diffusion"
-    arguments = [str(folder), str(tmp_path / "latents"), str(card.steps), str(card.guidance), str(flow)]
+def test_a_process_with_diffusers_alone_draws_the_same(tiny_registry, tmp_path):
+    cards = [tiny_registry.card(id) for id in ("tiny-sd", "tiny-instaflow")]
+    folders = {card.id: export(tiny_registry, card.id, tmp_path / "out" / card.id) for card in cards}
+    wishes = [f"{folders[card.id]},{card.steps},{card.guidance},{card.kind != 'diffusion'}" for card in cards]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
-        [sys.executable, "-I", "-c", STOCK, *arguments],
+        [sys.executable, "-I", "-c", STOCK, *wishes],
         cwd=tmp_path,
         env=environment | {"HF_MODULES_CACHE": str(tmp_path / "modules")},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    own = load(tiny_registry, id)(
-        "a lake",
-        num_inference_steps=card.steps,
-        guidance_scale=card.guidance,
-        output_type="latent",
-        generator=torch.Generator().manual_seed(3),
-    ).images
-    assert torch.equal(torch.load(tmp_path / "latents", weights_only=True), own)
-    readme = (folder / "README.md").read_text()
-    assert ("trust_remote_code=True" in readme) == flow
-    assert f"num_inference_steps={card.steps}" in readme
+    for card in cards:
+        own = load(tiny_registry, card.id)(
+            "a lake",
+            num_inference_steps=card.steps,
+            guidance_scale=card.guidance,
+            output_type="latent",
+            generator=torch.Generator().manual_seed(3),
+        ).images
+        assert torch.equal(torch.load(f"{folders[card.id]}.latents", weights_only=True), own)
+        readme = (folders[card.id] / "README.md").read_text()
+        assert ("trust_remote_code=True" in readme) == (card.kind != "diffusion")
+        assert f"num_inference_steps={card.steps}" in readme
 
 
 def test_the_card_comes_back_as_it_was(tiny_registry, tmp_path):

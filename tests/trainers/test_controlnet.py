@@ -40,7 +40,7 @@ def test_a_run_publishes_what_a_stock_pipeline_follows(
     at_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The pipeline's latents are those of the function that training and measuring use."""
-    assert in_process(controlnet, options(at_home, "lines", "--steps", 30), monkeypatch) == 0
+    assert in_process(controlnet, options(at_home, "lines", "--steps", 12), monkeypatch) == 0
     assert list((at_home / "runs" / "controlnet" / "lines" / "samples").glob("*.png"))
     registry = Registry.default()
     controlnets = ControlNets.beside(registry)

@@ -38,7 +38,7 @@ def test_the_trained_step_is_the_published_schedulers(at_home: Path, id: str) ->
 
 
 def test_both_stages_learn_and_publish(at_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    more = ("--l2-steps", 30, "--lpips-steps", 20)
+    more = ("--l2-steps", 20, "--lpips-steps", 10)
     assert in_process(distill, options(at_home, "one", *more), monkeypatch) == 0
     run = at_home / "runs" / "distill" / "one"
     l2, lpips = (events.read(run / stage / "events.jsonl") for stage in ("l2", "lpips"))

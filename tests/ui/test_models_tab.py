@@ -24,7 +24,8 @@ def cards(page):
 
 
 def opened(page, title):
-    """Open a card of the shelf in full."""
+    """Open a card of the shelf in full; a shelf that is just being filled anew would swallow the click."""
+    settled(page)
     cards(page).get_by_role("button", name=title, exact=True).click()
     settled(page)
     expect(page.locator("#model-full h3")).to_have_text(title)

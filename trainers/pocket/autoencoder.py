@@ -33,6 +33,7 @@ from trainers.pocket.pictures import FAMILY_SIZE, pictures
 from trainers.pocket.world import HELD_OUT
 
 LATENT_CHANNELS = 8
+LOG_VARIANCE = -6.0  # of the posterior, at first
 CROP = 96
 SHOWN, MEASURED = 32, 256  # held-out drawings, while it learns and at the end
 PEAK = 2.0  # pictures lie in -1..1
@@ -70,7 +71,7 @@ class AutoencoderConfig(SteppedTraining):
 def build() -> AutoencoderKL:
     """The untrained pocket autoencoder, 2.7 M parameters: most of them where pictures are small."""
     levels = (32, 32, 64, 128)
-    return AutoencoderKL(
+    vae = AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * len(levels),
         up_block_types=("UpDecoderBlock2D",) * len(levels),
         block_out_channels=levels,
@@ -80,6 +81,11 @@ def build() -> AutoencoderKL:
         sample_size=FAMILY_SIZE,
         mid_block_add_attention=False,
     )
+    # As it comes, the posterior is wider than its means are apart: for long only light gets through.
+    with torch.no_grad():
+        vae.quant_conv.weight[LATENT_CHANNELS:] = 0
+        vae.quant_conv.bias[LATENT_CHANNELS:] = LOG_VARIANCE
+    return vae
 
 
 class Discriminator(nn.Sequential):
@@ -162,14 +168,12 @@ def main(config: AutoencoderConfig) -> None:
         noise = torch.randn(count, LATENT_CHANNELS, side // 8, side // 8, generator=generator)
         result, kl, fooled, told = model(target, noise.to(accelerator.device))
         pixels = pixel_loss(result, target)
-        total, figures = (
-            pixels + config.kl * kl + told,
-            {"pixels": pixels.item(), "discriminator": told.item()},
-        )
-        if done >= config.fine_from:
+        fine = done >= config.fine_from
+        total = pixels + config.kl * kl + fine * (config.adversarial_weight * fooled + told)
+        figures = {"pixels": pixels.item(), "discriminator": told.item()}
+        if fine:
             distance = perceptual(result, target).mean()
-            total = total + config.perceptual_weight * distance + config.adversarial_weight * fooled
-            figures["lpips"] = distance.item()
+            total, figures["lpips"] = total + config.perceptual_weight * distance, distance.item()
         return total, figures
 
     held_out = pictures(SHOWN, HELD_OUT, size=FAMILY_SIZE)

@@ -1,7 +1,7 @@
 """Trajectory: how each model goes from the same noise to its picture, as film strips, two charts and words.
 
-Every wish, from the button to an example, changes one hidden text, the cue, and stops what is under way; the
-cue's change asks the server.
+Every wish, from the button to an example, changes one hidden text, the cue; its change asks the server, and
+ends what is under way.
 """
 
 import io

@@ -1,7 +1,7 @@
 """Line charts as SVG, in the page's own colours, light and dark, with a tooltip on every point.
 
 Gradio's own plots join points in the order of x and have no logarithmic axis: a path on a plane would not be
-drawn as it runs, nor steps and seconds so that one can read them. assets/page.js shows the tooltips.
+drawn as it runs, nor steps and seconds so that one can read them. ui/page.js shows the tooltips.
 """
 
 import math

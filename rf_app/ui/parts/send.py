@@ -1,4 +1,4 @@
-"""Buttons that open a picture's settings in another tab; assets/page.js carries them there."""
+"""Buttons that open a picture's settings in another tab; ui/page.js carries them there."""
 
 import json
 from html import escape
