@@ -325,12 +325,13 @@ def test_a_picture_under_way_ends_with_the_page(between, gate):
     assert gate.steps_meanwhile() < 4 + 50
 
 
-@pytest.mark.parametrize("count", ["0", "10000"])
-def test_an_impossible_video_gets_its_message(between, count):
-    between.fill("#video-frames input", count)
-    between.click("#video-make")
-    expect(between.locator(".toast-body").first).to_contain_text(f"frames is {count}; it must be")
-    expect(between.locator("#video-preview video")).to_have_count(0)
+def test_an_impossible_video_gets_its_message(between):
+    for count in ("0", "10000"):
+        between.fill("#video-frames input", count)
+        between.click("#video-make")
+        said = f"frames is {count}; it must be"
+        expect(between.locator(".toast-body", has_text=said).first).to_be_visible()
+        expect(between.locator("#video-preview video")).to_have_count(0)
 
 
 def test_an_empty_key_frame_is_named_and_the_picture_stays(between, app):
@@ -363,10 +364,10 @@ def test_two_windows_do_not_mix(between, browser, url, app):
         expect(between.locator("#key-a textarea")).to_have_value("a lake")
 
 
-@pytest.mark.parametrize("width", [390, 768, 1440])
-def test_nothing_sticks_out_on_any_screen(between, width):
-    between.set_viewport_size({"width": width, "height": 844})
-    settled(between)
-    assert between.evaluate("document.documentElement.scrollWidth") <= width
-    box = between.locator("#scrubber input").bounding_box()
-    assert box["y"] + box["height"] < 844, "picture and handle are on the first screen"
+def test_nothing_sticks_out_on_any_screen(between):
+    for width in (1440, 768, 390):
+        between.set_viewport_size({"width": width, "height": 844})
+        settled(between)
+        assert between.evaluate("document.documentElement.scrollWidth") <= width
+        box = between.locator("#scrubber input").bounding_box()
+        assert box["y"] + box["height"] < 844, "picture and handle are on the first screen"

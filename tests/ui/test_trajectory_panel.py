@@ -110,13 +110,11 @@ def test_stop_ends_it(panel, hold):
     expect(panel.locator(f"{STRIPS} h4").first).to_contain_text("25 steps")
 
 
-@pytest.mark.parametrize(
-    ("prompt", "message"), [("", "The prompt is empty"), ("a" * 3000, "3,000 characters")]
-)
-def test_a_bad_prompt_gets_its_message_and_the_panel_stays_alive(panel, prompt, message):
-    run(panel, prompt=prompt)
-    settled(panel)
-    expect(panel.locator(".toast-body")).to_contain_text(message)
+def test_a_bad_prompt_gets_its_message_and_the_panel_stays_alive(panel):
+    for prompt, message in (("", "The prompt is empty"), ("a" * 3000, "3,000 characters")):
+        run(panel, prompt=prompt)
+        settled(panel)
+        expect(panel.locator(".toast-body", has_text=message)).to_be_visible()
     run(panel, prompt="a lake", steps=2)
     expect(panel.locator(f"{STRIPS} h4").first).to_contain_text("2 steps")
 
@@ -128,15 +126,15 @@ def test_no_model_gets_its_message(panel):
     expect(panel.locator(".toast-body")).to_contain_text("No model is chosen")
 
 
-@pytest.mark.parametrize("width", [390, 1440])
-def test_nothing_sticks_out_on_any_screen(panel, width):
-    panel.set_viewport_size({"width": width, "height": 844})
-    settled(panel)
-    assert panel.evaluate("document.documentElement.scrollWidth") <= width
-    link = panel.get_by_role("link", name="Save strip").first.bounding_box()
-    assert link["x"] + link["width"] <= width
-    strip = panel.locator("#trajectory .strip").first.evaluate("e => [e.scrollWidth, e.clientWidth]")
-    assert (strip[0] > strip[1]) == (width == 390), "only a phone's strips scroll"
+def test_nothing_sticks_out_on_any_screen(panel):
+    for width in (1440, 390):
+        panel.set_viewport_size({"width": width, "height": 844})
+        settled(panel)
+        assert panel.evaluate("document.documentElement.scrollWidth") <= width
+        link = panel.get_by_role("link", name="Save strip").first.bounding_box()
+        assert link["x"] + link["width"] <= width
+        strip = panel.locator("#trajectory .strip").first.evaluate("e => [e.scrollWidth, e.clientWidth]")
+        assert (strip[0] > strip[1]) == (width == 390), "only a phone's strips scroll"
 
 
 @pytest.fixture(scope="module")
