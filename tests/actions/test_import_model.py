@@ -180,6 +180,7 @@ def test_a_flow_of_the_original_s_folders_gets_our_scheduler(app, elsewhere):
     ("changes", "message"),
     [
         ({"source": "/nowhere/at/all"}, "expected a folder or a .safetensors file on this machine"),
+        ({"source": ""}, "'': expected a folder"),
         ({"source": "<b>x</b>"}, "expected a folder"),
         ({"source": "../../nowhere"}, "expected a folder"),
         ({"source": "/dev/zero"}, "expected a folder"),
