@@ -54,6 +54,7 @@ def main() -> None:
     from rf_app.actions.application import Application
     from rf_app.actions.examples import FOLDER
     from rf_app.errors import UserError
+    from rf_app.registry.card import capital
     from rf_app.registry.models import Registry
     from rf_app.ui.page import build, launch_options
 
@@ -63,8 +64,9 @@ def main() -> None:
         page = build(app, FOLDER)
     except UserError as error:
         raise SystemExit(str(error)) from None
-    for id, problem in registry.problems().items():
-        print(f"Model {id} is left out: {problem}")
+    for store in (app.registry, app.loras, app.controlnets):
+        for id, problem in store.problems().items():
+            print(f"{capital(store.CARD.NAME)} {id} is left out: {problem}")
     app.warm_up()
     page.launch(
         server_name=chosen.host,

@@ -17,6 +17,7 @@ from rf_app.registry.disk import DiskFull
 from rf_app.settings.picture import MAX_LORAS, Lora
 from rf_app.ui.api import session_of
 from rf_app.ui.parts.complaint import complain
+from rf_app.ui.parts.left_out import left_out
 
 SCRIPT = Path(__file__).with_name("loras.js")
 
@@ -55,6 +56,7 @@ def lora_panel(
                 min_width=110,
                 elem_id="lora-upload",
             )
+        problems = left_out(app.loras, elem_id="lora-problems")
         rows = lora_rows(keeps=True)
 
     def choices(asked_by: gr.Request) -> gr.Dropdown:
@@ -106,6 +108,7 @@ def lora_panel(
     rows.removed(removed, None, pick, **quiet)
     page.load(choices, None, pick, **quiet)
     page.unload(left)
+    gr.on([page.load, pick.focus], lambda: left_out(app.loras), None, problems, **quiet)
     pick.focus(choices, None, pick, **quiet)  # a training may have made one since
     return rows
 
