@@ -79,17 +79,21 @@ def main() -> None:
     os.environ.setdefault("DIFFUSERS_DISABLE_REMOTE_CODE", "1")
 
     # PyTorch and Gradio take seconds to import: not before the line above.
+    from gradio.utils import get_upload_folder
+
     from rf_app.actions.application import Application
     from rf_app.actions.examples import FOLDER
     from rf_app.errors import UserError
     from rf_app.registry.card import capital
+    from rf_app.registry.disk import disk_full_named
     from rf_app.registry.models import Registry
     from rf_app.ui.page import build, launch_options
 
     try:
         registry = Registry.default(chosen.models)
         app = Application.on(registry, allow_training=chosen.allow_training)
-        page = build(app, FOLDER)
+        with disk_full_named(Path(get_upload_folder())):  # where Gradio puts what the page shows
+            page = build(app, FOLDER)
     except UserError as error:
         raise SystemExit(str(error)) from None
     for store in (app.registry, app.loras, app.controlnets):
