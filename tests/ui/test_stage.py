@@ -60,7 +60,7 @@ def test_each_part_has_its_time_and_each_picture_its_place(app):
 
 @pytest.mark.parametrize("notation", ["(snowy:1.3)", "<lora:pocket-woodcut:0.8>"])
 def test_weights_and_tags_are_said_to_be_unread(app, notation):
-    said = "are not read here. LoRAs are chosen below."
+    said = "are not read here. LoRAs are chosen from their list."
     assert said in stage(drawn(app, f"a lake {notation}"), None)
     assert said not in stage(drawn(app, "a (lake: blue) <3"), None)
 

@@ -90,7 +90,7 @@ def _notation(prompt: str) -> str:
         return ""
     return (
         '<div class="hint" role="status"><p>Weights as in (snow:1.3) and tags as &lt;lora:name:0.8&gt; are '
-        "not read here. LoRAs are chosen below.</p></div>"
+        "not read here. LoRAs are chosen from their list.</p></div>"
     )
 
 
