@@ -33,6 +33,7 @@ from rf_app.registry.catalogue import catalogue
 from rf_app.registry.checking import BORROWED, CONFIGS, OWN, WEIGHTS, read_json
 from rf_app.registry.disk import disk_full_named, locked, writable
 from rf_app.registry.models import Registry
+from rf_app.settings.home import existing
 
 KIND = "import_model"  # of its jobs
 STAGING = ".imports"
@@ -64,12 +65,8 @@ def id_of(source: str) -> str:
 def checked(registry: Registry, wish: ImportModel) -> ImportModel:
     """The same with every default filled in; raises UserError for what cannot be brought in."""
     source = wish.source.strip()
-    here = None
-    with suppress(ValueError, OSError, RuntimeError):  # no path, or of a user who is none
-        path = Path(source).expanduser()
-        here = path.resolve() if path.is_dir() or path.is_file() else None
-    if here:
-        source = str(here)
+    if here := existing(source):
+        source = str(here.resolve())
     elif not HUB_NAME.fullmatch(source):
         raise UserError(
             f"{wish.source!r:.100}: expected a folder or a .safetensors file on this machine, or "

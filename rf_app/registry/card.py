@@ -25,7 +25,7 @@ MAX_DEPTH = 32
 MAX_TEXT = 4096  # characters of a value
 MAX_NUMBER = 2.0**64  # a seed may have 64 bits
 MAX_ANCESTORS = 100
-FRONT_MATTER = re.compile(r"---[ \t]*\r?\n(.*?)\n---[ \t]*(?:\r?\n(.*))?", re.DOTALL)
+FRONT_MATTER = re.compile(r"\s*---[ \t]*\r?\n(.*?)\n---[ \t]*(?:\r?\n(.*))?", re.DOTALL)
 
 CardT = TypeVar("CardT", bound="Card")
 

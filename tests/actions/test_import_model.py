@@ -24,6 +24,7 @@ from rf_app.registry.checking import WEIGHTS
 from rf_app.registry.models import Registry
 from tests.jobs.test_queue import database, until  # noqa: F401
 from tests.single_file import save_single_file
+from tests.tiny import in_shards
 
 UNET = "unet/diffusion_pytorch_model.safetensors"
 
@@ -179,6 +180,7 @@ def test_a_flow_of_the_original_s_folders_gets_our_scheduler(app, elsewhere):
     ("changes", "message"),
     [
         ({"source": "/nowhere/at/all"}, "expected a folder or a .safetensors file on this machine"),
+        ({"source": ""}, "'': expected a folder"),
         ({"source": "<b>x</b>"}, "expected a folder"),
         ({"source": "../../nowhere"}, "expected a folder"),
         ({"source": "/dev/zero"}, "expected a folder"),
@@ -201,6 +203,7 @@ def test_what_cannot_be_brought_in(app, elsewhere, changes, message):
     ("spoil", "message"),
     [
         (lambda folder: (folder / UNET).unlink(), "as a pickle only, which can run any code"),
+        (lambda folder: in_shards(folder / UNET), "unet: its weights are in shards, which are not read"),
         (lambda folder: (folder / UNET).write_bytes(b"PK\x03\x04" * 20), "not a complete safetensors file"),
         (lambda folder: shutil.rmtree(folder / "unet"), "is no diffusers model"),
         (lambda folder: shutil.rmtree(folder / "tokenizer"), "names no base_model to take it from"),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rf_app.errors import UserError
 from rf_app.jobs.database import Database
+from rf_app.plugins.picture import read_picture
 from rf_app.ui.parts.complaint import complain
 
 MAX_PROMPT_FILE = 4_000_000  # bytes
@@ -31,7 +32,8 @@ def prompts_of(path: str) -> str:
 def keep_pictures(database: Database) -> Callable:
     """For uploaded pictures: they go into a folder of their own, under names of our own, with their captions.
 
-    A picture's caption is the text in the .txt of its name or, without one, its name.
+    A picture's caption is the text in the .txt of its name or, without one, its name. One that cannot be read
+    is named, and none is kept: a training would stop at it, under a name that nobody knows.
     """
 
     def keep(paths: list[str] | None) -> str:
@@ -40,6 +42,12 @@ def keep_pictures(database: Database) -> Callable:
         images = sorted(file for file in files if file.suffix.lower() in SUFFIXES)
         if not images:
             return ""
+        for file in images:
+            try:
+                read_picture(file.read_bytes())
+            except UserError as error:
+                complain(UserError(f"{file.name}: {error}"))
+                return ""
         digest = hashlib.sha256()
         for file in sorted(files):
             digest.update(file.name.encode() + file.read_bytes())
