@@ -44,6 +44,15 @@ def test_texts_stand_beside_pictures(tmp_path: Path) -> None:
     ]
 
 
+def test_a_byte_order_mark_is_no_part_of_a_caption(tmp_path: Path) -> None:
+    draw(tmp_path / "a.png")
+    (tmp_path / "a.txt").write_text("a tent", encoding="utf-8-sig")
+    assert ImageFolder(tmp_path, 32).captions == ["a tent"]
+    line = json.dumps({"file_name": "a.png", "text": "a lake"})
+    (tmp_path / "metadata.jsonl").write_text(line, encoding="utf-8-sig")
+    assert ImageFolder(tmp_path, 32).captions == ["a lake"]
+
+
 def test_the_middle_square_is_taken(tmp_path: Path) -> None:
     wide = np.zeros((50, 100, 3), np.uint8)
     wide[:, 25:75] = 255

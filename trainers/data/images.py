@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from rf_app.errors import UserError
 from rf_app.registry.disk import write_atomically
+from rf_app.settings.text import read_text
 from trainers.common.pixels import to_tensor
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
@@ -87,7 +88,7 @@ def latents_of(
 def _metadata(path: Path) -> list[tuple[Path, str]]:
     """The pictures that `metadata.jsonl` lists; they must lie in its folder."""
     found = []
-    for number, line in enumerate(_text(path).splitlines(), 1):
+    for number, line in enumerate(read_text(path).splitlines(), 1):
         if not line.strip():
             continue
         try:
@@ -111,17 +112,10 @@ def _texts(folder: Path) -> list[tuple[Path, str]]:
     files = sorted(folder.iterdir()) if folder.is_dir() else []
     pictures = [path for path in files if path.suffix.lower() in SUFFIXES]
     return [
-        (path, _text(path.with_suffix(".txt")).strip())
+        (path, read_text(path.with_suffix(".txt")).strip())
         for path in pictures
         if path.with_suffix(".txt").is_file()
     ]
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read as UTF-8 text ({error}).") from None
 
 
 def _square(path: Path, size: int) -> np.ndarray:

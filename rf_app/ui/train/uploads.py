@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rf_app.errors import UserError
 from rf_app.jobs.database import Database
+from rf_app.settings.text import read_text
 from rf_app.ui.parts.complaint import complain
 
 MAX_PROMPT_FILE = 4_000_000  # bytes
@@ -20,9 +21,7 @@ def prompts_of(path: str) -> str:
     try:
         if file.stat().st_size > MAX_PROMPT_FILE:
             raise UserError(f"The text file is larger than the {MAX_PROMPT_FILE // 1_000_000} MB accepted.")
-        return file.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        complain(UserError("The file is not UTF-8 text: it needs a prompt a line."))
+        return read_text(file, file.name)
     except UserError as error:
         complain(error)
     return ""
