@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from rf_app.jobs.database import Database
 from rf_app.ui.train.uploads import keep_pictures, prompts_of
 
@@ -24,6 +26,19 @@ def test_pictures_keep_their_captions_and_nothing_of_their_names(tmp_path: Path)
     assert (folder / "00000.txt").read_text() == "a black-and-white lake in sks_style"
     assert (folder / "00001.txt").read_text() == "red tent"
     assert keep([str(upload / "notes.html")]) == keep(None) == ""
+
+
+def test_captions_of_another_encoding_are_read_or_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"a")
+    (tmp_path / "a.txt").write_text("a café terrace", encoding="utf-16")
+    keep = keep_pictures(Database(tmp_path / "jobs"))
+    files = [str(tmp_path / "a.png"), str(tmp_path / "a.txt")]
+    assert (Path(keep(files)) / "00000.txt").read_text(encoding="utf-8") == "a café terrace"
+    kept = list((tmp_path / "jobs").rglob("*"))
+    (tmp_path / "a.txt").write_text("a café terrace", encoding="cp1252")
+    with pytest.warns(UserWarning, match=r"^a\.txt cannot be read as UTF-8"):
+        assert keep(files) == ""
+    assert list((tmp_path / "jobs").rglob("*")) == kept
 
 
 def test_a_file_that_is_no_text_gives_no_prompts(tmp_path: Path) -> None:

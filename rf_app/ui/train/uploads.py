@@ -30,7 +30,8 @@ def prompts_of(path: str) -> str:
 def keep_pictures(database: Database) -> Callable:
     """For uploaded pictures: they go into a folder of their own, under names of our own, with their captions.
 
-    A picture's caption is the text in the .txt of its name or, without one, its name.
+    A picture's caption is the text in the .txt of its name or, without one, its name. One that cannot be read
+    is named, and nothing is kept.
     """
 
     def keep(paths: list[str] | None) -> str:
@@ -39,17 +40,25 @@ def keep_pictures(database: Database) -> Callable:
         images = sorted(file for file in files if file.suffix.lower() in SUFFIXES)
         if not images:
             return ""
+        try:
+            captions = [_caption(file, texts.get(file.stem)) for file in images]
+        except UserError as error:
+            complain(error)
+            return ""
         digest = hashlib.sha256()
         for file in sorted(files):
             digest.update(file.name.encode() + file.read_bytes())
         folder = database.pictures / digest.hexdigest()[:16]
         folder.mkdir(parents=True, exist_ok=True)
-        for number, file in enumerate(images):
+        for number, (file, caption) in enumerate(zip(images, captions, strict=True)):
             own = folder / f"{number:05d}{file.suffix.lower()}"
             shutil.copyfile(file, own)
-            told = texts.get(file.stem)
-            said = told.read_text("utf-8", "replace") if told else re.sub(r"[_-]+", " ", file.stem)
-            own.with_suffix(".txt").write_text(" ".join(said.split()), encoding="utf-8")
+            own.with_suffix(".txt").write_text(caption, encoding="utf-8")
         return str(folder)
 
     return keep
+
+
+def _caption(picture: Path, text: Path | None) -> str:
+    said = read_text(text, text.name) if text else re.sub(r"[_-]+", " ", picture.stem)
+    return " ".join(said.split())
