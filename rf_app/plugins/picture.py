@@ -21,7 +21,7 @@ WHITE = (255, 255, 255)
 
 
 def read_picture(content: bytes) -> Image.Image:
-    """The picture in a file as RGB: turned as its EXIF says, 16 bits made 8, transparent made white.
+    """The picture in a file, as `as_rgb` gives it.
 
     Raises UserError for what is no picture, too large a file, or so many pixels that they are no picture.
     """
@@ -37,7 +37,7 @@ def read_picture(content: bytes) -> Image.Image:
                     f"The picture has {image.width} x {image.height} pixels; "
                     f"at most {MAX_PIXELS // 10**6} million are accepted."
                 )
-            return _rgb(ImageOps.exif_transpose(image))
+            return as_rgb(image)
     except Image.DecompressionBombError:
         raise UserError(
             f"The picture has too many pixels; at most {MAX_PIXELS // 10**6} million are accepted."
@@ -48,6 +48,18 @@ def read_picture(content: bytes) -> Image.Image:
         raise UserError(
             f"The picture cannot be read ({type(error).__name__}): use a {', '.join(FORMATS)} file."
         ) from None
+
+
+def as_rgb(image: Image.Image) -> Image.Image:
+    """A picture as RGB: turned as its EXIF says, 16 bits made 8, transparent made white."""
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I"):  # 16 bits: Pillow's own conversion cuts off instead of scaling
+        image = Image.fromarray((np.asarray(image).clip(0, 65535) // 257).astype(np.uint8))
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        ground = Image.new("RGBA", image.size, WHITE)
+        image = Image.alpha_composite(ground, image)
+    return image.convert("RGB")
 
 
 def read_base64(text: str) -> bytes:
@@ -89,13 +101,3 @@ def digest(text: str) -> str:
     """16 hexadecimal digits that name a condition map by its pixels, whoever encoded it."""
     image = decode_map(text)
     return hashlib.sha256(f"{image.width}x{image.height}:".encode() + image.tobytes()).hexdigest()[:16]
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # 16 bits: Pillow's own conversion cuts off instead of scaling
-        image = Image.fromarray((np.asarray(image).clip(0, 65535) // 257).astype(np.uint8))
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        ground = Image.new("RGBA", image.size, WHITE)
-        image = Image.alpha_composite(ground, image)
-    return image.convert("RGB")

@@ -61,6 +61,18 @@ def test_the_middle_square_is_taken(tmp_path: Path) -> None:
     assert (ImageFolder(tmp_path, 50).pixels([0]) == 255).all()
 
 
+def test_transparent_is_white_and_16_bits_are_scaled(tmp_path: Path) -> None:
+    Image.new("RGBA", (32, 32), (0, 0, 0, 0)).save(tmp_path / "clear.png")
+    palette = Image.new("P", (32, 32))
+    palette.putpalette([0, 0, 0, 255, 0, 0])
+    palette.save(tmp_path / "clear-palette.png", transparency=0)
+    Image.fromarray(np.full((32, 32), 128 * 257, np.uint16)).save(tmp_path / "deep.png")
+    for path in list(tmp_path.iterdir()):
+        path.with_suffix(".txt").write_text("x")
+    corners = ImageFolder(tmp_path, 32).pixels([0, 1, 2])[:, 0, 0]
+    assert corners.tolist() == [[255] * 3, [255] * 3, [128] * 3]
+
+
 def test_a_digest_tells_folders_apart(tmp_path: Path) -> None:
     draw(tmp_path / "a.png")
     (tmp_path / "a.txt").write_text("one")

@@ -18,6 +18,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from rf_app.errors import UserError
+from rf_app.plugins.picture import as_rgb
 from rf_app.registry.disk import write_atomically
 from rf_app.settings.text import read_text
 from trainers.common.pixels import to_tensor
@@ -121,6 +122,6 @@ def _texts(folder: Path) -> list[tuple[Path, str]]:
 def _square(path: Path, size: int) -> np.ndarray:
     try:
         with Image.open(path) as image:
-            return np.asarray(ImageOps.fit(ImageOps.exif_transpose(image).convert("RGB"), (size, size)))
+            return np.asarray(ImageOps.fit(as_rgb(image), (size, size)))
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise UserError(f"The picture {path} cannot be read ({error}).") from None
