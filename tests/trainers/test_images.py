@@ -44,6 +44,20 @@ def test_texts_stand_beside_pictures(tmp_path: Path) -> None:
     ]
 
 
+def test_what_is_left_out_is_said(tmp_path: Path) -> None:
+    draw(tmp_path / "a.png")
+    (tmp_path / "a.txt").write_text("x")
+    assert ImageFolder(tmp_path, 32).in_words() == "1 of 1 pictures"
+    draw(tmp_path / "b.gif")
+    draw(tmp_path / "c.png")
+    (tmp_path / "b.txt").write_text("x")
+    said = ImageFolder(tmp_path, 32).in_words()
+    assert said.startswith("1 of 3 pictures; left out")
+    assert said.endswith(": b.gif, c.png")
+    listed(tmp_path, {"file_name": "c.png", "text": "x"})
+    assert ImageFolder(tmp_path, 32).in_words().endswith(": a.png, b.gif")
+
+
 def test_a_byte_order_mark_is_no_part_of_a_caption(tmp_path: Path) -> None:
     draw(tmp_path / "a.png")
     (tmp_path / "a.txt").write_text("a tent", encoding="utf-8-sig")

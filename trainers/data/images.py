@@ -25,6 +25,7 @@ from trainers.common.pixels import to_tensor
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 ENCODE_BATCH = 32
+NAMED = 10  # of the pictures that are left out
 
 
 class ImageFolder:
@@ -42,10 +43,25 @@ class ImageFolder:
             )
         self.paths = [path for path, _ in found]
         self.captions = [caption for _, caption in found]
+        taken = {path.resolve() for path in self.paths}
+        self.left_out = [
+            path.name
+            for path in sorted(folder.iterdir())
+            if path.is_file()
+            and path.suffix.lower() not in (".txt", ".jsonl")
+            and not path.name.startswith(".")
+            and path.resolve() not in taken
+        ]
 
     def __len__(self) -> int:
         """The number of pictures."""
         return len(self.paths)
+
+    def in_words(self) -> str:
+        """How many of the folder's pictures these are, and which ones are left out."""
+        names = ", ".join(self.left_out[:NAMED]) + (", …" if len(self.left_out) > NAMED else "")
+        why = f"; left out (without a caption, or not {', '.join(SUFFIXES)}): {names}" if names else ""
+        return f"{len(self)} of {len(self) + len(self.left_out)} pictures{why}"
 
     def pixels(self, indices: Sequence[int]) -> np.ndarray:
         """The pictures, cut to squares: uint8 [B, size, size, 3]. Raises UserError for an unreadable one."""
