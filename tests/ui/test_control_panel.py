@@ -116,11 +116,11 @@ def test_strength_and_span_act_on_the_picture(page):
     full = changed(page, before)
     set_number(page, "control-1-strength", 0.3)
     weak = changed(page, full)
-    set_number(page, "control-1-end", 0.5)  # a model of one step: now it never acts
-    off = changed(page, weak)
+    set_number(page, "control-1-end", 0.5)  # a model of one step: it acts in that one all the same
+    half = changed(page, weak)
     page.uncheck(ON)
-    plain = changed(page, off)
-    assert np.array_equal(decoded(off), decoded(plain))
+    plain = changed(page, half)
+    assert np.array_equal(decoded(half), decoded(weak))
     assert not np.array_equal(decoded(weak), decoded(plain))
     assert not np.array_equal(decoded(weak), decoded(full))
     page.check(ON)
