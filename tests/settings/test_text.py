@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rf_app.errors import UserError
-from rf_app.settings.text import read_text
+from rf_app.settings.text import read_text, visible
 
 TEXT = "ein See im Gebirge, übermorgen\na lake"
 
@@ -31,3 +31,15 @@ def test_any_other_file_is_named(content: bytes, tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"a\.txt cannot be read as UTF-8 text \(No such file"):
         read_text(tmp_path / "a.txt")
+
+
+@pytest.mark.parametrize(
+    "text", ["a lake\u200b", "\ufeffa lake", "\u202aa lake\u202c", "a la\u00adke", "a\x08 lake"]
+)
+def test_what_nobody_sees_is_dropped(text: str) -> None:
+    assert visible(text) == "a lake"
+
+
+@pytest.mark.parametrize("text", ["a\u00a0lake\n", "می\u200cخواهم", "👩\u200d🚀 ❤\ufe0f", "naïve"])
+def test_what_makes_a_difference_to_the_eye_stays(text: str) -> None:
+    assert visible(text) == text
