@@ -14,6 +14,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import MISSING, field, make_dataclass
 from importlib import import_module
 from itertools import chain, count
@@ -81,28 +82,27 @@ def main(words: Sequence[str] | None = None) -> int:
     chosen = vars(
         tyro.cli(record, prog=f"python -m rf_app {words[0]}", description=action.about, args=words[1:])
     )
-    # Who has a command line here is no stranger, on a Space either: jobs are run by it.
-    app = Application.on(Registry.default(chosen["registry"]), allow_training=True)
     try:
-        wish = action.wish({each.name: _value(each, chosen[each.name]) for each in action.arguments})
-        found: list[Any] = []
-        for event in run(action.act(app, wish)):
-            if isinstance(event, Progress):
-                _say(event, chosen["events"])
-            elif event is not None:
-                found.append(event)
-        answer = action.answer(app, found)
-        _give(answer, chosen["out"], chosen["json"])
-        if chosen["events"]:
-            (chosen["events"] / ANSWER).write_text(json.dumps(answer), encoding="utf-8")
+        # Who has a command line here is no stranger, on a Space either: jobs are run by it.
+        app = Application.on(Registry.default(chosen["registry"]), allow_training=True)
+        with closing(app.worker):
+            wish = action.wish({each.name: _value(each, chosen[each.name]) for each in action.arguments})
+            found: list[Any] = []
+            for event in run(action.act(app, wish)):
+                if isinstance(event, Progress):
+                    _say(event, chosen["events"])
+                elif event is not None:
+                    found.append(event)
+            answer = action.answer(app, found)
+            _give(answer, chosen["out"], chosen["json"])
+            if chosen["events"]:
+                (chosen["events"] / ANSWER).write_text(json.dumps(answer), encoding="utf-8")
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         return 130
-    finally:
-        app.worker.close()
     return 0
 
 

@@ -58,6 +58,12 @@ def test_a_picture_is_followed(tmp_path, capsys):
     assert decode_map(carried["image"]).size == (96, 96)
 
 
+def test_a_user_without_a_home_hears_what_to_do(monkeypatch, capsys):
+    monkeypatch.setenv("INSTAFLOW_HOME", "~no-such-user/flow")
+    assert main(["generate", "a lake"]) == 2
+    assert "error: This user has no home folder" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

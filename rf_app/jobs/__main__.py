@@ -79,8 +79,8 @@ def _number(text: str) -> int:
 def main() -> None:
     """Do what the command line says; errors as one line and exit code 2."""
     chosen = parser().parse_args()
-    database = Database()
     try:
+        database = Database()
         if chosen.command == "start":
             _start(database, chosen)
         elif chosen.command == "list":
