@@ -9,6 +9,7 @@ INSTAFLOW_AUTH (a secret of the Space) and INSTAFLOW_ALLOW_TRAINING=1 let its ow
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 
@@ -45,6 +46,9 @@ def options() -> argparse.Namespace:
 
 def main() -> None:
     """Start the page and stay until it is stopped."""
+    sys.stdout.reconfigure(
+        errors="backslashreplace"
+    )  # as stderr has it: not every terminal knows all letters
     chosen = options()
     print("InstaFlow Studio is starting…", flush=True)
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")

@@ -49,6 +49,9 @@ def actions() -> dict[str, ModuleType]:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the action that the words name; returns the exit code."""
+    sys.stdout.reconfigure(
+        errors="backslashreplace"
+    )  # as stderr has it: not every terminal knows all letters
     words = list(sys.argv[1:] if words is None else words)
     known = actions()
     if words in ([], ["--help"], ["-h"]):
@@ -157,7 +160,7 @@ def _give(answer: Any, out: Path, as_json: bool) -> None:
                     shutil.move(file.content, path)
                 print(path, file=sys.stderr if as_json else sys.stdout)
         elif as_json or each is answer:
-            print(json.dumps(each, ensure_ascii=False, indent=2))
+            print(json.dumps(each, ensure_ascii=sys.stdout.encoding != "utf-8", indent=2))
 
 
 def _free(path: Path) -> Path:

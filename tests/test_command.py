@@ -1,8 +1,10 @@
 """`python -m rf_app`: the actions on the command line."""
 
+import io
 import json
 import re
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -48,6 +50,17 @@ def test_json_is_all_that_is_printed(tmp_path, capsys):
     assert code == 0
     assert (found["model"], found["seeds"], found["unknown_words"]) == ("tiny-instaflow", [0], ["zebra"])
     assert (tmp_path / "instaflow-a-zebra-0.png").exists()
+
+
+def test_a_terminal_that_knows_few_letters_stops_nothing(tmp_path, monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, "latin-1", write_through=True))
+    out = tmp_path / "湖"
+    assert main(["generate", "café 湖", "--model", "tiny-instaflow", "--json", "--out", str(out)]) == 0
+    assert json.loads(written.getvalue())["prompt"] == "café 湖"
+    written.truncate(0)
+    assert main(["generate", "café 湖", "--model", "tiny-instaflow", "--out", str(out)]) == 0
+    assert rb"\u6e56" in written.getvalue()
 
 
 def test_a_picture_is_followed(tmp_path, capsys):

@@ -78,6 +78,9 @@ def _number(text: str) -> int:
 
 def main() -> None:
     """Do what the command line says; errors as one line and exit code 2."""
+    sys.stdout.reconfigure(
+        errors="backslashreplace"
+    )  # as stderr has it: not every terminal knows all letters
     chosen = parser().parse_args()
     try:
         database = Database()
