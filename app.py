@@ -11,6 +11,7 @@ import argparse
 import os
 import signal
 import socket
+import sys
 from pathlib import Path
 
 
@@ -69,6 +70,7 @@ def main() -> None:
     """Start the page and stay until it is stopped."""
     if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # as in the background of a script
         signal.signal(signal.SIGINT, stop)
+    sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has it: terminals may lack letters
     chosen = options()
     check_free(
         chosen.host or os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"),

@@ -34,7 +34,7 @@ def elsewhere(tiny_models, tmp_path):
     """tiny-sd as it may lie in anybody's folder: other file names, no card of ours, and things beside it."""
     folder = tmp_path / "elsewhere" / "My Model (v2)"
     shutil.copytree(tiny_models / "tiny-sd", folder)
-    (folder / "README.md").write_text("---\nlicense: mit\n---\n# Somebody's\n")
+    (folder / "README.md").write_text("---\nlicense: [mit, 'cc-by-4.0']  # two\n---\n# Somebody's\n")
     (folder / "unet" / "diffusion_pytorch_model.bin").write_bytes(b"\x80\x04 a pickle")
     (folder / "safety_checker").mkdir()
     (folder / "run-me.py").write_text("raise SystemExit('run')")
@@ -78,7 +78,7 @@ def test_a_folder_is_taken_without_what_is_no_part_of_a_model(app, elsewhere):
         "vocabulary.json",
     ]
     card = app.registry.card("my-model-v2")
-    assert (card.kind, card.resolution, card.license, card.steps) == ("diffusion", 96, "mit", 25)
+    assert (card.kind, card.resolution, card.license, card.steps) == ("diffusion", 96, "mit, cc-by-4.0", 25)
     assert str(elsewhere.parent) not in (folder / "README.md").read_text()
     assert not (app.registry.folders[-1] / ".imports" / "my-model-v2").exists()
     assert elsewhere.joinpath("unet", "diffusion_pytorch_model.bin").exists()  # nothing is changed there

@@ -63,6 +63,15 @@ def test_ctrl_c_while_it_starts_says_that_it_stopped(seconds, tiny_models):
     assert (said[0].splitlines()[-1], said[1]) == ("Stopped.", "")
 
 
+def test_a_terminal_that_knows_few_letters_stops_nothing(monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    monkeypatch.setenv("INSTAFLOW_HOME", "~no-such-user/flow")
+    done = subprocess.run([sys.executable, APP], capture_output=True, text=True, check=False)
+    assert done.stdout == "InstaFlow Studio is starting\\u2026\n"
+    assert "This user has no home folder" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_it_says_so_before_it_loads_and_then_serves(tiny_models):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

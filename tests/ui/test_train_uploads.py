@@ -41,8 +41,21 @@ def test_a_picture_that_cannot_be_read_is_refused_by_its_own_name(tmp_path, keep
     assert not (tmp_path / "jobs" / "pictures").exists()
 
 
+def test_captions_of_another_encoding_are_read_or_refused(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    (tmp_path / "a.txt").write_text("a café terrace", encoding="utf-16")
+    keep = keep_pictures(Database(tmp_path / "jobs"))
+    files = [str(tmp_path / "a.png"), str(tmp_path / "a.txt")]
+    assert (Path(keep(files)) / "00000.txt").read_text(encoding="utf-8") == "a café terrace"
+    kept = list((tmp_path / "jobs").rglob("*"))
+    (tmp_path / "a.txt").write_text("a café terrace", encoding="cp1252")
+    with pytest.warns(UserWarning, match=r"^a\.txt cannot be read as UTF-8"):
+        assert keep(files) == ""
+    assert list((tmp_path / "jobs").rglob("*")) == kept
+
+
 def test_a_file_that_is_no_text_gives_no_prompts(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_text("a lake\nein See im Gebirge, übermorgen", encoding="utf-8")
-    (tmp_path / "b.txt").write_bytes(b"\xff\xfe\x00picture")
-    assert prompts_of(str(tmp_path / "a.txt")).endswith("übermorgen")
+    (tmp_path / "a.txt").write_text("a lake\nein See im Gebirge, übermorgen", encoding="utf-8-sig")
+    (tmp_path / "b.txt").write_bytes(b"\x89\x00picture")
+    assert prompts_of(str(tmp_path / "a.txt")) == "a lake\nein See im Gebirge, übermorgen"
     assert prompts_of(str(tmp_path / "b.txt")) == ""

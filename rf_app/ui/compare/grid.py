@@ -157,10 +157,11 @@ def build(app: Application, page: Page) -> None:
             return {cells: html}
 
         if (yield from stream(asked(values, asked_by), values[latest], line, show)) and plan:
-            stopped = values[latest].stopped
-            of = f"Stopped: {len(done)} of {len(plan.cells)}" if stopped else len(done)
-            yield {line: note(f"{of} pictures."), cells: html}
-            if any(each.attempt.picture for each in done):
+            drawn, of = sum(each.attempt.picture is not None for each in done), len(plan.cells)
+            stopped = "Stopped: " if values[latest].stopped else ""
+            counted = f"{drawn} of {of}" if stopped or drawn < of else of
+            yield {line: note(f"{stopped}{counted} pictures."), cells: html}
+            if drawn:
                 try:
                     sheet, archive = (
                         gr.DownloadButton(value=served(each), visible=True) for each in files(plan, done)
