@@ -54,7 +54,15 @@ def test_a_port_in_use_is_named_before_anything_is_loaded():
 @pytest.mark.parametrize("seconds", [0, 1, 3])
 def test_ctrl_c_while_it_starts_says_that_it_stopped(seconds, tiny_models):
     command = [sys.executable, "-u", APP, "--models", tiny_models]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        ),  # ignored where a script runs us with &
+    ) as process:
         process.stdout.readline()  # it has begun
         time.sleep(seconds)
         process.send_signal(signal.SIGINT)
