@@ -95,6 +95,7 @@ def _begin(
     for standard in (1, 2):
         os.dup2(speaking.fileno(), standard)
     speaking.close()
+    sys.stdout, sys.stderr = (os.fdopen(standard, "w", buffering=1, closefd=False) for standard in (1, 2))
     os.environ.update(environment)
     if file_limit is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))

@@ -18,9 +18,7 @@ Config = TypeVar("Config")
 
 def run(command: Callable[[Config], None], config: type[Config]) -> None:
     """Parse `sys.argv` into `config` (help from its fields' docstrings) and run `command` on it."""
-    sys.stdout.reconfigure(
-        errors="backslashreplace"
-    )  # as stderr has it: not every terminal knows all letters
+    sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has it: terminals may lack letters
     try:
         command(tyro.cli(config, description=sys.modules[command.__module__].__doc__))
     except (DiskFull, Diverged) as error:
