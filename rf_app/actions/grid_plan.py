@@ -17,7 +17,6 @@ from rf_app.settings.picture import PictureSettings
 
 AXES = ("steps", "guidance", "model", "seed", "prompt")
 MAX_CELLS = 200
-NAMED = 3  # of the errors, where no cell can be drawn
 EXAMPLES = {"steps": "1, 2, 4-8", "guidance": "1, 1.5, 3", "seed": "1-4"}
 
 
@@ -134,8 +133,7 @@ def _parse(name: str, text: str) -> list[Any]:
 
 
 def plan(app: Application, grid: Grid) -> Plan:
-    """The cells and their order; raises UserError for an axis used twice, too many cells, and where no cell
-    can be drawn.
+    """The cells and their order; raises UserError for an axis used twice and too many cells.
 
     What is wrong with some cells only, becomes their error.
     """
@@ -160,10 +158,9 @@ def plan(app: Application, grid: Grid) -> Plan:
             cells.append(Cell(*place, check(wish, card)))
         except UserError as error:
             cells.append(Cell(*place, wish, str(error)))
-    errors = list(dict.fromkeys(cell.error for cell in cells))
-    if "" not in errors:
-        more = f" And {len(errors) - NAMED} more like these." if len(errors) > NAMED else ""
-        raise UserError(" ".join(errors[:NAMED]) + more)
+    errors = {cell.error for cell in cells}
+    if len(errors) == 1 and "" not in errors:
+        raise UserError(errors.pop())
     models = list(dict.fromkeys(cell.settings.model for cell in cells))
     cells.sort(key=lambda cell: models.index(cell.settings.model))
     return Plan(grid, tuple(cells), {id: title for title, id in app.models()})

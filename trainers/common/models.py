@@ -17,7 +17,6 @@ from rf_app.registry.loading import load
 from rf_app.registry.models import Registry
 from rf_app.schedulers.noise_schedule import schedule_of
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
-from rf_app.settings.text import visible
 
 
 def registry_into(models: Path | None) -> Registry:
@@ -72,9 +71,9 @@ def noise_of(seeds: Sequence[int], shape: tuple[int, ...]) -> Tensor:
 
 @torch.no_grad()
 def encode(pipeline: StableDiffusionPipeline, prompts: Sequence[str]) -> Tensor:
-    """Text embeddings [B, L, D] of the prompts, as the stock pipeline makes them of what is visible."""
+    """Text embeddings [B, L, D] of the prompts, as the stock pipeline makes them."""
     tokens = pipeline.tokenizer(
-        [visible(prompt) for prompt in prompts],
+        list(prompts),
         padding="max_length",
         max_length=pipeline.tokenizer.model_max_length,
         truncation=True,
