@@ -42,11 +42,11 @@ def main(config: Distill) -> None:
     def l2(unet: nn.Module, batch: Batch) -> Tensor:
         return distillation_loss(one_step(unet, batch, student.schedule), batch)
 
-    def lpips(unet: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+    def lpips(unet: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         latents = one_step(unet, batch, student.schedule)
         distance = perceptual_loss(student.pipeline, perceptual, latents, batch)
         error = distillation_loss(latents, batch)
-        return distance + config.latent_weight * error, {"lpips": distance.item(), "l2": error.item()}
+        return distance + config.latent_weight * error, {"lpips": distance, "l2": error}
 
     if config.l2_steps:
         goes_on = checkpoints.steps_done(run / "l2") < config.l2_steps

@@ -32,7 +32,7 @@ LOG_EVERY = 10
 SHEETS = 8  # a run, where nobody says otherwise
 DIVERGED_AT = 100.0  # times the first loss
 
-Loss = Callable[[nn.Module, int, torch.Generator], Tensor | tuple[Tensor, dict[str, float]]]
+Loss = Callable[[nn.Module, int, torch.Generator], Tensor | tuple[Tensor, dict[str, Tensor]]]
 Samples = Callable[[nn.Module, int], dict[str, float] | None]
 
 
@@ -164,7 +164,7 @@ class _Run:
         self.generator = torch.Generator()
         self.parameters = list(training.model.parameters())
         self.losses: list[Tensor] = []
-        self.figures: list[dict[str, float]] = []
+        self.figures: list[dict[str, Tensor]] = []
         self.events = Events(config.run, self.start) if accelerator.is_main_process else None
 
     def progress_bar(self) -> tqdm:
@@ -190,7 +190,7 @@ class _Run:
                 value, figures = result if isinstance(result, tuple) else (result, {})
                 self.accelerator.backward(value / len(draws))
             self.losses.append(value.detach())
-            self.figures.append(figures)
+            self.figures.append({name: figure.detach() for name, figure in figures.items()})
         self.accelerator.clip_grad_norm_(self.parameters, self.config.clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -206,7 +206,7 @@ class _Run:
                 f"{self.first_loss:.4g}). The last checkpoint in {self.config.run} is intact; start a "
                 f"new run with a learning rate under {self.config.learning_rate:g}."
             )
-        figures = {k: sum(f[k] for f in self.figures) / len(self.figures) for k in self.figures[0]}
+        figures = {k: float(sum(f[k] for f in self.figures)) / len(self.figures) for k in self.figures[0]}
         speed = (done - self.start) / (time.perf_counter() - self.began)
         samples = self.config.batch * self.config.accumulate * self.accelerator.num_processes
         bar.set_postfix(loss=f"{loss:.4g}", refresh=False)

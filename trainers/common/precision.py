@@ -1,5 +1,7 @@
 """The accelerator of a command, in the arithmetic asked for."""
 
+import os
+
 import torch
 from accelerate import Accelerator
 
@@ -10,10 +12,13 @@ from rf_app.settings.training import Precision
 def accelerator_in(precision: Precision | None) -> Accelerator:
     """accelerate's Accelerator; None is what `accelerate launch` or the environment says, else float32.
 
+    "auto" is what they say, too, else what is quick on the device.
+
     Raises UserError for an arithmetic that the device does not have.
     """
     if precision == "auto":
-        precision = "bf16" if quick_in_bfloat16() else "no"
+        said = "ACCELERATE_MIXED_PRECISION" in os.environ
+        precision = None if said else "bf16" if quick_in_bfloat16() else "no"
     if precision == "fp16" and not torch.accelerator.is_available():  # accelerate would take float32
         raise UserError("--precision fp16 needs a GPU, and there is none: give bf16 or no.")
     return Accelerator(mixed_precision=precision)

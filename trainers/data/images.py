@@ -22,7 +22,7 @@ from rf_app.registry.disk import write_atomically
 from trainers.common.pixels import to_tensor
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
-ENCODE_BATCH = 32
+ENCODE_BATCH = 64
 
 
 class ImageFolder:
@@ -77,7 +77,7 @@ def latents_of(
     if not path.exists():
         parts = []
         for start in tqdm(range(0, count, ENCODE_BATCH), desc="encoding", mininterval=2):
-            images = to_tensor(pixels(range(start, min(start + ENCODE_BATCH, count)))).to(vae.device)
+            images = to_tensor(pixels(range(start, min(start + ENCODE_BATCH, count))), vae.device)
             parts.append(vae.encode(images).latent_dist.mean.cpu() * vae.config.scaling_factor)
         latents = {"latents": torch.cat(parts).contiguous()}
         write_atomically(path, lambda temporary: save_file(latents, temporary))

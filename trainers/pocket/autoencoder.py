@@ -47,6 +47,8 @@ class AutoencoderConfig(SteppedTraining):
     """Run folder: checkpoints, events, samples and the result."""
     perceptual: Path = BUNDLED
     """Folder of the judge whose feature maps LPIPS compares."""
+    start: Path | None = None
+    """Folder of an autoencoder to go on from (default: from nothing)."""
     measure: Path | None = None
     """Train nothing: measure the autoencoder in this folder."""
     pictures: int = 24_000
@@ -153,33 +155,34 @@ def main(config: AutoencoderConfig) -> None:
     torch.manual_seed(config.seed)
     with accelerator.main_process_first():
         images = pictures(config.pictures, cache=config.run.parent / "drawings", size=FAMILY_SIZE)
-    model = Reconstruction(build()).to(memory_format=torch.channels_last)
+    vae = AutoencoderKL.from_pretrained(config.start) if config.start else build()
+    model = Reconstruction(vae.train()).to(memory_format=torch.channels_last)
     perceptual = Perceptual(Judge.load(config.perceptual))
     perceptual = perceptual.to(accelerator.device, memory_format=torch.channels_last)
 
-    def loss(model: nn.Module, draw: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+    def loss(model: nn.Module, draw: int, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         done = draw / (config.steps * config.accumulate)
         whole = done >= config.whole_from
         side, count = (FAMILY_SIZE, config.batch // 4 or 1) if whole else (CROP, config.batch)
         picks = torch.randint(len(images), (count,), generator=generator).tolist()
         corners = torch.randint(FAMILY_SIZE - side + 1, (count, 2), generator=generator).tolist()
         crops = [images[i, y : y + side, x : x + side] for i, (y, x) in zip(picks, corners, strict=True)]
-        target = to_tensor(np.stack(crops)).to(accelerator.device)
+        target = to_tensor(np.stack(crops), accelerator.device)
         noise = torch.randn(count, LATENT_CHANNELS, side // 8, side // 8, generator=generator)
         result, kl, fooled, told = model(target, noise.to(accelerator.device))
         pixels = pixel_loss(result, target)
         fine = done >= config.fine_from
         total = pixels + config.kl * kl + fine * (config.adversarial_weight * fooled + told)
-        figures = {"pixels": pixels.item(), "discriminator": told.item()}
+        figures = {"pixels": pixels, "discriminator": told}
         if fine:
             distance = perceptual(result, target).mean()
-            total, figures["lpips"] = total + config.perceptual_weight * distance, distance.item()
+            total, figures["lpips"] = total + config.perceptual_weight * distance, distance
         return total, figures
 
     held_out = pictures(SHOWN, HELD_OUT, size=FAMILY_SIZE)
 
     def samples(model: nn.Module, step: int) -> dict[str, float]:
-        target = to_tensor(held_out).to(accelerator.device)
+        target = to_tensor(held_out, accelerator.device)
         result = reconstructed(model.vae, target)
         rows = [half for pair in zip(target.split(8), result.split(8), strict=True) for half in pair]
         write_sheet(config.run / "samples" / f"step-{step:06d}.png", rows)
@@ -219,7 +222,7 @@ def standardise(vae: AutoencoderKL, images: np.ndarray) -> None:
     """
     device = next(vae.parameters()).device
     batches = np.array_split(images, -(-len(images) // 32))
-    latents = torch.cat([vae.encode(to_tensor(batch).to(device)).latent_dist.mean for batch in batches])
+    latents = torch.cat([vae.encode(to_tensor(batch, device)).latent_dist.mean for batch in batches])
     mean, deviation = latents.mean((0, 2, 3)), latents.std((0, 2, 3))
     encoder, decoder, channels = vae.quant_conv, vae.post_quant_conv, len(mean)
     encoder.weight[:channels] /= deviation[:, None, None, None]

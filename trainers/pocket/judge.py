@@ -71,21 +71,20 @@ def labels(seeds: range) -> dict[str, Tensor]:
 
 
 def roughen(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Mirror, blur, tint and noise pictures a little, as a decoder might; [B, 3, H, W] in and out."""
-    count = len(images)
-    mirrored = torch.rand(count, generator=generator) < 0.5
-    images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
-    blur = torch.rand(count, 1, 1, 1, generator=generator)
-    images = images + blur * (
-        functional.avg_pool2d(images, 3, stride=1, padding=1, count_include_pad=False) - images
-    )
-    gain = 1 + 0.1 * (torch.rand(count, 3, 1, 1, generator=generator) - 0.5)
-    noise = (
-        0.06
-        * torch.rand(count, 1, 1, 1, generator=generator)
-        * torch.randn(images.shape, generator=generator)
-    )
-    return images * gain + 0.1 * (torch.rand(count, 3, 1, 1, generator=generator) - 0.5) + noise
+    """Mirror, blur, tint and noise pictures a little, as a decoder might; [B, 3, H, W] in and out.
+
+    generator: of the device that the pictures are on.
+    """
+
+    def uniform(*channels: int) -> Tensor:
+        shape = (len(images), *(channels or (1,)), 1, 1)
+        return torch.rand(shape, generator=generator, device=images.device)
+
+    images = torch.where(uniform() < 0.5, images.flip(3), images)
+    blurred = functional.avg_pool2d(images, 3, stride=1, padding=1, count_include_pad=False)
+    images = images.lerp(blurred, uniform())
+    noise = torch.randn(images.shape, generator=generator, device=images.device)
+    return images * (0.95 + 0.1 * uniform(3)) + 0.1 * (uniform(3) - 0.5) + 0.06 * uniform() * noise
 
 
 @torch.no_grad()
@@ -94,7 +93,7 @@ def accuracies(judge: Judge, images: np.ndarray, truth: dict[str, Tensor]) -> di
     device = next(judge.parameters()).device
     right = dict.fromkeys(truth, 0)
     for picks in torch.arange(len(images)).split(100):
-        for name, logits in judge.attributes(to_tensor(images[picks.numpy()]).to(device)).items():
+        for name, logits in judge.attributes(to_tensor(images[picks.numpy()], device)).items():
             right[name] += int((logits.argmax(1).cpu() == truth[name][picks]).sum())
     return {name: count / len(images) for name, count in right.items()}
 
@@ -129,12 +128,13 @@ def trained(config: JudgeConfig, accelerator: Accelerator) -> Judge:
         images = pictures(config.pictures, config.first, config.run.parent / "drawings", FAMILY_SIZE)
     truth = labels(range(config.first, config.first + config.pictures))
     test, test_truth = test_set(config, SHOWN)
+    device = accelerator.device
 
     def loss(model: nn.Module, draw: int, generator: torch.Generator) -> Tensor:
-        device = next(model.parameters()).device
         picks = torch.randint(len(images), (config.batch,), generator=generator)
-        batch = roughen(to_tensor(images[picks.numpy()]), generator)
-        logits = model(batch.contiguous(memory_format=torch.channels_last).to(device))
+        own = torch.Generator(device).manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        batch = roughen(to_tensor(images[picks.numpy()], device), own)
+        logits = model(batch.contiguous(memory_format=torch.channels_last))
         return sum(functional.cross_entropy(logits[name], truth[name][picks].to(device)) for name in truth)
 
     def samples(judge: nn.Module, step: int) -> None:

@@ -5,6 +5,7 @@ The tokenizer is a byte-level BPE learned from captions, so that any Unicode tex
 
 import json
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ VOCABULARY = 1_536
 LENGTH = 32
 WIDTH = 128
 CORPUS = 20_000
+WORDINGS = 4
 
 
 def build_tokenizer() -> CLIPTokenizer:
@@ -68,9 +70,15 @@ def tokens(tokenizer: CLIPTokenizer, prompts: Sequence[str]) -> Tensor:
     ).input_ids
 
 
-def fresh_captions(seeds: Sequence[int], dropout: float, generator: torch.Generator) -> list[str]:
-    """A newly worded caption for each seed's scene; a share ``dropout`` of them is empty, for guidance."""
-    rng = np.random.Generator(np.random.PCG64(int(torch.randint(2**62, (), generator=generator))))
-    captions = [write_caption(describe(seed)[0], rng).text for seed in seeds]
-    kept = torch.rand(len(captions), generator=generator) >= dropout
-    return [caption if keep else "" for caption, keep in zip(captions, kept.tolist(), strict=True)]
+def caption_ids(tokenizer: CLIPTokenizer, count: int) -> Tensor:
+    """Token ids [count, WORDINGS, 32]: the scenes of the first ``count`` seeds, each in several wordings."""
+    with ProcessPoolExecutor() as pool:
+        captions = list(pool.map(_wordings, range(count), chunksize=256))
+    starts = range(0, count, 2048)
+    parts = [tokens(tokenizer, [text for texts in captions[i : i + 2048] for text in texts]) for i in starts]
+    return torch.cat(parts).unflatten(0, (count, WORDINGS))
+
+
+def _wordings(seed: int) -> list[str]:
+    scene, rng = describe(seed)[0], np.random.Generator(np.random.PCG64([seed, WORDINGS]))
+    return [write_caption(scene, rng).text for _ in range(WORDINGS)]
