@@ -14,7 +14,6 @@ from typing import Any
 from rf_app.actions.progress import Events, Progress, Result
 from rf_app.errors import Cancelled, UserError
 from rf_app.pipeline.turns import PULSE
-from rf_app.registry.disk import DiskFull
 
 log = logging.getLogger(__name__)
 
@@ -63,8 +62,6 @@ def run(events: Events[Result], ended: Callable[[], bool] = lambda: False) -> It
                 yield None
     except UserError:
         raise
-    except DiskFull as error:
-        raise UserError(str(error)) from error
     except Exception as error:  # a defect, or a device without memory
         log.exception("An action failed")
         raise UserError(f"That failed ({type(error).__name__}): the log has the details.") from error

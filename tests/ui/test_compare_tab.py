@@ -241,6 +241,7 @@ def test_axes_of_every_kind_and_a_cell_that_fails(page):
     expect(page.locator(".cells figure img")).to_have_count(4)
     expect(page.locator(".cells .failed")).to_have_count(4)
     expect(page.locator(".cells .failed").first).to_contain_text("steps is 500")
+    expect(page.locator("#grid-way")).to_have_text("4 of 8 pictures.")
     expect(page.locator(".cells h4")).to_have_text(["seed 5", "seed 6"])
     page.locator(".cells figure").nth(1).hover()
     page.locator(".cells").get_by_role("button", name="Open in Generate").first.click()

@@ -26,11 +26,13 @@ from rf_app.actions.grid_plan import (
 from rf_app.actions.progress import Events
 from rf_app.actions.run import LatestRun
 from rf_app.pipeline.turns import PULSE
+from rf_app.registry.disk import DiskFull
 from rf_app.settings.picture import PictureSettings
 from rf_app.ui.api import LONG_WORK, session_of
 from rf_app.ui.compare.grid_view import empty_grid, filled_cell
 from rf_app.ui.compare.side_by_side import EXAMPLES
 from rf_app.ui.files import served
+from rf_app.ui.parts.complaint import complain
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.model_form import model_list
 from rf_app.ui.parts.progress_bar import note
@@ -155,14 +157,18 @@ def build(app: Application, page: Page) -> None:
             return {cells: html}
 
         if (yield from stream(asked(values, asked_by), values[latest], line, show)) and plan:
-            stopped = values[latest].stopped
-            of = f"Stopped: {len(done)} of {len(plan.cells)}" if stopped else len(done)
-            yield {line: note(f"{of} pictures."), cells: html}
-            if any(each.attempt.picture for each in done):
-                sheet, archive = (
-                    gr.DownloadButton(value=served(each), visible=True) for each in files(plan, done)
-                )
-                yield {sheet_file: sheet, zip_file: archive}
+            drawn, of = sum(each.attempt.picture is not None for each in done), len(plan.cells)
+            stopped = "Stopped: " if values[latest].stopped else ""
+            counted = f"{drawn} of {of}" if stopped or drawn < of else of
+            yield {line: note(f"{stopped}{counted} pictures."), cells: html}
+            if drawn:
+                try:
+                    sheet, archive = (
+                        gr.DownloadButton(value=served(each), visible=True) for each in files(plan, done)
+                    )
+                    yield {sheet_file: sheet, zip_file: archive}
+                except DiskFull as error:
+                    complain(error)
 
     def set_up(figure: Grid) -> Values:
         """A figure into the fields, and off it goes."""
