@@ -44,6 +44,8 @@ class LatestRun:
 def run(events: Events[Result], ended: Callable[[], bool] = lambda: False) -> Iterator[Any]:
     """What an action yields, until it is done or `ended`; of progress too quick to be seen, the last.
 
+    Progress is dropped rather than told after a result that came later: a page would take back what it shows.
+
     Raises UserError with a message for the person who asked, whatever went wrong, and `Cancelled`.
     """
     said, unsaid = time.monotonic(), None
@@ -52,6 +54,7 @@ def run(events: Events[Result], ended: Callable[[], bool] = lambda: False) -> It
             if ended():
                 raise Cancelled("Stopped.")
             if event is not None and not isinstance(event, Progress):
+                unsaid = None
                 yield event
                 continue
             unsaid = event or unsaid

@@ -46,6 +46,19 @@ def test_progress_that_came_too_fast_is_told_in_the_next_quiet_moment():
     assert heard == [0, 1, 2]
 
 
+def test_progress_is_not_told_after_the_result_it_led_to():
+    """In a comparison it hid a picture for good, where the next model was not quick to begin."""
+
+    def one_then_another():
+        yield Progress(1, 1, "on the way", None)
+        yield "first"
+        time.sleep(PULSE)
+        yield None
+
+    heard = list(run(one_then_another()))
+    assert heard[heard.index("first") :] == ["first", None]
+
+
 @pytest.mark.parametrize(
     ("error", "message"),
     [
