@@ -25,16 +25,19 @@ class LatestRun:
     """
 
     def __init__(self):
-        self._run = 0
+        self._newest = 0
         self.stopped = False
         """Whether it was ended by `stop`; a run ended by the next one has nothing more to say."""
 
-    def begin(self) -> Callable[[], bool]:
-        """For the new run: whether it should end."""
-        self._run += 1
-        self.stopped = False
-        mine = self._run
-        return lambda: self.stopped or self._run != mine
+    def begin(self, number: int | None = None) -> Callable[[], bool]:
+        """For the new run: whether it should end, as it does at once where a later wish was here before it.
+
+        number: of the wish, where a page may send several at a time, as requests overtake each other.
+        """
+        mine = self._newest + 1 if number is None else number
+        if mine > self._newest:
+            self._newest, self.stopped = mine, False
+        return lambda: self.stopped or self._newest != mine
 
     def stop(self) -> None:
         """End the run at hand, if there is one."""

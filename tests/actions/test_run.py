@@ -113,3 +113,11 @@ def test_a_new_run_ends_the_one_before_and_stop_ends_the_one_at_hand():
     third = latest.begin()
     assert not third()
     assert not latest.stopped
+
+
+def test_a_wish_that_comes_late_ends_no_later_one():
+    latest = LatestRun()
+    second, first = latest.begin(2), latest.begin(1)
+    assert (first(), second()) == (True, False)
+    third = latest.begin(3)
+    assert (second(), third()) == (True, False)

@@ -123,7 +123,7 @@ def build(app: Application, page: Page) -> None:
     axes = (rows, columns, pages)
     page.lists.extend([model, *(each.models for each in axes)])
     cue = gr.Textbox("", visible="hidden", elem_id="grid-cue")
-    latest = gr.State(LatestRun())
+    latest, number = gr.State(LatestRun()), gr.Number(visible="hidden")
 
     def asked(values: Values, asked_by: gr.Request) -> Events[Plan | CellDone]:
         shared = PictureSettings(
@@ -156,7 +156,8 @@ def build(app: Application, page: Page) -> None:
             sent = time.monotonic()
             return {cells: html}
 
-        if (yield from stream(asked(values, asked_by), values[latest], line, show)) and plan:
+        events = asked(values, asked_by)
+        if (yield from stream(events, values[latest], line, show, number=values[number])) and plan:
             drawn, of = sum(each.attempt.picture is not None for each in done), len(plan.cells)
             stopped = "Stopped: " if values[latest].stopped else ""
             counted = f"{drawn} of {of}" if stopped or drawn < of else of
@@ -179,8 +180,9 @@ def build(app: Application, page: Page) -> None:
     fields = [field for each in axes for field in each.fields]
     cue.change(
         draw,
-        {latest, prompt, model, steps, guidance, seed, negative, *fields},
+        {latest, prompt, model, steps, guidance, seed, negative, *fields, number},
         [line, cells, sheet_file, zip_file],
+        js=browser("numbered"),
         trigger_mode="multiple",  # it ends the one before
         **LONG_WORK,
         **quiet,
