@@ -9,6 +9,9 @@ INSTAFLOW_AUTH (a secret of the Space) and INSTAFLOW_ALLOW_TRAINING=1 let its ow
 
 import argparse
 import os
+import signal
+import socket
+import sys
 from pathlib import Path
 
 
@@ -43,28 +46,61 @@ def options() -> argparse.Namespace:
     return chosen
 
 
+def check_free(host: str, port: int) -> None:
+    """End with a message where nobody can listen there: seconds before Gradio tries. port: 0 for any."""
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family) as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
+            tried.bind(address)
+    except OSError as error:
+        raise SystemExit(
+            f"Cannot listen on {host}, port {port or 'any'} ({error.strerror}): give another --host or "
+            "--port; without --port it is the first free one from 7860."
+        ) from None
+
+
+def stop(*_: object) -> None:
+    """End at once: a KeyboardInterrupt could come up in an import or in a library's C++, and kill that."""
+    os.write(1, b"\nStopped.\n")
+    os._exit(130)
+
+
 def main() -> None:
     """Start the page and stay until it is stopped."""
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # as in the background of a script
+        signal.signal(signal.SIGINT, stop)
+    sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has it: terminals may lack letters
     chosen = options()
+    check_free(
+        chosen.host or os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"),
+        chosen.port or int(os.environ.get("GRADIO_SERVER_PORT", "0")),
+    )
     print("InstaFlow Studio is starting…", flush=True)
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     os.environ.setdefault("DIFFUSERS_DISABLE_REMOTE_CODE", "1")
 
     # PyTorch and Gradio take seconds to import: not before the line above.
+    from gradio.utils import get_upload_folder
+
     from rf_app.actions.application import Application
     from rf_app.actions.examples import FOLDER
     from rf_app.errors import UserError
+    from rf_app.registry.card import capital
+    from rf_app.registry.disk import disk_full_named
     from rf_app.registry.models import Registry
     from rf_app.ui.page import build, launch_options
 
     try:
         registry = Registry.default(chosen.models)
         app = Application.on(registry, allow_training=chosen.allow_training)
-        page = build(app, FOLDER)
+        with disk_full_named(Path(get_upload_folder())):  # where Gradio puts what the page shows
+            page = build(app, FOLDER)
     except UserError as error:
         raise SystemExit(str(error)) from None
-    for id, problem in registry.problems().items():
-        print(f"Model {id} is left out: {problem}")
+    for store in (app.registry, app.loras, app.controlnets):
+        for id, problem in store.problems().items():
+            print(f"{capital(store.CARD.NAME)} {id} is left out: {problem}")
     app.warm_up()
     page.launch(
         server_name=chosen.host,

@@ -14,6 +14,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import MISSING, field, make_dataclass
 from importlib import import_module
 from itertools import chain, count
@@ -48,6 +49,9 @@ def actions() -> dict[str, ModuleType]:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the action that the words name; returns the exit code."""
+    sys.stdout.reconfigure(
+        errors="backslashreplace"
+    )  # as stderr has it: not every terminal knows all letters
     words = list(sys.argv[1:] if words is None else words)
     known = actions()
     if words in ([], ["--help"], ["-h"]):
@@ -82,28 +86,27 @@ def main(words: Sequence[str] | None = None) -> int:
     chosen = vars(
         tyro.cli(record, prog=f"python -m rf_app {words[0]}", description=action.about, args=words[1:])
     )
-    # Who has a command line here is no stranger, on a Space either: jobs are run by it.
-    app = Application.on(Registry.default(chosen["registry"]), allow_training=True)
     try:
-        wish = action.wish({each.name: _value(each, chosen[each.name]) for each in action.arguments})
-        found: list[Any] = []
-        for event in run(action.act(app, wish)):
-            if isinstance(event, Progress):
-                _say(event, chosen["events"])
-            elif event is not None:
-                found.append(event)
-        answer = action.answer(app, found)
-        _give(answer, chosen["out"], chosen["json"])
-        if chosen["events"]:
-            (chosen["events"] / ANSWER).write_text(json.dumps(answer), encoding="utf-8")
+        # Who has a command line here is no stranger, on a Space either: jobs are run by it.
+        app = Application.on(Registry.default(chosen["registry"]), allow_training=True)
+        with closing(app.worker):
+            wish = action.wish({each.name: _value(each, chosen[each.name]) for each in action.arguments})
+            found: list[Any] = []
+            for event in run(action.act(app, wish)):
+                if isinstance(event, Progress):
+                    _say(event, chosen["events"])
+                elif event is not None:
+                    found.append(event)
+            answer = action.answer(app, found)
+            _give(answer, chosen["out"], chosen["json"])
+            if chosen["events"]:
+                (chosen["events"] / ANSWER).write_text(json.dumps(answer), encoding="utf-8")
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         return 130
-    finally:
-        app.worker.close()
     return 0
 
 
@@ -158,7 +161,7 @@ def _give(answer: Any, out: Path, as_json: bool) -> None:
                     shutil.move(file.content, path)
                 print(path, file=sys.stderr if as_json else sys.stdout)
         elif as_json or each is answer:
-            print(json.dumps(each, ensure_ascii=False, indent=2))
+            print(json.dumps(each, ensure_ascii=sys.stdout.encoding != "utf-8", indent=2))
 
 
 def _free(path: Path) -> Path:

@@ -1,8 +1,10 @@
 """`python -m rf_app`: the actions on the command line."""
 
+import io
 import json
 import re
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -50,12 +52,29 @@ def test_json_is_all_that_is_printed(tmp_path, capsys):
     assert (tmp_path / "instaflow-a-zebra-0.png").exists()
 
 
+def test_a_terminal_that_knows_few_letters_stops_nothing(tmp_path, monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, "latin-1", write_through=True))
+    out = tmp_path / "湖"
+    assert main(["generate", "café 湖", "--model", "tiny-instaflow", "--json", "--out", str(out)]) == 0
+    assert json.loads(written.getvalue())["prompt"] == "café 湖"
+    written.truncate(0)
+    assert main(["generate", "café 湖", "--model", "tiny-instaflow", "--out", str(out)]) == 0
+    assert rb"\u6e56" in written.getvalue()
+
+
 def test_a_picture_is_followed(tmp_path, capsys):
     Image.new("RGB", (50, 40), "white").save(tmp_path / "drawing.png")
     wish = ["generate", "a lake", "--model", "tiny-instaflow", "--out", str(tmp_path)]
     assert main([*wish, "--control", f"tiny-canny={tmp_path / 'drawing.png'}"]) == 0
     (carried,) = read_png_settings(tmp_path / "instaflow-a-lake-0.png")["control"]
     assert decode_map(carried["image"]).size == (96, 96)
+
+
+def test_a_user_without_a_home_hears_what_to_do(monkeypatch, capsys):
+    monkeypatch.setenv("INSTAFLOW_HOME", "~no-such-user/flow")
+    assert main(["generate", "a lake"]) == 2
+    assert "error: This user has no home folder" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,14 @@ def tiny_unet(seed: int) -> UNet2DConditionModel:
     )
 
 
+def in_shards(path: Path) -> None:
+    """Save the U-Net whose weights are at `path` as one that is larger than max_shard_size."""
+    model = UNet2DConditionModel.from_pretrained(path.parent)
+    path.unlink()
+    model.save_pretrained(path.parent, max_shard_size="200KB")
+    assert path.with_name(f"{path.name}.index.json").is_file()
+
+
 def tiny_vae() -> AutoencoderKL:
     """An autoencoder with factor 8 and 8 latent channels."""
     torch.manual_seed(1)

@@ -105,6 +105,7 @@ def main(config: ControlNet) -> None:
     with accelerator.main_process_first():
         if config.images:
             images = ImageFolder(config.images, base.resolution)
+            accelerator.print(images.in_words(), flush=True)
         else:
             edition = world_in_words(vocabulary(registry, config.base))
             images = Drawings(config.drawings, run.parent / "drawings", base.resolution, edition)

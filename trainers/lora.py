@@ -92,6 +92,7 @@ def main(config: Lora) -> None:
     accelerator = accelerator_in(config.precision)
     pipeline = load_frozen(registry, config.base)
     images = ImageFolder(config.images, base.resolution)
+    accelerator.print(images.in_words(), flush=True)
     batch = min(config.batch, len(images))
     digest = images.digest()
     with accelerator.main_process_first():

@@ -23,6 +23,7 @@ from tqdm import tqdm
 from rf_app.errors import UserError
 from rf_app.registry.disk import write_atomically
 from rf_app.registry.vocabulary import vocabulary
+from rf_app.settings.text import read_text
 from rf_app.settings.training import Pairs
 from trainers.common import command
 from trainers.common.events import Events
@@ -50,10 +51,8 @@ def prompt_source(path: Path | None, world: ModuleType) -> tuple[str, Callable[[
     """The name of the prompts, for the shards, and the prompt of a seed; without a path, of the world."""
     if path is None:
         return "pocket world", lambda seed: world.describe(seed)[1].text
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"--prompts {path} cannot be read as UTF-8 text ({error}).") from None
+    text = read_text(path, f"--prompts {path}")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines:
         raise UserError(f"--prompts {path} holds no prompt: write one a line.")
     digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]

@@ -15,7 +15,7 @@ from huggingface_hub.utils import build_hf_headers
 
 from rf_app.actions.reported import Report
 from rf_app.errors import UserError
-from rf_app.registry.checking import BORROWED, CONFIGS, OWN, WEIGHTS
+from rf_app.registry.checking import BORROWED, CONFIGS, OWN, WEIGHTS, no_weights
 from rf_app.registry.disk import FULL
 
 TOKENIZER = (
@@ -110,22 +110,21 @@ def file_names(piece: str) -> tuple[str, ...]:
 def wanted(sizes: Mapping[str, int]) -> dict[str, int]:
     """Of the files of a model on the Hub, with their sizes, those to fetch; weights of half size if any.
 
-    Raises UserError where there is no U-Net in safetensors.
+    Raises UserError where there is no U-Net, and for a piece whose weights are not one safetensors file.
     """
     chosen = [name for name in EXTRAS if name in sizes]
     for piece in (*OWN, *BORROWED):
         names = file_names(piece)
         if piece in WEIGHTS:
             half = WEIGHTS[piece].replace(".safetensors", ".fp16.safetensors")
-            names = (*names, half if f"{piece}/{half}" in sizes else WEIGHTS[piece])
+            beside = [name.removeprefix(f"{piece}/") for name in sizes if name.startswith(f"{piece}/")]
+            weights = half if half in beside else WEIGHTS[piece]
+            if beside and weights not in beside:
+                raise no_weights(Path(piece, weights), beside)
+            names = (*names, weights)
         chosen += [f"{piece}/{name}" for name in names if f"{piece}/{name}" in sizes]
-    if not any(name.startswith("unet/") and name.endswith(".safetensors") for name in chosen):
-        pickled = any(name.startswith("unet/") and name.endswith(".bin") for name in sizes)
-        raise UserError(
-            "It has its weights as pickles only, which can run any code when they are read."
-            if pickled
-            else "It is no diffusers model: it has no unet/ in safetensors."
-        )
+    if not any(name.startswith("unet/") for name in chosen):
+        raise UserError("It is no diffusers model: it has no folder unet/.")
     return {name: sizes[name] for name in chosen}
 
 

@@ -17,6 +17,7 @@ from rf_app.settings.picture import PictureSettings
 
 AXES = ("steps", "guidance", "model", "seed", "prompt")
 MAX_CELLS = 200
+NAMED = 3  # of the errors, where no cell can be drawn
 EXAMPLES = {"steps": "1, 2, 4-8", "guidance": "1, 1.5, 3", "seed": "1-4"}
 
 
@@ -133,7 +134,8 @@ def _parse(name: str, text: str) -> list[Any]:
 
 
 def plan(app: Application, grid: Grid) -> Plan:
-    """The cells and their order; raises UserError for an axis used twice and too many cells.
+    """The cells and their order; raises UserError for an axis used twice, too many cells, and where no cell
+    can be drawn.
 
     What is wrong with some cells only, becomes their error.
     """
@@ -158,9 +160,10 @@ def plan(app: Application, grid: Grid) -> Plan:
             cells.append(Cell(*place, check(wish, card)))
         except UserError as error:
             cells.append(Cell(*place, wish, str(error)))
-    errors = {cell.error for cell in cells}
-    if len(errors) == 1 and "" not in errors:
-        raise UserError(errors.pop())
+    errors = list(dict.fromkeys(cell.error for cell in cells))
+    if "" not in errors:
+        more = f" And {len(errors) - NAMED} more like these." if len(errors) > NAMED else ""
+        raise UserError(" ".join(errors[:NAMED]) + more)
     models = list(dict.fromkeys(cell.settings.model for cell in cells))
     cells.sort(key=lambda cell: models.index(cell.settings.model))
     return Plan(grid, tuple(cells), {id: title for title, id in app.models()})

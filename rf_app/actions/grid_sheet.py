@@ -4,7 +4,6 @@ The pictures in the ZIP carry their settings, so each can be dropped on the page
 """
 
 import json
-import unicodedata
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -17,6 +16,7 @@ from rf_app.actions.grid_plan import Axis, Cell, CellDone, Plan
 
 PAPER, INK, QUIET, EMPTY = "#f6f8f5", "#16211b", "#54645b", "#dde4dd"
 OTHER_FONTS = ("NotoSansCJK-Regular.ttc", "Arial Unicode.ttf", "DejaVuSans.ttf")
+NO_LETTER, NO_FONT = "\uffff", "no font on this computer has this letter"
 GAP, MARGIN = 10, 40  # pixels
 SMALLEST = 192  # pixels a side that a picture gets on the sheet
 LARGEST_SHEET = 12_000  # pixels a side; larger ones are scaled down
@@ -31,7 +31,9 @@ def sheet(plan: Plan, done: Sequence[CellDone]) -> Image.Image:
     side *= -(-SMALLEST // side)  # small pictures become a whole number of times larger
     most = (LARGEST_SHEET - 2 * MARGIN) // max(columns + 1, pages * (rows + 1)) - GAP
     side = min(side, most)
-    words = "".join([_heading(plan), *row_labels, *column_labels, *plan.labels(plan.grid.pages)])
+    words = " ".join(
+        [_heading(plan), *row_labels, *column_labels, *plan.labels(plan.grid.pages), _footer(plan)]
+    )
     label, title = _font(max(13, side // 14), words), _font(max(18, side // 10), words)
     left = max(_width(_wrap(text, label, side), label) for text in row_labels)
     left += 2 * GAP if left else 0
@@ -41,7 +43,10 @@ def sheet(plan: Plan, done: Sequence[CellDone]) -> Image.Image:
     names = [_wrap(text, title, width - 2 * MARGIN) for text in plan.labels(plan.grid.pages)]
     tall = [_height([name], title) for name in names]
     height = MARGIN + _height([heading], title) + sum(tall) + pages * (above + rows * (side + GAP) + GAP)
-    height += 3 * GAP + MARGIN
+    footer = _wrap(_footer(plan), label, width - 2 * MARGIN)
+    if _missing(label, words):
+        footer += _wrap(f"{NO_LETTER}: {NO_FONT}", label, width - 2 * MARGIN)
+    height += _height([footer], label) + MARGIN
     image = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(image)
 
@@ -70,7 +75,7 @@ def sheet(plan: Plan, done: Sequence[CellDone]) -> Image.Image:
                     draw.rectangle((*place, place[0] + side - 1, place[1] + side - 1), EMPTY)
             y += side + GAP
         y += GAP
-    draw.text((MARGIN, height - MARGIN), _footer(plan), QUIET, label, "ld")
+    draw.multiline_text((MARGIN, height - MARGIN), "\n".join(footer), QUIET, label, "ld", 4)
     return image
 
 
@@ -131,12 +136,18 @@ def _footer(plan: Plan) -> str:
 
 
 def _font(size: int, words: str) -> ImageFont.FreeTypeFont:
-    """Pillow's own, or for other scripts than Latin what the computer has."""
-    if any(unicodedata.category(letter)[0] == "L" and letter > "\u024f" for letter in words):
-        for name in OTHER_FONTS:
-            with suppress(OSError):
-                return ImageFont.truetype(name, size)
-    return ImageFont.load_default(size)
+    """Pillow's own, which has little more than English, or what the computer has that lacks fewer letters."""
+    fonts = [ImageFont.load_default(size)]
+    for name in OTHER_FONTS:
+        with suppress(OSError):
+            fonts.append(ImageFont.truetype(name, size))
+    return min(fonts, key=lambda font: len(_missing(font, words)))
+
+
+def _missing(font: ImageFont.FreeTypeFont, words: str) -> set[str]:
+    """The letters that a font draws as it draws what is no letter."""
+    none = bytes(font.getmask(NO_LETTER))
+    return {letter for letter in set(words) if bytes(font.getmask(letter)) == none}
 
 
 def _wrap(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:

@@ -9,7 +9,6 @@ checked. A run that was stopped, killed or cut off goes on from there. Only safe
 
 import json
 import os
-import re
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -28,11 +27,21 @@ from rf_app.jobs.database import RESUMABLE
 from rf_app.jobs.job import Job
 from rf_app.plugins.checkpoint import find_weights
 from rf_app.plugins.deltas import HUB_NAME
-from rf_app.registry.card import KINDS, ModelCard, as_id, check_id, read_card
+from rf_app.registry.card import (
+    KINDS,
+    README,
+    ModelCard,
+    as_id,
+    check_id,
+    license_in,
+    read_card,
+    read_front,
+)
 from rf_app.registry.catalogue import catalogue
 from rf_app.registry.checking import BORROWED, CONFIGS, OWN, WEIGHTS, read_json
 from rf_app.registry.disk import disk_full_named, locked, writable
 from rf_app.registry.models import Registry
+from rf_app.settings.home import existing
 
 KIND = "import_model"  # of its jobs
 STAGING = ".imports"
@@ -64,12 +73,8 @@ def id_of(source: str) -> str:
 def checked(registry: Registry, wish: ImportModel) -> ImportModel:
     """The same with every default filled in; raises UserError for what cannot be brought in."""
     source = wish.source.strip()
-    here = None
-    with suppress(ValueError, OSError, RuntimeError):  # no path, or of a user who is none
-        path = Path(source).expanduser()
-        here = path.resolve() if path.is_dir() or path.is_file() else None
-    if here:
-        source = str(here)
+    if here := existing(source):
+        source = str(here.resolve())
     elif not HUB_NAME.fullmatch(source):
         raise UserError(
             f"{wish.source!r:.100}: expected a folder or a .safetensors file on this machine, or "
@@ -258,8 +263,7 @@ def _give_scheduler(files: Path, kind: str) -> None:
 
 def _license(files: Path) -> str:
     """What the README.md of a folder from elsewhere says, in its front matter."""
-    with suppress(OSError, UnicodeDecodeError):
-        with (files / "README.md").open(encoding="utf-8") as readme:
-            found = re.search(r"^license: *([\w.-]{1,60}) *$", readme.read(4096), re.MULTILINE)
-        return found[1] if found else "unknown"
-    return "unknown"
+    found = None
+    with suppress(UserError):
+        found = license_in(read_front(files / README)[0])
+    return found if found and isinstance(found, str) else "unknown"

@@ -4,7 +4,6 @@ python -m rf_app merge pocket-2rf my-2rf --fine-tuned my-sd --base pocket-sd
 python -m rf_app merge pocket-sd woodcut-sd --lora pocket-woodcut
 """
 
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from rf_app.actions.reported import reported
 from rf_app.jobs.job import Job
 from rf_app.plugins import deltas
 from rf_app.plugins.deltas import Merge
+from rf_app.settings.home import existing
 
 KIND = "merge"  # of its jobs
 
@@ -26,7 +26,8 @@ def start_merge(app: Application, wish: Merge) -> Job:
     deltas.check(app.registry, wish)
     ids = {card.id for card in (*app.registry.cards(), *app.loras.cards())}
     sources = {
-        name: value if value in ids else _absolute(value)
+        # A path as a job finds it, which works in another folder.
+        name: str(path.absolute()) if value not in ids and (path := existing(value)) else value
         for name in ("fine_tuned", "base", "lora")
         if (value := getattr(wish, name))
     }
@@ -44,11 +45,3 @@ def merge(app: Application, wish: Merge) -> Events[Path]:
 def answer(app: Application, folders: list[Path]) -> dict[str, Any]:
     """The id of the new model, and where it lies."""
     return {"id": folders[0].name, "path": str(folders[0])}
-
-
-def _absolute(source: str) -> str:
-    """A path as a job finds it, which works in another folder; what is none as it is."""
-    with suppress(ValueError, OSError, RuntimeError):  # no path, or of a user who is none
-        path = Path(source).expanduser()
-        return str(path.absolute()) if path.exists() else source
-    return source

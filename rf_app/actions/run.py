@@ -14,7 +14,6 @@ from typing import Any
 from rf_app.actions.progress import Events, Progress, Result
 from rf_app.errors import Cancelled, UserError
 from rf_app.pipeline.turns import PULSE
-from rf_app.registry.disk import DiskFull
 
 log = logging.getLogger(__name__)
 
@@ -26,16 +25,19 @@ class LatestRun:
     """
 
     def __init__(self):
-        self._run = 0
+        self._newest = 0
         self.stopped = False
         """Whether it was ended by `stop`; a run ended by the next one has nothing more to say."""
 
-    def begin(self) -> Callable[[], bool]:
-        """For the new run: whether it should end."""
-        self._run += 1
-        self.stopped = False
-        mine = self._run
-        return lambda: self.stopped or self._run != mine
+    def begin(self, number: int | None = None) -> Callable[[], bool]:
+        """For the new run: whether it should end, as it does at once where a later wish was here before it.
+
+        number: of the wish, where a page may send several at a time, as requests overtake each other.
+        """
+        mine = self._newest + 1 if number is None else number
+        if mine > self._newest:
+            self._newest, self.stopped = mine, False
+        return lambda: self.stopped or self._newest != mine
 
     def stop(self) -> None:
         """End the run at hand, if there is one."""
@@ -45,6 +47,8 @@ class LatestRun:
 def run(events: Events[Result], ended: Callable[[], bool] = lambda: False) -> Iterator[Any]:
     """What an action yields, until it is done or `ended`; of progress too quick to be seen, the last.
 
+    Progress is dropped rather than told after a result that came later: a page would take back what it shows.
+
     Raises UserError with a message for the person who asked, whatever went wrong, and `Cancelled`.
     """
     said, unsaid = time.monotonic(), None
@@ -53,6 +57,7 @@ def run(events: Events[Result], ended: Callable[[], bool] = lambda: False) -> It
             if ended():
                 raise Cancelled("Stopped.")
             if event is not None and not isinstance(event, Progress):
+                unsaid = None
                 yield event
                 continue
             unsaid = event or unsaid
@@ -63,8 +68,6 @@ def run(events: Events[Result], ended: Callable[[], bool] = lambda: False) -> It
                 yield None
     except UserError:
         raise
-    except DiskFull as error:
-        raise UserError(str(error)) from error
     except Exception as error:  # a defect, or a device without memory
         log.exception("An action failed")
         raise UserError(f"That failed ({type(error).__name__}): the log has the details.") from error

@@ -25,6 +25,7 @@ from rf_app.jobs.plan import Wish
 from rf_app.jobs.progress import progress
 from rf_app.jobs.words import duration, needs_in_words, state_in_words, work_in_words
 from rf_app.settings.recipes import PRESETS, recipes
+from rf_app.settings.text import read_text
 
 EVERY = 2.0  # seconds between two looks
 
@@ -77,9 +78,12 @@ def _number(text: str) -> int:
 
 def main() -> None:
     """Do what the command line says; errors as one line and exit code 2."""
+    sys.stdout.reconfigure(
+        errors="backslashreplace"
+    )  # as stderr has it: not every terminal knows all letters
     chosen = parser().parse_args()
-    database = Database()
     try:
+        database = Database()
         if chosen.command == "start":
             _start(database, chosen)
         elif chosen.command == "list":
@@ -104,17 +108,13 @@ def main() -> None:
 
 
 def _start(database: Database, chosen: argparse.Namespace) -> None:
-    try:
-        prompts = chosen.prompts.read_text(encoding="utf-8") if chosen.prompts else ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"--prompts {chosen.prompts} cannot be read as UTF-8 text ({error}).") from None
     wish = Wish(
         recipe=chosen.recipe,
         teacher=chosen.teacher,
         output=chosen.output,
         title=chosen.title,
         preset=chosen.preset,
-        prompts=prompts,
+        prompts=read_text(chosen.prompts, f"--prompts {chosen.prompts}") if chosen.prompts else "",
         style=chosen.style,
         images=chosen.images and str(Path(chosen.images).absolute()),
         pairs=chosen.pairs and str(Path(chosen.pairs).absolute()),

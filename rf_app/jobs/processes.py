@@ -50,7 +50,8 @@ def threads() -> int:
 def trainer_environment() -> dict[str, str]:
     """What a trainer's process needs to know."""
     count = str(threads())
-    return os.environ | {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count}
+    own = {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}  # as the log is read
+    return os.environ | own | {"OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count}
 
 
 def has_ended(process: psutil.Process) -> bool:

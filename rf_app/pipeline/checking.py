@@ -23,6 +23,7 @@ from rf_app.settings.picture import (
     Lora,
     PictureSettings,
 )
+from rf_app.settings.text import visible
 from rf_app.settings.way import MAX_KEY_FRAMES, NOISE, TEXT, KeyFrame, Way
 
 
@@ -125,7 +126,7 @@ def _text(name: str, value: Any) -> str:
         raise UserError(
             f"The {name} holds half a surrogate pair, which is not text: please type it again."
         ) from None
-    return value.strip()
+    return visible(value).strip()
 
 
 def _number(name: str, value: Any, low: float, high: float) -> float:

@@ -182,7 +182,7 @@ class Worker:
         settings = way.picture if way else check(settings, model.card)
         own = model.pipeline.scheduler
         scheduler = straight(own) if observe else fresh(own, model.card.kind, settings.solver)
-        pipeline, control = self._controlled.attach(model.pipeline, settings.control)
+        pipeline, control = self._controlled.attach(model.pipeline, settings.control, settings.steps)
         plugged = self._plugs.plugged(model.pipeline, settings.loras, visitor)
         start = self._now()
         if way:

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from rf_app.errors import UserError
 from rf_app.plugins.checking import ITEM_BYTES, read_header
-from rf_app.registry.checking import CONFIGS, PICKLES, WEIGHTS, read_json
+from rf_app.registry.checking import CONFIGS, WEIGHTS, no_weights, read_json
 
 PIECES = ("unet", "vae", "text_encoder")  # those with weights
 DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64}
@@ -124,11 +124,7 @@ def find_weights(folder: Path) -> Path:
     for path in (half, folder / name):
         if path.is_file():
             return path
-    if folder.is_dir() and any(path.suffix.lower() in PICKLES for path in folder.iterdir()):
-        raise UserError(
-            f"{folder}: has its weights as a pickle only, which can run any code when it is read."
-        )
-    raise UserError(f"{folder / name}: this file is missing.")
+    raise no_weights(folder / name, (path.name for path in folder.glob("*")))
 
 
 def configs_of(pieces: Mapping[str, Path]) -> dict[str, dict[str, Any]]:

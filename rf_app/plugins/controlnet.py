@@ -38,9 +38,10 @@ class ControlNetPlugin:
         self._nets: OrderedDict[Stamp, ControlNetModel] = OrderedDict()
 
     def attach(
-        self, pipeline: StableDiffusionPipeline, controls: Sequence[Control]
+        self, pipeline: StableDiffusionPipeline, controls: Sequence[Control], steps: int
     ) -> tuple[StableDiffusionPipeline, dict[str, Any]]:
-        """A pipeline around the modules of `pipeline` that follows the controls, and more for its call.
+        """A pipeline around the modules of `pipeline` that follows the controls, and more for its call in
+        `steps` steps.
 
         Without a control of any strength it is `pipeline` itself, with nothing more. Raises UserError for a
         ControlNet that is not there, broken, or made for other models.
@@ -54,14 +55,15 @@ class ControlNetPlugin:
             requires_safety_checker=False,
         )
         controlled.set_progress_bar_config(disable=True)
+        spans = [_span(control, steps) for control in acting]
         side = pipeline.unet.config.sample_size * pipeline.vae_scale_factor
         return controlled, {
             "image": [decode_map(control.image) for control in acting],
             "height": side,
             "width": side,
             "controlnet_conditioning_scale": [control.strength for control in acting],
-            "control_guidance_start": [control.start for control in acting],
-            "control_guidance_end": [control.end for control in acting],
+            "control_guidance_start": [start for start, _ in spans],
+            "control_guidance_end": [end for _, end in spans],
         }
 
     def _net(self, id: str, pipeline: StableDiffusionPipeline) -> ControlNetModel:
@@ -78,3 +80,15 @@ class ControlNetPlugin:
         while len(self._nets) > RESIDENT:
             self._nets.popitem(last=False)
         return net
+
+
+def _span(control: Control, steps: int) -> tuple[float, float]:
+    """From which share of the steps to which one the stock pipeline shall let a control act.
+
+    There a step acts if the whole of it lies between the two. Where none does, it is the one in their middle:
+    a model of one step would draw the plain picture, and nobody would know why.
+    """
+    if any(control.start <= i / steps and (i + 1) / steps <= control.end for i in range(steps)):
+        return control.start, control.end
+    step = min(int((control.start + control.end) / 2 * steps), steps - 1)
+    return step / steps, (step + 1) / steps

@@ -9,7 +9,6 @@ import math
 import re
 import shutil
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -35,6 +34,7 @@ from rf_app.registry.checking import CONFIGS, WEIGHTS
 from rf_app.registry.loading import load
 from rf_app.registry.loras import Loras
 from rf_app.registry.models import Registry
+from rf_app.settings.home import existing
 
 Report = Callable[[int, int, str], None]  # done, of, what is being done
 MAX_STRENGTH = 2.0
@@ -128,23 +128,16 @@ def weights_of(registry: Registry, source: str, like: Mapping[str, Path]) -> Wei
     like: pieces of a model of the same shape, whose configs a single file needs. Raises UserError where there
     is nothing of that name.
     """
-    path = _path(source)
+    path = existing(source)
     if source in {card.id for card in registry.cards()}:
         return of_folders(registry.pieces(source))
-    if path.is_file():
+    if path and path.is_file():
         return of_single_file(path, configs_of(like))
-    if not path.is_dir():
+    if not path:
         path = _from_hub(source)
     if not (path / "unet").is_dir():
         raise UserError(f"{path}: is no diffusers model; it has no folder unet/.")
     return of_folders({piece: path / piece for piece in PIECES if (path / piece).is_dir()})
-
-
-def _path(text: str) -> Path:
-    """A path as a person types it, with ~ for their home."""
-    with suppress(RuntimeError):  # of a user who is none
-        return Path(text).expanduser()
-    return Path(text)
 
 
 def _from_hub(name: str) -> Path:
@@ -239,8 +232,8 @@ def merge(registry: Registry, wish: Merge, report: Report = silent) -> Path:
             report,
         )
     report(0, 1, "Adding the LoRA")
-    given = _path(wish.lora)
-    file = given if given.is_file() else Loras.beside(registry).file(wish.lora)
+    given = existing(wish.lora)
+    file = given if given and given.is_file() else Loras.beside(registry).file(wish.lora)
     return add_lora(registry, wish.model, file, wish.strength, card, wish.overwrite)
 
 
@@ -267,4 +260,4 @@ def _card(registry: Registry, wish: Merge) -> ModelCard:
 
 def _name(source: str) -> str:
     """A source without the way to it, which is nobody's business."""
-    return source if HUB_NAME.fullmatch(source) and not Path(source).exists() else Path(source).name
+    return source if HUB_NAME.fullmatch(source) and not existing(source) else Path(source).name

@@ -33,6 +33,7 @@ UNET, TEXT_ENCODER = "unet", "text_encoder"
 
 HALF = re.compile(r"(.+?)[._]lora(?:_linear_layer)?[._](down|up|A|B)(?:\.[A-Za-z0-9-]+)?\.weight")
 ALPHA = re.compile(r"(.+)\.alpha")
+ORIGINAL = re.compile(r"(?:^|_)(?:input_blocks|middle_block|output_blocks|time_embed)_[0-9]")
 OTHER_KINDS = {  # by a part of their tensors' names
     "dora_scale": "DoRA",
     "lora_magnitude_vector": "DoRA",
@@ -266,6 +267,11 @@ def _by_flat_name(module: nn.Module) -> dict[str, tuple[str, nn.Module]]:
 def _place(stem: str, modules: dict[str, dict[str, Any]]) -> tuple[str, str]:
     """The part of the model and the path in it that a layer's name in the file means."""
     flat = stem.replace(".", "_").removeprefix("base_model_model_").replace("_processor_", "_")
+    if ORIGINAL.search(flat):
+        raise UserError(
+            f"Layer {stem} is named as in the original Stable Diffusion code; the names that are read are "
+            "those of diffusers, PEFT and kohya, with down_blocks, mid_block and up_blocks: convert the file."
+        )
     for beginning, model in OTHER_MODELS.items():
         if flat.startswith(beginning):
             raise UserError(f"It was made for {model}; this model has none. (Layer {stem}.)")

@@ -17,11 +17,12 @@ MAX_FILE_BYTES = 32 * 2**20
 MAX_PIXELS = 64 * 10**6
 MAX_MAP_SIDE = 2048
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
-WHITE = (255, 255, 255)
+WHITE, BLACK = (255, 255, 255), (0, 0, 0)
+FAINT = 40  # of 255: what stands out less from its ground cannot be seen; as in ui/generate/sketch.js
 
 
 def read_picture(content: bytes) -> Image.Image:
-    """The picture in a file as RGB: turned as its EXIF says, 16 bits made 8, transparent made white.
+    """The picture in a file, as `as_rgb` gives it.
 
     Raises UserError for what is no picture, too large a file, or so many pixels that they are no picture.
     """
@@ -37,7 +38,7 @@ def read_picture(content: bytes) -> Image.Image:
                     f"The picture has {image.width} x {image.height} pixels; "
                     f"at most {MAX_PIXELS // 10**6} million are accepted."
                 )
-            return _rgb(ImageOps.exif_transpose(image))
+            return as_rgb(image)
     except Image.DecompressionBombError:
         raise UserError(
             f"The picture has too many pixels; at most {MAX_PIXELS // 10**6} million are accepted."
@@ -48,6 +49,28 @@ def read_picture(content: bytes) -> Image.Image:
         raise UserError(
             f"The picture cannot be read ({type(error).__name__}): use a {', '.join(FORMATS)} file."
         ) from None
+
+
+def as_rgb(image: Image.Image) -> Image.Image:
+    """A picture as RGB: turned as its EXIF says, 16 bits made 8, transparent made white; or black, where all
+    that is on it is white and would vanish.
+    """
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I"):  # 16 bits: Pillow's own conversion cuts off instead of scaling
+        image = Image.fromarray((np.asarray(image).clip(0, 65535) // 257).astype(np.uint8))
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        on_white, on_black = (_laid_on(ground, image.convert("RGBA")) for ground in (WHITE, BLACK))
+        return on_black if _contrast(on_white) < FAINT <= _contrast(on_black) else on_white
+    return image.convert("RGB")
+
+
+def _laid_on(ground: tuple[int, int, int], image: Image.Image) -> Image.Image:
+    return Image.alpha_composite(Image.new("RGBA", image.size, ground), image).convert("RGB")
+
+
+def _contrast(image: Image.Image) -> int:
+    darkest, brightest = image.convert("L").getextrema()
+    return brightest - darkest
 
 
 def read_base64(text: str) -> bytes:
@@ -89,13 +112,3 @@ def digest(text: str) -> str:
     """16 hexadecimal digits that name a condition map by its pixels, whoever encoded it."""
     image = decode_map(text)
     return hashlib.sha256(f"{image.width}x{image.height}:".encode() + image.tobytes()).hexdigest()[:16]
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # 16 bits: Pillow's own conversion cuts off instead of scaling
-        image = Image.fromarray((np.asarray(image).clip(0, 65535) // 257).astype(np.uint8))
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        ground = Image.new("RGBA", image.size, WHITE)
-        image = Image.alpha_composite(ground, image)
-    return image.convert("RGB")

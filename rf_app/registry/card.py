@@ -25,7 +25,7 @@ MAX_DEPTH = 32
 MAX_TEXT = 4096  # characters of a value
 MAX_NUMBER = 2.0**64  # a seed may have 64 bits
 MAX_ANCESTORS = 100
-FRONT_MATTER = re.compile(r"---[ \t]*\r?\n(.*?)\n---[ \t]*(?:\r?\n(.*))?", re.DOTALL)
+FRONT_MATTER = re.compile(r"\s*---[ \t]*\r?\n(.*?)\n---[ \t]*(?:\r?\n(.*))?", re.DOTALL)
 
 CardT = TypeVar("CardT", bound="Card")
 
@@ -148,7 +148,9 @@ def read_card(folder: Path, kind: type[CardT] = ModelCard) -> CardT:
     id, path = check_id(folder.name, kind.NAME), folder / README
     try:
         try:
-            front, description = _read(path)
+            front, description = read_front(path)
+            if not isinstance(front.get("instaflow"), dict):
+                raise UserError("the front matter has no 'instaflow:' block.")
         except UserError:
             named = kind.by_name(id)
             if named is None:
@@ -157,8 +159,7 @@ def read_card(folder: Path, kind: type[CardT] = ModelCard) -> CardT:
         found = {name: front["instaflow"].get(name) for name in kind.BLOCK}
         beside = {"license": "license", "base_model": "base_model"} | kind.FRONT
         found |= {own: front.get(name) for own, name in beside.items()}
-        if isinstance(found["license"], list):
-            found["license"] = ", ".join(each for each in found["license"] if isinstance(each, str))
+        found["license"] = license_in(front)
         return card_of(kind, id, found | {"description": description})
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
@@ -239,8 +240,14 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # libyaml where t
     }
 
 
-def _read(path: Path) -> tuple[dict[str, Any], str]:
-    """The front matter of a README.md, and its description; raises UserError for the fault."""
+def license_in(front: dict[str, Any]) -> Any:
+    """What front matter says of the license: a name, or several as one text."""
+    found = front.get("license")
+    return ", ".join(each for each in found if isinstance(each, str)) if isinstance(found, list) else found
+
+
+def read_front(path: Path) -> tuple[dict[str, Any], str]:
+    """The front matter of any README.md, and its description; raises UserError for the fault."""
     try:
         if not path.is_file():
             raise UserError("the card cannot be read (it is no file).")
@@ -262,9 +269,7 @@ def _read(path: Path) -> tuple[dict[str, Any], str]:
     except Exception as error:  # a parser of hostile text: it may raise anything
         said = [*str(error).splitlines(), type(error).__name__][0]
         raise UserError(f"the front matter is not YAML ({said}).") from None
-    if not isinstance(front, dict) or not isinstance(front.get("instaflow"), dict):
-        raise UserError("the front matter has no 'instaflow:' block.")
-    return front, _description(parts[2] or "")
+    return front if isinstance(front, dict) else {}, _description(parts[2] or "")
 
 
 def _check_form(front: str) -> None:

@@ -1,6 +1,7 @@
 """Is a model folder whole and harmless? Looked up in file names and headers, without loading a weight."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -59,6 +60,21 @@ def weights_file(folder: Path, piece: str) -> Path:
     return half if piece == "controlnet" and half.is_file() and not path.is_file() else path
 
 
+def no_weights(path: Path, beside: Iterable[str]) -> UserError:
+    """Why there are no weights at `path`, told by the names of the files that are beside it."""
+    beside = list(beside)
+    if any(".safetensors.index." in name for name in beside):
+        return UserError(
+            f"{path.parent}: its weights are in shards, which are not read; expected one file {path.name}, "
+            'as save_pretrained(folder, max_shard_size="100GB") of diffusers writes it.'
+        )
+    if any(Path(name).suffix.lower() in PICKLES for name in beside):
+        return UserError(
+            f"{path.parent}: has its weights as a pickle only, which can run any code when it is read."
+        )
+    return UserError(f"{path}: this file is missing.")
+
+
 def read_json(path: Path) -> dict:
     """The JSON object in a file of a model folder; raises UserError where there is none."""
     try:
@@ -80,7 +96,7 @@ def read_json(path: Path) -> dict:
 
 def _check_weights(path: Path) -> None:
     if not path.is_file():
-        raise UserError(f"{path}: this file is missing.")
+        raise no_weights(path, (each.name for each in path.parent.iterdir()))
     try:
         # Opening checks the header, and that it covers the file to its last byte.
         with safe_open(path, framework="np"):

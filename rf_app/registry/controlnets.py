@@ -7,7 +7,7 @@ from typing import Any
 
 from rf_app.errors import UserError
 from rf_app.registry.card import Card
-from rf_app.registry.checking import check_piece
+from rf_app.registry.checking import CONFIGS, WEIGHTS, check_piece
 from rf_app.registry.store import Store
 
 PREPROCESSORS = ("canny", "depth", "openpose", "scribble", "none")
@@ -48,6 +48,7 @@ class ControlNets(Store[ControlNetCard]):
 
     CARD = ControlNetCard
     FOLDER = "controlnets"
+    CONTENT = f"the file in it as {WEIGHTS['controlnet']}, and its {CONFIGS['controlnet']}"
 
     def check_part(self, folder: Path) -> None:
         """Raise UserError unless a ControlNet is whole and harmless."""

@@ -27,7 +27,7 @@ Stamp = tuple[Path, int, int]
 ABANDONED = 60.0  # seconds; a younger hidden folder may be about to be locked
 
 
-class DiskFull(OSError):
+class DiskFull(UserError, OSError):
     """The file system took no more bytes; what was being written has been removed."""
 
 

@@ -34,6 +34,7 @@ class Loras(Store[LoraCard]):
 
     CARD = LoraCard
     FOLDER = "loras"
+    CONTENT = f"the file in it as {WEIGHTS}"
 
     def file(self, id: str) -> Path:
         """A LoRA's weights; raises UserError with the ids there are, if there is none of that id."""
@@ -54,4 +55,6 @@ class Loras(Store[LoraCard]):
     def check_part(self, folder: Path) -> None:
         """Raise UserError unless the weights are there; plugging them in looks at them."""
         if not (folder / WEIGHTS).is_file():
-            raise UserError(f"{folder / WEIGHTS}: this file is missing.")
+            others = " or ".join(sorted(each.name for each in folder.glob("*.safetensors")))
+            rename = f"; rename {others}" if others else ""
+            raise UserError(f"{folder / WEIGHTS}: this file is missing{rename}.")

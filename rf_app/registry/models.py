@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from rf_app.errors import UserError
-from rf_app.registry.card import ModelCard
+from rf_app.registry.card import README, ModelCard
 from rf_app.registry.checking import BORROWED, OWN, check_piece
 from rf_app.registry.store import ASSETS, Store
 
@@ -15,6 +15,7 @@ class Registry(Store[ModelCard]):
 
     CARD = ModelCard
     FOLDER = "models"
+    CONTENT = f"{README} and the pieces of a diffusers model, as an import makes it of the file"
 
     def pieces(self, id: str) -> dict[str, Path]:
         """The folders of unet, scheduler, vae, text_encoder and tokenizer, some of them of the base model."""

@@ -31,6 +31,7 @@ class Store(Generic[CardT]):
 
     CARD: ClassVar[type]
     FOLDER: ClassVar[str]  # what the folder of a store is called, among the assets and in the user's home
+    CONTENT: ClassVar[str]  # what a folder in it holds, told to those who put a file there
 
     def __init__(self, folders: Sequence[Path]):
         """folders: each holds one sub-folder a thing, named by its id; they need not exist yet."""
@@ -55,7 +56,7 @@ class Store(Generic[CardT]):
         return self._scan()[0]
 
     def problems(self) -> dict[str, str]:
-        """What is wrong with each folder that `cards` leaves out."""
+        """What is wrong with each folder that `cards` leaves out, and with each file among the folders."""
         return self._scan()[1]
 
     def state(self) -> int:
@@ -178,6 +179,11 @@ class Store(Generic[CardT]):
                 cards.append(card)
             except UserError as error:
                 problems[_printable(folder.name)] = _printable(str(error))
+        for path in (path for root in self.folders for path in sorted(root.glob("*.safetensors"))):
+            if path.is_file():
+                problems[_printable(path.name)] = _printable(
+                    f"{path}: a file by itself is not read; expected a folder with {self.CONTENT}."
+                )
         self._index.save()
         return cards, problems
 

@@ -8,6 +8,10 @@ from rf_app.errors import UserError
 from rf_app.registry.checking import read_json
 from rf_app.registry.models import Registry
 
+NOTATION = re.compile(r"<\w+:[^<>]*(?:>|$)|:\s*[0-9.]+\s*\)")
+"""How other programs write a weight, (snow:1.3), and a LoRA, <lora:name:0.8>: not read here."""
+WORD = re.compile("[LN][LMN]*|SM*(?:JSM*)*")  # by `_kind`
+
 
 @dataclass(frozen=True)
 class Vocabulary:
@@ -19,17 +23,25 @@ class Vocabulary:
     def unknown(self, prompt: str) -> list[str]:
         """The prompt's words that were not learned, in lower case and order of appearance, each once.
 
-        Punctuation, hyphens and symbols part words; a possessive 's belongs to its word and is ignored.
+        Punctuation and hyphens part words; a possessive 's and NOTATION are ignored.
         """
-        return [word for word in dict.fromkeys(split_words(prompt)) if word not in self.words]
+        words = dict.fromkeys(split_words(NOTATION.sub(" ", prompt)))
+        return [word for word in words if word not in self.words]
 
 
 def split_words(text: str) -> list[str]:
-    """The words of a text in any script, lower case: runs of letters, marks and digits."""
+    """The words of a text in any script, lower case: runs of letters, marks and digits; and each emoji."""
     text = unicodedata.normalize("NFC", text).lower()
     text = re.sub(r"(?<=\w)['\u2019]s\b", "", text)
-    letters = (character if unicodedata.category(character)[0] in "LMN" else " " for character in text)
-    return "".join(letters).split()
+    # A letter a character: what may join its kind becomes one match, whatever the characters are.
+    return [text[found.start() : found.end()] for found in WORD.finditer("".join(map(_kind, text)))]
+
+
+def _kind(character: str) -> str:
+    category = unicodedata.category(character)
+    if category == "Sk" and not character.isascii():  # the skin of the emoji before it
+        return "M"
+    return "J" if character == "\u200d" else "S" if category == "So" else category[0]
 
 
 def vocabulary(registry: Registry, id: str) -> Vocabulary | None:

@@ -55,7 +55,7 @@ class Control:
     start: float = 0.0
     """It acts from this share of the steps on, 0 to 1."""
     end: float = 1.0
-    """And until this one: a step acts if the whole of it lies between the two."""
+    """And until this one: in the steps that lie between the two, or in the nearest where none does."""
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,7 @@ def launch_options() -> dict[str, Any]:
         "ssr_mode": False,
         "max_file_size": MAX_FILE_BYTES,
         "show_error": False,
+        "app_kwargs": {"exception_handlers": {OSError: files.upload_refused}},
         # Or Gradio gives up where its page first answers after three seconds, as on a busy machine.
         "_frontend": False,
     }

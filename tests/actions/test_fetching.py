@@ -21,6 +21,7 @@ from rf_app.actions.import_model import ImportModel, start_import
 from rf_app.errors import UserError
 from rf_app.jobs import queue
 from rf_app.jobs.progress import progress
+from rf_app.registry.checking import CONFIGS, WEIGHTS
 from rf_app.registry.models import Registry
 from tests.jobs.test_queue import database, until  # noqa: F401
 
@@ -57,8 +58,21 @@ def test_of_the_files_on_the_hub_half_precision_is_wanted_and_pickles_are_not():
         "unet/config.json",
         "unet/diffusion_pytorch_model.fp16.safetensors",
     ]
-    with pytest.raises(UserError, match="pickles only"):
+    with pytest.raises(UserError, match="a pickle only"):
         wanted({"unet/config.json": 1, "unet/diffusion_pytorch_model.bin": 1})
+    with pytest.raises(UserError, match=r"no folder unet/"):
+        wanted({"model.safetensors": 1})
+
+
+@pytest.mark.parametrize("piece", ["unet", "text_encoder"])
+@pytest.mark.parametrize("variant", ["", ".fp16"])
+def test_weights_in_shards_are_named_before_anything_is_fetched(piece, variant):
+    weights = WEIGHTS[piece]
+    names = {UNET, f"{piece}/{CONFIGS[piece]}", f"{piece}/{weights}.index{variant}.json"} - {
+        f"{piece}/{weights}"
+    }
+    with pytest.raises(UserError, match=f"{piece}: its weights are in shards, .* one file {weights}"):
+        wanted(dict.fromkeys(names, 1))
 
 
 class Hub(BaseHTTPRequestHandler):

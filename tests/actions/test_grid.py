@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from dataclasses import replace
 from itertools import groupby
 
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image
 from rf_app.actions.generate import Generate, generate
 from rf_app.actions.grid import ask, grid
 from rf_app.actions.grid_plan import Axis, CellDone, Grid, axis, guidance_figure, plan, steps_figure
-from rf_app.actions.grid_sheet import archive, as_json, sheet
+from rf_app.actions.grid_sheet import MARGIN, archive, as_json, sheet
 from rf_app.actions.progress import Progress
 from rf_app.actions.run import results
 from rf_app.errors import UserError
@@ -76,6 +77,9 @@ def test_values_that_make_no_sense_are_named(name, text, message):
         (Grid(BASE, axis("seed", "1-2"), axis("seed", "3-4")), "Seed is on two axes"),
         (Grid(PictureSettings("", "tiny-sd"), axis("seed", "1-2")), "prompt is empty"),
         (Grid(PictureSettings("a", "gone"), axis("seed", "1-2")), "no model 'gone'"),
+        (Grid(BASE, axis("steps", "150, 200")), r"steps is 150.* steps is 200; it must be .*\.100\.$"),
+        (Grid(BASE, axis("model", "nope, nada")), "no model 'nope'.* no model 'nada'"),
+        (Grid(BASE, axis("steps", "101-120")), "steps is 103.* And 17 more like these"),
     ],
 )
 def test_grids_that_cannot_be_drawn_are_named(app, wish, message):
@@ -178,6 +182,17 @@ def test_the_sheet_has_every_picture_in_its_place(app):
 def test_a_sheet_of_any_prompt(app, text):
     planned, done = drawn(app, Grid(BASE, axis("prompt", [text, "a lake"])))
     assert sheet(planned, done).width < 2000
+
+
+def test_the_footer_of_a_narrow_sheet_is_not_cut_off(app):
+    margin = np.asarray(sheet(plan(app, Grid(BASE)), []))[:, -MARGIN:]
+    assert (margin == margin[0, 0]).all()
+
+
+def test_letters_that_no_font_has_are_said_to_be_such(app):
+    """Private use, which no font of the computer's own has."""
+    shown, boxes = (sheet(plan(app, Grid(replace(BASE, prompt=f"a {x}"))), []) for x in "x\U0010fffd")
+    assert boxes.height > shown.height
 
 
 def test_a_sheet_of_many_large_pictures_stays_within_bounds(app):

@@ -24,6 +24,7 @@ from rf_app.registry.checking import WEIGHTS
 from rf_app.registry.models import Registry
 from tests.jobs.test_queue import database, until  # noqa: F401
 from tests.single_file import save_single_file
+from tests.tiny import in_shards
 
 UNET = "unet/diffusion_pytorch_model.safetensors"
 
@@ -33,7 +34,7 @@ def elsewhere(tiny_models, tmp_path):
     """tiny-sd as it may lie in anybody's folder: other file names, no card of ours, and things beside it."""
     folder = tmp_path / "elsewhere" / "My Model (v2)"
     shutil.copytree(tiny_models / "tiny-sd", folder)
-    (folder / "README.md").write_text("---\nlicense: mit\n---\n# Somebody's\n")
+    (folder / "README.md").write_text("---\nlicense: [mit, 'cc-by-4.0']  # two\n---\n# Somebody's\n")
     (folder / "unet" / "diffusion_pytorch_model.bin").write_bytes(b"\x80\x04 a pickle")
     (folder / "safety_checker").mkdir()
     (folder / "run-me.py").write_text("raise SystemExit('run')")
@@ -77,7 +78,7 @@ def test_a_folder_is_taken_without_what_is_no_part_of_a_model(app, elsewhere):
         "vocabulary.json",
     ]
     card = app.registry.card("my-model-v2")
-    assert (card.kind, card.resolution, card.license, card.steps) == ("diffusion", 96, "mit", 25)
+    assert (card.kind, card.resolution, card.license, card.steps) == ("diffusion", 96, "mit, cc-by-4.0", 25)
     assert str(elsewhere.parent) not in (folder / "README.md").read_text()
     assert not (app.registry.folders[-1] / ".imports" / "my-model-v2").exists()
     assert elsewhere.joinpath("unet", "diffusion_pytorch_model.bin").exists()  # nothing is changed there
@@ -179,6 +180,7 @@ def test_a_flow_of_the_original_s_folders_gets_our_scheduler(app, elsewhere):
     ("changes", "message"),
     [
         ({"source": "/nowhere/at/all"}, "expected a folder or a .safetensors file on this machine"),
+        ({"source": ""}, "'': expected a folder"),
         ({"source": "<b>x</b>"}, "expected a folder"),
         ({"source": "../../nowhere"}, "expected a folder"),
         ({"source": "/dev/zero"}, "expected a folder"),
@@ -201,6 +203,7 @@ def test_what_cannot_be_brought_in(app, elsewhere, changes, message):
     ("spoil", "message"),
     [
         (lambda folder: (folder / UNET).unlink(), "as a pickle only, which can run any code"),
+        (lambda folder: in_shards(folder / UNET), "unet: its weights are in shards, which are not read"),
         (lambda folder: (folder / UNET).write_bytes(b"PK\x03\x04" * 20), "not a complete safetensors file"),
         (lambda folder: shutil.rmtree(folder / "unet"), "is no diffusers model"),
         (lambda folder: shutil.rmtree(folder / "tokenizer"), "names no base_model to take it from"),

@@ -46,6 +46,19 @@ def test_progress_that_came_too_fast_is_told_in_the_next_quiet_moment():
     assert heard == [0, 1, 2]
 
 
+def test_progress_is_not_told_after_the_result_it_led_to():
+    """In a comparison it hid a picture for good, where the next model was not quick to begin."""
+
+    def one_then_another():
+        yield Progress(1, 1, "on the way", None)
+        yield "first"
+        time.sleep(PULSE)
+        yield None
+
+    heard = list(run(one_then_another()))
+    assert heard[heard.index("first") :] == ["first", None]
+
+
 @pytest.mark.parametrize(
     ("error", "message"),
     [
@@ -100,3 +113,11 @@ def test_a_new_run_ends_the_one_before_and_stop_ends_the_one_at_hand():
     third = latest.begin()
     assert not third()
     assert not latest.stopped
+
+
+def test_a_wish_that_comes_late_ends_no_later_one():
+    latest = LatestRun()
+    second, first = latest.begin(2), latest.begin(1)
+    assert (first(), second()) == (True, False)
+    third = latest.begin(3)
+    assert (second(), third()) == (True, False)

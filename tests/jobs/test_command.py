@@ -12,7 +12,7 @@ from rf_app.jobs.processes import ROOT
 from tests.jobs.test_queue import add, database, running, until  # noqa: F401
 
 
-def jobs(home: Path, *words: object) -> tuple[int, str]:
+def jobs(home: Path | str, *words: object) -> tuple[int, str]:
     """`python -m rf_app.jobs WORDS`: exit code and what it said."""
     done = subprocess.run(
         [sys.executable, "-m", "rf_app.jobs", *map(str, words)],
@@ -76,3 +76,9 @@ def test_a_mistake_is_one_line_and_exit_code_2(tmp_path: Path, words: tuple, sai
     assert code == 2
     assert said in text
     assert "Traceback" not in text
+
+
+def test_a_user_without_a_home_hears_what_to_do() -> None:
+    code, said = jobs("~no-such-user/flow", "list")
+    assert code == 2
+    assert said.startswith("error: This user has no home folder")

@@ -227,8 +227,11 @@ def test_somebody_elses_sigterm_is_a_stop_not_the_end(database: Database) -> Non
     assert database.job(id).stage == 0
 
 
-def test_an_error_is_the_jobs_last_word_and_the_queue_goes_on(database: Database) -> None:
-    message = "The disk is full: cannot write x (0 MiB free). Make room and run it again."
+def test_an_error_is_the_jobs_last_word_and_the_queue_goes_on(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")  # of whoever started the page
+    message = "The disk is full: cannot write größer-湖 (0 MiB free). Make room and run it again."
     failing, next_one = add(database, ("--fail", message)), add(database)
     queue.look(database)
     until(lambda: database.job(next_one).state == "done")

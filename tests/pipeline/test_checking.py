@@ -23,6 +23,13 @@ def test_what_is_given_stays():
     assert check(found, CARD) == found
 
 
+def test_a_text_is_what_is_seen_of_it():
+    found = check(
+        PictureSettings("\ufeff a sno\u200bwy lake", "tiny-2rf", negative_prompt="\u202anight\u202c"), CARD
+    )
+    assert (found.prompt, found.negative_prompt) == ("a snowy lake", "night")
+
+
 def test_whole_numbers_from_a_page_s_number_field():
     found = check(PictureSettings("a", "tiny-2rf", steps=3.0, seed=7.0), CARD)
     assert (found.steps, found.seed) == (3, 7)
@@ -33,7 +40,7 @@ def test_whole_numbers_from_a_page_s_number_field():
     ("change", "message"),
     [
         ({"prompt": ""}, "prompt is empty"),
-        ({"prompt": " \n\t"}, "prompt is empty"),
+        ({"prompt": " \n\t\u200b"}, "prompt is empty"),
         ({"prompt": "x" * 10_000}, "prompt has 10,000 characters; at most 2,000"),
         ({"negative_prompt": "x" * 2001}, "negative prompt has 2,001 characters"),
         ({"prompt": None}, "must be text, not None"),

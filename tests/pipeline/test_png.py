@@ -61,6 +61,15 @@ def test_a_picture_without_settings(tmp_path):
         assert read(path) is None
 
 
+def test_settings_are_found_wherever_a_tool_has_moved_them(tmp_path):
+    path = tmp_path / "a.png"
+    bare, text = png(), chunk(b"iTXt", b"instaflow\0\0\0\0\0" + json.dumps(SETTINGS).encode())
+    others = chunk(b"iTXt", b"workflow\0\1\0\0\0" + zlib.compress(b"y" * 2_000_000))
+    for data in (bare[:33] + others + text + bare[33:], bare[:-12] + others + text + bare[-12:]):
+        path.write_bytes(data)
+        assert read(path).as_json() == SETTINGS
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [

@@ -106,7 +106,7 @@ def test_prompt_guidance_and_negative_prompt_matter(worker):
 
 
 def test_any_unicode_prompt(worker):
-    for prompt in ("山と湖", "озеро", "🌄", "\0\x07", "x" * 2000, "<b>'\";--"):
+    for prompt in ("山と湖", "озеро", "🌄", "a\0\x07", "x" * 2000, "<b>'\";--"):
         assert ask(worker, prompt=prompt).image
 
 

@@ -101,10 +101,11 @@ def test_it_acts_between_start_and_end(worker):
     parts = [part(0, 1), part(0, 0.5), part(0.5, 1), part(0.25, 0.5), plain]
     for i, one in enumerate(parts):
         assert not any(np.array_equal(one, other) for other in parts[i + 1 :])
-    assert np.array_equal(part(0.3, 0.45), plain)  # holds no whole step
-    # A model of one step: on from start to end, off otherwise.
-    assert not np.array_equal(part(0, 1, "tiny-instaflow"), draw(worker))
-    assert np.array_equal(part(0, 0.9, "tiny-instaflow"), draw(worker))
+    # Where no whole step lies between the two, the one in their middle acts.
+    assert np.array_equal(part(0.3, 0.45), part(0.25, 0.5))
+    assert np.array_equal(part(0.9, 1), part(0.75, 1))
+    for span in ((0, 0.95), (0.05, 1), (0.7, 0.8)):
+        assert np.array_equal(part(*span, "tiny-instaflow"), part(0, 1, "tiny-instaflow"))
 
 
 def test_it_sees_what_the_unet_sees(tiny_registry):

@@ -58,6 +58,16 @@ def test_transparent_is_white():
     assert read_picture(saved(palette, transparency=0)).getpixel((0, 0)) == (255, 255, 255)
 
 
+@pytest.mark.parametrize(("ink", "ground"), [("black", 255), ("#c04040", 255), ("white", 0), ("#f0f0e8", 0)])
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_ink_stands_out_from_what_was_transparent(ink, ground, mode):
+    drawing = Image.new("RGBA", (8, 8), (0, 0, 0, 0))
+    drawing.paste(ink, (2, 2, 6, 6))
+    grey = np.asarray(read_picture(saved(drawing.convert(mode))).convert("L")).astype(int)
+    assert grey[0, 0] == ground
+    assert abs(grey[3, 3] - ground) > 100
+
+
 def test_sixteen_bits_are_scaled():
     ramp = Image.fromarray(np.array([[0, 257, 32896, 65535]], np.uint16))
     assert np.asarray(read_picture(saved(ramp)))[0, :, 0].tolist() == [0, 1, 128, 255]

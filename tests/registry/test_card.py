@@ -138,11 +138,12 @@ def test_names_that_an_id_cannot_hold_have_ids_of_their_own(title: str) -> None:
         lambda text: text.split("\n---\n")[0] + "\n---",
         lambda text: text.replace("---\n", "--- \n"),
         lambda text: "\ufeff" + text,
+        lambda text: "\n\n" + text,
         lambda text: text.replace("\n", "\r\n"),
         lambda text: text.replace("license: apache-2.0", 'license: "apache-2.0"'),
         lambda text: text.replace("license: apache-2.0", "license:\n- apache-2.0"),
     ],
-    ids=["no body", "space after ---", "byte order mark", "CRLF", "quoted", "list"],
+    ids=["no body", "space after ---", "byte order mark", "blank lines", "CRLF", "quoted", "list"],
 )
 def test_other_tools_forms_of_the_same_card(folder, change):
     path = folder / "README.md"

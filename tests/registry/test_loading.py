@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from rf_app.errors import UserError
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
-from tests.tiny import load
+from tests.tiny import in_shards, load
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
@@ -67,6 +67,7 @@ def of_another_shape(path):
 # How a folder is broken, and what the message says. {model} paths are below tiny-sd, a complete model.
 FAULTS = {
     "no weights": (lambda f: (f / "unet" / WEIGHTS).unlink(), f"unet/{WEIGHTS}: this file is missing"),
+    "weights in shards": (lambda f: in_shards(f / "unet" / WEIGHTS), "unet: its weights are in shards"),
     "no config": (lambda f: (f / "vae" / "config.json").unlink(), r"vae/config\.json: this file is missing"),
     "no tokenizer": (
         lambda f: (f / "tokenizer" / "tokenizer.json").unlink(),

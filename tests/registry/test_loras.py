@@ -62,7 +62,20 @@ def test_earlier_folders_win_and_broken_ones_are_named(loras):
     (loras.folders[1] / "empty").mkdir()
     assert loras.cards() == [CARD]
     assert loras.file("woodcut").parent.parent == loras.folders[0]
-    assert "this file is missing" in loras.problems()["empty"]
+    assert loras.problems()["empty"].endswith("this file is missing.")
+
+
+def test_weights_under_another_name_or_without_a_folder_are_told_what_to_become(loras, weights):
+    own = loras.folders[1]
+    put(own / "other")
+    (own / "other" / WEIGHTS).rename(own / "other" / "other.safetensors")
+    (own / "style.safetensors").write_bytes(b"weights")
+    assert loras.cards() == []
+    assert loras.problems() == {
+        "other": f"{own / 'other' / WEIGHTS}: this file is missing; rename other.safetensors.",
+        "style.safetensors": f"{own / 'style.safetensors'}: a file by itself is not read; "
+        f"expected a folder with the file in it as {WEIGHTS}.",
+    }
 
 
 def test_an_unknown_id_is_answered_with_those_at_hand(loras):

@@ -44,12 +44,47 @@ def test_texts_stand_beside_pictures(tmp_path: Path) -> None:
     ]
 
 
+def test_what_is_left_out_is_said(tmp_path: Path) -> None:
+    draw(tmp_path / "a.png")
+    (tmp_path / "a.txt").write_text("x")
+    assert ImageFolder(tmp_path, 32).in_words() == "1 of 1 pictures"
+    draw(tmp_path / "b.gif")
+    draw(tmp_path / "c.png")
+    (tmp_path / "b.txt").write_text("x")
+    said = ImageFolder(tmp_path, 32).in_words()
+    assert said.startswith("1 of 3 pictures; left out")
+    assert said.endswith(": b.gif, c.png")
+    listed(tmp_path, {"file_name": "c.png", "text": "x"})
+    assert ImageFolder(tmp_path, 32).in_words().endswith(": a.png, b.gif")
+
+
+def test_a_byte_order_mark_is_no_part_of_a_caption(tmp_path: Path) -> None:
+    draw(tmp_path / "a.png")
+    (tmp_path / "a.txt").write_text("a tent", encoding="utf-8-sig")
+    assert ImageFolder(tmp_path, 32).captions == ["a tent"]
+    line = json.dumps({"file_name": "a.png", "text": "a lake"})
+    (tmp_path / "metadata.jsonl").write_text(line, encoding="utf-8-sig")
+    assert ImageFolder(tmp_path, 32).captions == ["a lake"]
+
+
 def test_the_middle_square_is_taken(tmp_path: Path) -> None:
     wide = np.zeros((50, 100, 3), np.uint8)
     wide[:, 25:75] = 255
     Image.fromarray(wide).save(tmp_path / "wide.png")
     (tmp_path / "wide.txt").write_text("x")
     assert (ImageFolder(tmp_path, 50).pixels([0]) == 255).all()
+
+
+def test_transparent_is_white_and_16_bits_are_scaled(tmp_path: Path) -> None:
+    Image.new("RGBA", (32, 32), (0, 0, 0, 0)).save(tmp_path / "clear.png")
+    palette = Image.new("P", (32, 32))
+    palette.putpalette([0, 0, 0, 255, 0, 0])
+    palette.save(tmp_path / "clear-palette.png", transparency=0)
+    Image.fromarray(np.full((32, 32), 128 * 257, np.uint16)).save(tmp_path / "deep.png")
+    for path in list(tmp_path.iterdir()):
+        path.with_suffix(".txt").write_text("x")
+    corners = ImageFolder(tmp_path, 32).pixels([0, 1, 2])[:, 0, 0]
+    assert corners.tolist() == [[255] * 3, [255] * 3, [128] * 3]
 
 
 def test_a_digest_tells_folders_apart(tmp_path: Path) -> None:

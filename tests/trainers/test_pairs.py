@@ -52,6 +52,11 @@ def test_sampling_is_the_stock_pipelines(at_home: Path) -> None:
     assert torch.allclose(ours, stock, rtol=1e-4, atol=1e-3)
 
 
+def test_a_text_is_what_is_seen_of_it(at_home: Path) -> None:
+    model = load_frozen(Registry.default(), "tiny-sd")
+    assert torch.equal(encode(model, ["\ufeffa te\u200bnt"]), encode(model, ["a tent"]))
+
+
 def test_batching_does_not_change_a_pair(
     at_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ import io
 import json
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 from gradio_client import Client
@@ -13,6 +14,7 @@ from PIL import Image, ImageDraw
 
 from rf_app.pipeline.png import read_png_settings
 from rf_app.plugins.picture import decode_map, digest
+from tests.full_disk import full_disk
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +34,15 @@ def test_a_prompt_is_enough(client):
     )
     assert set(found["seconds"]) == {"text", "unet", "decode", "total"}
     assert read_png_settings(Path(files[0]))["prompt"] == "a lake"
+
+
+def test_a_full_disk_is_named(client, url):
+    """Where Gradio keeps its files: an answer's, and what is uploaded, which the page shows as it is."""
+    with full_disk(2**12), pytest.raises(AppError, match="The disk is full: cannot write"):
+        client.predict("a lake", api_name="/generate")
+    with full_disk(2**19):
+        answer = httpx.post(f"{url}gradio_api/upload", files={"files": bytes(2**20)})
+    assert (answer.status_code, answer.text[:30]) == (507, "The disk is full: cannot write")
 
 
 def test_everything_can_be_said(client):

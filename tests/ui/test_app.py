@@ -1,9 +1,11 @@
 """The command that opens the page."""
 
 import json
+import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 
@@ -32,6 +34,49 @@ def test_a_bad_option_is_named(arguments, message, monkeypatch):
     done = subprocess.run([sys.executable, APP, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_in_use_is_named_before_anything_is_loaded():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = subprocess.run(
+            [sys.executable, APP, "--port", str(port)], capture_output=True, text=True, check=False
+        )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith(
+        f"Cannot listen on 127.0.0.1, port {port} (Address already in use): give another"
+    )
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 3])
+def test_ctrl_c_while_it_starts_says_that_it_stopped(seconds, tiny_models):
+    command = [sys.executable, "-u", APP, "--models", tiny_models]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        ),  # ignored where a script runs us with &
+    ) as process:
+        process.stdout.readline()  # it has begun
+        time.sleep(seconds)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate()
+    assert process.returncode == 130
+    assert (said[0].splitlines()[-1], said[1]) == ("Stopped.", "")
+
+
+def test_a_terminal_that_knows_few_letters_stops_nothing(monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    monkeypatch.setenv("INSTAFLOW_HOME", "~no-such-user/flow")
+    done = subprocess.run([sys.executable, APP], capture_output=True, text=True, check=False)
+    assert done.stdout == "InstaFlow Studio is starting\\u2026\n"
+    assert "This user has no home folder" in done.stderr
     assert "Traceback" not in done.stderr
 
 

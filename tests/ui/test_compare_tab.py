@@ -92,6 +92,25 @@ def test_a_new_wish_ends_the_one_under_way_and_enter_draws_another_seed(page, ho
     expect(page.locator(DONE).first).not_to_have_attribute("data-seed", seeds.pop())
 
 
+def test_a_wish_held_up_on_its_way_does_not_end_the_next(page):
+    open_compare(page)
+    held = []
+    page.route(
+        "**/queue/join*",
+        lambda route: held.append(route) if "a lake" in route.request.post_data else route.continue_(),
+    )
+    page.fill(PROMPT, "a lake")
+    page.press(PROMPT, "Enter")
+    page.fill(PROMPT, "a red tent")
+    page.press(PROMPT, "Enter")
+    for i in range(2):
+        expect(page.locator(DONE).nth(i)).to_have_attribute("alt", "a red tent")
+    held[0].continue_()
+    settled(page)
+    for i in range(2):
+        expect(page.locator(DONE).nth(i)).to_have_attribute("alt", "a red tent")
+
+
 def test_stop_says_so_and_the_next_wish_is_served(page, hold):
     open_compare(page)
     let_go = hold()
@@ -241,6 +260,7 @@ def test_axes_of_every_kind_and_a_cell_that_fails(page):
     expect(page.locator(".cells figure img")).to_have_count(4)
     expect(page.locator(".cells .failed")).to_have_count(4)
     expect(page.locator(".cells .failed").first).to_contain_text("steps is 500")
+    expect(page.locator("#grid-way")).to_have_text("4 of 8 pictures.")
     expect(page.locator(".cells h4")).to_have_text(["seed 5", "seed 6"])
     page.locator(".cells figure").nth(1).hover()
     page.locator(".cells").get_by_role("button", name="Open in Generate").first.click()

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 from playwright.sync_api import expect
 
 from rf_app.plugins.picture import encode_map, read_base64, read_picture
@@ -116,11 +116,11 @@ def test_strength_and_span_act_on_the_picture(page):
     full = changed(page, before)
     set_number(page, "control-1-strength", 0.3)
     weak = changed(page, full)
-    set_number(page, "control-1-end", 0.5)  # a model of one step: now it never acts
-    off = changed(page, weak)
+    set_number(page, "control-1-end", 0.5)  # a model of one step: it acts in that one all the same
+    half = changed(page, weak)
     page.uncheck(ON)
-    plain = changed(page, off)
-    assert np.array_equal(decoded(off), decoded(plain))
+    plain = changed(page, half)
+    assert np.array_equal(decoded(half), decoded(weak))
     assert not np.array_equal(decoded(weak), decoded(plain))
     assert not np.array_equal(decoded(weak), decoded(full))
     page.check(ON)
@@ -165,6 +165,18 @@ def test_an_uploaded_picture_is_turned_and_cut_square_and_a_bad_one_named(page, 
     page.set_input_files("#control-1-sketch input[type=file]", tmp_path / "bad.png")
     expect(page.locator("#control-1-sketch .problem")).to_contain_text("no picture")
     expect(page.locator(MAP)).to_be_visible()
+
+
+@pytest.mark.parametrize("ink", ["black", "white"])
+def test_ink_on_a_transparent_ground_is_followed(page, tmp_path, ink):
+    open_panel(page)
+    drawing = Image.new("RGBA", (300, 300), (0, 0, 0, 0))
+    ImageDraw.Draw(drawing).line([(0, 150), (300, 150)], fill=ink, width=8)
+    drawing.save(tmp_path / "drawing.png")
+    page.set_input_files("#control-1-sketch input[type=file]", tmp_path / "drawing.png")
+    settled(page)
+    found = pixels(page.locator(MAP))[..., 0] > 0
+    assert np.abs(np.flatnonzero(found.mean(1) > 0.9) - 48).max() <= 1
 
 
 def test_a_saved_picture_brings_its_controls_back(page):

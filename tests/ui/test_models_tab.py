@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from rf_app.actions.collection import thing, things
 from rf_app.registry.card import write_card
 from rf_app.registry.loras import LoraCard, Loras
+from tests.browser import arrived
 from tests.plugins.lora_files import random_lora, write
 from tests.settled import settled, until
 from tests.single_file import save_single_file
@@ -29,6 +30,23 @@ def opened(page, title):
     cards(page).get_by_role("button", name=title, exact=True).click()
     settled(page)
     expect(page.locator("#model-full h3")).to_have_text(title)
+
+
+def test_files_without_a_folder_are_named_where_they_are_looked_for(own_page, tiny_registry):
+    home = tiny_registry.folders[-1].parent
+    (home / "loras").mkdir()
+    for kind, locator in (("loras", "#lora-problems"), ("models", "#models-problems")):
+        expect(own_page.locator(locator)).not_to_be_attached()
+        (home / kind / "My <b>.safetensors").write_bytes(b"weights")
+    own_page.reload()
+    arrived(own_page)
+    expect(own_page.locator("#lora-problems li")).to_have_text(
+        f"My <b>.safetensors: a file by itself is not read; expected a folder with {Loras.CONTENT}."
+    )
+    own_page.click("#models-tab-button")
+    said = own_page.locator("#models-problems")
+    expect(said.locator("code")).to_have_text(["models/", "loras/"])
+    expect(said.locator("li")).to_have_count(2)
 
 
 def test_find_rename_and_delete(own_page, tiny_registry):

@@ -4,6 +4,8 @@ from functools import reduce
 from html.parser import HTMLParser
 from operator import add
 
+import pytest
+
 from rf_app.actions.generate import Generate, generate
 from rf_app.actions.run import results
 from rf_app.settings.picture import PictureSettings
@@ -54,6 +56,13 @@ def test_each_part_has_its_time_and_each_picture_its_place(app):
     times = reduce(add, (picture.drawn.timings for picture in pictures))
     for part in ("text", "unet", "decode", "total"):
         assert f'class="{part}" data-seconds="{getattr(times, part):.6f}"' in html
+
+
+@pytest.mark.parametrize("notation", ["(snowy:1.3)", "<lora:pocket-woodcut:0.8>"])
+def test_weights_and_tags_are_said_to_be_unread(app, notation):
+    said = "are not read here. LoRAs are chosen from their list."
+    assert said in stage(drawn(app, f"a lake {notation}"), None)
+    assert said not in stage(drawn(app, "a (lake: blue) <3"), None)
 
 
 def test_the_end_of_a_long_prompt_is_named_as_text(app):

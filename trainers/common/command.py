@@ -18,12 +18,13 @@ Config = TypeVar("Config")
 
 def run(command: Callable[[Config], None], config: type[Config]) -> None:
     """Parse `sys.argv` into `config` (help from its fields' docstrings) and run `command` on it."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has it: terminals may lack letters
     try:
         command(tyro.cli(config, description=sys.modules[command.__module__].__doc__))
-    except UserError as error:
-        _fail(error, 2)
     except (DiskFull, Diverged) as error:
         _fail(error, 1)
+    except UserError as error:
+        _fail(error, 2)
     except OSError as error:
         _fail(f"{error.filename or 'The machine'}: {error.strerror or error}", 1)
 

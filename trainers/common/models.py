@@ -17,6 +17,7 @@ from rf_app.registry.loading import load
 from rf_app.registry.models import Registry
 from rf_app.schedulers.noise_schedule import schedule_of
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
+from rf_app.settings.text import visible
 
 
 def registry_into(models: Path | None) -> Registry:
@@ -71,9 +72,9 @@ def noise_of(seeds: Sequence[int], shape: tuple[int, ...]) -> Tensor:
 
 @torch.no_grad()
 def encode(pipeline: StableDiffusionPipeline, prompts: Sequence[str]) -> Tensor:
-    """Text embeddings [B, L, D] of the prompts, as the stock pipeline makes them."""
+    """Text embeddings [B, L, D] of the prompts, as the stock pipeline makes them of what is visible."""
     tokens = pipeline.tokenizer(
-        list(prompts),
+        [visible(prompt) for prompt in prompts],
         padding="max_length",
         max_length=pipeline.tokenizer.model_max_length,
         truncation=True,

@@ -18,11 +18,14 @@ from torch import Tensor
 from tqdm import tqdm
 
 from rf_app.errors import UserError
+from rf_app.plugins.picture import as_rgb
 from rf_app.registry.disk import write_atomically
+from rf_app.settings.text import read_text
 from trainers.common.pixels import to_tensor
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 ENCODE_BATCH = 64
+NAMED = 10  # of the pictures that are left out
 
 
 class ImageFolder:
@@ -40,10 +43,25 @@ class ImageFolder:
             )
         self.paths = [path for path, _ in found]
         self.captions = [caption for _, caption in found]
+        taken = {path.resolve() for path in self.paths}
+        self.left_out = [
+            path.name
+            for path in sorted(folder.iterdir())
+            if path.is_file()
+            and path.suffix.lower() not in (".txt", ".jsonl")
+            and not path.name.startswith(".")
+            and path.resolve() not in taken
+        ]
 
     def __len__(self) -> int:
         """The number of pictures."""
         return len(self.paths)
+
+    def in_words(self) -> str:
+        """How many of the folder's pictures these are, and which ones are left out."""
+        names = ", ".join(self.left_out[:NAMED]) + (", …" if len(self.left_out) > NAMED else "")
+        why = f"; left out (without a caption, or not {', '.join(SUFFIXES)}): {names}" if names else ""
+        return f"{len(self)} of {len(self) + len(self.left_out)} pictures{why}"
 
     def pixels(self, indices: Sequence[int]) -> np.ndarray:
         """The pictures, cut to squares: uint8 [B, size, size, 3]. Raises UserError for an unreadable one."""
@@ -87,7 +105,7 @@ def latents_of(
 def _metadata(path: Path) -> list[tuple[Path, str]]:
     """The pictures that `metadata.jsonl` lists; they must lie in its folder."""
     found = []
-    for number, line in enumerate(_text(path).splitlines(), 1):
+    for number, line in enumerate(read_text(path).splitlines(), 1):
         if not line.strip():
             continue
         try:
@@ -111,22 +129,15 @@ def _texts(folder: Path) -> list[tuple[Path, str]]:
     files = sorted(folder.iterdir()) if folder.is_dir() else []
     pictures = [path for path in files if path.suffix.lower() in SUFFIXES]
     return [
-        (path, _text(path.with_suffix(".txt")).strip())
+        (path, read_text(path.with_suffix(".txt")).strip())
         for path in pictures
         if path.with_suffix(".txt").is_file()
     ]
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read as UTF-8 text ({error}).") from None
-
-
 def _square(path: Path, size: int) -> np.ndarray:
     try:
         with Image.open(path) as image:
-            return np.asarray(ImageOps.fit(ImageOps.exif_transpose(image).convert("RGB"), (size, size)))
+            return np.asarray(ImageOps.fit(as_rgb(image), (size, size)))
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise UserError(f"The picture {path} cannot be read ({error}).") from None

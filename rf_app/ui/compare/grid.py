@@ -26,11 +26,13 @@ from rf_app.actions.grid_plan import (
 from rf_app.actions.progress import Events
 from rf_app.actions.run import LatestRun
 from rf_app.pipeline.turns import PULSE
+from rf_app.registry.disk import DiskFull
 from rf_app.settings.picture import PictureSettings
 from rf_app.ui.api import LONG_WORK, session_of
 from rf_app.ui.compare.grid_view import empty_grid, filled_cell
 from rf_app.ui.compare.side_by_side import EXAMPLES
 from rf_app.ui.files import served
+from rf_app.ui.parts.complaint import complain
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.model_form import model_list
 from rf_app.ui.parts.progress_bar import note
@@ -121,7 +123,7 @@ def build(app: Application, page: Page) -> None:
     axes = (rows, columns, pages)
     page.lists.extend([model, *(each.models for each in axes)])
     cue = gr.Textbox("", visible="hidden", elem_id="grid-cue")
-    latest = gr.State(LatestRun())
+    latest, number = gr.State(LatestRun()), gr.Number(visible="hidden")
 
     def asked(values: Values, asked_by: gr.Request) -> Events[Plan | CellDone]:
         shared = PictureSettings(
@@ -154,15 +156,20 @@ def build(app: Application, page: Page) -> None:
             sent = time.monotonic()
             return {cells: html}
 
-        if (yield from stream(asked(values, asked_by), values[latest], line, show)) and plan:
-            stopped = values[latest].stopped
-            of = f"Stopped: {len(done)} of {len(plan.cells)}" if stopped else len(done)
-            yield {line: note(f"{of} pictures."), cells: html}
-            if any(each.attempt.picture for each in done):
-                sheet, archive = (
-                    gr.DownloadButton(value=served(each), visible=True) for each in files(plan, done)
-                )
-                yield {sheet_file: sheet, zip_file: archive}
+        events = asked(values, asked_by)
+        if (yield from stream(events, values[latest], line, show, number=values[number])) and plan:
+            drawn, of = sum(each.attempt.picture is not None for each in done), len(plan.cells)
+            stopped = "Stopped: " if values[latest].stopped else ""
+            counted = f"{drawn} of {of}" if stopped or drawn < of else of
+            yield {line: note(f"{stopped}{counted} pictures."), cells: html}
+            if drawn:
+                try:
+                    sheet, archive = (
+                        gr.DownloadButton(value=served(each), visible=True) for each in files(plan, done)
+                    )
+                    yield {sheet_file: sheet, zip_file: archive}
+                except DiskFull as error:
+                    complain(error)
 
     def set_up(figure: Grid) -> Values:
         """A figure into the fields, and off it goes."""
@@ -173,8 +180,9 @@ def build(app: Application, page: Page) -> None:
     fields = [field for each in axes for field in each.fields]
     cue.change(
         draw,
-        {latest, prompt, model, steps, guidance, seed, negative, *fields},
+        {latest, prompt, model, steps, guidance, seed, negative, *fields, number},
         [line, cells, sheet_file, zip_file],
+        js=browser("numbered"),
         trigger_mode="multiple",  # it ends the one before
         **LONG_WORK,
         **quiet,

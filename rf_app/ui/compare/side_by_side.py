@@ -1,7 +1,8 @@
 """Side by side: one prompt and one seed on two to four models, each with settings of its own.
 
 Every wish, from the button to an example, changes one hidden text, the cue; its change asks the server, where
-a new run ends the one under way.
+a new run ends the one under way. The last of its inputs is a number made in the browser: requests overtake
+each other, and the newest wish has the word.
 """
 
 import json
@@ -91,17 +92,18 @@ def build(app: Application, page: Page, sent: gr.Textbox, subtabs: gr.Tabs) -> N
         laid_over = gr.HTML("", elem_id="before-after")
     page.lists.extend(column.form.model for column in columns)
     cue = gr.Textbox("", visible="hidden", elem_id="compare-cue")
-    count, latest = gr.State(SHOWN), gr.State(LatestRun())
+    count, latest, number = gr.State(SHOWN), gr.State(LatestRun()), gr.Number(visible="hidden")
     pictures = [column.picture for column in columns]
     fields = {field for column in columns for field in column.form.fields}
 
     def draw(values: dict[gr.Component, Any], asked_by: gr.Request) -> Iterator[dict[gr.Component, Any]]:
-        own, ended = app.seen_by(session_of(asked_by)), values[latest].begin()
+        own, ended = app.seen_by(session_of(asked_by)), values[latest].begin(values[number])
         shown = columns[: values[count]]
         sides = tuple(Side(**column.form.read(values)) for column in shown)
         attempts = [Attempt(PictureSettings(values[prompt], side.model)) for side in sides]
         titles = {id: title for title, id in app.models()}
-        yield {headline: OPENING, laid_over: ""} | _blank(shown, "Waiting for its turn…")
+        blank = {headline: OPENING, laid_over: ""} | _blank(shown, "Waiting for its turn…")
+        yield gr.skip() if ended() else blank
         try:
             given = read_loras(values[loras]), read_controls(values[follows])
             for event in run(compare(own, Compare(values[prompt], sides, values[seed], *given)), ended):
@@ -171,8 +173,9 @@ def build(app: Application, page: Page, sent: gr.Textbox, subtabs: gr.Tabs) -> N
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     cue.change(
         draw,
-        {latest, prompt, seed, count, loras, follows, *fields},
+        {latest, prompt, seed, count, loras, follows, *fields, number},
         [headline, laid_over, *pictures],
+        js=browser("numbered"),
         trigger_mode="multiple",  # it ends the one before
         **LONG_WORK,
         **quiet,

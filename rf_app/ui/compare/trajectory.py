@@ -72,7 +72,7 @@ def build(app: Application, page: Page, tab: gr.Tab) -> None:
         shown = gr.HTML(OPENING, elem_id="trajectory-shown")
     page.lists.append(models)
     cue = gr.Textbox("", visible="hidden")
-    latest = gr.State(LatestRun())
+    latest, number = gr.State(LatestRun()), gr.Number(visible="hidden")
 
     def follow(values: dict[gr.Component, Any]) -> Iterator[Updates]:
         colours = {id: i for i, (_, id) in enumerate(app.models())}
@@ -83,12 +83,13 @@ def build(app: Application, page: Page, tab: gr.Tab) -> None:
             return {shown: strips_and_charts(found, colours)}
 
         wish = TrajectorySettings(values[prompt], tuple(values[models]), values[steps], values[seed])
-        yield from stream(trajectory(app, wish), values[latest], line, show)
+        yield from stream(trajectory(app, wish), values[latest], line, show, number=values[number])
 
     cue.change(
         follow,
-        {latest, prompt, models, steps, seed},
+        {latest, prompt, models, steps, seed, number},
         [line, shown],
+        js=browser("numbered"),
         trigger_mode="multiple",  # it ends the one before
         show_progress="hidden",
         api_visibility="private",

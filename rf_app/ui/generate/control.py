@@ -23,6 +23,7 @@ from rf_app.settings.picture import MAX_CONTROLS, MAX_STRENGTH, Control
 from rf_app.ui.generate.sketch import sketch
 from rf_app.ui.parts.complaint import complain
 from rf_app.ui.parts.image import data_url
+from rf_app.ui.parts.left_out import left_out
 
 PREPROCESSORS = [
     ("Edges (canny)", "canny"),
@@ -32,7 +33,6 @@ PREPROCESSORS = [
     ("None: it is a map", "none"),
 ]
 PNG_URL = "data:image/png;base64,"
-MAX_PROBLEM = 300  # characters
 EMPTY = '<div class="map blank">The map appears here</div>'
 NONE_HERE = (
     "<p>No ControlNet is here yet. Train one with <code>python -m trainers.controlnet</code>, or put the "
@@ -264,7 +264,7 @@ class ControlPanel:
         first = choices[0][1] if choices else None
         return {
             self.none_here: gr.HTML(visible=not choices),
-            self.problems: _problems(app),
+            self.problems: left_out(app.controlnets),
             **{net: gr.Dropdown(choices=choices, value=value or first) for net, value in chosen.items()},
         }
 
@@ -279,7 +279,7 @@ def build(app: Application, drawings: Path) -> ControlPanel:
                 gr.Button(each.title, icon=each.path, elem_classes="example", min_width=60) for each in shown
             )
         first = _unit(app, 1)
-        problems = _problems(app)
+        problems = left_out(app.controlnets, elem_id="control-problems")
         with gr.Accordion("A second one", open=False, elem_id="control-more"):
             others = [_unit(app, i) for i in range(2, MAX_CONTROLS + 1)]
     sent = gr.Textbox("", visible="hidden", elem_id="sent-control")
@@ -332,20 +332,6 @@ def _slider(label: str, most: float, value: float, step: float, id: str) -> gr.S
 
 def _choices(app: Application) -> list[tuple[str, str]]:
     return [(card.title, card.id) for card in app.controlnets.cards()]
-
-
-def _problems(app: Application) -> gr.HTML:
-    """Which folders are no ControlNets and why, without the way to them, which is nobody's business."""
-    items = ""
-    for why in app.controlnets.problems().values():
-        for root in app.controlnets.folders:
-            why = why.replace(f"{root}/", "")
-        items += f"<li>{escape(why[:MAX_PROBLEM])}</li>"
-    return gr.HTML(
-        f"<p>In <code>controlnets/</code>, but not in this list:</p><ul>{items}</ul>",
-        visible=bool(items),
-        elem_id="control-problems",
-    )
 
 
 def _view(text: str) -> str:

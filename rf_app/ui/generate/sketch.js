@@ -8,6 +8,7 @@ const SIDE = canvas.width;
 const WIDTH = { pen: SIDE / 85, eraser: SIDE / 16 };
 const EVERY = 120; // milliseconds between two looks at a stroke being drawn
 const MOST = 20; // strokes that can be undone
+const FAINT = 40; // of 255: what stands out less from its ground cannot be seen
 
 let before = []; // what was there before each change
 let empty = true;
@@ -34,13 +35,35 @@ const tell = () => {
   trigger("input");
 };
 
+// How far the darkest and the brightest of the pixels are apart, on a ground of that brightness.
+const contrast = (pixels, ground) => {
+  let [darkest, brightest] = [255, 0];
+  for (let i = 0; i < pixels.length; i += 4) {
+    const grey = 0.299 * pixels[i] + 0.587 * pixels[i + 1] + 0.114 * pixels[i + 2];
+    const seen = ground + (pixels[i + 3] / 255) * (grey - ground);
+    [darkest, brightest] = [Math.min(darkest, seen), Math.max(brightest, seen)];
+  }
+  return brightest - darkest;
+};
+
+// What is transparent becomes white; or black, where white ink would vanish. As plugins/picture.py does it.
+const lay = () => {
+  const pixels = pen.getImageData(0, 0, SIDE, SIDE).data;
+  const vanishes = contrast(pixels, 255) < FAINT && contrast(pixels, 0) >= FAINT;
+  pen.globalCompositeOperation = "destination-over";
+  pen.fillStyle = vanishes ? "black" : "white";
+  pen.fillRect(0, 0, SIDE, SIDE);
+  pen.globalCompositeOperation = "source-over";
+};
+
 // The middle of a picture fills the square; the browser turns it upright and knows every format that it shows.
 const fill = (picture) => {
   const side = Math.min(picture.width, picture.height);
-  blank();
+  pen.clearRect(0, 0, SIDE, SIDE);
   pen.imageSmoothingQuality = "high";
   const [left, top] = [(picture.width - side) / 2, (picture.height - side) / 2];
   pen.drawImage(picture, left, top, side, side, 0, 0, SIDE, SIDE);
+  lay();
   empty = false;
 };
 

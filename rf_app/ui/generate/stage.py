@@ -14,6 +14,7 @@ from rf_app.actions.hints import Hint
 from rf_app.actions.picture import Picture
 from rf_app.actions.words import duration
 from rf_app.pipeline.worker import Timings
+from rf_app.registry.vocabulary import NOTATION
 from rf_app.ui.parts.image import SAVE, data_url
 from rf_app.ui.parts.send import send_button
 
@@ -23,7 +24,8 @@ def stage(pictures: Sequence[Picture], hint: Hint | None, cue: str = "") -> str:
     many = len(pictures) > 1
     figures = "".join(_figure(picture, many) for picture in pictures)
     times = reduce(add, (picture.drawn.timings for picture in pictures))
-    notes = _unread(pictures[0].drawn.unread) + _hint(hint)
+    first = pictures[0].drawn
+    notes = _unread(first.unread) + _notation(first.settings.prompt) + _hint(hint)
     return _page(figures, len(pictures), _times(times), notes, cue)
 
 
@@ -80,6 +82,15 @@ def _unread(end: str) -> str:
     return (
         '<div class="hint" role="status"><p>The prompt is longer than this model reads. '
         f"It stopped before <b>{escape(shown)}</b></p></div>"
+    )
+
+
+def _notation(prompt: str) -> str:
+    if not NOTATION.search(prompt):
+        return ""
+    return (
+        '<div class="hint" role="status"><p>Weights as in (snow:1.3) and tags as &lt;lora:name:0.8&gt; are '
+        "not read here. LoRAs are chosen from their list.</p></div>"
     )
 
 

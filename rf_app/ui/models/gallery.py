@@ -26,6 +26,8 @@ from rf_app.ui.files import GIVEN
 from rf_app.ui.models.view import full, in_bytes, shelf
 from rf_app.ui.parts.complaint import complain
 from rf_app.ui.parts.context import Page
+from rf_app.ui.parts.left_out import left_out
+from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.streaming import stream
 
 SHOWN = 24  # cards
@@ -35,6 +37,7 @@ Updates = dict[gr.Component, Any]
 
 def build(app: Application, page: Page, opened: gr.Textbox) -> None:
     """Lay the panel out and connect it; opened: the key of what is shown in full."""
+    stores = (app.registry, app.loras, app.controlnets)
     with gr.Column(elem_id="gallery"):
         with gr.Column(elem_id="shelf-side"):
             with gr.Row(elem_classes="wish"):
@@ -47,6 +50,7 @@ def build(app: Application, page: Page, opened: gr.Textbox) -> None:
                 )
                 kind = gr.Radio(KINDS, value="", label="Kind", elem_id="models-kind")
             cards = gr.HTML("", elem_id="models-shelf")
+            problems = left_out(*stores, elem_id="models-problems")
             more = gr.Button("Show more", size="sm", visible=False, elem_id="models-more")
         with gr.Column(elem_id="model-side"):
             about = gr.HTML("", elem_id="model-full")
@@ -67,7 +71,7 @@ def build(app: Application, page: Page, opened: gr.Textbox) -> None:
             with gr.Row(visible=bool(get_token()) and bool(app.permission), elem_id="model-push-row"):
                 repo = gr.Textbox("", label="On the Hub as", placeholder="OWNER/NAME", lines=1)
                 push = gr.Button("Push", size="sm", min_width=90, elem_id="model-push")
-    count, visited = gr.State(SHOWN), gr.State(False)
+    count, visited, number = gr.State(SHOWN), gr.State(False), gr.Number(visible="hidden")
     latest, own_latest = gr.State(LatestRun()), gr.State(LatestRun())  # of samples; of what was asked for
 
     def show(values: Updates) -> Iterator[Any]:
@@ -75,7 +79,7 @@ def build(app: Application, page: Page, opened: gr.Textbox) -> None:
         if not values[visited]:  # nobody waits for samples on a page whose gallery was never opened
             yield gr.skip()
             return
-        ended = values[latest].begin()
+        ended = values[latest].begin(values[number])
         hits = things(app, values[search], values[kind])
         shown = hits[: values[count]]
         try:
@@ -91,7 +95,7 @@ def build(app: Application, page: Page, opened: gr.Textbox) -> None:
             }
 
         try:
-            yield view()
+            yield gr.skip() if ended() else view()
             for drawn in run(_missing_samples(app, [chosen, *shown]), ended):
                 yield view() if isinstance(drawn, Path) else gr.skip()
         except (Cancelled, FileNotFoundError):
@@ -168,10 +172,10 @@ def build(app: Application, page: Page, opened: gr.Textbox) -> None:
 
     private = {"show_progress": "hidden", "api_visibility": "private"}
     newest = {"trigger_mode": "multiple"}  # a new wish ends the drawing of samples for the one before
-    wish, view = {latest, search, kind, count, opened, visited}, [cards, more, about]
-    again = {"fn": show, "inputs": wish, "outputs": view, **LONG_WORK, **private}
+    wish, view = {latest, search, kind, count, opened, visited, number}, [cards, more, about]
+    again = {"fn": show, "inputs": wish, "outputs": view, "js": browser("numbered"), **LONG_WORK, **private}
     gr.on([search.change, kind.change, count.change, page.seen.change], **again, **newest)
-    page.tab.select(lambda: True, outputs=visited, **private)
+    page.tab.select(lambda: (True, left_out(*stores)), outputs=[visited, problems], **private)
     own = [title, rename_button, delete_button, sure, file, line]
     gr.on([opened.change, visited.change], open_, opened, own, **newest, **private).then(**again, **newest)
     gr.on([search.change, kind.change], lambda: SHOWN, outputs=count, **private)

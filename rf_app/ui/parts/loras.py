@@ -13,10 +13,10 @@ import gradio as gr
 from rf_app.actions import loras
 from rf_app.actions.application import Application
 from rf_app.errors import UserError
-from rf_app.registry.disk import DiskFull
 from rf_app.settings.picture import MAX_LORAS, Lora
 from rf_app.ui.api import session_of
 from rf_app.ui.parts.complaint import complain
+from rf_app.ui.parts.left_out import left_out
 
 SCRIPT = Path(__file__).with_name("loras.js")
 
@@ -55,6 +55,7 @@ def lora_panel(
                 min_width=110,
                 elem_id="lora-upload",
             )
+        problems = left_out(app.loras, elem_id="lora-problems")
         rows = lora_rows(keeps=True)
 
     def choices(asked_by: gr.Request) -> gr.Dropdown:
@@ -75,7 +76,7 @@ def lora_panel(
             try:
                 found = loras.upload(own, path, path.name, model)
                 shown = _added(shown, loras.rows(own, [Lora(found.id)]))
-            except (UserError, DiskFull) as error:
+            except UserError as error:
                 complain(UserError(f"{path.name}: {error}"))
         return {rows: shown, pick: choices(asked_by)}
 
@@ -83,7 +84,7 @@ def lora_panel(
         try:
             card = loras.keep(app.seen_by(session_of(asked_by)), str(event.id))
             saved = show_loras(app, [Lora(card.id)], asked_by)[0]
-        except (UserError, DiskFull) as error:
+        except UserError as error:
             complain(error)
             return gr.skip()
         gr.Info(f"{escape(card.title)} is in the list of LoRAs now, as {card.id}.")
@@ -106,6 +107,7 @@ def lora_panel(
     rows.removed(removed, None, pick, **quiet)
     page.load(choices, None, pick, **quiet)
     page.unload(left)
+    gr.on([page.load, pick.focus], lambda: left_out(app.loras), None, problems, **quiet)
     pick.focus(choices, None, pick, **quiet)  # a training may have made one since
     return rows
 

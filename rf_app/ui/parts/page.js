@@ -11,6 +11,7 @@
     box.value = text;
     box.dispatchEvent(new Event("input", { bubbles: true }));
   };
+  let wishes = 0;
   window.studio = {
     ...window.studio,
     put,
@@ -21,5 +22,7 @@
     once: (before) => before || cue(), // only where nothing was asked for yet
     go: (seed, locked, prompt) => [locked ? seed : randomSeed(), cue(prompt)],
     fill: (...values) => [...values, cue()],
+    // The last input becomes the number of the wish, by which the server knows a later one.
+    numbered: (...values) => [...values.slice(0, -1), ++wishes],
   };
 }

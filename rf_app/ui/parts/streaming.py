@@ -20,14 +20,15 @@ def stream(
     line: gr.HTML,
     show: Callable[[Any], Updates],
     done: Callable[[], str] = lambda: "",
+    number: int | None = None,
 ) -> Generator[Updates, None, bool]:
     """What a run changes on the page; for an event's generator. Returns whether no other run has taken over.
 
     It ends with the visitor's next run, with Stop and with the page. line: tells the progress. show: what a
-    result changes. done: what the line says in the end.
+    result changes. done: what the line says in the end. number: of the wish, for `latest`.
     """
-    ended = latest.begin()
-    yield {line: progress_bar(None)}
+    ended = latest.begin(number)
+    yield gr.skip() if ended() else {line: progress_bar(None)}
     try:
         for event in run(events, ended):
             if isinstance(event, Progress):

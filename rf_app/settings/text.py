@@ -1,0 +1,36 @@
+"""Texts as people hand them in."""
+
+import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from pathlib import Path
+
+from rf_app.errors import UserError
+
+INVISIBLE = re.compile(
+    "[\x00-\x08\x0e-\x1b\x7f\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]"
+)
+"""Control characters, marks of direction, spaces and hyphens of no width. Joiners are none of them: without
+them letters of some scripts, and emoji, look otherwise."""
+
+
+def visible(text: str) -> str:
+    """A text as a person sees it: what came along with a pasted one is noise of several tokens to a model."""
+    return INVISIBLE.sub("", text)
+
+
+def read_text(path: Path, name: str = "") -> str:
+    """The text in a file of any editor: UTF-8, or UTF-16 where its first bytes, a mark, say so; without it.
+
+    name: what messages call the file (default: its path). Raises UserError for one that holds anything else
+    or cannot be read.
+    """
+    try:
+        content = path.read_bytes()
+        marked = content.startswith((BOM_UTF16_LE, BOM_UTF16_BE))
+        text = content.decode("utf-16" if marked else "utf-8-sig")
+        if "\0" in text:
+            raise UnicodeError("it holds NUL characters")
+        return text
+    except (OSError, UnicodeError) as error:
+        said = getattr(error, "strerror", None) or error
+        raise UserError(f"{name or path} cannot be read as UTF-8 text ({said}).") from None
