@@ -16,7 +16,8 @@ from trainers import evaluate
 from trainers.common.pixels import to_tensor
 from trainers.pocket.first_edition.attributes import ATTRIBUTES
 from trainers.pocket.first_edition.world import describe, picture
-from trainers.pocket.judge import accuracies, reconstructions
+from trainers.pocket.judge import accuracies
+from trainers.pocket.reconstruction import reconstructed
 from trainers.pocket.world import HELD_OUT
 
 ASSETS = BUNDLED.parent
@@ -62,7 +63,7 @@ def test_the_judge_knows_fresh_drawings(drawings: np.ndarray, truth: dict[str, t
 
 def test_the_judge_knows_reconstructions(drawings: np.ndarray, truth: dict[str, torch.Tensor]) -> None:
     vae = AutoencoderKL.from_pretrained(BUNDLED / "pocket-sd" / "vae").eval()
-    found = accuracies(Judge.load(JUDGE), reconstructions(vae, drawings), truth)
+    found = accuracies(Judge.load(JUDGE), reconstructed(vae, drawings), truth)
     assert min(found.values()) >= 0.96, found
 
 

@@ -1,6 +1,5 @@
 """What reflow and distillation share: a student that starts as its teacher's U-Net and learns from pairs."""
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,12 +22,12 @@ from trainers.common.models import (
     registry_into,
     taken_up,
 )
+from trainers.common.pixels import psnr
 from trainers.common.precision import accelerator_in
 from trainers.common.sheets import write_sheet
 from trainers.data.store import Batch, Order, Pairs
 
 SHOWN = 8
-PEAK = 2.0  # pictures lie in -1..1
 
 
 class Student:
@@ -78,8 +77,7 @@ class Student:
             drawn = (euler(velocity, self.shown.x0, uniform_taus(n)).x for n in steps)
             images = [decode(self.pipeline, x).clamp(-1, 1) for x in (self.shown.x1, *drawn)]
             write_sheet(run / "samples" / f"step-{step:06d}.png", images)
-            error = (images[1] - images[0]).square().mean().item()
-            return {"psnr": 10 * math.log10(PEAK**2 / max(error, 1e-10))}
+            return {"psnr": psnr(images[1], images[0]).mean().item()}
 
         return samples
 

@@ -25,18 +25,18 @@ from rf_app.metrics.perceptual import BUNDLED, Perceptual
 from rf_app.metrics.sharpness import laplacian_energy
 from rf_app.settings.training import SteppedTraining
 from trainers.common import LoopConfig, command, train
-from trainers.common.pixels import to_tensor
+from trainers.common.pixels import psnr, to_tensor
 from trainers.common.precision import accelerator_in
 from trainers.common.runs import default_run
 from trainers.common.sheets import write_sheet
 from trainers.pocket.pictures import FAMILY_SIZE, pictures
+from trainers.pocket.reconstruction import reconstructed
 from trainers.pocket.world import HELD_OUT
 
 LATENT_CHANNELS = 8
 LOG_VARIANCE = -6.0  # of the posterior, at first
 CROP = 96
 SHOWN, MEASURED = 32, 256  # held-out drawings, while it learns and at the end
-PEAK = 2.0  # pictures lie in -1..1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,13 +138,11 @@ def pixel_loss(result: Tensor, target: Tensor) -> Tensor:
     return error.abs().mean() + 2 * error.square().mean() + across.abs().mean() + down.abs().mean()
 
 
-def figures_of(result: Tensor, target: Tensor) -> dict[str, float]:
-    """How near reconstructions are to drawings: PSNR in dB, and Laplacian energy (drawings: 1)."""
-    decibels = 10 * (PEAK**2 / (result - target).square().mean((1, 2, 3))).log10()
-    return {
-        "psnr": decibels.mean().item(),
-        "sharpness": (laplacian_energy(result).mean() / laplacian_energy(target).mean()).item(),
-    }
+def figures_of(result: np.ndarray, target: np.ndarray) -> dict[str, float]:
+    """How near uint8 images [N, H, W, 3] are to drawings: PSNR in dB, and Laplacian energy (drawings: 1)."""
+    made, drawn = to_tensor(result), to_tensor(target)
+    sharpness = laplacian_energy(made).mean() / laplacian_energy(drawn).mean()
+    return {"psnr": psnr(made, drawn).mean().item(), "sharpness": sharpness.item()}
 
 
 def main(config: AutoencoderConfig) -> None:
@@ -182,11 +180,10 @@ def main(config: AutoencoderConfig) -> None:
     held_out = pictures(SHOWN, HELD_OUT, size=FAMILY_SIZE)
 
     def samples(model: nn.Module, step: int) -> dict[str, float]:
-        target = to_tensor(held_out, accelerator.device)
-        result = reconstructed(model.vae, target)
-        rows = [half for pair in zip(target.split(8), result.split(8), strict=True) for half in pair]
+        result = reconstructed(model.vae, held_out)
+        rows = [to_tensor(each[i : i + 8]) for i in range(0, SHOWN, 8) for each in (held_out, result)]
         write_sheet(config.run / "samples" / f"step-{step:06d}.png", rows)
-        return figures_of(result, target)
+        return figures_of(result, held_out)
 
     loop = LoopConfig.of(config, config.run, sample_every=max(100, config.steps // 12))
     vae = train(loop, model, loss, samples).vae
@@ -196,17 +193,10 @@ def main(config: AutoencoderConfig) -> None:
         print(measured(vae))
 
 
-@torch.no_grad()
-def reconstructed(vae: AutoencoderKL, images: Tensor) -> Tensor:
-    """Images [B, 3, H, W] encoded and decoded, in -1..1."""
-    parts = [vae.decode(vae.encode(part).latent_dist.mean).sample for part in images.split(16)]
-    return torch.cat(parts).float().clamp(-1, 1)
-
-
 def measured(vae: AutoencoderKL) -> str:
     """The figures of an autoencoder on held-out drawings, in words."""
-    target = to_tensor(pictures(MEASURED, HELD_OUT, size=FAMILY_SIZE))
-    found = figures_of(reconstructed(vae, target.to(vae.device)), target.to(vae.device))
+    drawn = pictures(MEASURED, HELD_OUT, size=FAMILY_SIZE)
+    found = figures_of(reconstructed(vae, drawn), drawn)
     return (
         f"{found['psnr']:.2f} dB, Laplacian energy {found['sharpness']:.3f} of the drawings', "
         f"on {MEASURED} held-out drawings"

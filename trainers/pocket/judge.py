@@ -26,10 +26,11 @@ from rf_app.metrics.judge import BUNDLED, Architecture, Judge
 from rf_app.registry.disk import write_atomically
 from rf_app.settings.training import SteppedTraining
 from trainers.common import LoopConfig, command, train
-from trainers.common.pixels import to_pixels, to_tensor
+from trainers.common.pixels import to_tensor
 from trainers.common.precision import accelerator_in
 from trainers.common.runs import default_run
 from trainers.pocket.pictures import FAMILY_SIZE, pictures
+from trainers.pocket.reconstruction import reconstructed
 from trainers.pocket.world import HELD_OUT, describe
 
 TEST_COUNT = 4_000
@@ -98,15 +99,6 @@ def accuracies(judge: Judge, images: np.ndarray, truth: dict[str, Tensor]) -> di
     return {name: count / len(images) for name, count in right.items()}
 
 
-@torch.no_grad()
-def reconstructions(vae: AutoencoderKL, images: np.ndarray) -> np.ndarray:
-    """Encode and decode ``images``, uint8 [N, H, W, 3] in and out."""
-    batches = np.array_split(images, -(-len(images) // 50))
-    return np.concatenate(
-        [to_pixels(vae.decode(vae.encode(to_tensor(batch)).latent_dist.mean).sample) for batch in batches]
-    )
-
-
 def main(config: JudgeConfig) -> None:
     """Train a judge unless one is only to be measured; then measure what ships on fresh drawings."""
     accelerator = accelerator_in(config.precision)
@@ -161,7 +153,7 @@ def accuracy(config: JudgeConfig) -> dict[str, dict[str, float]]:
     report = {"drawings": accuracies(judge, test, truth)}
     if config.autoencoder.exists():
         vae = AutoencoderKL.from_pretrained(config.autoencoder).eval()
-        report["reconstructions"] = accuracies(judge, reconstructions(vae, test), truth)
+        report["reconstructions"] = accuracies(judge, reconstructed(vae, test), truth)
     return report
 
 

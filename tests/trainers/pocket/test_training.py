@@ -2,9 +2,11 @@
 
 import importlib
 import json
+import math
 from pathlib import Path
 from typing import get_type_hints
 
+import numpy as np
 import pytest
 import torch
 import tyro
@@ -156,9 +158,10 @@ def test_autoencoder_and_discriminator_leave_each_other_alone():
 
 
 def test_figures_of_reconstructions():
-    target = torch.rand(4, 3, 32, 32) * 2 - 1
-    assert autoencoder.figures_of(target + 0.2, target)["psnr"] == pytest.approx(20, abs=1e-3)
-    assert autoencoder.figures_of(target / 2, target)["sharpness"] == pytest.approx(0.5, abs=1e-4)
+    target = 2 * np.random.default_rng(0).integers(50, 100, (4, 32, 32, 3), np.uint8)
+    lighter, softer = target + np.uint8(51), target // 2
+    assert autoencoder.figures_of(lighter, target)["psnr"] == pytest.approx(20 * math.log10(5), abs=1e-3)
+    assert autoencoder.figures_of(softer, target)["sharpness"] == pytest.approx(0.5, abs=1e-4)
 
 
 def test_weights_runs_each_stage_once_and_stops_at_a_failure(tmp_path, monkeypatch):
