@@ -61,6 +61,12 @@ def load(
         text.config.hidden_size,
     )
     _same(pieces, "tokenizer", "length", len(modules["tokenizer"]), "text_encoder", text.config.vocab_size)
+    length, places = modules["tokenizer"].model_max_length, text.config.max_position_embeddings
+    if length > places:
+        raise UserError(
+            f"{pieces['tokenizer']}: model_max_length is {length}; expected up to {places}, the places that "
+            f"{pieces['text_encoder']} has."
+        )
     pipeline = StableDiffusionPipeline(
         **modules,
         scheduler=_load_scheduler(pieces["scheduler"], kind),
