@@ -9,12 +9,13 @@ LOCK := uv pip compile --quiet --universal --python-version 3.10 --upgrade --no-
 
 # An environment whose making was interrupted is made again.
 .DELETE_ON_ERROR:
-.PHONY: help run test test-slow check weights lock
+.PHONY: help run test test-slow fuzz check weights lock
 
 help:
 	@echo "make run        start the page on the bundled models (options: make run ARGS='--port 7861')"
 	@echo "make test       every test but the slow ones"
 	@echo "make test-slow  the slow tests"
+	@echo "make fuzz       what anybody could write, mutated (longer: make fuzz ROUNDS=20000 SEED=3)"
 	@echo "make check      formatting and lint"
 	@echo "make weights    train every bundled model again, from nothing (hours; resumable)"
 	@echo "make lock       choose the versions in requirements*.txt anew, from pyproject.toml (needs uv)"
@@ -30,6 +31,11 @@ test: $(VENV)/installed-tests
 test-slow: $(VENV)/installed-tests
 	$(PYTHON) -m tests.browser
 	$(PYTHON) -m pytest -m slow
+
+ROUNDS := 300
+SEED := 1
+fuzz: $(VENV)/installed-tests
+	$(PYTHON) -m pytest tests/fuzz --timeout 0 --rounds $(ROUNDS) --seed $(SEED)
 
 check: $(VENV)/installed-tests
 	$(PYTHON) -m ruff format --check .

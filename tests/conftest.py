@@ -23,6 +23,12 @@ from tests.tiny import build_tiny
 LONG = "test_bundled.py"  # minutes: no worker shall begin with it at the end
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How much tests/fuzz tries: `make fuzz`."""
+    parser.addoption("--seed", type=int, default=0, help="of what tests/fuzz tries")
+    parser.addoption("--rounds", type=int, default=40, help="how often tests/fuzz tries each kind")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The long file first; a file's tests stay together and in their order."""
     items.sort(key=lambda item: item.path.name != LONG)

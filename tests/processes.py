@@ -8,10 +8,12 @@ import multiprocessing
 import os
 import resource
 import signal
+import socket
 import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -82,7 +84,22 @@ class Started:
 
 def command(home: Path, module: str, *options: object, file_limit: int | None = None) -> Started:
     """`python -m trainers.MODULE OPTIONS`, with `home` as its $INSTAFLOW_HOME."""
-    return Started(_command, module, [str(each) for each in options], home=home, file_limit=file_limit)
+    return Started(run_command, module, [str(each) for each in options], home=home, file_limit=file_limit)
+
+
+def in_two(monkeypatch: pytest.MonkeyPatch, function: Callable, *arguments: object) -> list[Started]:
+    """A function in two processes of one training, on the CPU, as torchrun --nproc-per-node 2 starts them."""
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    both = []
+    for rank in range(2):
+        shared = {"WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "ACCELERATE_USE_CPU": 1}
+        with monkeypatch.context() as patch:
+            for name, value in {"RANK": rank, "LOCAL_RANK": rank, **shared}.items():
+                patch.setenv(name, str(value))
+            both.append(Started(function, *arguments))
+    return both
 
 
 def _begin(
@@ -102,7 +119,8 @@ def _begin(
     function(*arguments)
 
 
-def _command(module: str, options: list[str]) -> None:
+def run_command(module: str, options: list[str]) -> None:
+    """The command itself, in this process."""
     from trainers.common import command
 
     trainer = import_module(f"trainers.{module}")

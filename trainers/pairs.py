@@ -38,6 +38,7 @@ from trainers.common.models import (
     sample,
 )
 from trainers.common.precision import accelerator_in
+from trainers.common.runs import alone_in
 from trainers.common.sheets import write_sheet
 from trainers.common.stopping import Stopping
 from trainers.data.shards import PairSettings, inspect, shard_path, write_shard
@@ -144,15 +145,20 @@ def main(config: Pairs) -> None:
         seed=config.seed,
         shape=latent_shape(pipeline),
     )
+    with alone_in(config.output, accelerator):
+        _make_missing(config, Maker(accelerator, pipeline, settings, prompt, config.batch))
+
+
+def _make_missing(config: Pairs, maker: Maker) -> None:
+    accelerator, pipeline, settings = maker.accelerator, maker.pipeline, maker.settings
     missing = missing_shards(config, settings)
     if missing and accelerator.is_main_process:
         (config.output / "complete.json").unlink(missing_ok=True)
     accelerator.wait_for_everyone()
-    mine = missing[accelerator.process_index :: accelerator.num_processes]
-    maker = Maker(accelerator, pipeline, settings, prompt, config.batch)
     here = config.count - sum(map(len, missing))
     events = Events(config.output, here) if accelerator.is_main_process else None
-    bar = tqdm(total=sum(map(len, mine)), unit="pair", disable=not accelerator.is_main_process, mininterval=2)
+    mine = sum(map(len, missing[accelerator.process_index :: accelerator.num_processes]))
+    bar = tqdm(total=mine, unit="pair", disable=not accelerator.is_main_process, mininterval=2)
     began = time.perf_counter()
     with Stopping() as stopping, bar:
 
@@ -171,20 +177,21 @@ def main(config: Pairs) -> None:
                 )
             return stopping.requested
 
-        for rows in mine:
+        for turn in range(0, len(missing), accelerator.num_processes):
+            rows = next(iter(missing[turn + accelerator.process_index :]), range(0))  # none is left for some
             seeds = range(config.seed + rows.start, config.seed + rows.stop)
-            made = maker.make(seeds, tick)
-            if made is None:
-                print("\nstopped between two shards; the same command resumes", flush=True)
+            if rows and (made := maker.make(seeds, tick)):
+                prompts, noise, latents = made
+                path = shard_path(config.output, rows.start // config.shard)
+                write_shard(path, settings, prompts, list(seeds), noise.numpy(), latents.numpy())
+                if events:
+                    shown = latents[:SHOWN].to(pipeline.device, pipeline.vae.dtype)
+                    with torch.no_grad():
+                        sheet = decode(pipeline, shown)
+                    write_sheet(config.output / "samples" / f"pair-{rows.start:06d}.png", [sheet])
+            if stopping.anywhere(accelerator):
+                accelerator.print("\nstopped between two shards; the same command resumes", flush=True)
                 raise SystemExit(0)
-            prompts, noise, latents = made
-            path = shard_path(config.output, rows.start // config.shard)
-            write_shard(path, settings, prompts, list(seeds), noise.numpy(), latents.numpy())
-            if events:
-                shown = latents[:SHOWN].to(pipeline.device, pipeline.vae.dtype)
-                with torch.no_grad():
-                    sheet = decode(pipeline, shown)
-                write_sheet(config.output / "samples" / f"pair-{rows.start:06d}.png", [sheet])
     accelerator.wait_for_everyone()
     done = json.dumps({"pairs": config.count, "folder": str(config.output)})
     if accelerator.is_main_process:

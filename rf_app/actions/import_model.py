@@ -25,6 +25,8 @@ from rf_app.actions.single_file import gather_single_file
 from rf_app.errors import UserError
 from rf_app.jobs.database import RESUMABLE
 from rf_app.jobs.job import Job
+from rf_app.pipeline.turns import result_of
+from rf_app.pipeline.worker import Worker
 from rf_app.plugins.checkpoint import find_weights
 from rf_app.plugins.deltas import HUB_NAME
 from rf_app.registry.card import (
@@ -36,12 +38,14 @@ from rf_app.registry.card import (
     license_in,
     read_card,
     read_front,
+    write_card,
 )
 from rf_app.registry.catalogue import catalogue
 from rf_app.registry.checking import BORROWED, CONFIGS, OWN, WEIGHTS, read_json
 from rf_app.registry.disk import disk_full_named, locked, writable
 from rf_app.registry.models import Registry
 from rf_app.settings.home import existing
+from rf_app.settings.picture import PictureSettings
 
 KIND = "import_model"  # of its jobs
 STAGING = ".imports"
@@ -136,7 +140,7 @@ def _bring_in(registry: Registry, wish: ImportModel, report: Report) -> Path:
                 report(1, 1, "Checking the model…")
                 card = _card(wish, files, like)
                 _give_scheduler(files, card.kind)
-                target = registry.publish(wish.id, lambda folder: _link_all(files, folder), card)
+                target = registry.publish(wish.id, lambda folder: _build(registry, files, folder, card), card)
                 shutil.rmtree(staging)
         except BlockingIOError:
             raise UserError(f"{wish.id!r} is being imported already.") from None
@@ -169,6 +173,9 @@ def _gather_folder(source: Path, files: Path, report: Report, link: bool = False
         if piece in WEIGHTS:
             pairs.append((find_weights(source / piece), files / piece / WEIGHTS[piece]))
     pairs = [(old, new) for old, new in pairs if old.is_file()]
+    for old, _ in pairs:
+        if not any(old.resolve().is_relative_to(root) for root in _roots(source)):
+            raise UserError(f"{old}: leads out of the folder, to {old.resolve()}; put the file itself there.")
     _forget_others([old for old, _ in pairs], files)
     total, done = sum(old.stat().st_size for old, _ in pairs), 0
     for old, new in pairs:
@@ -180,6 +187,12 @@ def _gather_folder(source: Path, files: Path, report: Report, link: bool = False
         else:
             _copy(old, new, lambda bytes, start=done: report(start + bytes, total, "Copying"))
         done += old.stat().st_size
+
+
+def _roots(source: Path) -> tuple[Path, ...]:
+    """Where the files of a folder may lie: in it, or beside it, as the Hub's own cache has them."""
+    source = source.resolve()
+    return (source, source.parents[1] / "blobs") if source.parent.name == "snapshots" else (source,)
 
 
 def _forget_others(sources: Sequence[Path], files: Path) -> None:
@@ -213,6 +226,26 @@ def _link(old: Path, new: Path) -> None:
         os.link(old, new)
     except OSError:  # a file system without links
         shutil.copyfile(old, new)
+
+
+def _build(registry: Registry, files: Path, folder: Path, card: ModelCard) -> None:
+    """The model's folder, of which a first picture has been drawn.
+
+    Here, where an import is a process of its own: a folder of anybody's making may pass every check and abort
+    what draws with it, which is not to be the page.
+    """
+    _link_all(files, folder)
+    write_card(folder, replace(card, id=folder.name))
+    worker = Worker(Registry([*registry.folders, folder.parent]), "cpu")
+    try:
+        result_of(worker.draw(PictureSettings("a lake", folder.name, steps=1)))
+    except UserError:
+        raise
+    except Exception as error:  # of any library
+        said = next(iter(str(error).splitlines()), "")
+        raise UserError(f"{folder.name} cannot draw: {type(error).__name__} {said:.200}") from None
+    finally:
+        worker.close()
 
 
 def _link_all(files: Path, folder: Path) -> None:

@@ -90,8 +90,7 @@ def main() -> None:
             jobs = queue.look(database)
             print("\n".join(_line(database, job) for job in jobs) or "There are no jobs yet.")
         elif chosen.command == "show":
-            queue.look(database)
-            _follow(database, chosen.job) if chosen.follow else _show(database, database.job(chosen.job))
+            _follow(database, chosen.job) if chosen.follow else _show(database, chosen.job)
         elif chosen.command == "stop":
             queue.stop(database, chosen.job)
         elif chosen.command == "resume":
@@ -145,7 +144,13 @@ def _line(database: Database, job: Job) -> str:
     return f"{job.id:>4}  {way.share:>4.0%}  {state_in_words(job):<12} {work_in_words(job):<11} {job.output}"
 
 
-def _show(database: Database, job: Job) -> None:
+def _seen(database: Database, id: int) -> Job:
+    """The job as it truly is; raises UserError with the numbers there are."""
+    return next((job for job in queue.look(database) if job.id == id), None) or database.job(id)
+
+
+def _show(database: Database, id: int) -> None:
+    job = _seen(database, id)
     way = progress(database, job)
     left = f", {duration(way.seconds_left)} left" if way.seconds_left is not None else ""
     of = f" of {job.wish.teacher}" if isinstance(job.wish, Wish) else ""
@@ -162,7 +167,7 @@ def _follow(database: Database, id: int) -> None:
     """Say where a job stands until it has ended; exit code 1 where it did not end well."""
     said = ""
     while True:
-        job = next((job for job in queue.look(database) if job.id == id), None) or database.job(id)
+        job = _seen(database, id)
         way = progress(database, job)
         if way.text != said:
             said = way.text

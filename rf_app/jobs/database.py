@@ -6,6 +6,7 @@ run jobs is decided elsewhere (`rf_app.jobs.queue`); here are the facts.
 """
 
 import json
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -17,11 +18,13 @@ from typing import Any
 from rf_app.errors import UserError
 from rf_app.jobs.job import Job, from_row
 from rf_app.jobs.stage import Plan
+from rf_app.registry.disk import FULL, DiskFull, existing_parent
 from rf_app.settings.home import home
 
 WAITS = 10.0  # seconds for another process's write
 RESUMABLE = ("stopped", "interrupted", "failed")
 VERSION = 2
+NO_ROOM = ("database or disk is full", "disk I/O error")  # as SQLite says it, by what the system refuses
 LAST = "(SELECT COALESCE(MAX(place), 0) + 1 FROM job)"  # the place at the end of the queue
 SCHEMA = """
 CREATE TABLE job (
@@ -29,7 +32,7 @@ CREATE TABLE job (
   kind TEXT NOT NULL, lane TEXT NOT NULL, output TEXT NOT NULL, title TEXT NOT NULL,
   wish TEXT NOT NULL, stages TEXT NOT NULL, seconds REAL NOT NULL, size REAL NOT NULL,
   state TEXT NOT NULL DEFAULT 'queued', place INTEGER NOT NULL, stage INTEGER NOT NULL DEFAULT 0,
-  stop INTEGER NOT NULL DEFAULT 0, pid INTEGER, pid_created REAL,
+  stop INTEGER NOT NULL DEFAULT 0, pid INTEGER,
   created REAL NOT NULL, began REAL, ended REAL, busy REAL NOT NULL DEFAULT 0, said TEXT NOT NULL DEFAULT ''
 );
 CREATE TABLE rate (
@@ -56,7 +59,12 @@ def _version(rows: sqlite3.Connection) -> int:
 
 def _prepare(rows: sqlite3.Connection) -> None:
     """Make the tables, or those of this version from older ones, unless that is done."""
-    if _version(rows) >= VERSION:
+    if _version(rows) > VERSION:
+        raise sqlite3.NotSupportedError(
+            f"it is of version {_version(rows)}, and this program knows up to {VERSION}: update the "
+            "program, or move that file away"
+        )
+    if _version(rows) == VERSION:
         return
     with suppress(sqlite3.OperationalError):  # what is open elsewhere stays as version 1 had it, and works
         rows.execute("PRAGMA journal_mode = DELETE")  # for a reader needs no file beside this one
@@ -96,7 +104,11 @@ class Database:
                 yield rows
                 rows.execute("COMMIT")
         except (sqlite3.DatabaseError, OSError) as error:
-            raise UserError(f"The jobs' database {self.path} cannot be used: {error}.") from error
+            said = f"The jobs' database {self.path} cannot be used: {error}"
+            if str(error) not in NO_ROOM and getattr(error, "errno", None) not in FULL:
+                raise UserError(f"{said}.") from error
+            free = shutil.disk_usage(existing_parent(self.folder)).free / 2**20
+            raise DiskFull(f"{said} ({free:.0f} MiB free). Make room, or delete a job.") from error
 
     def add(self, make: Callable[[Path, list[Job]], Plan]) -> Job:
         """A job at the end of the queue.
@@ -146,10 +158,10 @@ class Database:
                     return _found(rows, job.id)
         return None
 
-    def note_process(self, id: int, pid: int, created: float) -> None:
+    def note_process(self, id: int, pid: int) -> None:
         """The process that a running job's stage has now."""
         with self._open(write=True) as rows:
-            _set(rows, id, pid=pid, pid_created=created)
+            _set(rows, id, pid=pid)
 
     def finish_stage(self, job: Job, seconds: float) -> Job | None:
         """One more stage of a job is finished, after so many seconds: with the last one, it is done.
@@ -159,7 +171,7 @@ class Database:
         with self._open(write=True) as rows:
             end = {"state": "done", "ended": time.time()} if job.stage + 1 == len(job.stages) else {}
             busy = job.busy + seconds
-            _set(rows, job.id, stage=job.stage + 1, pid=None, pid_created=None, busy=busy, **end)
+            _set(rows, job.id, stage=job.stage + 1, pid=None, busy=busy, **end)
             return next((each for each in _all(rows) if each.id == job.id), None)
 
     def end(self, job: Job, state: str, said: str, seconds: float = 0.0) -> None:
@@ -202,10 +214,8 @@ class Database:
                 _set(rows, line[other].id, place=job.place)
 
     def remove(self, id: int) -> None:
-        """Forget a job; raises UserError where it is running."""
+        """Forget a job; a runner that works on it ends its process."""
         with self._open(write=True) as rows:
-            if _found(rows, id).state == "running":
-                raise UserError(f"Job {id} is running: stop it first.")
             rows.execute("DELETE FROM job WHERE id = ?", (id,))
 
     def measured(self, key: str, size: float, value: float) -> None:

@@ -38,8 +38,7 @@ class Job:
     place: int = 0  # in the queue, the lowest first
     stage: int = 0  # the number of stages that have finished
     stop: bool = False  # somebody asked for it
-    pid: int | None = None  # of the stage's process, and when that began: a pid is used again
-    pid_created: float | None = None
+    pid: int | None = None  # of the stage's process
     created: float = 0.0
     began: float | None = None
     ended: float | None = None
@@ -81,7 +80,7 @@ def from_row(row: Mapping[str, Any]) -> Job:
 
 def _damaged(row: Mapping[str, Any], why: str) -> Job:
     known = {}
-    for name in ("kind", "output", "title", "pid", "pid_created"):
+    for name in ("kind", "output", "title", "pid"):
         with suppress(UserError, TypeError, KeyError):
             _check(Job(row["id"], **{name: row[name]}), name)
             known[name] = row[name]

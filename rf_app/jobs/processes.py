@@ -1,5 +1,10 @@
-"""Processes of jobs: known by pid and birth, since a pid is used again, and ended with all their children."""
+"""Processes of jobs: known by a lock that they hold to their end, and ended with all their children.
 
+A pid is used again, and a birth is told by a clock that people and time servers set; the system lets go of a
+lock when its last holder has ended, and not before.
+"""
+
+import fcntl
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -7,18 +12,30 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).parents[2]
-SAME = 1.0  # seconds two readings of one birth may differ
 
 
-def find(pid: int | None, created: float | None) -> psutil.Process | None:
-    """The living process of that pid, if it is the one born then and not another that has its pid now."""
-    if pid is None or created is None:
+def find(pid: int | None, folder: Path) -> psutil.Process | None:
+    """The living process of that pid, if it is the one that holds the lock of the job's folder."""
+    if pid is None or not _is_held(folder):
         return None
     with suppress(psutil.Error):
         process = psutil.Process(pid)
-        if abs(process.create_time() - created) < SAME and process.status() != psutil.STATUS_ZOMBIE:
+        if process.status() != psutil.STATUS_ZOMBIE:
             return process
     return None
+
+
+def _is_held(folder: Path) -> bool:
+    """Whether a process holds the folder's lock; asks for a shared one, which hinders no other who asks."""
+    with suppress(FileNotFoundError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+    return False
 
 
 def end_tree(process: psutil.Process) -> None:

@@ -11,7 +11,9 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from rf_app.errors import UserError
@@ -21,43 +23,53 @@ from rf_app.jobs.log import last_words
 from rf_app.jobs.plan import Wish
 from rf_app.jobs.processes import ROOT, end_tree, find
 from rf_app.jobs.stage import Plan, check_arguments, check_texts
+from rf_app.registry.disk import DiskFull
 
 
 def look(database: Database) -> list[Job]:
     """All jobs, as they truly are, and a runner at work if there is something to run.
 
     A job that is noted as running though neither a runner nor its process lives is interrupted from now on,
-    unless that process had finished its stage, or none had begun: then the next runner goes on.
+    unless that process had finished its stage, or none had begun: then the next runner goes on. On a full
+    disk nothing is noted or begun, and the jobs are seen all the same.
     """
     found = database.jobs()
     if not any(job.under_way for job in found):
         return found
-    lock = os.open(database.folder / "runner.lock", os.O_RDWR | os.O_CREAT)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        for job in database.jobs():
-            if job.state == "running" and cut_short(job):
-                interrupted(database, job)
-        found = database.jobs()
+    with suppress(OSError), _runner_lock(database) as lock:  # another holds it, or there is no room for one
+        found = [
+            interrupted(database, job) if job.state == "running" and cut_short(database, job) else job
+            for job in database.jobs()
+        ]
         if any(job.under_way for job in found):
             _start_runner(database, lock)
-    except BlockingIOError:
-        pass  # a runner is there
-    finally:
-        os.close(lock)
     return found
 
 
-def cut_short(job: Job) -> bool:
+@contextmanager
+def _runner_lock(database: Database) -> Iterator[int]:
+    """Hold what a runner holds; raises BlockingIOError where one does."""
+    lock = os.open(database.folder / "runner.lock", os.O_RDWR | os.O_CREAT)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield lock
+    finally:
+        os.close(lock)
+
+
+def cut_short(database: Database, job: Job) -> bool:
     """Whether a running job's process is gone without what it was to make."""
-    gone = job.pid is not None and find(job.pid, job.pid_created) is None
+    gone = job.pid is not None and find(job.pid, database.job_folder(job.id)) is None
     return gone and not job.stages[job.stage].finished
 
 
-def interrupted(database: Database, job: Job) -> None:
+def interrupted(database: Database, job: Job) -> Job:
     """Note that a job's process is gone, with its last words; stopped, if somebody had asked for that."""
     words = last_words(database.job_folder(job.id)) or "It was ended from outside before it said anything."
-    database.end(job, *(("stopped", "") if job.stop else ("interrupted", words)))
+    state, said = ("stopped", "") if job.stop else ("interrupted", words)
+    with suppress(DiskFull):  # noted when there is room
+        database.end(job, state, said)
+    return replace(job, state=state, said=said)
 
 
 def _start_runner(database: Database, lock: int) -> None:
@@ -134,11 +146,12 @@ def delete(database: Database, id: int) -> None:
     Files go first: that makes room, which a full disk needs before the job can be forgotten.
     """
     job = database.job(id)
-    if job.state == "running":
+    if job.state == "running" and not cut_short(database, job):
         raise UserError(f"Job {id} is running: stop it first.")
     if job.state == "queued":
-        database.stop(id)
-    if process := find(job.pid, job.pid_created):  # of a damaged one
+        with suppress(DiskFull):  # which keeps a runner, too, from beginning it
+            database.stop(id)
+    if process := find(job.pid, database.job_folder(id)):  # of a damaged one
         end_tree(process)
     used = {folder for each in database.jobs() if each.id != id for folder in _beside(database, each)}
     for folder in {database.job_folder(id), *_beside(database, job)} - used:

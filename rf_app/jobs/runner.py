@@ -25,6 +25,7 @@ from rf_app.jobs.log import last_words, log_path
 from rf_app.jobs.processes import ROOT, end_tree, find, has_ended, memory, trainer_environment
 from rf_app.jobs.queue import cut_short, interrupted, look
 from rf_app.jobs.stage import LANES, TRAINING
+from rf_app.registry.disk import locked
 
 NICE, NICE_TRAINING = 10, 19  # the page comes first
 LOOK = 0.3  # seconds between two looks into the database
@@ -32,6 +33,7 @@ LOOK = 0.3  # seconds between two looks into the database
 WAIT = 'read go && exec "$@" </dev/null'
 STOPPED = (0, 130)  # how a process ends, saved, that heard somebody else's SIGTERM: trainers, actions
 GRACE = 120.0  # seconds to finish a step and save, before a process is killed
+PATIENCE = 5.0  # seconds for those who look whether a job's folder is locked
 
 
 @dataclass
@@ -51,10 +53,10 @@ def work_off(database: Database, grace: float = GRACE) -> None:
     attended: list[_Attended | None] = []
     for job in database.jobs():  # those of a runner that was killed
         if job.state == "running":
-            if cut_short(job):
+            if cut_short(database, job):
                 interrupted(database, job)
             else:
-                attended.append(_go_on(database, job, find(job.pid, job.pid_created)))
+                attended.append(_go_on(database, job, find(job.pid, database.job_folder(job.id))))
     while True:
         jobs = {job.id: job for job in database.jobs()}
         for each in filter(None, attended):
@@ -94,7 +96,7 @@ def _start(database: Database, job: Job) -> psutil.Popen:
     stage, folder = job.stages[job.stage], database.job_folder(job.id)
     folder.mkdir(parents=True, exist_ok=True)
     command = ["sh", "-c", WAIT, "sh", sys.executable, "-m", stage.module, *stage.arguments]
-    with log_path(folder).open("a", encoding="utf-8") as log:
+    with locked(folder, PATIENCE) as lock, log_path(folder).open("a", encoding="utf-8") as log:
         print(f"--- {job.stage + 1} of {len(job.stages)}: {stage.title}", file=log, flush=True)
         process = psutil.Popen(
             command,
@@ -103,11 +105,12 @@ def _start(database: Database, job: Job) -> psutil.Popen:
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,
+            pass_fds=[lock],
             start_new_session=True,
         )
     if job.lane == TRAINING:
         process.nice(NICE_TRAINING)
-    database.note_process(job.id, process.pid, process.create_time())
+    database.note_process(job.id, process.pid)
     process.stdin.write(b"go\n")
     process.stdin.close()
     return process

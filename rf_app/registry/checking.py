@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
@@ -26,6 +27,35 @@ WEIGHTS = {
 }
 PICKLES = {".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth"}
 MAX_JSON_BYTES = 64 * 2**20
+NUMBERS = {
+    "unet sample_size": (1, 512),  # latents a side
+    "sample_size": (1, 4096),
+    "in_channels": (1, 64),
+    "out_channels": (1, 64),
+    "latent_channels": (1, 64),
+    "num_train_timesteps": (1, 10_000),
+    "steps_offset": (0, 100),
+    "solver_order": (1, 3),
+    "model_max_length": (1, 1024),
+    "max_position_embeddings": (1, 1024),
+    "vocab_size": (1, 1_000_000),
+    "hidden_size": (1, 8192),
+    "intermediate_size": (1, 32_768),
+    "num_hidden_layers": (1, 64),
+}
+"""What a whole number of a config may be, by its key: each makes a library take memory, or time, for it."""
+LISTS = {
+    "block_out_channels": (1, 8192),
+    "conditioning_embedding_out_channels": (1, 8192),
+    "layers_per_block": (1, 16),
+    "transformer_layers_per_block": (1, 32),
+    "attention_head_dim": (1, 1024),
+    "num_attention_heads": (1, 256),
+    "cross_attention_dim": (1, 8192),
+}
+"""Those that may be lists, too, of up to MAX_BLOCKS."""
+MAX_BLOCKS = 16
+ATTENTION = ("eager", "sdpa")  # others fetch code, or need a library
 
 
 def check_piece(folder: Path, piece: str | None = None) -> None:
@@ -44,13 +74,45 @@ def check_piece(folder: Path, piece: str | None = None) -> None:
                 f"{path}: a pickle can run any code when it is read, so only safetensors are accepted: "
                 f"convert the file, or remove it if there is a safetensors file beside it."
             )
-    read_json(folder / CONFIGS[piece])
+    path = folder / CONFIGS[piece]
+    config = read_json(path)
+    try:
+        _check_config(config, piece)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
     if piece in WEIGHTS:
         _check_weights(weights_file(folder, piece))
     if piece == "tokenizer" and not (folder / "tokenizer.json").is_file():
         for name in ("vocab.json", "merges.txt"):
             if not (folder / name).is_file():
                 raise UserError(f"{folder / name}: this file is missing (or give tokenizer.json).")
+
+
+def _check_config(config: dict, piece: str) -> None:
+    """Raises UserError for a value that would abort the process, fetch code, or never come to an end."""
+    if config.get("quantization_config"):
+        raise UserError("its weights are quantized; expected floating-point ones.")
+    inner = [pair for value in config.values() if isinstance(value, dict) for pair in value.items()]
+    for key, value in [*config.items(), *inner]:  # as of text_config
+        bounds = NUMBERS.get(f"{piece} {key}") or NUMBERS.get(key) or LISTS.get(key)
+        if value is None:
+            continue
+        if key in ("_attn_implementation", "attn_implementation") and value not in ATTENTION:
+            raise UserError(f"{key} is {value!a:.60}; expected {' or '.join(ATTENTION)}.")
+        values = _listed(value, key)
+        if bounds and not (values and all(_is_in(each, *bounds) for each in values)):
+            raise UserError(f"{key} is {value!a:.60}; expected {bounds[0]} to {bounds[1]:,}.")
+
+
+def _listed(value: Any, key: str) -> list:
+    """The value, or those in it where it may be a list, and in that lists of a block's own."""
+    if key not in LISTS or not isinstance(value, list) or len(value) > MAX_BLOCKS:
+        return [value]
+    return [each for inner in value for each in (inner if isinstance(inner, list) else [inner])]
+
+
+def _is_in(value: Any, low: int, high: int) -> bool:
+    return type(value) is int and low <= value <= high
 
 
 def weights_file(folder: Path, piece: str) -> Path:

@@ -120,8 +120,11 @@ def _remove_abandoned(root: Path) -> None:
 
 
 @contextmanager
-def locked(folder: Path, patience: float = 0.0) -> Iterator[None]:
-    """Hold the folder's lock; raises BlockingIOError where another does, for more than `patience` seconds."""
+def locked(folder: Path, patience: float = 0.0) -> Iterator[int]:
+    """Hold the folder's lock; raises BlockingIOError where another does, for more than `patience` seconds.
+
+    Gives its descriptor: a process that inherits it holds the lock on, to its end.
+    """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         deadline = time.monotonic() + patience
@@ -133,7 +136,7 @@ def locked(folder: Path, patience: float = 0.0) -> Iterator[None]:
                 if time.monotonic() >= deadline:
                     raise
                 time.sleep(0.02)
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)
 

@@ -61,13 +61,23 @@ def load(
         text.config.hidden_size,
     )
     _same(pieces, "tokenizer", "length", len(modules["tokenizer"]), "text_encoder", text.config.vocab_size)
-    pipeline = StableDiffusionPipeline(
-        **modules,
-        scheduler=_load_scheduler(pieces["scheduler"], kind),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
+    length, places = modules["tokenizer"].model_max_length, text.config.max_position_embeddings
+    if length > places:
+        raise UserError(
+            f"{pieces['tokenizer']}: model_max_length is {length}; expected up to {places}, the places that "
+            f"{pieces['text_encoder']} has."
+        )
+    scheduler = _load_scheduler(pieces["scheduler"], kind)
+    try:
+        pipeline = StableDiffusionPipeline(
+            **modules,
+            scheduler=scheduler,
+            safety_checker=None,
+            feature_extractor=None,
+            requires_safety_checker=False,
+        )
+    except Exception as error:  # of anybody's configs: it may raise anything
+        raise UserError(f"{pieces['unet'].parent}: no pipeline ({_first_line(error)}).") from None
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(device)
 
@@ -101,7 +111,7 @@ def _load_scheduler(folder: Path, kind: str) -> SchedulerMixin:
     cls = DPMSolverMultistepScheduler if kind == "diffusion" else RectifiedFlowScheduler
     try:
         return cls.from_pretrained(folder, local_files_only=True)
-    except (ValueError, TypeError, NotImplementedError) as error:
+    except Exception as error:  # of anybody's config: it may raise anything
         raise UserError(f"{folder / 'scheduler_config.json'}: {error}") from None
 
 
@@ -121,15 +131,7 @@ def load_piece(folder: Path, dtype: torch.dtype, piece: str | None = None) -> An
         else:
             variant = None if weights.name == WEIGHTS[piece] else "fp16"
             model, info = CLASSES[piece].from_pretrained(folder, variant=variant, **options)
-    except (
-        ValueError,
-        TypeError,
-        KeyError,
-        AttributeError,
-        RuntimeError,
-        OSError,
-        ZeroDivisionError,
-    ) as error:
+    except Exception as error:  # of anybody's files: it may raise anything
         raise UserError(f"{weights}: does not fit {folder / 'config.json'} ({_first_line(error)}).") from None
     if info["mismatched_keys"]:
         name, found, expected = sorted(info["mismatched_keys"])[0]

@@ -84,6 +84,34 @@ def test_a_folder_is_taken_without_what_is_no_part_of_a_model(app, elsewhere):
     assert elsewhere.joinpath("unet", "diffusion_pytorch_model.bin").exists()  # nothing is changed there
 
 
+def test_a_link_out_of_the_folder_is_not_followed(app, elsewhere, tmp_path):
+    """But one into the Hub's own cache is, which keeps its files beside the folders that show them."""
+    secret = tmp_path / "secret.json"
+    config = elsewhere / "vae" / "config.json"
+    config.rename(secret)
+    config.symlink_to(secret)
+    with pytest.raises(UserError, match=f"config.json: leads out of the folder, to {secret}; put the file"):
+        bring_in(app, ImportModel(str(elsewhere)))
+    cache = tmp_path / "models--somebody--model"
+    shutil.copytree(elsewhere, cache / "snapshots" / "0123", symlinks=True)
+    blob = cache / "blobs" / "4567"
+    blob.parent.mkdir()
+    secret.rename(blob)
+    link = cache / "snapshots" / "0123" / "vae" / "config.json"
+    link.unlink()
+    link.symlink_to("../../../blobs/4567")
+    assert bring_in(app, ImportModel(str(link.parents[1]), id="mine")).name == "mine"
+
+
+def test_what_cannot_draw_is_not_published(app, elsewhere):
+    """Found where the import draws a first picture, in its process and not in the page's."""
+    edited = json.loads((elsewhere / "vae" / "config.json").read_text()) | {"scaling_factor": "half"}
+    (elsewhere / "vae" / "config.json").write_text(json.dumps(edited))
+    with pytest.raises(UserError, match="mine cannot draw: TypeError"):
+        bring_in(app, ImportModel(str(elsewhere), id="mine"))
+    assert app.registry.cards()[-1].id != "mine"
+
+
 def test_a_folder_with_our_card_keeps_it(app, tiny_models):
     bring_in(app, ImportModel(str(tiny_models / "tiny-sd"), id="mine", title="Another title"))
     card = app.registry.card("mine")

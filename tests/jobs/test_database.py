@@ -13,11 +13,13 @@ import pytest
 
 from rf_app.errors import UserError
 from rf_app.jobs import queue
-from rf_app.jobs.database import Database
-from rf_app.jobs.processes import find
+from rf_app.jobs.database import VERSION, Database
+from rf_app.jobs.processes import has_ended
 from rf_app.jobs.progress import progress
 from rf_app.jobs.stage import TRAINING
 from rf_app.jobs.words import state_in_words, work_in_words
+from rf_app.registry.disk import DiskFull
+from tests.full_disk import full_disk
 from tests.jobs.test_command import jobs
 from tests.jobs.test_queue import FOREVER, add, database, planned, running, until, write  # noqa: F401
 
@@ -43,10 +45,10 @@ def after(database: Database, id: int, transactions: int) -> None:
     product = [Path(stage.product) for stage in database.job(id).stages]
     acts = [
         lambda: database.claim(TRAINING),
-        lambda: database.note_process(id, GONE, 1.0),
+        lambda: database.note_process(id, GONE),
         lambda: product[0].write_text("whole"),  # the process's own work, not the runner's
         lambda: database.finish_stage(database.job(id), 1.0),
-        lambda: database.note_process(id, GONE, 1.0),
+        lambda: database.note_process(id, GONE),
         lambda: product[1].write_text("whole"),
         lambda: database.finish_stage(database.job(id), 1.0),
     ]
@@ -159,7 +161,7 @@ def test_a_row_spoiled_while_it_runs_is_deleted_with_its_process(database: Datab
     process = running(database, id)
     write(database, "UPDATE job SET stages = 'x' WHERE id = ?", id)
     queue.delete(database, id)
-    assert find(process.pid, process.create_time()) is None
+    assert has_ended(process)
     until(lambda: database.job(next_one).state == "done")
 
 
@@ -246,3 +248,49 @@ def test_a_stage_of_an_earlier_version_knew_of_bfloat16(database: Database) -> N
     write(database, "UPDATE job SET stages = ?", json.dumps(stages))
     queue.look(database)
     until(lambda: database.job(id).state == "done")
+
+
+@pytest.fixture
+def full(database: Database):
+    """On a full disk, a job whose process and runner are gone, and two that wait."""
+    ids = [add(database) for _ in range(3)]
+    after(database, ids[0], 2)
+    with full_disk(0):
+        yield ids
+
+
+def test_on_a_full_disk_jobs_are_seen(database: Database, full: list[int]) -> None:
+    killed, *waiting = full
+    assert [(job.id, job.state) for job in queue.look(database)] == [
+        (killed, "interrupted"),
+        *((id, "queued") for id in waiting),
+    ]
+    assert database.job(killed).state == "running"  # noted is that when there is room
+    for act in (queue.stop, lambda database, id: database.move(id, up=True)):
+        with pytest.raises(DiskFull, match=r"cannot be used: .* MiB free\). Make room, or delete a job"):
+            act(database, waiting[1])
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_on_a_full_disk_a_deleted_job_makes_room(database: Database, full: list[int], which: int) -> None:
+    """Its folder goes, though that it is gone cannot be noted; once there is room, it is forgotten."""
+    id = full[which]
+    database.job_folder(id).mkdir(exist_ok=True)
+    with pytest.raises(DiskFull):
+        queue.delete(database, id)
+    assert not database.job_folder(id).exists()
+    with full_disk(2**20):
+        queue.delete(database, id)
+    assert id not in [job.id for job in database.jobs()]
+
+
+def test_a_database_of_a_newer_version_says_so(database: Database, tmp_path: Path) -> None:
+    add(database)
+    write(database, f"PRAGMA user_version = {VERSION + 1}")
+    for act in (database.jobs, lambda: add(database)):
+        with pytest.raises(
+            UserError, match=f"of version {VERSION + 1}, and this program knows up to {VERSION}"
+        ):
+            act()
+    code, said = jobs(tmp_path, "list")
+    assert (code, "update the program, or move that file away." in said) == (2, True)

@@ -18,7 +18,7 @@ from rf_app.errors import UserError
 from rf_app.jobs import events, queue
 from rf_app.jobs.database import Database
 from rf_app.jobs.plan import Wish
-from rf_app.jobs.processes import ROOT, find
+from rf_app.jobs.processes import ROOT, find, has_ended
 from rf_app.jobs.progress import progress
 from rf_app.jobs.runner import WAIT, work_off
 from rf_app.jobs.stage import FILES, TRAINING, LoopWork, Plan, Stage
@@ -83,7 +83,7 @@ def running(database: Database, id: int) -> psutil.Process | None:
     """The job's process, when it has written its first event."""
     job = database.job(id)
     loops = job.stages[min(job.stage, len(job.stages) - 1)].loops
-    return find(job.pid, job.pid_created) if events.read(Path(loops[0].run)) else None
+    return find(job.pid, database.job_folder(id)) if events.read(Path(loops[0].run)) else None
 
 
 def runner_of(database: Database) -> psutil.Process:
@@ -99,7 +99,7 @@ def runner_of(database: Database) -> psutil.Process:
 def end_runner(database: Database) -> None:
     runner = runner_of(database)
     runner.kill()
-    until(lambda: find(runner.pid, runner.create_time()) is None if psutil.pid_exists(runner.pid) else True)
+    until(lambda: has_ended(runner))
 
 
 def test_a_job_runs_its_stages_and_is_done(database: Database) -> None:
@@ -180,7 +180,7 @@ def test_both_killed_is_interrupted_at_the_first_look(database: Database) -> Non
     process = running(database, id)
     end_runner(database)
     process.kill()
-    until(lambda: find(process.pid, database.job(id).pid_created) is None)
+    until(lambda: has_ended(process))
     (job,) = queue.look(database)
     assert job.state == "interrupted"
     assert "from step 0" in job.said
@@ -192,16 +192,17 @@ def test_what_a_trainer_finished_while_nobody_looked_counts(database: Database) 
     until(lambda: running(database, id), "the start")
     process = running(database, id)
     end_runner(database)
-    until(lambda: find(process.pid, database.job(id).pid_created) is None)
+    until(lambda: has_ended(process))
     assert [job.state for job in queue.look(database)] == ["running"]
     until(lambda: database.job(id).state == "done")
 
 
 def test_a_reused_pid_is_not_taken_for_the_job(database: Database) -> None:
-    """Our own process has the pid, but was born at another time: it is neither the job nor ended."""
+    """Our own process has the pid, but holds no lock: it is neither the job nor ended."""
     id = add(database)
     database.claim(TRAINING)
-    database.note_process(id, os.getpid(), psutil.Process().create_time() - 3600)
+    database.job_folder(id).mkdir()
+    database.note_process(id, os.getpid())
     (job,) = queue.look(database)
     assert job.state == "interrupted"
 

@@ -42,6 +42,75 @@ def edit_json(path, **changes):
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
+CONFIGS = {
+    "unet": ("config.json", "sample_size", "block_out_channels", "layers_per_block", "in_channels"),
+    "vae": ("config.json", "latent_channels", "sample_size"),
+    "scheduler": ("scheduler_config.json", "num_train_timesteps"),
+    "tokenizer": ("tokenizer_config.json", "model_max_length"),
+    "text_encoder": (
+        "config.json",
+        "max_position_embeddings",
+        "hidden_size",
+        "vocab_size",
+        "num_hidden_layers",
+    ),
+}
+ABSURD = [
+    0,
+    -1,
+    50_000_000,
+    10**30,
+    1.5,
+    1e308,
+    float("nan"),
+    "many",
+    True,
+    [],
+    {},
+    [[[1]]],
+    [10**9],
+    [1] * 99,
+]
+
+
+@pytest.mark.parametrize(
+    ("piece", "key"), [(name, key) for name, (_, *keys) in CONFIGS.items() for key in keys]
+)
+def test_an_absurd_number_costs_the_model_its_place(tiny_registry, piece, key):
+    """And never the process: found while its files are listed, before any library reads it."""
+    path = tiny_registry.folder("tiny-sd") / piece / CONFIGS[piece][0]
+    whole = path.read_text()
+    for value in ABSURD:
+        path.write_text(json.dumps(json.loads(whole) | {key: value}))
+        assert f"{path}: {key} is " in tiny_registry.problems()["tiny-sd"]
+    path.write_text(whole)
+    assert tiny_registry.problems() == {}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"_attn_implementation": "kernels-community/flash-attn"},
+        {"attn_implementation": ["sdpa"]},
+        {"text_config": {"hidden_size": 10**9}},
+        {"quantization_config": {"quant_method": "bitsandbytes"}},
+    ],
+)
+def test_a_text_encoder_that_fetches_code_is_refused(tiny_registry, change):
+    edit_json(tiny_registry.folder("tiny-sd") / "text_encoder" / "config.json", **change)
+    with pytest.raises(UserError, match="expected"):
+        load(tiny_registry, "tiny-sd")
+
+
+@pytest.mark.parametrize("length", [33, None])
+def test_a_tokenizer_that_fills_more_places_than_there_are_is_refused(tiny_registry, length):
+    edit_json(
+        tiny_registry.folder("tiny-sd") / "tokenizer" / "tokenizer_config.json", model_max_length=length
+    )
+    with pytest.raises(UserError, match=r"model_max_length is .*; expected up to 32"):
+        load(tiny_registry, "tiny-sd")
+
+
 def to_pickle(folder):
     with (folder / "diffusion_pytorch_model.bin").open("wb") as file:
         pickle.dump({}, file)

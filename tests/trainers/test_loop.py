@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from rf_app.errors import UserError
-from tests.processes import Started
+from tests.processes import Started, in_two
 from tests.trainers.runs import run
 from trainers.common import LoopConfig, checkpoints, events, train
 from trainers.common.loop import Diverged, learning_rate
@@ -59,6 +59,32 @@ def test_a_stopped_run_saves_its_step_and_resumes(tmp_path: Path, uninterrupted:
     assert f"stopped at step {stopped}; the same command resumes" in said
     run(tmp_path, STEPS)
     same_result(tmp_path, uninterrupted)
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_signal_to_one_of_two_processes_ends_both_with_a_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rank: int
+) -> None:
+    """Both leave at the same step, whoever was asked, and the training goes on from there."""
+    both = in_two(monkeypatch, run, tmp_path, STEPS, 0.05)
+    both[0].wait_until(lambda: "step 5\n" in both[0].said())
+    both[rank].send(signal.SIGTERM)
+    (code, said), (other, _) = both[0].finish(), both[1].finish()
+    assert (code, other) == (0, 0)
+    stopped = checkpoints.steps_done(tmp_path)
+    assert 6 <= stopped < STEPS
+    assert f"stopped at step {stopped}; the same command resumes" in said
+    assert [each.finish()[0] for each in in_two(monkeypatch, run, tmp_path, stopped + 1)] == [0, 0]
+    assert checkpoints.steps_done(tmp_path) == stopped + 1
+
+
+def test_a_second_training_in_a_run_folder_is_refused(tmp_path: Path) -> None:
+    """While the first lives, and not when it has been killed: its lock goes with it."""
+    first = started(tmp_path, 0)
+    with pytest.raises(UserError, match=f"Another process works in {tmp_path}: wait until it has ended"):
+        run(tmp_path, STEPS)
+    first.kill()
+    run(tmp_path, 1)
 
 
 def test_a_finished_run_returns_at_once(uninterrupted: Path, capsys: pytest.CaptureFixture) -> None:

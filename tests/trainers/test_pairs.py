@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from rf_app.registry.models import Registry
-from tests.processes import command
+from tests.processes import command, in_two, run_command
 from tests.trainers.commands import in_process
 from trainers import pairs
 from trainers.common.models import encode, load_frozen, noise_of, sample
@@ -92,6 +92,19 @@ def test_a_stopped_run_says_so(home: Path, tmp_path: Path) -> None:
     code, said = process.finish()
     assert code == 0
     assert "the same command resumes" in said
+
+
+def test_a_signal_to_one_of_two_processes_ends_both(
+    at_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = [*OPTIONS, "--output", tmp_path, "--batch", 4]
+    both = in_two(monkeypatch, run_command, "pairs", [str(each) for each in (*options, "--count", 6000)])
+    both[0].wait_until(lambda: shard_path(tmp_path, 0).exists())
+    both[1].send(signal.SIGTERM)
+    assert [each.finish()[0] for each in both] == [0, 0]
+    assert "the same command resumes" in both[0].said()
+    kept = shard_paths(tmp_path)
+    assert in_process(pairs, (*options, "--count", 16 * (len(kept) + 1)), monkeypatch) == 0
 
 
 def test_a_shard_cut_short_is_made_anew(

@@ -112,7 +112,7 @@ def test_curves_come_from_the_events_and_stay_small(tmp_path: Path) -> None:
         )
     events.write({"step": 10_000, "of": 10_000, "loss": 0.1, "psnr": 20.0, "seconds_left": 0.0})
     database.claim(TRAINING)
-    database.note_process(id, 1, 0.0)
+    database.note_process(id, 1)
     way = progress(database, database.job(id))
     loss, psnr = way.curves
     assert len(loss.points) <= POINTS

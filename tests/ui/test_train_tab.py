@@ -61,7 +61,7 @@ class Server:
             job = self.jobs.jobs()[0]
             assert job.under_way, job.said
             if job.stage == len(job.stages) - 1 and self._events(job) > 1:
-                trainer = find(job.pid, job.pid_created)
+                trainer = find(job.pid, self.jobs.job_folder(job.id))
                 trainer.suspend()
                 return trainer
             time.sleep(0.02)

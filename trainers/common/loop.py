@@ -26,6 +26,7 @@ from rf_app.settings.training import Training
 from trainers.common import checkpoints
 from trainers.common.draws import step_seed
 from trainers.common.events import Events
+from trainers.common.runs import alone_in
 from trainers.common.stopping import Stopping
 
 LOG_EVERY = 10
@@ -99,9 +100,16 @@ def train(
     and without gradients; figures it returns go into the events, too.
 
     SIGINT and SIGTERM finish the step, save, and leave through `SystemExit(0)`. Raises `DiskFull`,
-    `Diverged`, and UserError for a run folder of another model or subject.
+    `Diverged`, and UserError for a run folder of another model or subject, or in which another process works.
     """
     accelerator = Accelerator()
+    with alone_in(config.run, accelerator):
+        return _trained(accelerator, config, model, loss, samples)
+
+
+def _trained(
+    accelerator: Accelerator, config: LoopConfig, model: nn.Module, loss: Loss, samples: Samples | None
+) -> nn.Module:
     optimizer = torch.optim.AdamW(
         [p for p in model.parameters() if p.requires_grad],
         lr=config.learning_rate,
