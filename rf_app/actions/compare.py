@@ -110,11 +110,11 @@ def compare(app: Application, wish: Compare) -> Events[SideBegun | SideDone]:
         if key not in warm:
             # It is not timed: nobody pays for being loaded, or for the text.
             warm.add(key)
-            turn = app.worker.draw(replace(settings, steps=1), app.visitor)
+            turn = app.draw(replace(settings, steps=1))
             clock = SideClock(i, settings.steps)
             made = yield from attempt(settings, clock.follow(turn, settings.model, parts=0))
         if not made or not made.error:
-            turn = app.worker.draw(settings, app.visitor)
+            turn = app.draw(settings)
             clock = SideClock(i, settings.steps)
             made = yield from attempt(settings, clock.follow(turn, settings.model, settings.steps))
         yield SideDone(i, made)

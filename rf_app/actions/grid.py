@@ -66,7 +66,7 @@ def grid(app: Application, wish: Grid) -> Events[Plan | CellDone]:
         if cell.error:
             yield CellDone(cell, Attempt(cell.settings, error=cell.error))
             continue
-        turn = app.worker.draw(cell.settings, app.visitor)
+        turn = app.draw(cell.settings)
         text = f"Picture {number} of {len(planned.cells)}"
         yield CellDone(cell, (yield from attempt(cell.settings, clock.follow(turn, text, cost))))
 

@@ -110,7 +110,7 @@ def trajectory(app: Application, wish: TrajectorySettings) -> Events[Followed]:
     clock = Clock(sum(costs))
     for (card, settings), cost in zip(wishes, costs, strict=True):
         recorder = Recorder(FRAMES)
-        turn = app.worker.draw(settings, app.visitor, observe=recorder)
+        turn = app.draw(settings, observe=recorder)
         made = yield from attempt(settings, clock.follow(turn, card.title, cost))
         way = recorder.trajectory if made.picture else None
         yield Followed(card.title, made, way, recorder.images, card.kind != "diffusion")

@@ -1,7 +1,8 @@
 """Whether visitors may change what is on this machine: import and delete models, train.
 
-On one's own computer they may. A public Space sets SPACE_ID, and its visitors are strangers: there only if
-its owner says so. Endpoints ask here themselves; that a button is not shown stops nobody.
+On one's own computer they may. A public Space sets SPACE_ID, and a page on the network that asks for no
+password is open to whoever reaches it: these visitors are strangers, and may only if the owner says so.
+Endpoints ask here themselves; that a button is not shown stops nobody.
 """
 
 import os
@@ -12,13 +13,14 @@ from rf_app.errors import UserError
 
 @dataclass(frozen=True)
 class Permission:
-    """allowed: the owner's word, `--allow-training`."""
+    """allowed: the owner's word, `--allow-training`. open_to_strangers: anyone on a network gets here."""
 
     allowed: bool = False
+    open_to_strangers: bool = False
 
     def __bool__(self) -> bool:
         """Whether changes are allowed here."""
-        return self.allowed or "SPACE_ID" not in os.environ
+        return self.allowed or not (self.open_to_strangers or "SPACE_ID" in os.environ)
 
     def check(self, what: str) -> None:
         """Raise UserError unless changes are allowed; what: "Importing", "Deleting a model", …."""
