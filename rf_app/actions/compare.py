@@ -112,11 +112,11 @@ def compare(app: Application, wish: Compare) -> Events[SideBegun | SideDone]:
             warm.add(key)
             turn = app.draw(replace(settings, steps=1))
             clock = SideClock(i, settings.steps)
-            made = yield from attempt(settings, clock.follow(turn, settings.model, parts=0))
+            made = yield from attempt(app, settings, clock.follow(turn, settings.model, parts=0))
         if not made or not made.error:
             turn = app.draw(settings)
             clock = SideClock(i, settings.steps)
-            made = yield from attempt(settings, clock.follow(turn, settings.model, settings.steps))
+            made = yield from attempt(app, settings, clock.follow(turn, settings.model, settings.steps))
         yield SideDone(i, made)
 
 
@@ -174,4 +174,4 @@ def _checked(app: Application, settings: PictureSettings) -> Attempt:
     try:
         return Attempt(check(app.prepared(settings), app.registry.card(settings.model)))
     except UserError as error:
-        return Attempt(settings, error=str(error))
+        return Attempt(settings, error=app.permission.told(error))

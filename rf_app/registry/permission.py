@@ -6,9 +6,14 @@ Endpoints ask here themselves; that a button is not shown stops nobody.
 """
 
 import os
+import re
 from dataclasses import dataclass
 
 from rf_app.errors import UserError
+
+FOLDERS = re.compile(
+    r"""(?<![\w:/.<])/(?:[^\s/'"<>]+/)+"""
+)  # of an absolute path; no address and no fraction
 
 
 @dataclass(frozen=True)
@@ -29,3 +34,7 @@ class Permission:
                 f"{what} is off on this public page. Run your own copy, or, as its owner, start it with "
                 "--allow-training."
             )
+
+    def told(self, error: Exception) -> str:
+        """The message as visitors may read it: where things lie here is no stranger's business."""
+        return str(error) if self else FOLDERS.sub("", str(error))

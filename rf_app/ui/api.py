@@ -71,7 +71,7 @@ def endpoint(
                     yield _waiting(action, None)
             yield _given(action.answer(own, results))
         except UserError as error:
-            raise gr.Error(str(error), print_exception=False) from None
+            raise gr.Error(app.permission.told(error), print_exception=False) from None
 
     parameters = [
         inspect.Parameter(

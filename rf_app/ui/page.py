@@ -53,6 +53,7 @@ def build(app: Application, examples: Path) -> gr.Blocks:
     for event in blocks.fns.values():
         if event.show_progress == "hidden":
             event.show_progress_on = []
+    blocks.permission = app.permission  # for `complain`, which every handler may call
     # Past the queue nothing would be counted: what has a place in it may not be asked for otherwise.
     blocks.api_open = False
     blocks._queue = Waiting(True, blocks.max_threads, 1, None, blocks)

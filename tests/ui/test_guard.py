@@ -5,13 +5,18 @@ tricked.
 import http.client
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
 
 from rf_app.actions.application import Application
+from rf_app.registry.permission import Permission
 from rf_app.ui.guard import MAX_BODY, TRIES
 from rf_app.ui.page import build, launch_options
+from tests.full_disk import full_disk
 
 JSON = {"Content-Type": "application/json"}
 PATHS = (
@@ -26,7 +31,8 @@ PATHS = (
 
 @pytest.fixture(scope="module")
 def address(app: Application, tmp_path_factory) -> Iterator[str]:
-    """Host and port of a page as `app.py --mcp --allowed-host studio.example` serves it."""
+    """Host and port of a page as `app.py --host 0.0.0.0 --mcp --allowed-host studio.example` serves it."""
+    app = replace(app, permission=Permission(open_to_strangers=True))
     page = build(app, tmp_path_factory.mktemp("examples"))
     options = launch_options(["Studio.Example"])
     _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, mcp_server=True, **options)
@@ -128,3 +134,15 @@ def test_tries_at_the_password_are_counted(app, tmp_path):
     assert status == 429
     assert "wait a minute" in said
     page.close(verbose=False)
+
+
+def test_strangers_do_not_hear_where_things_lie(address):
+    client = Client(f"http://{address}", verbose=False, download_files=False)
+    with full_disk(2**12), pytest.raises(AppError, match=r"The disk is full: cannot write [\w.]+ \("):
+        client.predict("a lake", api_name="/generate")
+    form = b'--b\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n' + bytes(2**20)
+    kind = {"Content-Type": "multipart/form-data; boundary=b"}
+    with full_disk(2**19):
+        status, _, said = ask(address, "/gradio_api/upload", "POST", form + b"\r\n--b--\r\n", **kind)
+    assert status == 507
+    assert "/" not in said

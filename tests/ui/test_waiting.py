@@ -14,8 +14,10 @@ from rf_app.settings.picture import PictureSettings
 from rf_app.ui import waiting
 from rf_app.ui.guard import MAX_BODIES
 from rf_app.ui.page import build, launch_options
-from rf_app.ui.waiting import AT_ONCE, LONG_WORK, MINE, SESSIONS
+from rf_app.ui.waiting import AT_ONCE, LONG_WORK, SESSIONS
 from tests.settled import until
+
+PROGRAM = httpx.Client(timeout=60)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +43,7 @@ def ask(blocks: Blocks, prompt: str, session: str = "") -> httpx.Response:
     url = f"{blocks.local_api_url}call/generate"
     body = {"data": [prompt, *[None] * (len(fields(PictureSettings)) - 1), None]}
     body |= {"session_hash": session} if session else {}
-    return httpx.post(url, json=body, timeout=60)
+    return PROGRAM.post(url, json=body)
 
 
 def in_line(app: Application) -> int:
@@ -49,10 +51,7 @@ def in_line(app: Application) -> int:
     return sum(len(works) for sessions in app.worker._turns._waiting.values() for works in sessions.values())
 
 
-@pytest.mark.parametrize("session", ["", "greedy"])
-def test_beside_forty_wishes_of_one_visitor_anothers_picture_is_the_next(
-    app, blocks, hold, monkeypatch, session
-):
+def test_beside_forty_wishes_of_one_visitor_anothers_picture_is_the_next(app, blocks, hold, monkeypatch):
     drawn, draw = [], app.worker._draw
 
     def noting(settings, *more):
@@ -60,10 +59,11 @@ def test_beside_forty_wishes_of_one_visitor_anothers_picture_is_the_next(
         return draw(settings, *more)
 
     monkeypatch.setattr(app.worker, "_draw", noting)
+    monkeypatch.setattr(waiting, "MINE", 6)  # what is let in is drawn in the end
     let_go = hold()
-    answers = [ask(blocks, "mine", session) for _ in range(40)]
-    assert [each.status_code for each in answers] == [200] * MINE + [503] * (40 - MINE)
-    assert answers[-1].json()["detail"].startswith(f"{MINE} requests of yours are waiting")
+    answers = [ask(blocks, "mine") for _ in range(40)]
+    assert [each.status_code for each in answers] == [200] * 6 + [503] * 34
+    assert answers[-1].json()["detail"].startswith("6 requests of yours are waiting")
     until(lambda: in_line(app) == AT_ONCE)
     with ThreadPoolExecutor(1) as pool:
         client = Client(blocks.local_url, verbose=False, download_files=False)
@@ -72,13 +72,17 @@ def test_beside_forty_wishes_of_one_visitor_anothers_picture_is_the_next(
         let_go()
         assert len(answer.result(60)[0]) == 1
     until(lambda: not blocks._queue.event_ids_to_events)
-    assert drawn == ["a lake", "mine", "another's", *["mine"] * (MINE - 1)]
+    assert drawn == ["a lake", "mine", "another's", *["mine"] * 5]
 
 
-def test_the_whole_queue_is_bounded_and_quick_events_are_not_part_of_it(blocks, held, monkeypatch):
+def test_what_waits_is_bounded_for_each_and_for_all_and_quick_events_are_no_part_of_it(
+    blocks, held, monkeypatch
+):
+    monkeypatch.setattr(waiting, "MINE", 2)
+    assert [ask(blocks, "a lake", "visitor").status_code for _ in range(3)] == [200, 200, 503]
     monkeypatch.setattr(waiting, "ALL", 5)
-    asked = [ask(blocks, "a lake", f"visitor {i}") for i in range(7)]
-    assert [each.status_code for each in asked] == [200] * 5 + [503] * 2
+    asked = [ask(blocks, "a lake", f"visitor {i}") for i in range(5)]
+    assert [each.status_code for each in asked] == [200] * 3 + [503] * 2
     assert asked[-1].json()["detail"] == "5 requests are waiting: try again in a moment."
     quick = next(
         id

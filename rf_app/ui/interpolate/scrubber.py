@@ -31,7 +31,7 @@ def scrubber(app: Application, way: Way) -> gr.HTML:
             events = interpolate(app.seen_by(line[1], line), Interpolate(read_way(wish)))
             *_, picture = run(events, left.is_set)
         except UserError as error:
-            return {"problem": str(error)}
+            return {"problem": app.permission.told(error)}
         return {"src": data_url(picture.png), "same": picture.same}
 
     async def frame(wish: Any, asked_by: gr.Request) -> dict[str, Any]:
