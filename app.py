@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import sys
+from ipaddress import ip_address
 from pathlib import Path
 
 
@@ -19,6 +20,13 @@ def options() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description="InstaFlow Studio: one-step text-to-image in the browser.")
     parser.add_argument("--host", help="address to listen on (default: this computer only)")
+    parser.add_argument(
+        "--allowed-host",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="one more name that browsers reach this page by, as behind a proxy; may be given several times",
+    )
     parser.add_argument("--port", type=int, help="port (default: the first free one from 7860)")
     parser.add_argument("--models", type=Path, help="one more folder of models; new ones go into it")
     parser.add_argument(
@@ -31,7 +39,7 @@ def options() -> argparse.Namespace:
         "--allow-training",
         action="store_true",
         default=os.environ.get("INSTAFLOW_ALLOW_TRAINING") == "1",
-        help="let visitors of a public Space train, import and delete; needs --auth there",
+        help="let whoever reaches the page train, import and delete; on a public Space it needs --auth",
     )
     parser.add_argument("--mcp", action="store_true", help="serve the API's actions as MCP tools, too")
     chosen = parser.parse_args()
@@ -41,13 +49,18 @@ def options() -> argparse.Namespace:
         parser.error("argument --auth: expected NAME:PASSWORD")
     if chosen.allow_training and "SPACE_ID" in os.environ and chosen.auth is None:
         parser.error("argument --allow-training: on a public Space it needs --auth NAME:PASSWORD")
+    if chosen.mcp and chosen.auth is not None:
+        parser.error("argument --mcp: not with --auth (or $INSTAFLOW_AUTH), as MCP's tools cannot log in")
     if chosen.models is not None and not chosen.models.is_dir():
         parser.error(f"argument --models: {chosen.models} is not a folder")
     return chosen
 
 
-def check_free(host: str, port: int) -> None:
-    """End with a message where nobody can listen there: seconds before Gradio tries. port: 0 for any."""
+def check_free(host: str, port: int) -> bool:
+    """Whether that is an address of this computer alone.
+
+    Ends with a message where nobody can listen there: seconds before Gradio tries. port: 0 for any.
+    """
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family) as tried:
@@ -58,6 +71,7 @@ def check_free(host: str, port: int) -> None:
             f"Cannot listen on {host}, port {port or 'any'} ({error.strerror}): give another --host or "
             "--port; without --port it is the first free one from 7860."
         ) from None
+    return ip_address(address[0]).is_loopback
 
 
 def stop(*_: object) -> None:
@@ -72,10 +86,8 @@ def main() -> None:
         signal.signal(signal.SIGINT, stop)
     sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has it: terminals may lack letters
     chosen = options()
-    check_free(
-        chosen.host or os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"),
-        chosen.port or int(os.environ.get("GRADIO_SERVER_PORT", "0")),
-    )
+    host = chosen.host or os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
+    local = check_free(host, chosen.port or int(os.environ.get("GRADIO_SERVER_PORT", "0")))
     print("InstaFlow Studio is starting…", flush=True)
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     os.environ.setdefault("DIFFUSERS_DISABLE_REMOTE_CODE", "1")
@@ -93,7 +105,11 @@ def main() -> None:
 
     try:
         registry = Registry.default(chosen.models)
-        app = Application.on(registry, allow_training=chosen.allow_training)
+        app = Application.on(
+            registry,
+            allow_training=chosen.allow_training,
+            open_to_strangers=not local and chosen.auth is None,
+        )
         with disk_full_named(Path(get_upload_folder())):  # where Gradio puts what the page shows
             page = build(app, FOLDER)
     except UserError as error:
@@ -101,13 +117,18 @@ def main() -> None:
     for store in (app.registry, app.loras, app.controlnets):
         for id, problem in store.problems().items():
             print(f"{capital(store.CARD.NAME)} {id} is left out: {problem}")
+    if app.permission.open_to_strangers:
+        others = (
+            "train, import and delete, too" if app.permission else "training, importing and deleting are off"
+        )
+        print(f"Whoever reaches {host} may draw; {others} (see --auth and --allow-training).")
     app.warm_up()
     page.launch(
         server_name=chosen.host,
         server_port=chosen.port,
         mcp_server=chosen.mcp,
         auth=tuple(chosen.auth.split(":", 1)) if chosen.auth else None,
-        **launch_options(),
+        **launch_options([host, *chosen.allowed_host]),
     )
 
 

@@ -5,13 +5,13 @@ asks.
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from threading import Thread
+from threading import Lock, Thread
 
 from rf_app.errors import UserError
 from rf_app.jobs.database import Database
 from rf_app.pipeline.checking import check_count
-from rf_app.pipeline.turns import result_of
-from rf_app.pipeline.worker import Worker
+from rf_app.pipeline.turns import NOBODY, Line, Turn, result_of
+from rf_app.pipeline.worker import Drawn, Observer, Worker
 from rf_app.plugins.picture import encode_map, read_base64, read_picture
 from rf_app.registry.card import ModelCard
 from rf_app.registry.controlnets import ControlNets
@@ -20,6 +20,7 @@ from rf_app.registry.models import Registry
 from rf_app.registry.permission import Permission
 from rf_app.schedulers.solvers import TITLES, solvers
 from rf_app.settings.picture import MAX_CONTROLS, Control, PictureSettings
+from rf_app.settings.way import Way
 
 FAVOURITE = "pocket-instaflow"  # the model the page opens with, if it is there
 LIVE_STEPS = 4  # up to so many steps, a picture follows the typing
@@ -40,21 +41,39 @@ class Preset:
 
 @dataclass(frozen=True)
 class Application:
-    """visitor: the session that asks, whose uploads a wish may name. It is a secret, and goes nowhere."""
+    """visitor: the session that asks, whose uploads a wish may name. It is a secret, and goes nowhere.
+
+    line: their address and session, as for `Turns`. one_picture: held while a picture of theirs is in memory,
+    which may have 64 million pixels.
+    """
 
     worker: Worker
     jobs: Database = field(default_factory=Database)
     permission: Permission = field(default_factory=Permission)
     visitor: str = ""
+    line: Line = NOBODY
+    one_picture: Lock = field(default_factory=Lock)
 
     @classmethod
-    def on(cls, registry: Registry, device: str | None = None, allow_training: bool = False) -> "Application":
-        """The application on a registry; device: as for `Worker`."""
-        return cls(Worker(registry, device), permission=Permission(allow_training))
+    def on(
+        cls,
+        registry: Registry,
+        device: str | None = None,
+        allow_training: bool = False,
+        open_to_strangers: bool = False,
+    ) -> "Application":
+        """The application on a registry; device: as for `Worker`, the others: as for `Permission`."""
+        return cls(Worker(registry, device), permission=Permission(allow_training, open_to_strangers))
 
-    def seen_by(self, visitor: str) -> "Application":
+    def seen_by(self, visitor: str, line: Line = NOBODY) -> "Application":
         """The same, asked by a session; "" for a call without one, as MCP's are."""
-        return replace(self, visitor=visitor)
+        return replace(self, visitor=visitor, line=line)
+
+    def draw(
+        self, settings: PictureSettings, between: Way | None = None, observe: Observer | None = None
+    ) -> Turn[Drawn]:
+        """A picture when it is the turn of who asks, and with their uploads; the rest is as for `Worker`."""
+        return self.worker.draw(settings, self.visitor, between, observe, self.line)
 
     @property
     def registry(self) -> Registry:
@@ -104,9 +123,10 @@ class Application:
         """
         own = {card.id: card.preprocessor for card in self.controlnets.cards()}
         how = control.preprocessor or own.get(control.model, "none")
-        picture, size = read_picture(read_base64(control.image)), self.registry.card(model).resolution
+        size = self.registry.card(model).resolution
         thresholds = {"low": control.low, "high": control.high} if how == "canny" else {}
-        map = self.worker.condition_map(picture, how, size, **thresholds)
+        with self.one_picture:
+            map = self.worker.condition_map(read_picture(read_base64(control.image)), how, size, **thresholds)
         return replace(control, image=encode_map(map), preprocessor="none")
 
     def preset(self, model: str) -> Preset:

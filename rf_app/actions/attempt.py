@@ -4,6 +4,7 @@ import logging
 from collections.abc import Generator
 from dataclasses import dataclass
 
+from rf_app.actions.application import Application
 from rf_app.actions.picture import Picture
 from rf_app.actions.progress import Progress
 from rf_app.errors import UserError
@@ -23,13 +24,13 @@ class Attempt:
 
 
 def attempt(
-    settings: PictureSettings, drawing: Generator[Progress | None, None, Drawn]
+    app: Application, settings: PictureSettings, drawing: Generator[Progress | None, None, Drawn]
 ) -> Generator[Progress | None, None, Attempt]:
     """Hand `drawing` on, as `Clock.follow` gives it; its errors become the attempt's."""
     try:
         picture = Picture((yield from drawing))
     except UserError as error:
-        return Attempt(settings, error=str(error))
+        return Attempt(settings, error=app.permission.told(error))
     except Exception as error:  # a defect, or a device without memory: the next model may do better
         log.exception("%s failed", settings.model)
         return Attempt(settings, error=f"{settings.model} failed ({type(error).__name__}).")

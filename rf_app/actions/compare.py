@@ -110,13 +110,13 @@ def compare(app: Application, wish: Compare) -> Events[SideBegun | SideDone]:
         if key not in warm:
             # It is not timed: nobody pays for being loaded, or for the text.
             warm.add(key)
-            turn = app.worker.draw(replace(settings, steps=1), app.visitor)
+            turn = app.draw(replace(settings, steps=1))
             clock = SideClock(i, settings.steps)
-            made = yield from attempt(settings, clock.follow(turn, settings.model, parts=0))
+            made = yield from attempt(app, settings, clock.follow(turn, settings.model, parts=0))
         if not made or not made.error:
-            turn = app.worker.draw(settings, app.visitor)
+            turn = app.draw(settings)
             clock = SideClock(i, settings.steps)
-            made = yield from attempt(settings, clock.follow(turn, settings.model, settings.steps))
+            made = yield from attempt(app, settings, clock.follow(turn, settings.model, settings.steps))
         yield SideDone(i, made)
 
 
@@ -174,4 +174,4 @@ def _checked(app: Application, settings: PictureSettings) -> Attempt:
     try:
         return Attempt(check(app.prepared(settings), app.registry.card(settings.model)))
     except UserError as error:
-        return Attempt(settings, error=str(error))
+        return Attempt(settings, error=app.permission.told(error))

@@ -37,7 +37,7 @@ def generate(app: Application, wish: Generate) -> Events[Picture]:
     seed = check_whole("seed", settings.seed, 0, MAX_SEED)
     clock = Clock(count)
     for i in range(count):
-        turn = app.worker.draw(replace(settings, seed=(seed + i) % (MAX_SEED + 1)), app.visitor)
+        turn = app.draw(replace(settings, seed=(seed + i) % (MAX_SEED + 1)))
         text = f"Picture {i + 1} of {count}" if count > 1 else "Drawing"
         yield Picture((yield from clock.follow(turn, text)))
 

@@ -66,9 +66,9 @@ def grid(app: Application, wish: Grid) -> Events[Plan | CellDone]:
         if cell.error:
             yield CellDone(cell, Attempt(cell.settings, error=cell.error))
             continue
-        turn = app.worker.draw(cell.settings, app.visitor)
+        turn = app.draw(cell.settings)
         text = f"Picture {number} of {len(planned.cells)}"
-        yield CellDone(cell, (yield from attempt(cell.settings, clock.follow(turn, text, cost))))
+        yield CellDone(cell, (yield from attempt(app, cell.settings, clock.follow(turn, text, cost))))
 
 
 def files(planned: Plan, done: Sequence[CellDone]) -> tuple[File, File]:

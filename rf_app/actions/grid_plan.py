@@ -159,7 +159,7 @@ def plan(app: Application, grid: Grid) -> Plan:
             card = cards.get(wish.model) or app.registry.card(wish.model)
             cells.append(Cell(*place, check(wish, card)))
         except UserError as error:
-            cells.append(Cell(*place, wish, str(error)))
+            cells.append(Cell(*place, wish, app.permission.told(error)))
     errors = list(dict.fromkeys(cell.error for cell in cells))
     if "" not in errors:
         more = f" And {len(errors) - NAMED} more like these." if len(errors) > NAMED else ""

@@ -148,4 +148,4 @@ def _film(app: Application, way: Way, wish: Video) -> Events[File]:
 
 
 def _frame(app: Application, way: Way) -> Turn[Drawn]:
-    return app.worker.draw(way.picture, app.visitor, between=way)
+    return app.draw(way.picture, between=way)

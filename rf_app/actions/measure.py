@@ -127,7 +127,7 @@ def measure(app: Application, wish: Measure) -> Events[Measured]:
     features: list[Tensor] = []
     seconds: list[float] = []
     for done, each in enumerate(chosen, 1):
-        turn = app.worker.draw(PictureSettings(each.prompt, wish.model, wish.steps, seed=each.seed))
+        turn = app.draw(PictureSettings(each.prompt, wish.model, wish.steps, seed=each.seed))
         drawn = yield from clock.follow(turn, text)
         seconds.append(drawn.timings.total)
         features.append(_seen(judge, drawn.image))

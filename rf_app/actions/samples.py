@@ -65,7 +65,7 @@ def is_quick(app: Application, thing: Thing) -> bool:
 def draw_sample(app: Application, thing: Thing) -> Events[Path]:
     """Draw the sample now; raises UserError where it cannot be drawn or the folder is read-only."""
     path = _path(app, thing)
-    turn = app.worker.draw(app.prepared(sample_settings(app, thing)))
+    turn = app.draw(app.prepared(sample_settings(app, thing)))
     drawn = yield from Clock(1).follow(turn, "Drawing a sample")
     for old in path.parent.glob("*.png"):
         old.unlink(missing_ok=True)

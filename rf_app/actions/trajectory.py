@@ -101,7 +101,7 @@ def trajectory(app: Application, wish: TrajectorySettings) -> Events[Followed]:
         try:
             card = app.registry.card(id)
         except UserError as error:
-            yield Followed(id, Attempt(settings, error=str(error)))
+            yield Followed(id, Attempt(settings, error=app.permission.told(error)))
             continue
         settings = check(settings, card)
         wishes.append((card, replace(settings, steps=1) if card.kind == "one-step" else settings))
@@ -110,8 +110,8 @@ def trajectory(app: Application, wish: TrajectorySettings) -> Events[Followed]:
     clock = Clock(sum(costs))
     for (card, settings), cost in zip(wishes, costs, strict=True):
         recorder = Recorder(FRAMES)
-        turn = app.worker.draw(settings, app.visitor, observe=recorder)
-        made = yield from attempt(settings, clock.follow(turn, card.title, cost))
+        turn = app.draw(settings, observe=recorder)
+        made = yield from attempt(app, settings, clock.follow(turn, card.title, cost))
         way = recorder.trajectory if made.picture else None
         yield Followed(card.title, made, way, recorder.images, card.kind != "diffusion")
 

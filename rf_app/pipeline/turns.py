@@ -1,13 +1,16 @@
-"""Turns on the one thread that owns the device: work waits in line, is watched while it runs, and can be
-left.
+"""Turns on the one thread that owns the device: work waits, is watched while it runs, and can be left.
+
+Visitors take turns: the next one is that of the address that has waited longest since its last turn, and of
+the session there that has. Whatever others have asked for, a newcomer comes after the work at hand.
 """
 
+from collections import OrderedDict, deque
 from collections.abc import Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from threading import Event
-from typing import TypeVar
+from threading import Event, Lock
+from typing import Any, TypeVar
 
 from rf_app.errors import Cancelled
 
@@ -24,8 +27,12 @@ class Step:
     of: int
 
 
+Line = tuple[str, str]
+"""An address and a session, whose requests take turns with those of others."""
+NOBODY: Line = ("", "")
 Report = Callable[[Step], None]
 """Called on the thread after each step; raises `Cancelled` when whoever asked has left."""
+Work = tuple[Future[Any], Callable[[], Any]]
 Turn = Generator[Step | None, None, Result]
 """Yields steps, or None where nothing is new, and returns the result. Closing it ends the work within a
 step.
@@ -33,12 +40,14 @@ step.
 
 
 class Turns:
-    """One thread, one piece of work at a time, in the order asked for."""
+    """One thread, one piece of work at a time."""
 
     def __init__(self):
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pipeline")
+        self._waiting: OrderedDict[str, OrderedDict[Line, deque[Work]]] = OrderedDict()
+        self._lock = Lock()
 
-    def take(self, work: Callable[[Report], Result]) -> Turn[Result]:
+    def take(self, work: Callable[[Report], Result], line: Line = NOBODY) -> Turn[Result]:
         """Do `work(report)` when its turn comes; an error of the work is raised here."""
         news: SimpleQueue[Step | None] = SimpleQueue()
         left = Event()
@@ -48,7 +57,7 @@ class Turns:
                 raise Cancelled("Stopped.")
             news.put(step)
 
-        running = self._thread.submit(work, report)
+        running = self._submit(lambda: work(report), line)
         running.add_done_callback(lambda _: news.put(None))
         try:
             while not running.done() or not news.empty():
@@ -66,11 +75,45 @@ class Turns:
 
     def wait_for(self, work: Callable[[], Result]) -> Result:
         """The result of work that nobody watches."""
-        return self._thread.submit(work).result()
+        return self._submit(work, NOBODY).result()
 
     def close(self, wait: bool = True) -> None:
         """Drop what waits and end the thread, after the work at hand; wait: until that is done."""
+        with self._lock:
+            for sessions in self._waiting.values():
+                for works in sessions.values():
+                    for future, _ in works:
+                        future.cancel()
         self._thread.shutdown(wait=wait, cancel_futures=True)
+
+    def _submit(self, work: Callable[[], Result], line: Line) -> "Future[Result]":
+        future: Future[Result] = Future()
+        with self._lock:
+            sessions = self._waiting.setdefault(line[0], OrderedDict())
+            sessions.setdefault(line, deque()).append((future, work))
+        self._thread.submit(self._do_next)
+        return future
+
+    def _do_next(self) -> None:
+        """The work whose turn it is now: nothing, where it has been left meanwhile."""
+        with self._lock:
+            address, sessions = next(iter(self._waiting.items()))
+            line, works = next(iter(sessions.items()))
+            future, work = works.popleft()
+        begun = future.set_running_or_notify_cancel()
+        if begun:
+            try:
+                future.set_result(work())
+            except BaseException as error:
+                future.set_exception(error)
+        with self._lock:  # only now, or who came while it ran would wait for the next one of the same visitor
+            if begun:
+                self._waiting.move_to_end(address)
+                sessions.move_to_end(line)
+            if not works:
+                del sessions[line]
+            if not sessions:
+                del self._waiting[address]
 
 
 def result_of(turn: Generator[object, None, Result]) -> Result:

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from rf_app.pipeline.checking import check, check_way
 from rf_app.pipeline.mixing import mixed_noise, mixed_text
-from rf_app.pipeline.turns import Report, Step, Turn, Turns
+from rf_app.pipeline.turns import NOBODY, Line, Report, Step, Turn, Turns
 from rf_app.plugins.controlnet import ControlNetPlugin
 from rf_app.plugins.lora import LoraFile
 from rf_app.plugins.merging import Merger, signature
@@ -139,15 +139,17 @@ class Worker:
         visitor: str = "",
         between: Way | None = None,
         observe: Observer | None = None,
+        line: Line = NOBODY,
     ) -> Turn[Drawn]:
         """One picture, when its turn comes: the generator yields steps and returns it.
 
         visitor: the session whose uploads `settings.loras` may name. between: a way with key frames; noise
         and text are mixed from theirs, and its picture takes the place of `settings`. observe: sees every
-        moment of Euler's method on the straight path, whatever the solver in `settings`. Raises UserError
-        for what the user can put right; another error is a defect, and the worker lives on.
+        moment of Euler's method on the straight path, whatever the solver in `settings`. line: whose turn it
+        is. Raises UserError for what the user can put right; another error is a defect, and the worker lives
+        on.
         """
-        return self._turns.take(lambda report: self._draw(settings, visitor, between, observe, report))
+        return self._turns.take(lambda report: self._draw(settings, visitor, between, observe, report), line)
 
     def condition_map(
         self, picture: Image.Image, preprocessor: str, size: int, **thresholds: float

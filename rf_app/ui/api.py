@@ -24,14 +24,19 @@ from rf_app.actions.asking import Asking, File, asking
 from rf_app.actions.progress import Progress
 from rf_app.actions.run import run
 from rf_app.errors import UserError
+from rf_app.pipeline.turns import NOBODY
 from rf_app.ui.files import file_data
-
-LONG_WORK = {"concurrency_limit": 16, "concurrency_id": "long work"}  # all of it takes turns at the worker
+from rf_app.ui.waiting import LONG_WORK
 
 
 def session_of(asked_by: gr.Request) -> str:
     """The visitor's session, whose uploads are theirs alone; "" for a call without one, as MCP's are."""
     return getattr(asked_by, "session_hash", None) or ""
+
+
+def seen_by(app: Application, asked_by: gr.Request) -> Application:
+    """The application as the visitor has it, whose turns at the worker are theirs, too."""
+    return app.seen_by(session_of(asked_by), getattr(asked_by.request.state, "visitor", NOBODY))
 
 
 def endpoint(
@@ -51,7 +56,7 @@ def endpoint(
     def call(*values: Any) -> Iterator[Any]:
         *values, asked_by = values
         results: list[Any] = []
-        own = app.seen_by(session_of(asked_by))
+        own = seen_by(app, asked_by)
         try:
             given = zip(arguments, values, strict=True)
             wish = action.wish(
@@ -66,7 +71,7 @@ def endpoint(
                     yield _waiting(action, None)
             yield _given(action.answer(own, results))
         except UserError as error:
-            raise gr.Error(str(error), print_exception=False) from None
+            raise gr.Error(app.permission.told(error), print_exception=False) from None
 
     parameters = [
         inspect.Parameter(

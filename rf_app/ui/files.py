@@ -38,7 +38,7 @@ def upload_refused(asked_by: Request, error: OSError) -> PlainTextResponse:
         with disk_full_named(Path(get_upload_folder())):
             raise error
     except DiskFull as full:
-        return PlainTextResponse(str(full), 507)
+        return PlainTextResponse(asked_by.app.get_blocks().permission.told(full), 507)
 
 
 def file_data(file: File) -> dict[str, Any]:

@@ -1,17 +1,21 @@
 """Assembly: header, tabs and their endpoints in one Blocks, and how it is launched."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from rf_app.actions.application import Application
 from rf_app.plugins.lora import MAX_FILE_BYTES
 from rf_app.ui import compare, files, generate, interpolate, mcp_tools, models, train
+from rf_app.ui.guard import Guard
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.model_lists import keep_fresh, state_of
 from rf_app.ui.parts.script import scripts
 from rf_app.ui.theme import theme
+from rf_app.ui.waiting import SESSIONS, THREADS, Waiting
 
 ASSETS = Path(__file__).parents[2] / "assets"
 HOUR = 3600  # seconds
@@ -49,12 +53,16 @@ def build(app: Application, examples: Path) -> gr.Blocks:
     for event in blocks.fns.values():
         if event.show_progress == "hidden":
             event.show_progress_on = []
+    blocks.permission = app.permission  # for `complain`, which every handler may call
+    # Past the queue nothing would be counted: what has a place in it may not be asked for otherwise.
+    blocks.api_open = False
+    blocks._queue = Waiting(True, blocks.max_threads, 1, None, blocks)
     mcp_tools.build()
     return blocks
 
 
-def launch_options() -> dict[str, Any]:
-    """What `launch` needs so that the page looks and behaves as it should.
+def launch_options(allowed_hosts: Sequence[str] = ()) -> dict[str, Any]:
+    """What `launch` needs so that the page looks and behaves as it should; allowed_hosts: as for `Guard`.
 
     Prompts are nobody's business: no history in the browser, no monitoring; no file but Gradio's is served.
     """
@@ -70,8 +78,13 @@ def launch_options() -> dict[str, Any]:
         "share": False,
         "ssr_mode": False,
         "max_file_size": MAX_FILE_BYTES,
+        "max_threads": THREADS,
+        "state_session_capacity": SESSIONS,
         "show_error": False,
-        "app_kwargs": {"exception_handlers": {OSError: files.upload_refused}},
+        "app_kwargs": {
+            "exception_handlers": {OSError: files.upload_refused},
+            "middleware": [Middleware(Guard, allowed_hosts)],
+        },
         # Or Gradio gives up where its page first answers after three seconds, as on a busy machine.
         "_frontend": False,
     }

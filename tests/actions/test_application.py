@@ -1,10 +1,17 @@
 """What an application says of its models."""
 
-import pytest
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+from PIL import Image
+
+from rf_app.actions import application
 from rf_app.actions.application import Application
 from rf_app.errors import UserError
+from rf_app.plugins.picture import encode_map
 from rf_app.registry.models import Registry
+from rf_app.settings.picture import Control
 
 
 def test_models_come_quickest_first_and_the_first_is_opened(app):
@@ -37,3 +44,24 @@ def test_who_asks_changes_nothing_else(app):
     assert (ann.visitor, app.visitor) == ("ann", "")
     assert ann.worker is app.worker
     assert ann.jobs is app.jobs
+
+
+def test_one_picture_at_a_time_is_in_memory_whoever_sends_it(app, monkeypatch):
+    inside, most, read = [], [], application.read_picture
+
+    def counted(content):
+        inside.append(1)
+        most.append(len(inside))
+        picture = read(content)
+        threading.Event().wait(0.01)  # others have the time to come in, if they may
+        inside.pop()
+        return picture
+
+    monkeypatch.setattr(application, "read_picture", counted)
+    control = Control("tiny-canny", encode_map(Image.new("RGB", (400, 300))), "canny")
+    with ThreadPoolExecutor(8) as threads:
+        maps = list(
+            threads.map(lambda i: app.seen_by(f"visitor {i}").with_map(control, "tiny-instaflow"), range(16))
+        )
+    assert max(most) == 1
+    assert len({each.image for each in maps}) == 1

@@ -1,4 +1,4 @@
-"""Turns on one thread: in order, watched, left at any time, and the next one always comes."""
+"""Turns on one thread: fair, watched, left at any time, and the next one always comes."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -116,3 +116,46 @@ def test_many_at_once_run_one_at_a_time(turns):
         names = set(threads.map(lambda _: result_of(turns.take(work)), range(40)))
     assert max(most) == 1
     assert len(names) == 1
+
+
+def taken(turns: Turns, asked: list[tuple[str, str]], busy: threading.Event) -> list[tuple[str, str]]:
+    """The lines in which the turns come that are asked for in this order, while the thread is busy."""
+    came = []
+    waiting = [turns.take(lambda report, line=line: came.append(line), line) for line in asked]
+    for turn in waiting:
+        assert next(turn) is None
+    busy.set()
+    for turn in waiting:
+        result_of(turn)
+    return came
+
+
+def test_visitors_take_turns_whatever_each_has_asked_for(turns, busy):
+    ann, bob, eve = ("1.1.1.1", "ann"), ("1.1.1.1", "bob"), ("2.2.2.2", "eve")
+    came = taken(turns, [ann] * 4 + [bob] * 2 + [eve] * 2, busy)
+    assert came == [ann, eve, bob, eve, ann, bob, ann, ann]
+
+
+def test_sessions_made_up_at_one_address_win_nothing(turns, busy):
+    crowd, eve = [("1.1.1.1", str(i)) for i in range(10)], ("2.2.2.2", "eve")
+    came = taken(turns, [*crowd, eve], busy)
+    assert came.index(eve) == 1
+
+
+def test_who_comes_while_a_turn_runs_is_next_but_not_before_who_waits_longer(turns):
+    ann, bob, eve = (("1.1.1.1", "ann"), ("2.2.2.2", "bob"), ("3.3.3.3", "eve"))
+    came, waiting, begun, release = [], [], threading.Event(), threading.Event()
+
+    def ask(line, work):
+        waiting.append(turns.take(lambda report: (came.append(line), work()), line))
+        next(waiting[-1])
+
+    ask(ann, lambda: (begun.set(), release.wait(WAIT)))
+    assert begun.wait(WAIT)
+    ask(ann, lambda: None)
+    ask(ann, lambda: None)
+    ask(bob, lambda: ask(eve, lambda: None))
+    release.set()
+    for turn in waiting:
+        result_of(turn)
+    assert came == [ann, bob, ann, eve, ann]

@@ -26,6 +26,7 @@ def test_importing_it_loads_nothing_heavy():
         (["--port", "web"], "invalid int value: 'web'"),
         (["--models", "no/such/folder"], "no/such/folder is not a folder"),
         (["--auth", "me"], "expected NAME:PASSWORD"),
+        (["--auth", "me:secret", "--mcp"], "argument --mcp: not with --auth"),
         (["--allow-training"], "on a public Space it needs --auth NAME:PASSWORD"),
     ],
 )
@@ -80,18 +81,25 @@ def test_a_terminal_that_knows_few_letters_stops_nothing(monkeypatch):
     assert "Traceback" not in done.stderr
 
 
-def test_it_says_so_before_it_loads_and_then_serves(tiny_models):
+def test_it_says_so_before_it_loads_and_who_may_do_what_and_then_serves(tiny_models):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-u", APP, "--port", str(port), "--models", tiny_models]
+    options = ["--host", "0.0.0.0", "--port", str(port), "--allowed-host", "studio.example"]
+    command = [sys.executable, "-u", APP, *options, "--models", tiny_models]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout.readline() == "InstaFlow Studio is starting…\n"
-            assert any(f"http://127.0.0.1:{port}" in line for line in process.stdout), (
+            assert process.stdout.readline() == (
+                "Whoever reaches 0.0.0.0 may draw; training, importing and deleting are off (see --auth and "
+                "--allow-training).\n"
+            )
+            assert any(f"http://0.0.0.0:{port}" in line for line in process.stdout), (
                 "it ended without serving"
             )
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/config") as answer:
+            name = {"Host": "studio.example"}
+            asked = urllib.request.Request(f"http://127.0.0.1:{port}/config", headers=name)
+            with urllib.request.urlopen(asked) as answer:
                 assert "InstaFlow Studio" in json.load(answer)["title"]
         finally:
             process.terminate()

@@ -1,4 +1,7 @@
-"""What strangers may do on a public Space: look and generate. Endpoints refuse the rest, or are not there."""
+"""What strangers may do on a public Space or an open page of a network: look and generate.
+
+The rest is refused by endpoints, or not there.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +21,12 @@ OWNERS = {
 CLOSED = {"merged", "begun", "done", "started", "acted"}  # of merging, importing and training
 
 
-def test_endpoints_refuse_strangers(own_app: Application, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setenv("SPACE_ID", "somebody/studio")
+@pytest.mark.parametrize("place", ["Space", "network"])
+def test_endpoints_refuse_strangers(own_app: Application, tmp_path: Path, monkeypatch, place: str) -> None:
+    if place == "Space":
+        monkeypatch.setenv("SPACE_ID", "somebody/studio")
+    else:
+        own_app = replace(own_app, permission=Permission(open_to_strangers=True))
     found = {each.fn.__name__: each.fn for each in build(own_app, tmp_path).fns.values() if each.fn}
     before = own_app.registry.cards()
     for name, given in OWNERS.items():
@@ -32,7 +39,8 @@ def test_endpoints_refuse_strangers(own_app: Application, tmp_path: Path, monkey
 
 def test_the_owner_may(own_app: Application, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("SPACE_ID", "somebody/studio")
-    page = build(replace(own_app, permission=Permission(allowed=True)), tmp_path)
+    permission = Permission(allowed=True, open_to_strangers=True)
+    page = build(replace(own_app, permission=permission), tmp_path)
     found = {each.fn.__name__: each.fn for each in page.fns.values() if each.fn}
     assert found.keys() >= CLOSED
     assert found["renamed"]("tiny-2rf", "Mine") == "Mine"

@@ -28,7 +28,7 @@ from rf_app.actions.run import LatestRun
 from rf_app.pipeline.turns import PULSE
 from rf_app.registry.disk import DiskFull
 from rf_app.settings.picture import PictureSettings
-from rf_app.ui.api import LONG_WORK, session_of
+from rf_app.ui.api import seen_by
 from rf_app.ui.compare.grid_view import empty_grid, filled_cell
 from rf_app.ui.compare.side_by_side import EXAMPLES
 from rf_app.ui.files import served
@@ -38,6 +38,7 @@ from rf_app.ui.parts.model_form import model_list
 from rf_app.ui.parts.progress_bar import note
 from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.streaming import stream
+from rf_app.ui.waiting import LONG_WORK
 
 OPENING = (
     '<div class="lead"><p>One picture for every combination: what do more steps change, and what guidance? '
@@ -135,7 +136,7 @@ def build(app: Application, page: Page) -> None:
             values[negative],
         )
         wish = Grid(shared, *(each.read(values) for each in axes))
-        yield from grid(app.seen_by(session_of(asked_by)), wish)
+        yield from grid(seen_by(app, asked_by), wish)
 
     def draw(values: Values, asked_by: gr.Request) -> Iterator[Values]:
         plan: Plan | None = None

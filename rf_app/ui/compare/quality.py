@@ -11,12 +11,13 @@ from rf_app.actions.application import Application
 from rf_app.actions.measure import Figures, Measure, Measured, figures, in_words, measure
 from rf_app.actions.run import LatestRun
 from rf_app.errors import UserError
-from rf_app.ui.api import LONG_WORK
+from rf_app.ui.api import seen_by
 from rf_app.ui.parts.chart import Axis, Point, Series, chart
 from rf_app.ui.parts.complaint import complain
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.model_form import model_list, steps_slider
 from rf_app.ui.parts.streaming import Updates, stream
+from rf_app.ui.waiting import LONG_WORK
 
 SIZES = (32, 64, 128, 256)
 NOTHING = (
@@ -44,8 +45,8 @@ def build(app: Application, page: Page, tab: gr.Tab) -> None:
     page.lists.append(model)
     latest = gr.State(LatestRun())
 
-    def measured(values: dict[gr.Component, Any]) -> Iterator[Updates]:
-        events = measure(app, Measure(values[model], values[prompts], values[steps]))
+    def measured(values: dict[gr.Component, Any], asked_by: gr.Request) -> Iterator[Updates]:
+        events = measure(seen_by(app, asked_by), Measure(values[model], values[prompts], values[steps]))
         yield from stream(events, values[latest], line, lambda found: {result: _result(found)})
 
     def own_steps(model: str) -> int:

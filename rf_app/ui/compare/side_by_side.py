@@ -27,7 +27,7 @@ from rf_app.actions.compare import (
 from rf_app.actions.run import LatestRun, run
 from rf_app.errors import Cancelled, UserError
 from rf_app.settings.picture import PictureSettings, Side, read_controls, read_loras
-from rf_app.ui.api import LONG_WORK, session_of
+from rf_app.ui.api import seen_by
 from rf_app.ui.compare.comparison import OPENING, faster, outcome, over, waiting, working
 from rf_app.ui.parts.complaint import complain
 from rf_app.ui.parts.context import Page
@@ -37,6 +37,7 @@ from rf_app.ui.parts.model_form import ModelForm, advanced, model_list, steps_an
 from rf_app.ui.parts.restoring import restored_picture
 from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.seed_row import seed_row
+from rf_app.ui.waiting import LONG_WORK
 
 SHOWN, MOST = 2, 4  # columns
 TITLES = {
@@ -97,7 +98,7 @@ def build(app: Application, page: Page, sent: gr.Textbox, subtabs: gr.Tabs) -> N
     fields = {field for column in columns for field in column.form.fields}
 
     def draw(values: dict[gr.Component, Any], asked_by: gr.Request) -> Iterator[dict[gr.Component, Any]]:
-        own, ended = app.seen_by(session_of(asked_by)), values[latest].begin(values[number])
+        own, ended = seen_by(app, asked_by), values[latest].begin(values[number])
         shown = columns[: values[count]]
         sides = tuple(Side(**column.form.read(values)) for column in shown)
         attempts = [Attempt(PictureSettings(values[prompt], side.model)) for side in sides]
@@ -146,7 +147,7 @@ def build(app: Application, page: Page, sent: gr.Textbox, subtabs: gr.Tabs) -> N
         Where they name a model to compare with ("against"), that one is the first.
         """
         try:
-            settings = restored_picture(app.seen_by(session_of(asked_by)), text)
+            settings = restored_picture(seen_by(app, asked_by), text)
             rows = show_loras(app, settings.loras, asked_by)
         except UserError as error:
             complain(error)

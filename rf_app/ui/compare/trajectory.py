@@ -27,7 +27,7 @@ from rf_app.actions.trajectory import (
     trajectory,
 )
 from rf_app.pipeline.trajectory import Trajectory
-from rf_app.ui.api import LONG_WORK
+from rf_app.ui.api import seen_by
 from rf_app.ui.compare.side_by_side import EXAMPLES
 from rf_app.ui.parts.chart import COLOURS, Axis, Point, Series, chart
 from rf_app.ui.parts.context import Page
@@ -36,6 +36,7 @@ from rf_app.ui.parts.model_form import steps_slider
 from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.send import send_button
 from rf_app.ui.parts.streaming import Updates, stream
+from rf_app.ui.waiting import LONG_WORK
 
 OPENING = (
     '<div class="lead"><p>Every model starts from the same noise, and at each moment it already has an idea '
@@ -74,7 +75,7 @@ def build(app: Application, page: Page, tab: gr.Tab) -> None:
     cue = gr.Textbox("", visible="hidden")
     latest, number = gr.State(LatestRun()), gr.Number(visible="hidden")
 
-    def follow(values: dict[gr.Component, Any]) -> Iterator[Updates]:
+    def follow(values: dict[gr.Component, Any], asked_by: gr.Request) -> Iterator[Updates]:
         colours = {id: i for i, (_, id) in enumerate(app.models())}
         found: list[Followed] = []
 
@@ -83,7 +84,9 @@ def build(app: Application, page: Page, tab: gr.Tab) -> None:
             return {shown: strips_and_charts(found, colours)}
 
         wish = TrajectorySettings(values[prompt], tuple(values[models]), values[steps], values[seed])
-        yield from stream(trajectory(app, wish), values[latest], line, show, number=values[number])
+        yield from stream(
+            trajectory(seen_by(app, asked_by), wish), values[latest], line, show, number=values[number]
+        )
 
     cue.change(
         follow,

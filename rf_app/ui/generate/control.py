@@ -101,9 +101,11 @@ class Unit:
     def drawn(self, app: Application, values: Values, url: str) -> Values:
         """For a picture that is new: it is on at once, and a drawing is made into a map as drawings are."""
         asked_for, before = asked_preprocessor(app, values[self.net]), values[self.picture]
-        kinds = [
-            suggested(read_picture(read_base64(each)), asked_for) if each else None for each in (before, url)
-        ]
+        with app.one_picture:
+            kinds = [
+                suggested(read_picture(read_base64(each)), asked_for) if each else None
+                for each in (before, url)
+            ]
         changed: Values = {self.picture: url, self.on: values[self.on] or bool(url and not before)}
         if kinds[1] not in (kinds[0], None):
             changed[self.preprocessor] = kinds[1]

@@ -21,7 +21,7 @@ from rf_app.actions.picture import Picture
 from rf_app.actions.run import LatestRun, run
 from rf_app.errors import Cancelled, UserError
 from rf_app.settings.picture import PictureSettings, read_loras
-from rf_app.ui.api import endpoint, session_of
+from rf_app.ui.api import endpoint, seen_by
 from rf_app.ui.generate import control
 from rf_app.ui.generate.stage import message_stage, opening_stage, stage
 from rf_app.ui.parts.complaint import complain
@@ -32,9 +32,9 @@ from rf_app.ui.parts.progress_bar import note, progress_bar
 from rf_app.ui.parts.restoring import restore_button, restored_picture
 from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.seed_row import seed_row
+from rf_app.ui.waiting import LONG_WORK
 
 FIRST_PROMPT = "A photograph of a snowy mountain near a beautiful lake under sunshine."
-WAITING = 4  # requests Gradio may hand to the worker at once; the worker takes them in turn
 NEGATIVE = "What to keep out. It acts only with guidance above 1."
 
 
@@ -129,7 +129,7 @@ def build(app: Application, page: Page) -> None:
         if typing and not values[prompt].strip():
             yield gr.skip()  # without anything to yield, Gradio would empty the stage
             return
-        own, ended = app.seen_by(session_of(asked_by)), values[latest].begin()
+        own, ended = seen_by(app, asked_by), values[latest].begin()
         pictures: list[Picture] = []
         waited = False
         try:
@@ -165,7 +165,7 @@ def build(app: Application, page: Page) -> None:
 
     def restore(source: str, asked_by: gr.Request) -> dict[gr.Component, Any]:
         try:
-            found = restored_picture(app.seen_by(session_of(asked_by)), source)
+            found = restored_picture(seen_by(app, asked_by), source)
             rows = show_loras(app, found.loras, asked_by)
         except UserError as error:
             complain(error)
@@ -188,8 +188,7 @@ def build(app: Application, page: Page) -> None:
         {cue, prompt, seed, count, loras, latest, *controls.inputs, *form.fields},
         [picture, line],
         trigger_mode="always_last",
-        concurrency_limit=WAITING,
-        concurrency_id="pictures",
+        **LONG_WORK,
         **quiet,
     )
     stop.click(lambda latest: latest.stop(), latest, **quiet)

@@ -15,7 +15,7 @@ from rf_app.actions.application import Application
 from rf_app.actions.interpolate import Interpolate, interpolate
 from rf_app.actions.run import run
 from rf_app.errors import UserError
-from rf_app.pipeline.turns import PULSE
+from rf_app.pipeline.turns import PULSE, Line
 from rf_app.settings.way import Way, read_way
 from rf_app.ui.parts.image import data_url
 
@@ -26,18 +26,19 @@ NAMES = "ABCD"  # of the key frames
 def scrubber(app: Application, way: Way) -> gr.HTML:
     """The part; its value is the way as JSON, and a new one moves the handle to the position in it."""
 
-    def draw(wish: Any, visitor: str, left: Event) -> dict[str, Any]:
+    def draw(wish: Any, line: Line, left: Event) -> dict[str, Any]:
         try:
-            events = interpolate(app.seen_by(visitor), Interpolate(read_way(wish)))
+            events = interpolate(app.seen_by(line[1], line), Interpolate(read_way(wish)))
             *_, picture = run(events, left.is_set)
         except UserError as error:
-            return {"problem": str(error)}
+            return {"problem": app.permission.told(error)}
         return {"src": data_url(picture.png), "same": picture.same}
 
     async def frame(wish: Any, asked_by: gr.Request) -> dict[str, Any]:
         left = Event()
-        visitor = (await asked_by.json()).get("session_hash") or ""  # it is in the body alone
-        drawing = asyncio.create_task(asyncio.to_thread(draw, wish, visitor, left))
+        session = (await asked_by.json()).get("session_hash") or ""  # it is in the body alone
+        line = asked_by.client.host, session
+        drawing = asyncio.create_task(asyncio.to_thread(draw, wish, line, left))
         while not (await asyncio.wait([drawing], timeout=PULSE))[0]:
             if await asked_by.is_disconnected():
                 left.set()

@@ -19,7 +19,7 @@ from rf_app.actions.run import LatestRun
 from rf_app.actions.video import FRAMES_PER_SECOND
 from rf_app.errors import UserError
 from rf_app.settings.way import KeyFrame, Way, read_way
-from rf_app.ui.api import LONG_WORK, endpoint, session_of
+from rf_app.ui.api import endpoint, seen_by
 from rf_app.ui.files import served
 from rf_app.ui.interpolate.examples import EXAMPLES
 from rf_app.ui.interpolate.scrubber import NAMES, scrubber
@@ -31,6 +31,7 @@ from rf_app.ui.parts.model_form import ModelForm, advanced, model_list, steps_an
 from rf_app.ui.parts.restoring import restore_button, restored
 from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.streaming import Updates, stream
+from rf_app.ui.waiting import LONG_WORK
 
 SHAPES = [("Two", "2"), ("Three", "3"), ("Four", "4"), ("Square", "square")]
 
@@ -114,7 +115,7 @@ def build(app: Application, page: Page) -> None:
 
     # On the server.
     def made(values: dict[gr.Component, Any], asked_by: gr.Request) -> Iterator[Updates]:
-        own = app.seen_by(session_of(asked_by))
+        own = seen_by(app, asked_by)
         asked = interpolate.Video(values[frames], values[kind], values[back])
 
         def video() -> Events[File]:
@@ -133,7 +134,7 @@ def build(app: Application, page: Page) -> None:
     def restore(source: str, shown: Any, asked_by: gr.Request) -> Updates:
         """A frame brings its way back; any other picture becomes the first key frame."""
         try:
-            found = restored(app.seen_by(session_of(asked_by)), source)
+            found = restored(seen_by(app, asked_by), source)
             way = found.way
             if way is None:
                 way = read_way(shown)

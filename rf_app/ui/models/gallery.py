@@ -21,7 +21,6 @@ from rf_app.actions.run import LatestRun, results, run
 from rf_app.actions.samples import draw_sample, is_quick, sample_at_hand
 from rf_app.errors import Cancelled, UserError
 from rf_app.registry.disk import stamp
-from rf_app.ui.api import LONG_WORK
 from rf_app.ui.files import GIVEN
 from rf_app.ui.models.view import full, in_bytes, shelf
 from rf_app.ui.parts.complaint import complain
@@ -29,6 +28,7 @@ from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.left_out import left_out
 from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.streaming import stream
+from rf_app.ui.waiting import LONG_WORK
 
 SHOWN = 24  # cards
 KINDS = [("All", ""), *((title, kind) for kind, title in SHELVES.items())]

@@ -15,11 +15,11 @@ from rf_app.jobs.job import Job
 from rf_app.jobs.progress import progress
 from rf_app.plugins.deltas import MAX_STRENGTH, Merge
 from rf_app.registry.card import as_id
-from rf_app.ui.api import LONG_WORK
 from rf_app.ui.parts.complaint import complain
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.model_form import model_list
 from rf_app.ui.parts.progress_bar import note, progress_bar
+from rf_app.ui.waiting import LONG_WORK
 
 EVERY = 0.5  # seconds
 FINE_TUNE, LORA = "A fine-tune", "A LoRA"

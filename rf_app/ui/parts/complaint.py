@@ -3,8 +3,12 @@
 from html import escape
 
 import gradio as gr
+from gradio.context import LocalContext
+
+from rf_app.registry.permission import Permission
 
 
 def complain(error: Exception) -> None:
     """Show the message; a toast is HTML, and an error names what the user typed."""
-    gr.Warning(escape(str(error)))
+    page = LocalContext.blocks.get(None)
+    gr.Warning(escape((page.permission if page else Permission()).told(error)))

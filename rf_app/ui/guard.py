@@ -1,0 +1,157 @@
+"""Who may ask the server: by which names, from which pages, with how much at a time.
+
+A browser runs the pages of others, too. By DNS rebinding one of them gets a name of its own for this
+computer, and then it is of the same origin: so the server answers to names it knows alone. Any other page may
+send what needs no answer: so a request that names another origin than the server's own is refused.
+"""
+
+import os
+import socket
+import time
+from collections import OrderedDict, deque
+from collections.abc import Iterable
+from http import HTTPStatus
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from gradio.routes import API_PREFIX
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+MAX_BODY = 64 * 2**20  # bytes: a picture of 32 MB as base64, and some
+MAX_BODIES = 128 * 2**20  # bytes of all that is being received, and of all that waits
+TRIES = 10  # at a password in TRIES_IN seconds, from one address
+TRIES_IN = 60
+ADDRESSES = 1000  # that tries are remembered of
+UPLOAD = f"{API_PREFIX}/upload"  # files go to the disk, and Gradio bounds each of them
+HUB = "https://huggingface.co"  # shows a Space in a frame
+
+
+def space_hosts() -> list[str]:
+    """The names of the Space that this runs on; with a domain of its own it has several."""
+    return [name for name in os.environ.get("SPACE_HOST", "").lower().split(",") if name]
+
+
+class Guard:
+    """ASGI middleware that refuses, with the reason, what neither a page of this server asks nor a program.
+
+    Programs such as gradio_client and curl name no origin, and so are known.
+    """
+
+    def __init__(self, app: ASGIApp, allowed_hosts: Iterable[str] = ()):
+        """allowed_hosts: names besides this computer's own, addresses and the Space's."""
+        self._app = app
+        self._named = {*map(str.lower, allowed_hosts), *space_hosts()}
+        own = socket.gethostname().lower()
+        self._hosts = self._named | {"localhost", own, f"{own}.local"}
+        self._tries: OrderedDict[str, deque[float]] = OrderedDict()
+        self._held = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or hand it on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+
+        async def framed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                _say_who_may_frame(MutableHeaders(scope=message))
+            await send(message)
+
+        refused = self._host_refused(headers) or self._origin_refused(headers) or self._login_refused(scope)
+        if refused:
+            status, why = refused
+            await PlainTextResponse(why, status)(scope, receive, framed)
+        elif scope["path"].rstrip("/").endswith(UPLOAD):
+            await self._app(scope, receive, framed)
+        else:
+            await self._bounded(scope, receive, framed)
+
+    def _host_refused(self, headers: Headers) -> tuple[HTTPStatus, str] | None:
+        name = _host_name(headers.get("host", ""))
+        if name in self._hosts or _is_address(name):  # nobody else can give a name to what has none
+            return None
+        return HTTPStatus.FORBIDDEN, (
+            f"This server does not go by the name {name[:80]!r}, but by localhost, its addresses and what "
+            "--allowed-host names."
+        )
+
+    def _origin_refused(self, headers: Headers) -> tuple[HTTPStatus, str] | None:
+        origin = headers.get("origin")
+        own = {headers["host"].lower(), *self._named}  # the latter where a proxy has replaced the name
+        if origin is None or urlsplit(origin.lower()).netloc in own:
+            return None
+        return HTTPStatus.FORBIDDEN, (
+            f"A page of {origin[:80]!r} may not ask this server: only its own pages may, and programs that "
+            "name no origin."
+        )
+
+    def _login_refused(self, scope: Scope) -> tuple[HTTPStatus, str] | None:
+        """More tries than a person makes: Gradio itself counts none."""
+        if scope["method"] != "POST" or not scope["path"].rstrip("/").endswith("/login"):
+            return None
+        now, address = time.monotonic(), scope["client"][0]
+        tries = self._tries.setdefault(address, deque(maxlen=TRIES))
+        self._tries.move_to_end(address)
+        if len(self._tries) > ADDRESSES:
+            self._tries.popitem(last=False)
+        if len(tries) == TRIES and now - tries[0] < TRIES_IN:
+            return HTTPStatus.TOO_MANY_REQUESTS, (
+                f"More than {TRIES} tries at the password in {TRIES_IN} seconds: wait a minute."
+            )
+        tries.append(now)
+        return None
+
+    async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand it on as long as its body is bearable; a number of bytes announced is no promise."""
+        received = scope["state"]["received"] = 0
+
+        async def counted() -> Message:
+            nonlocal received
+            message = await receive()
+            size = len(message.get("body", b""))
+            received += size
+            self._held += size
+            scope["state"]["received"] = received
+            if received > MAX_BODY:
+                raise HTTPException(
+                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                    f"The request is larger than the {MAX_BODY // 2**20} MB that are accepted.",
+                )
+            if self._held > MAX_BODIES:
+                raise HTTPException(
+                    HTTPStatus.SERVICE_UNAVAILABLE,
+                    "Too many large requests are being received: try again in a moment.",
+                )
+            return message
+
+        try:
+            await self._app(scope, counted, send)
+        finally:
+            self._held -= received
+
+
+def _host_name(netloc: str) -> str:
+    """The name in a Host header, without its port; or nothing."""
+    try:
+        return urlsplit(f"//{netloc}").hostname or ""
+    except ValueError:  # half a bracket
+        return ""
+
+
+def _is_address(name: str) -> bool:
+    try:
+        return bool(ip_address(name))
+    except ValueError:
+        return False
+
+
+def _say_who_may_frame(headers: MutableHeaders) -> None:
+    """A page in a frame of another one takes clicks meant for that: the Hub alone may show it, its Space."""
+    on_space = bool(space_hosts())
+    headers["Content-Security-Policy"] = f"frame-ancestors 'self'{f' {HUB}' if on_space else ''}"
+    if not on_space:
+        headers["X-Frame-Options"] = "SAMEORIGIN"  # for old browsers; it knows no list of hosts

@@ -1,0 +1,77 @@
+"""Gradio's queue with bounds: on what one visitor has waiting, on what all have, on answers nobody fetches.
+
+Who is refused hears so at once, as HTTP 503 and in a toast of the page, before anything is kept for them.
+"""
+
+from typing import Any
+
+from gradio import route_utils
+from gradio.block_function import BlockFunction
+from gradio.data_classes import PredictBodyInternal
+from gradio.queueing import Event, Queue
+from starlette.requests import Request
+
+from rf_app.ui.guard import MAX_BODIES
+
+LONG_WORK = {"concurrency_limit": None, "concurrency_id": "long work"}  # all of it takes turns at the worker
+MINE = 16  # requests of one visitor that wait or are seen to
+ALL = 64  # of everybody
+AT_ONCE = 4  # of one visitor that are seen to: nobody else waits for the others
+ANSWERS = 64  # of one session that nobody has fetched
+SESSIONS = 64  # of which state and answers are kept: the latest, of some 2 MB each
+THREADS = 200  # more than may be seen to at a time
+
+
+class Waiting(Queue):
+    """The page's quick events are counted apart, so that nobody waits for Stop."""
+
+    async def push(self, body: PredictBodyInternal, request: Request, username: str | None) -> Any:
+        """As Gradio's own, unless there is too much; the request's state says from now on who asks."""
+        request.state.visitor = request.client.host, body.session_hash or ""
+        if why := self._refused(route_utils.get_fn(self.blocks, None, body), request):
+            return False, why, "queue_full"
+        self._forget()
+        return await super().push(body, request, username)
+
+    def get_events(self) -> tuple[list[Event], bool, str] | None:
+        """The next one to see to: in the order asked, but none of whoever has enough under way."""
+        under_way = [event.request.state.visitor for event in self._under_way() if _long(event.fn)]
+        for id, line in self.event_queue_per_concurrency_id.items():
+            for event in line.queue:
+                free = line.concurrency_limit is None or line.current_concurrency < line.concurrency_limit
+                if free and (not _long(event.fn) or under_way.count(event.request.state.visitor) < AT_ONCE):
+                    line.queue.remove(event)
+                    return [event], False, id
+        return None
+
+    def _under_way(self) -> list[Event]:
+        return [event for events in self.active_jobs if events for event in events]
+
+    def _refused(self, fn: BlockFunction, request: Request) -> str:
+        """Why it may not wait here, or nothing."""
+        events = list(self.event_ids_to_events.values())
+        alike = [event.request.state.visitor for event in events if _long(event.fn) == _long(fn)]
+        unfetched = self.pending_event_ids_session.get(request.state.visitor[1], ())
+        if alike.count(request.state.visitor) >= MINE:
+            return f"{MINE} requests of yours are waiting: let one of them end, then ask again."
+        if len(unfetched) >= ANSWERS:
+            return f"{ANSWERS} answers are waiting for you: fetch them, then ask again."
+        if len(alike) >= ALL:
+            return f"{ALL} requests are waiting: try again in a moment."
+        received = sum(event.request.state.received for event in events)
+        if received + request.state.received > MAX_BODIES:
+            return "Too many large requests are waiting: try again in a moment."
+        return ""
+
+    def _forget(self) -> None:
+        """The answers of the sessions before the latest, but for those that are being answered."""
+        alive = {event.session_hash for event in self.event_ids_to_events.values()}
+        for session in list(self.pending_messages_per_session)[:-SESSIONS]:
+            if session not in alive:
+                del self.pending_messages_per_session[session]
+        for session in self.pending_event_ids_session.keys() - self.pending_messages_per_session.keys():
+            del self.pending_event_ids_session[session]
+
+
+def _long(fn: BlockFunction) -> bool:
+    return fn.concurrency_id == LONG_WORK["concurrency_id"]

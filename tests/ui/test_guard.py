@@ -1,0 +1,148 @@
+"""Who may ask the server: hosts, origins, frames, sizes, tries at a password; asked as by a browser that was
+tricked.
+"""
+
+import http.client
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+
+from rf_app.actions.application import Application
+from rf_app.registry.permission import Permission
+from rf_app.ui.guard import MAX_BODY, TRIES
+from rf_app.ui.page import build, launch_options
+from tests.full_disk import full_disk
+
+JSON = {"Content-Type": "application/json"}
+PATHS = (
+    "/",
+    "/config",
+    "/gradio_api/info",
+    "/gradio_api/mcp/",
+    "/gradio_api/queue/join",
+    "/static/img/logo.svg",
+)
+
+
+@pytest.fixture(scope="module")
+def address(app: Application, tmp_path_factory) -> Iterator[str]:
+    """Host and port of a page as `app.py --host 0.0.0.0 --mcp --allowed-host studio.example` serves it."""
+    app = replace(app, permission=Permission(open_to_strangers=True))
+    page = build(app, tmp_path_factory.mktemp("examples"))
+    options = launch_options(["Studio.Example"])
+    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, mcp_server=True, **options)
+    yield urlsplit(url).netloc
+    page.close(verbose=False)
+
+
+def ask(address: str, path: str, method: str = "GET", body: object = None, **headers: str) -> tuple:
+    """Status, headers and text of the answer; body: bytes, or parts of one without a length."""
+    connection = http.client.HTTPConnection(address, timeout=60)
+    connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+    answer = connection.getresponse()
+    said = answer.status, answer.headers, answer.read().decode(errors="replace")
+    connection.close()
+    return said
+
+
+def join(address: str, **headers: str) -> tuple:
+    """An event of the page, which anyone could send without an answer to read."""
+    body = json.dumps({"data": [], "fn_index": 0, "session_hash": "guest"})
+    return ask(address, "/gradio_api/queue/join", "POST", body, **JSON, **headers)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_name_that_is_not_the_servers_is_refused_everywhere(address, path):
+    for name in (
+        "evil.example",
+        f"evil.example:{address.split(':')[1]}",
+        "127.0.0.1.evil.example",
+        "localhost.",
+        "[",
+        "",
+    ):
+        status, _, said = ask(address, path, Host=name)
+        assert status == 403, (name, said)
+        assert "does not go by the name" in said
+
+
+@pytest.mark.parametrize(
+    "name", ["localhost", "LOCALHOST:7860", "127.0.0.1", "192.168.1.20:7860", "[::1]:7860", "studio.example"]
+)
+def test_its_own_names_and_addresses_are_answered(address, name):
+    status, _, said = ask(address, "/config", Host=name)
+    assert (status, json.loads(said)["title"]) == (200, "InstaFlow Studio")
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize(
+    "origin",
+    ["https://evil.example", "http://127.0.0.1:3000", "http://localhost", "null", "http://127.0.0.1"],
+)
+def test_the_pages_of_others_are_refused_on_every_way(address, path, method, origin):
+    status, _, said = ask(address, path, method, "{}", Origin=origin, **JSON)
+    assert status == 403
+    assert "may not ask this server" in said
+
+
+def test_its_own_pages_and_programs_may_ask(address):
+    assert join(address, Origin=f"http://{address}")[0] == 200
+    assert join(address)[0] == 200
+    # A proxy may have put an address in the place of the name.
+    assert join(address, Origin="https://studio.example")[0] == 200
+    assert join(address, Origin="https://studio.example:8443")[0] == 403
+
+
+def test_only_the_hub_may_frame_a_space_and_nobody_a_page_at_home(address, monkeypatch):
+    headers = ask(address, "/")[1]
+    assert headers["Content-Security-Policy"] == "frame-ancestors 'self'"
+    assert headers["X-Frame-Options"] == "SAMEORIGIN"
+    monkeypatch.setenv("SPACE_HOST", "somebody-studio.hf.space")
+    headers = ask(address, "/")[1]
+    assert headers["Content-Security-Policy"] == "frame-ancestors 'self' https://huggingface.co"
+    assert "X-Frame-Options" not in headers
+
+
+def test_a_body_beyond_the_bound_is_refused_whether_it_says_its_length_or_not(address):
+    part = b" " * 2**20
+
+    def parts(count: int) -> Iterator[bytes]:
+        for _ in range(count):
+            yield part
+
+    path = "/gradio_api/queue/join"
+    for body in (parts(MAX_BODY // 2**20 + 1), part * (MAX_BODY // 2**20 + 1)):
+        status, _, said = ask(address, path, "POST", body, **JSON)
+        assert status == 413
+        assert "larger than the 64 MB" in said
+
+
+def test_tries_at_the_password_are_counted(app, tmp_path):
+    page = build(app, tmp_path)
+    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, auth=("me", "secret"), **launch_options())
+    address = urlsplit(url).netloc
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    tried = [ask(address, "/login", "POST", f"username=me&password={i}", **form)[0] for i in range(TRIES)]
+    assert tried == [400] * TRIES
+    status, _, said = ask(address, "/login/", "POST", "username=me&password=secret", **form)
+    assert status == 429
+    assert "wait a minute" in said
+    page.close(verbose=False)
+
+
+def test_strangers_do_not_hear_where_things_lie(address):
+    client = Client(f"http://{address}", verbose=False, download_files=False)
+    with full_disk(2**12), pytest.raises(AppError, match=r"The disk is full: cannot write [\w.]+ \("):
+        client.predict("a lake", api_name="/generate")
+    form = b'--b\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n' + bytes(2**20)
+    kind = {"Content-Type": "multipart/form-data; boundary=b"}
+    with full_disk(2**19):
+        status, _, said = ask(address, "/gradio_api/upload", "POST", form + b"\r\n--b--\r\n", **kind)
+    assert status == 507
+    assert "/" not in said

@@ -1,0 +1,125 @@
+"""What waits: bounds for each visitor and for all, turns between visitors, and what is kept for whom."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
+
+import httpx
+import pytest
+from gradio import Blocks
+from gradio_client import Client
+
+from rf_app.actions.application import Application
+from rf_app.settings.picture import PictureSettings
+from rf_app.ui import waiting
+from rf_app.ui.guard import MAX_BODIES
+from rf_app.ui.page import build, launch_options
+from rf_app.ui.waiting import AT_ONCE, LONG_WORK, SESSIONS
+from tests.settled import until
+
+PROGRAM = httpx.Client(timeout=60)
+
+
+@pytest.fixture(scope="module")
+def blocks(app: Application, tmp_path_factory) -> Iterator[Blocks]:
+    """The page, served."""
+    blocks = build(app, tmp_path_factory.mktemp("examples"))
+    blocks.launch(prevent_thread_lock=True, quiet=True, **launch_options())
+    yield blocks
+    blocks.close(verbose=False)
+
+
+@pytest.fixture
+def held(app: Application, blocks: Blocks, hold: Callable) -> Iterator[Callable[[], None]]:
+    """The worker is busy until it is called; nothing is left in the end."""
+    let_go = hold()
+    yield let_go
+    let_go()
+    until(lambda: not blocks._queue.event_ids_to_events)
+
+
+def ask(blocks: Blocks, prompt: str, session: str = "") -> httpx.Response:
+    """A wish for a picture, whose answer nobody fetches; without a session as by curl."""
+    url = f"{blocks.local_api_url}call/generate"
+    body = {"data": [prompt, *[None] * (len(fields(PictureSettings)) - 1), None]}
+    body |= {"session_hash": session} if session else {}
+    return PROGRAM.post(url, json=body)
+
+
+def in_line(app: Application) -> int:
+    """How many turns are waited for."""
+    return sum(len(works) for sessions in app.worker._turns._waiting.values() for works in sessions.values())
+
+
+def test_beside_forty_wishes_of_one_visitor_anothers_picture_is_the_next(app, blocks, hold, monkeypatch):
+    drawn, draw = [], app.worker._draw
+
+    def noting(settings, *more):
+        drawn.append(settings.prompt)
+        return draw(settings, *more)
+
+    monkeypatch.setattr(app.worker, "_draw", noting)
+    monkeypatch.setattr(waiting, "MINE", 6)  # what is let in is drawn in the end
+    let_go = hold()
+    answers = [ask(blocks, "mine") for _ in range(40)]
+    assert [each.status_code for each in answers] == [200] * 6 + [503] * 34
+    assert answers[-1].json()["detail"].startswith("6 requests of yours are waiting")
+    until(lambda: in_line(app) == AT_ONCE)
+    with ThreadPoolExecutor(1) as pool:
+        client = Client(blocks.local_url, verbose=False, download_files=False)
+        answer = pool.submit(client.predict, "another's", api_name="/generate")
+        until(lambda: in_line(app) == AT_ONCE + 1)
+        let_go()
+        assert len(answer.result(60)[0]) == 1
+    until(lambda: not blocks._queue.event_ids_to_events)
+    assert drawn == ["a lake", "mine", "another's", *["mine"] * 5]
+
+
+def test_what_waits_is_bounded_for_each_and_for_all_and_quick_events_are_no_part_of_it(
+    blocks, held, monkeypatch
+):
+    monkeypatch.setattr(waiting, "MINE", 2)
+    assert [ask(blocks, "a lake", "visitor").status_code for _ in range(3)] == [200, 200, 503]
+    monkeypatch.setattr(waiting, "ALL", 5)
+    asked = [ask(blocks, "a lake", f"visitor {i}") for i in range(5)]
+    assert [each.status_code for each in asked] == [200] * 3 + [503] * 2
+    assert asked[-1].json()["detail"] == "5 requests are waiting: try again in a moment."
+    quick = next(
+        id
+        for id, fn in blocks.fns.items()
+        if fn.fn and fn.queue and fn.concurrency_id != LONG_WORK["concurrency_id"]
+    )
+    body = {"data": [None] * len(blocks.fns[quick].inputs), "fn_index": quick, "session_hash": "visitor 1"}
+    assert httpx.post(f"{blocks.local_api_url}queue/join", json=body).status_code == 200
+
+
+def test_what_waits_is_bounded_in_bytes(blocks, held):
+    asked = [ask(blocks, "a" * (MAX_BODIES // 3), f"large {i}") for i in range(3)]
+    assert [each.status_code for each in asked] == [200, 200, 503]
+    assert asked[-1].json()["detail"].startswith("Too many large requests")
+
+
+def test_answers_that_nobody_fetches_are_bounded(blocks, monkeypatch):
+    monkeypatch.setattr(waiting, "ANSWERS", 4)
+    for _ in range(4):
+        assert ask(blocks, "", "forgetful").status_code == 200
+        until(lambda: not blocks._queue.event_ids_to_events)
+    refused = ask(blocks, "", "forgetful")
+    assert refused.status_code == 503
+    assert refused.json()["detail"] == "4 answers are waiting for you: fetch them, then ask again."
+
+
+def test_only_the_latest_sessions_are_kept(blocks, monkeypatch):
+    assert blocks.state_holder.capacity == SESSIONS
+    monkeypatch.setattr(waiting, "SESSIONS", 3)
+    for i in range(6):
+        ask(blocks, "", f"made up {i}")
+        until(lambda: not blocks._queue.event_ids_to_events)
+    kept = ["made up 2", "made up 3", "made up 4", "made up 5"]  # one comes after the look
+    assert list(blocks._queue.pending_messages_per_session) == kept
+    assert sorted(blocks._queue.pending_event_ids_session) == kept
+
+
+def test_nothing_goes_past_the_queue(blocks):
+    answer = httpx.post(f"{blocks.local_api_url}run/generate", json={"data": ["a lake"]})
+    assert answer.status_code == 404
