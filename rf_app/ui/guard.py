@@ -72,7 +72,8 @@ class Guard:
 
     def _host_refused(self, headers: Headers) -> tuple[HTTPStatus, str] | None:
         name = _host_name(headers.get("host", ""))
-        if name in self._hosts or _is_address(name):  # nobody else can give a name to what has none
+        # Nobody else can give a name to an address, nor to what lies behind a Space's proxy.
+        if space_hosts() or name in self._hosts or _is_address(name):
             return None
         return HTTPStatus.FORBIDDEN, (
             f"This server does not go by the name {name[:80]!r}, but by localhost, its addresses and what "
