@@ -82,6 +82,15 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def link_or_copy(old: Path, new: Path) -> None:
+    """Give a file one more name, which takes no room; a copy where that cannot be."""
+    new.unlink(missing_ok=True)
+    try:
+        os.link(old, new)
+    except OSError:
+        shutil.copyfile(old, new)
+
+
 def sync(path: Path) -> None:
     """Have a file's content, or a folder's names, survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY)
