@@ -147,6 +147,18 @@ def test_models_are_compared(tmp_path, capsys):
     ]
 
 
+def test_a_side_that_fails_says_why_and_where_all_do_nothing_is_done(tmp_path, capsys):
+    assert main(["compare", "a lake", "--models", "tiny-2rf", "gone", "--out", str(tmp_path)]) == 0
+    assert re.search("error: gone: There is no model 'gone'", capsys.readouterr().err)
+    assert main(["compare", "a lake", "--models", "gone", "lost", "--out", str(tmp_path)]) == 2
+    said = capsys.readouterr()
+    assert [line.partition(":")[0] for line in said.err.splitlines()] == ["error", "error"]
+    assert "There is no model 'lost'" in said.err
+    axes = ["--rows", "steps", "--row-values", "1, 900"]
+    assert main(["grid", "a lake", *axes, "--model", "tiny-2rf", "--out", str(tmp_path)]) == 0
+    assert "error: tiny-2rf: steps is 900" in capsys.readouterr().err
+
+
 def test_ctrl_c_ends_it_within_a_step(tmp_path, capsys):
     steps, person = [], threading.main_thread().ident
 
