@@ -21,6 +21,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import MISSING, field, make_dataclass
+from functools import partial
 from importlib import import_module
 from itertools import chain, count
 from pathlib import Path
@@ -39,6 +40,7 @@ from rf_app.actions.progress import Progress
 from rf_app.actions.run import run
 from rf_app.errors import UserError
 from rf_app.jobs import events
+from rf_app.registry.disk import writable, write_atomically
 from rf_app.registry.models import Registry
 from rf_app.settings.picture import Control, Lora
 
@@ -176,15 +178,19 @@ def _give(answer: Any, out: Path, as_json: bool) -> None:
     for each in answer if isinstance(answer, tuple) else (answer,):
         if isinstance(each, (File, list)):
             for file in each if isinstance(each, list) else [each]:
-                out.mkdir(parents=True, exist_ok=True)
-                path = _free(out / file.name)
-                if isinstance(file.content, bytes):
-                    path.write_bytes(file.content)
-                else:
-                    shutil.move(file.content, path)
+                with writable(out):
+                    path = _free(out / file.name)
+                    write_atomically(path, partial(_write, file.content))
                 print(path, file=sys.stderr if as_json else sys.stdout)
         elif as_json or each is answer:
             print(json.dumps(each, ensure_ascii=sys.stdout.encoding != "utf-8", indent=2))
+
+
+def _write(content: bytes | Path, path: Path) -> None:
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        shutil.move(content, path)
 
 
 def _free(path: Path) -> Path:

@@ -17,6 +17,7 @@ from typing import Any
 from rf_app.errors import UserError
 from rf_app.jobs.job import Job, from_row
 from rf_app.jobs.stage import Plan
+from rf_app.registry.disk import DiskFull, disk_full_named
 from rf_app.settings.home import home
 
 WAITS = 10.0  # seconds for another process's write
@@ -88,13 +89,16 @@ class Database:
             if write:
                 self.folder.mkdir(parents=True, exist_ok=True)
             path = self.path if write or self.path.exists() else ":memory:"
-            with closing(sqlite3.connect(path, timeout=WAITS, isolation_level=None)) as rows:
+            connection = closing(sqlite3.connect(path, timeout=WAITS, isolation_level=None))
+            with disk_full_named(self.path), connection as rows:
                 rows.row_factory = sqlite3.Row
                 rows.text_factory = lambda text: text.decode("utf-8", "backslashreplace")
                 _prepare(rows)
                 rows.execute("BEGIN IMMEDIATE" if write else "BEGIN")
                 yield rows
                 rows.execute("COMMIT")
+        except DiskFull:
+            raise
         except (sqlite3.DatabaseError, OSError) as error:
             raise UserError(f"The jobs' database {self.path} cannot be used: {error}.") from error
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from rf_app.errors import UserError
@@ -35,9 +36,13 @@ def look(database: Database) -> list[Job]:
     lock = os.open(database.folder / "runner.lock", os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        for job in database.jobs():
-            if job.state == "running" and cut_short(job):
+        found = database.jobs()
+        lost = {job.id: job for job in found if job.state == "running" and cut_short(job)}
+        try:
+            for job in lost.values():
                 interrupted(database, job)
+        except UserError:  # on a full disk what cannot be noted is told all the same
+            return [replace(job, **_ending(database, job)) if job.id in lost else job for job in found]
         found = database.jobs()
         if any(job.under_way for job in found):
             _start_runner(database, lock)
@@ -56,8 +61,14 @@ def cut_short(job: Job) -> bool:
 
 def interrupted(database: Database, job: Job) -> None:
     """Note that a job's process is gone, with its last words; stopped, if somebody had asked for that."""
+    database.end(job, **_ending(database, job))
+
+
+def _ending(database: Database, job: Job) -> dict[str, str]:
+    if job.stop:
+        return {"state": "stopped", "said": ""}
     words = last_words(database.job_folder(job.id)) or "It was ended from outside before it said anything."
-    database.end(job, *(("stopped", "") if job.stop else ("interrupted", words)))
+    return {"state": "interrupted", "said": words}
 
 
 def _start_runner(database: Database, lock: int) -> None:
@@ -134,7 +145,8 @@ def delete(database: Database, id: int) -> None:
     Files go first: that makes room, which a full disk needs before the job can be forgotten.
     """
     job = database.job(id)
-    if job.state == "running":
+    lost = job.state == "running" and cut_short(job)  # and the disk was too full to note it
+    if job.state == "running" and not lost:
         raise UserError(f"Job {id} is running: stop it first.")
     if job.state == "queued":
         database.stop(id)
@@ -143,6 +155,8 @@ def delete(database: Database, id: int) -> None:
     used = {folder for each in database.jobs() if each.id != id for folder in beside(database, each)}
     for folder in {database.job_folder(id), *beside(database, job)} - used:
         shutil.rmtree(folder, ignore_errors=True)
+    if lost:
+        interrupted(database, job)
     database.remove(id)
 
 

@@ -31,7 +31,7 @@ MAX_BYTES = 4 * 2**30  # of all that nobody has asked for in the last hour
 def served(file: File) -> str:
     """The path of a file that Gradio may serve; one that lies elsewhere is moved there. Raises `DiskFull`."""
     folder = Path(get_upload_folder())
-    with disk_full_named(folder):
+    with disk_full_named(folder, file.name):
         if isinstance(file.content, bytes):
             path = save_bytes_to_cache(file.content, file.name, str(folder))
         else:
@@ -44,7 +44,7 @@ def served(file: File) -> str:
 def upload_refused(asked_by: Request, error: OSError) -> PlainTextResponse:
     """The answer to an upload for which there is no room; any other error goes on."""
     try:
-        with disk_full_named(Path(get_upload_folder())):
+        with disk_full_named(Path(get_upload_folder()), "what was uploaded"):
             raise error
     except DiskFull as full:
         return PlainTextResponse(str(full), 507)
