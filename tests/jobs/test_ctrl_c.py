@@ -8,7 +8,7 @@ import pytest
 
 STUCK = """
 import sys, threading
-from rf_app import ctrl_c
+from rf_app.jobs import ctrl_c
 ctrl_c.ends_at_once()
 threading.Thread(target=threading.Event().wait).start()
 try:
