@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -90,18 +91,21 @@ def main() -> None:
     local = check_free(host, chosen.port or int(os.environ.get("GRADIO_SERVER_PORT", "0")))
     print("InstaFlow Studio is starting…", flush=True)
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    # A folder of our own, as what lies there is cleared away: other programs' files lie among Gradio's, too.
+    folder = Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir(), f"instaflow-{os.getuid()}")
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)
     os.environ.setdefault("DIFFUSERS_DISABLE_REMOTE_CODE", "1")
 
     # PyTorch and Gradio take seconds to import: not before the line above.
-    from gradio.utils import get_upload_folder
-
     from rf_app.actions.application import Application
     from rf_app.actions.examples import FOLDER
     from rf_app.errors import UserError
     from rf_app.registry.card import capital
     from rf_app.registry.disk import disk_full_named
     from rf_app.registry.models import Registry
+    from rf_app.ui.files import keep_swept
     from rf_app.ui.page import build, launch_options
+    from rf_app.ui.train.uploads import pictures_in_use
 
     try:
         registry = Registry.default(chosen.models)
@@ -110,7 +114,7 @@ def main() -> None:
             allow_training=chosen.allow_training,
             open_to_strangers=not local and chosen.auth is None,
         )
-        with disk_full_named(Path(get_upload_folder())):  # where Gradio puts what the page shows
+        with disk_full_named(folder):  # where Gradio puts what the page shows
             page = build(app, FOLDER)
     except UserError as error:
         raise SystemExit(str(error)) from None
@@ -122,6 +126,7 @@ def main() -> None:
             "train, import and delete, too" if app.permission else "training, importing and deleting are off"
         )
         print(f"Whoever reaches {host} may draw; {others} (see --auth and --allow-training).")
+    keep_swept({folder: set, app.jobs.pictures: lambda: pictures_in_use(app.jobs)})
     app.warm_up()
     page.launch(
         server_name=chosen.host,

@@ -4,9 +4,14 @@
     python -m rf_app compare "a lake at night" --models pocket-sd pocket-instaflow --json
     python -m rf_app ACTION --help
 
-Files go into the folder --out; what was found is printed, as JSON with --json. Ctrl-C stops within a step.
-Exit codes: 0 done, 2 not done, with the reason, 130 stopped.
+Files go into the folder --out; what was found is printed, as JSON with --json. Ctrl-C stops within a step,
+and within two seconds. Exit codes: 0 done, 2 not done, with the reason, 130 stopped.
 """
+
+from rf_app.jobs import ctrl_c
+
+if __name__ == "__main__":  # before the imports that take seconds
+    ctrl_c.ends_at_once()
 
 import base64
 import json
@@ -16,6 +21,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import MISSING, field, make_dataclass
+from functools import partial
 from importlib import import_module
 from itertools import chain, count
 from pathlib import Path
@@ -28,11 +34,13 @@ import tyro
 from rf_app import actions as package
 from rf_app.actions.application import Application
 from rf_app.actions.as_job import ANSWER
-from rf_app.actions.asking import READERS, Argument, File, asking
+from rf_app.actions.asking import READERS, Argument, Asking, File, asking
+from rf_app.actions.attempt import Attempt
 from rf_app.actions.progress import Progress
 from rf_app.actions.run import run
 from rf_app.errors import UserError
 from rf_app.jobs import events
+from rf_app.registry.disk import writable, write_atomically
 from rf_app.registry.models import Registry
 from rf_app.settings.picture import Control, Lora
 
@@ -90,24 +98,41 @@ def main(words: Sequence[str] | None = None) -> int:
         # Who has a command line here is no stranger, on a Space either: jobs are run by it.
         app = Application.on(Registry.default(chosen["registry"]), allow_training=True)
         with closing(app.worker):
-            wish = action.wish({each.name: _value(each, chosen[each.name]) for each in action.arguments})
-            found: list[Any] = []
-            for event in run(action.act(app, wish)):
-                if isinstance(event, Progress):
-                    _say(event, chosen["events"])
-                elif event is not None:
-                    found.append(event)
-            answer = action.answer(app, found)
-            _give(answer, chosen["out"], chosen["json"])
-            if chosen["events"]:
-                (chosen["events"] / ANSWER).write_text(json.dumps(answer), encoding="utf-8")
+            try:
+                ctrl_c.ends_the_work()
+                return _act(app, action, chosen)
+            except KeyboardInterrupt:  # said before the worker has finished its step
+                return _stopped()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("Stopped.", file=sys.stderr)
-        return 130
-    return 0
+    except KeyboardInterrupt:  # before there was a worker
+        return _stopped()
+
+
+def _stopped() -> int:
+    print("Stopped.", file=sys.stderr, flush=True)
+    return 130
+
+
+def _act(app: Application, action: Asking, chosen: dict[str, Any]) -> int:
+    """Run the action with the options that were chosen, and give out what it has made."""
+    wish = action.wish({each.name: _value(each, chosen[each.name]) for each in action.arguments})
+    found: list[Any] = []
+    for event in run(action.act(app, wish)):
+        if isinstance(event, Progress):
+            _say(event, chosen["events"])
+        elif event is not None:
+            found.append(event)
+    attempts = [each.attempt for each in found if isinstance(getattr(each, "attempt", None), Attempt)]
+    for each in attempts:
+        if each.error:
+            print(f"error: {each.settings.model}: {each.error}", file=sys.stderr)
+    answer = action.answer(app, found)
+    _give(answer, chosen["out"], chosen["json"])
+    if chosen["events"]:
+        (chosen["events"] / ANSWER).write_text(json.dumps(answer), encoding="utf-8")
+    return 2 if attempts and not any(each.picture for each in attempts) else 0
 
 
 def _typed(kind: Any) -> Any:
@@ -153,15 +178,19 @@ def _give(answer: Any, out: Path, as_json: bool) -> None:
     for each in answer if isinstance(answer, tuple) else (answer,):
         if isinstance(each, (File, list)):
             for file in each if isinstance(each, list) else [each]:
-                out.mkdir(parents=True, exist_ok=True)
-                path = _free(out / file.name)
-                if isinstance(file.content, bytes):
-                    path.write_bytes(file.content)
-                else:
-                    shutil.move(file.content, path)
+                with writable(out):
+                    path = _free(out / file.name)
+                    write_atomically(path, partial(_write, file.content))
                 print(path, file=sys.stderr if as_json else sys.stdout)
         elif as_json or each is answer:
             print(json.dumps(each, ensure_ascii=sys.stdout.encoding != "utf-8", indent=2))
+
+
+def _write(content: bytes | Path, path: Path) -> None:
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        shutil.move(content, path)
 
 
 def _free(path: Path) -> Path:
@@ -172,4 +201,7 @@ def _free(path: Path) -> Path:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # how a job is stopped
-    raise SystemExit(main())
+    code = main()
+    if code == 130:
+        ctrl_c.end()
+    raise SystemExit(code)

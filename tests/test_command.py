@@ -18,6 +18,7 @@ from rf_app.__main__ import actions, main
 from rf_app.jobs import events
 from rf_app.pipeline.png import read_png_settings
 from rf_app.plugins.picture import decode_map
+from tests.full_disk import full_disk
 
 
 @pytest.fixture(autouse=True)
@@ -145,6 +146,27 @@ def test_models_are_compared(tmp_path, capsys):
         "1-tiny-2rf-instaflow-a-lake-0.png",
         "2-tiny-instaflow-instaflow-a-lake-0.png",
     ]
+
+
+def test_a_full_disk_is_named_and_no_half_of_a_file_stays(tmp_path, capsys):
+    out = tmp_path / "made"
+    with full_disk(1000):
+        assert main(["generate", "a lake", "--model", "tiny-instaflow", "--out", str(out)]) == 2
+    said = f"error: The disk is full: cannot write {out / 'instaflow-a-lake-0.png'} ("
+    assert capsys.readouterr().err.splitlines()[-1].startswith(said)
+    assert list(out.iterdir()) == []
+
+
+def test_a_side_that_fails_says_why_and_where_all_do_nothing_is_done(tmp_path, capsys):
+    assert main(["compare", "a lake", "--models", "tiny-2rf", "gone", "--out", str(tmp_path)]) == 0
+    assert re.search("error: gone: There is no model 'gone'", capsys.readouterr().err)
+    assert main(["compare", "a lake", "--models", "gone", "lost", "--out", str(tmp_path)]) == 2
+    said = capsys.readouterr()
+    assert [line.partition(":")[0] for line in said.err.splitlines()] == ["error", "error"]
+    assert "There is no model 'lost'" in said.err
+    axes = ["--rows", "steps", "--row-values", "1, 900"]
+    assert main(["grid", "a lake", *axes, "--model", "tiny-2rf", "--out", str(tmp_path)]) == 0
+    assert "error: tiny-2rf: steps is 900" in capsys.readouterr().err
 
 
 def test_ctrl_c_ends_it_within_a_step(tmp_path, capsys):

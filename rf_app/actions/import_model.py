@@ -42,7 +42,7 @@ from rf_app.registry.card import (
 )
 from rf_app.registry.catalogue import catalogue
 from rf_app.registry.checking import BORROWED, CONFIGS, OWN, WEIGHTS, read_json
-from rf_app.registry.disk import disk_full_named, locked, writable
+from rf_app.registry.disk import disk_full_named, link_or_copy, locked, writable
 from rf_app.registry.models import Registry
 from rf_app.settings.home import existing
 from rf_app.settings.picture import PictureSettings
@@ -183,7 +183,7 @@ def _gather_folder(source: Path, files: Path, report: Report, link: bool = False
             raise UserError(f"{old}: cannot be read.")
         new.parent.mkdir(parents=True, exist_ok=True)
         if link:
-            _link(old, new)
+            link_or_copy(old, new)
         else:
             _copy(old, new, lambda bytes, start=done: report(start + bytes, total, "Copying"))
         done += old.stat().st_size
@@ -220,14 +220,6 @@ def _copy(old: Path, new: Path, report: Callable[[int], None]) -> None:
     part.replace(new)
 
 
-def _link(old: Path, new: Path) -> None:
-    new.unlink(missing_ok=True)
-    try:
-        os.link(old, new)
-    except OSError:  # a file system without links
-        shutil.copyfile(old, new)
-
-
 def _build(registry: Registry, files: Path, folder: Path, card: ModelCard) -> None:
     """The model's folder, of which a first picture has been drawn.
 
@@ -253,7 +245,7 @@ def _link_all(files: Path, folder: Path) -> None:
         if path.is_file() and path.name != "README.md":
             new = folder / path.relative_to(files)
             new.parent.mkdir(exist_ok=True)
-            _link(path, new)
+            link_or_copy(path, new)
 
 
 def _card(wish: ImportModel, files: Path, like: str | None) -> ModelCard:

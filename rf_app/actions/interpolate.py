@@ -19,6 +19,7 @@ from rf_app.errors import UserError
 from rf_app.pipeline.checking import check_way, check_whole
 from rf_app.pipeline.turns import Turn
 from rf_app.pipeline.worker import Drawn
+from rf_app.registry.disk import disk_full_named
 from rf_app.settings.picture import Lora, PictureSettings
 from rf_app.settings.way import KeyFrame, Way
 
@@ -137,7 +138,8 @@ def _film(app: Application, way: Way, wish: Video) -> Events[File]:
     path = Path(gettempdir()) / f"{NAME}-{secrets.token_hex(16)}.{form}"
     row, clock = way.row(), Clock(frames)
     try:
-        with video_at(path, form, json.dumps(settings, ensure_ascii=False)) as add:
+        comment = json.dumps(settings, ensure_ascii=False)
+        with disk_full_named(path, f"{NAME}.{form}"), video_at(path, form, comment) as add:
             for i, u in enumerate(replace(wish, frames=frames).positions(way.square), 1):
                 turn = _frame(app, replace(row, position=(u,)))
                 add((yield from clock.follow(turn, f"Frame {i} of {frames}")).image)

@@ -31,7 +31,7 @@ def upload(app: Application, file: Path, name: str, model: str) -> Upload:
 
     Raises UserError where it is no LoRA for the model, or there is no room, and `DiskFull`.
     """
-    with disk_full_named(Path(gettempdir())), TemporaryDirectory() as folder:
+    with disk_full_named(Path(gettempdir()), name), TemporaryDirectory() as folder:
         own = Path(folder) / "lora.safetensors"
         try:
             shutil.copyfile(file, own)  # what Gradio keeps may be cleared away while this waits

@@ -153,13 +153,13 @@ def delete(database: Database, id: int) -> None:
             database.stop(id)
     if process := find(job.pid, database.job_folder(id)):  # of a damaged one
         end_tree(process)
-    used = {folder for each in database.jobs() if each.id != id for folder in _beside(database, each)}
-    for folder in {database.job_folder(id), *_beside(database, job)} - used:
+    used = {folder for each in database.jobs() if each.id != id for folder in beside(database, each)}
+    for folder in {database.job_folder(id), *beside(database, job)} - used:
         shutil.rmtree(folder, ignore_errors=True)
     database.remove(id)
 
 
-def _beside(database: Database, job: Job) -> set[Path]:
+def beside(database: Database, job: Job) -> set[Path]:
     """The folders outside a job's own that go with it: uploaded pictures, and what is unfinished."""
     found = {Path(stage.unfinished) for stage in job.stages if stage.unfinished}
     if isinstance(job.wish, Wish) and Path(job.wish.images).parent == database.pictures:

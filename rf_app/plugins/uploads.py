@@ -91,7 +91,7 @@ class Uploads:
             if sum(each.size for each in held.values()) + size > MAX_BYTES:
                 raise UserError(f"Uploads may take {MAX_BYTES // 2**20} MB together: remove one first.")
             self._make_room(size)
-            with writable(self.root), disk_full_named(self._own):
+            with writable(self.root), disk_full_named(self._own, title):
                 if session not in self._sessions:
                     self._own.mkdir(parents=True, exist_ok=True)
                     self._sessions[session] = Session(Path(tempfile.mkdtemp(dir=self._own)))

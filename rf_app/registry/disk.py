@@ -5,6 +5,7 @@ import errno
 import fcntl
 import os
 import shutil
+import sqlite3
 import sys
 import tempfile
 import time
@@ -32,17 +33,23 @@ class DiskFull(UserError, OSError):
 
 
 @contextmanager
-def disk_full_named(path: Path) -> Iterator[None]:
-    """Turn "no space left", from Python or from safetensors' Rust, into `DiskFull` naming `path`."""
+def disk_full_named(path: Path, name: str = "") -> Iterator[None]:
+    """Turn "no space left", from Python, SQLite or safetensors' Rust, into `DiskFull` naming `path`.
+
+    name: what a stranger is told in place of any path: those of this computer do not concern them.
+    """
     try:
         yield
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, sqlite3.Error) as error:
         # Rust's errors have no number of their own, nor has the one in which shutil gathers many.
-        if any(f"(os error {code})" in str(error) or f"[Errno {code}]" in str(error) for code in FULL):
+        marks = [
+            "disk is full",
+            *(mark for code in FULL for mark in (f"(os error {code})", f"[Errno {code}]")),
+        ]
+        if any(mark in str(error) for mark in marks) and (name or not isinstance(error, DiskFull)):
             free = shutil.disk_usage(existing_parent(path)).free / 2**20
-            message = (
-                f"The disk is full: cannot write {path} ({free:.0f} MiB free). Make room and run it again."
-            )
+            message = f"The disk is full: cannot write {name or path} ({free:.0f} MiB free)."
+            message += " Make room and run it again."
             raise DiskFull(message) from error
         raise
 
@@ -80,6 +87,15 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
             sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def link_or_copy(old: Path, new: Path) -> None:
+    """Give a file one more name, which takes no room; a copy where that cannot be."""
+    new.unlink(missing_ok=True)
+    try:
+        os.link(old, new)
+    except OSError:
+        shutil.copyfile(old, new)
 
 
 def sync(path: Path) -> None:

@@ -18,7 +18,6 @@ from rf_app.ui.theme import theme
 from rf_app.ui.waiting import SESSIONS, THREADS, Waiting
 
 ASSETS = Path(__file__).parents[2] / "assets"
-HOUR = 3600  # seconds
 TABS = {
     "Generate": generate.build,
     "Compare": compare.build,
@@ -37,9 +36,8 @@ HEAD = '<meta name="color-scheme" content="light dark">'
 
 def build(app: Application, examples: Path) -> gr.Blocks:
     """The whole page; examples: a folder of pictures to begin with."""
-    with gr.Blocks(
-        title="InstaFlow Studio", analytics_enabled=False, fill_width=True, delete_cache=(HOUR, 24 * HOUR)
-    ) as blocks:
+    gr.set_static_paths([examples])  # served from where they lie: a copy among Gradio's files would be swept
+    with gr.Blocks(title="InstaFlow Studio", analytics_enabled=False, fill_width=True) as blocks:
         gr.HTML(HEADER, elem_id="masthead")
         seen = gr.Textbox(state_of(app), visible="hidden", elem_id="models-seen")
         lists: list[gr.Dropdown] = []
@@ -48,7 +46,6 @@ def build(app: Application, examples: Path) -> gr.Blocks:
                 with gr.Tab(title, elem_id=f"{title.lower().replace(' ', '-')}-tab") as own:
                     tab(app, Page(blocks, own, seen, examples, lists))
         keep_fresh(app, lists, blocks, seen)
-    blocks.temp_file_sets.append(files.GIVEN)
     # Gradio's page looks every output up, at every event, to show no progress on it.
     for event in blocks.fns.values():
         if event.show_progress == "hidden":

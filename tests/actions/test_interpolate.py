@@ -25,6 +25,7 @@ from rf_app.pipeline.png import read_png_settings, save_png
 from rf_app.pipeline.turns import result_of
 from rf_app.settings.picture import PictureSettings
 from rf_app.settings.way import KeyFrame, Way, read_way
+from tests.full_disk import full_disk
 
 KEYS = tuple(
     KeyFrame(prompt, seed) for seed, prompt in enumerate(("a lake", "a tent", "sunset", "a mountain"))
@@ -55,6 +56,14 @@ def checked(app, way):
 def saved(picture, tmp_path):
     (tmp_path / "frame.png").write_bytes(picture.png)
     return tmp_path / "frame.png"
+
+
+@pytest.mark.parametrize("form", ["mp4", "webp"])
+def test_a_full_disk_is_named_without_the_server_s_paths(app, place, form):
+    said = rf"^The disk is full: cannot write instaflow-interpolation\.{form} \(\d+ MiB free\)"
+    with full_disk(2000), pytest.raises(UserError, match=said):
+        made(app, ROW, frames=4, form=form)
+    assert list(place.iterdir()) == []
 
 
 @pytest.mark.parametrize("way", [ROW, SQUARE])

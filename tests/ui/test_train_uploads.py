@@ -1,12 +1,20 @@
 """What is uploaded for a training gets names of our own, with its captions."""
 
+import os
+import shutil
+import time
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from rf_app.jobs.database import Database
-from rf_app.ui.train.uploads import keep_pictures, prompts_of
+from rf_app.jobs.plan import Wish
+from rf_app.jobs.stage import TRAINING, Plan, Stage
+from rf_app.ui.files import DAY, sweep
+from rf_app.ui.train.uploads import forget_pictures, keep_pictures, pictures_in_use, prompts_of
+from tests.full_disk import full_disk
 
 
 def test_pictures_keep_their_captions_and_nothing_of_their_names(tmp_path: Path) -> None:
@@ -59,3 +67,67 @@ def test_a_file_that_is_no_text_gives_no_prompts(tmp_path: Path) -> None:
     (tmp_path / "b.txt").write_bytes(b"\x89\x00picture")
     assert prompts_of(str(tmp_path / "a.txt")) == "a lake\nein See im Gebirge, übermorgen"
     assert prompts_of(str(tmp_path / "b.txt")) == ""
+
+
+def upload(folder: Path, count: int) -> list[str]:
+    """So many pictures of 12 kB."""
+    folder.mkdir()
+    for i in range(count):
+        Image.effect_noise((64, 64), 50 + i).convert("RGB").save(folder / f"{i}.bmp.png", compress_level=0)
+    return [str(path) for path in sorted(folder.iterdir())]
+
+
+def held(*folders: Path) -> int:
+    """Bytes on the disk, with one file under several names counted once."""
+    states = {path.lstat().st_ino: path.lstat() for folder in folders for path in folder.rglob("*.png")}
+    return sum(state.st_size for state in states.values())
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_pictures_added_one_by_one_are_held_once(links, tmp_path, monkeypatch):
+    if not links:  # as between two disks
+        monkeypatch.setattr(os, "link", shutil.copyfile)
+    files, folder = upload(tmp_path / "upload", 8), ""
+    database = Database(tmp_path / "jobs")
+    keep = keep_pictures(database)
+    for count in range(1, len(files) + 1):
+        folder = keep(files[:count], folder)
+    assert len(list(Path(folder).glob("*.png"))) == len(files)
+    assert held(database.pictures) == sum(Path(file).stat().st_size for file in files)
+    assert held(database.pictures, tmp_path / "upload") == held(database.pictures) * (1 if links else 2)
+    assert keep([], folder) == ""
+    assert list(database.pictures.iterdir()) == []
+
+
+def test_pictures_of_a_job_stay_and_those_of_none_go(tmp_path):
+    files = upload(tmp_path / "upload", 2)
+    database = Database(tmp_path / "jobs")
+    keep = keep_pictures(database)
+    used = keep(files)
+    wish = asdict(Wish("lora", "tiny-sd", "mine", images=used))
+    stages = (Stage("Learning", "trainers.lora", (), str(tmp_path / "mine"), ()),)
+    database.add(lambda folder, others: Plan(TRAINING, TRAINING, "mine", "", wish, stages, 1.0))
+    other = keep(files[:1], used)
+    forget_pictures(database, used)
+    forget_pictures(database, other)
+    forget_pictures(database, "")
+    assert list(database.pictures.iterdir()) == [Path(used)]
+    left = keep(files)  # of a page whose end nobody heard of
+    for path in (*database.pictures.rglob("*"), *database.pictures.iterdir()):
+        os.utime(path, (time.time() - DAY - 60,) * 2)
+    database.add(lambda folder, others: Plan(TRAINING, TRAINING, "", "", {"of": "another version"}, (), 1.0))
+    sweep(database.pictures, pictures_in_use(database))
+    assert Path(left).exists()
+    database.remove(2)
+    sweep(database.pictures, pictures_in_use(database))
+    assert not Path(left).exists()
+    assert len(list(Path(used).glob("*.png"))) == 2
+
+
+def test_a_full_disk_is_named_and_no_half_of_a_set_stays(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "link", shutil.copyfile)
+    files = upload(tmp_path / "upload", 2)
+    database = Database(tmp_path / "jobs")
+    with full_disk(10_000), pytest.warns(UserWarning, match=r"The disk is full: cannot write .* MiB free"):
+        assert keep_pictures(database)(files) == ""
+    assert list(database.pictures.iterdir()) == []

@@ -1,6 +1,7 @@
 """The gallery of the Models tab: search, a shelf of cards, and one of them in full with what can be done."""
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from html import escape
 from pathlib import Path
@@ -20,8 +21,7 @@ from rf_app.actions.rename import Rename, rename
 from rf_app.actions.run import LatestRun, results, run
 from rf_app.actions.samples import draw_sample, is_quick, sample_at_hand
 from rf_app.errors import Cancelled, UserError
-from rf_app.registry.disk import stamp
-from rf_app.ui.files import GIVEN
+from rf_app.registry.disk import disk_full_named, stamp
 from rf_app.ui.models.view import full, in_bytes, shelf
 from rf_app.ui.parts.complaint import complain
 from rf_app.ui.parts.context import Page
@@ -126,17 +126,16 @@ def build(app: Application, page: Page, opened: gr.Textbox) -> None:
             return
         state = hashlib.sha256(repr(stamp(found.folder)).encode()).hexdigest()
         target = Path(get_upload_folder()) / state / f"{found.card.id}.zip"
-        GIVEN.add(str(target))  # so that Gradio clears it away one day
 
         def saved(path: Path) -> Updates:
             label = f"Save {path.name} ({in_bytes(path.stat().st_size)})"
             return {file: gr.DownloadButton(label, value=str(path), visible=True)}
 
         if target.is_file():
+            os.utime(target)  # it is as good as new: not to be swept before it is fetched
             yield saved(target)
         else:
-            events = export(app, Export(found.key, target.parent, archive=True))
-            yield from stream(events, values[own_latest], line, saved)
+            yield from stream(_packed(app, found.key, target), values[own_latest], line, saved)
 
     def ask(id: str) -> Updates:
         try:
@@ -196,6 +195,11 @@ def told(do: Callable[[], Any]) -> Any:
     except UserError as error:
         complain(error)
         return None
+
+
+def _packed(app: Application, key: str, target: Path) -> Events[Path]:
+    with disk_full_named(target, target.name):
+        yield from export(app, Export(key, target.parent, archive=True))
 
 
 def _sample(app: Application, key: str) -> Events[Path]:

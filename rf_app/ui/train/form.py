@@ -6,6 +6,7 @@ added to `rf_app.settings.recipes` needs nothing here.
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -20,7 +21,7 @@ from rf_app.registry.card import as_id
 from rf_app.settings.options import Option
 from rf_app.settings.recipes import PRESETS, Recipe, Shown, recipes
 from rf_app.ui.train.fields import advanced_field, advanced_update, shown_field
-from rf_app.ui.train.uploads import SUFFIXES
+from rf_app.ui.train.uploads import SUFFIXES, forget_pictures
 
 NO_STYLE = ("None", "")
 PLACEHOLDER = "a red sailboat on the sea at sunset\na yellow tent in a pine forest at night"
@@ -257,7 +258,7 @@ def build(app: Application) -> Form:
             visible="images" in first.asks,
             elem_id="train-pictures",
         )
-        images = gr.State("")
+        images = gr.State("", delete_callback=partial(forget_pictures, app.jobs))
         with gr.Row(elem_id="train-settings"):
             settings = {key: shown_field(each, first) for key, each in shown.items()}
         with gr.Accordion("Advanced", open=False, elem_id="train-advanced", elem_classes="advanced"):

@@ -144,7 +144,7 @@ def build(app: Application, page: Page) -> None:
     latest = {"trigger_mode": "always_last", **private}
     form.recipe.input(told(form.show_recipe), choice, list(form.shaped), **latest)
     form.prompt_file.upload(prompts_of, form.prompt_file, form.prompts, **private)
-    form.pictures.change(keep_pictures(app.jobs), form.pictures, form.images, **private)
+    form.pictures.change(keep_pictures(app.jobs), [form.pictures, form.images], form.images, **private)
     # As a rule only what a person changes is listened to: each event sends every field.
     own = [*form.settings.values(), *form.advanced.values()]
     preset_chosen = form.preset.input(form.show_preset, {form.recipe, form.preset}, own, **latest)

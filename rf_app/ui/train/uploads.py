@@ -1,14 +1,16 @@
 """What is uploaded for a training: prompts in a text file, and pictures with their captions."""
 
-import hashlib
 import re
+import secrets
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from rf_app.errors import UserError
 from rf_app.jobs.database import Database
+from rf_app.jobs.queue import beside
 from rf_app.plugins.picture import read_picture
+from rf_app.registry.disk import disk_full_named, hidden_folder, link_or_copy, writable
 from rf_app.settings.text import read_text
 from rf_app.ui.parts.complaint import complain
 
@@ -28,38 +30,62 @@ def prompts_of(path: str) -> str:
     return ""
 
 
-def keep_pictures(database: Database) -> Callable:
+def keep_pictures(database: Database) -> Callable[..., str]:
     """For uploaded pictures: they go into a folder of their own, under names of our own, with their captions.
 
     A picture's caption is the text in the .txt of its name or, without one, its name. One that cannot be read
-    is named, and nothing is kept: a training would stop at it, under a name that nobody knows.
+    is named, and nothing is kept: a training would stop at it, under a name that nobody knows. The set
+    before, which has all of the pictures but those just added, makes room.
     """
 
-    def keep(paths: list[str] | None) -> str:
-        files = [Path(path) for path in paths or ()]
-        texts = {file.stem: file for file in files if file.suffix.lower() == ".txt"}
-        images = sorted(file for file in files if file.suffix.lower() in SUFFIXES)
-        if not images:
-            return ""
+    def keep(paths: list[str] | None, before: str = "") -> str:
         try:
-            captions = [_caption(file, texts.get(file.stem)) for file in images]
-            for file in images:
-                _check(file)
+            return _kept(database, [Path(path) for path in paths or ()])
         except UserError as error:
             complain(error)
             return ""
-        digest = hashlib.sha256()
-        for file in sorted(files):
-            digest.update(file.name.encode() + file.read_bytes())
-        folder = database.pictures / digest.hexdigest()[:16]
-        folder.mkdir(parents=True, exist_ok=True)
-        for number, (file, caption) in enumerate(zip(images, captions, strict=True)):
-            own = folder / f"{number:05d}{file.suffix.lower()}"
-            shutil.copyfile(file, own)
-            own.with_suffix(".txt").write_text(caption, encoding="utf-8")
-        return str(folder)
+        finally:
+            forget_pictures(database, before)
 
     return keep
+
+
+def forget_pictures(database: Database, folder: str) -> None:
+    """Remove a set of uploaded pictures, unless it is a job's."""
+    if Path(folder).parent == database.pictures and Path(folder) not in pictures_in_use(database):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def pictures_in_use(database: Database) -> set[Path]:
+    """The sets of pictures that jobs have: any, where a job is damaged and does not tell."""
+    jobs = database.jobs()
+    if any(job.state == "damaged" for job in jobs):
+        return set(database.pictures.glob("*"))
+    return {folder for job in jobs for folder in beside(database, job)}
+
+
+def _kept(database: Database, files: list[Path]) -> str:
+    texts = {file.stem: file for file in files if file.suffix.lower() == ".txt"}
+    images = sorted(file for file in files if file.suffix.lower() in SUFFIXES)
+    if not images:
+        return ""
+    captions = [_caption(file, texts.get(file.stem)) for file in images]
+    for file in images:
+        _check(file)
+    folder = database.pictures / secrets.token_hex(8)
+    with (
+        writable(database.pictures),
+        disk_full_named(folder),
+        hidden_folder(database.pictures, "set") as hidden,
+    ):
+        fresh = hidden / folder.name
+        fresh.mkdir()
+        for number, (file, caption) in enumerate(zip(images, captions, strict=True)):
+            own = fresh / f"{number:05d}{file.suffix.lower()}"
+            link_or_copy(file, own)
+            own.with_suffix(".txt").write_text(caption, encoding="utf-8")
+        fresh.rename(folder)
+    return str(folder)
 
 
 def _check(picture: Path) -> None:

@@ -1,0 +1,78 @@
+"""Files that Gradio serves are cleared away, and nothing that is still of use."""
+
+import json
+import os
+import time
+import urllib.request
+from pathlib import Path
+
+from gradio.utils import get_upload_folder
+
+from rf_app.ui import files
+from rf_app.ui.files import DAY, HOUR, keep_swept, sweep
+from tests.settled import until
+
+
+def made(folder: Path, name: str, age: float, size: int = 1) -> Path:
+    """A folder with a file, as Gradio makes them, both so many seconds old."""
+    (folder / name).mkdir(parents=True)
+    (folder / name / "picture.png").write_bytes(bytes(size))
+    aged(folder / name, age)
+    return folder / name
+
+
+def aged(entry: Path, age: float) -> None:
+    for path in (*entry.rglob("*"), entry):
+        os.utime(path, (time.time() - age,) * 2)
+
+
+def test_what_is_a_day_old_goes_with_its_folder(tmp_path):
+    made(tmp_path, "old", DAY + 60)
+    (tmp_path / "tmp1234").write_bytes(b"half an upload, of a process that was killed")
+    aged(tmp_path / "tmp1234", DAY + 60)
+    made(tmp_path, "empty", 0)
+    (tmp_path / "empty" / "picture.png").unlink()
+    aged(tmp_path / "empty", DAY + 60)
+    young, used = made(tmp_path, "young", DAY - 60), made(tmp_path, "used", DAY + 60)
+    old_and_new = made(tmp_path, "old-and-new", DAY + 60)
+    (old_and_new / "again.png").write_bytes(b"the same picture under another name")
+    sweep(tmp_path, {used})
+    assert set(tmp_path.iterdir()) == {young, used, old_and_new}
+    assert len(list(old_and_new.iterdir())) == 2
+
+
+def test_beyond_a_size_the_oldest_go_but_none_that_somebody_may_look_at(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "MAX_BYTES", 2**20)
+    oldest, older = made(tmp_path, "a", 3 * HOUR, 2**19), made(tmp_path, "b", 2 * HOUR, 2**18)
+    sweep(tmp_path)
+    assert set(tmp_path.iterdir()) == {oldest, older}
+    new = made(tmp_path, "c", HOUR / 2, 2**19)
+    sweep(tmp_path)
+    assert set(tmp_path.iterdir()) == {older, new}
+    newest = made(tmp_path, "d", 60, 2**20)
+    sweep(tmp_path)
+    assert set(tmp_path.iterdir()) == {new, newest}
+
+
+def test_it_goes_on_after_a_folder_that_cannot_be_swept(tmp_path, caplog):
+    def broken() -> set[Path]:
+        raise OSError("no such database")
+
+    old = made(tmp_path / "swept", "old", DAY + 60)
+    keep_swept({tmp_path / "not": broken, tmp_path / "swept": set})
+    until(lambda: not old.exists())
+    assert "no such database" in caplog.text
+
+
+def test_the_page_keeps_its_icons(url):
+    with urllib.request.urlopen(f"{url}config") as answer:
+        parts = json.load(answer)["components"]
+    icons = [part["props"]["icon"]["url"] for part in parts if part["props"].get("icon")]
+    assert len(icons) == 3  # two examples and a drawing
+    for entry in Path(get_upload_folder()).iterdir():
+        aged(entry, DAY + 60)
+    sweep(Path(get_upload_folder()))
+    assert not list(Path(get_upload_folder()).iterdir())
+    for icon in icons:
+        with urllib.request.urlopen(icon) as answer:
+            assert answer.headers["Content-Type"] == "image/png"
