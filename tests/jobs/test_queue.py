@@ -23,7 +23,6 @@ from rf_app.jobs.processes import ROOT, find, has_ended
 from rf_app.jobs.progress import progress
 from rf_app.jobs.runner import WAIT, work_off
 from rf_app.jobs.stage import FILES, TRAINING, LoopWork, Plan, Stage
-from rf_app.registry.disk import DiskFull
 from tests.full_disk import full_disk
 
 FOREVER = ("--steps", "100000", "--slow", "0.05")
@@ -213,8 +212,8 @@ def test_a_reused_pid_is_not_taken_for_the_job(database: Database) -> None:
 def test_what_a_full_disk_ended_is_told_and_can_be_deleted(database: Database) -> None:
     id = add(database)
     database.claim(TRAINING)
-    database.note_process(id, os.getpid(), psutil.Process().create_time() - 3600)
-    database.job_folder(id).mkdir(exist_ok=True)
+    database.job_folder(id).mkdir()
+    database.note_process(id, os.getpid())
     log_path(database.job_folder(id)).write_text("error: The disk is full: cannot write mine.")
     with full_disk(0):
         (job,) = queue.look(database)
@@ -222,18 +221,6 @@ def test_what_a_full_disk_ended_is_told_and_can_be_deleted(database: Database) -
     assert database.job(id).state == "running"  # it could not be noted
     queue.delete(database, id)
     assert queue.look(database) == []
-
-
-def test_a_database_on_a_full_disk_says_how_much_room_there_is(database: Database) -> None:
-    def fill() -> None:
-        with database._open(write=True) as rows:
-            (pages,) = rows.execute("PRAGMA page_count").fetchone()
-            rows.execute(f"PRAGMA max_page_count = {pages}")  # SQLite says it as of a full disk
-            rows.execute("INSERT INTO rate VALUES (?, 1.0, 1.0)", ("x" * 100_000,))
-
-    add(database)
-    with pytest.raises(DiskFull, match=r"cannot write .*jobs\.sqlite3 \(\d+ MiB free\)"):
-        fill()
 
 
 def test_stop_ends_what_does_not_listen_with_its_children(database: Database) -> None:
