@@ -72,7 +72,7 @@ def test_it_loads_for_a_model_that_it_fits(nets, tiny_registry):
     [
         ({"cross_attention_dim": 2048}, "was made for SDXL, cross-attention width 2048; this model has 32"),
         ({"cross_attention_dim": 768}, "was made for SD 1.5, cross-attention width 768; this model has 32"),
-        ({"cross_attention_dim": "wide"}, "cross-attention width 'wide'"),
+        ({"cross_attention_dim": "wide"}, "cross_attention_dim is 'wide'"),
         ({"addition_embed_type": "text_time"}, "additional embeddings, as SDXL has"),
         ({"conditioning_channels": 1}, "maps of 1 channels"),
         ({"in_channels": 4}, "latent channels 4; this model has 8"),

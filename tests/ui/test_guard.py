@@ -138,7 +138,7 @@ def test_tries_at_the_password_are_counted(app, tmp_path):
 
 def test_strangers_do_not_hear_where_things_lie(address):
     client = Client(f"http://{address}", verbose=False, download_files=False)
-    with full_disk(2**12), pytest.raises(AppError, match=r"The disk is full: cannot write [\w.]+ \("):
+    with full_disk(2**12), pytest.raises(AppError, match=r"The disk is full: cannot write [\w.-]+ \("):
         client.predict("a lake", api_name="/generate")
     form = b'--b\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n' + bytes(2**20)
     kind = {"Content-Type": "multipart/form-data; boundary=b"}
