@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import tempfile
+from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -75,6 +76,19 @@ def check_free(host: str, port: int) -> bool:
     return ip_address(address[0]).is_loopback
 
 
+def own_folder(temporary: Path) -> Path:
+    """Where Gradio keeps what the page shows, which is cleared away: no other program's files lie there.
+
+    Ends with a message where somebody else has put a folder or a link in its place: all may write beside it.
+    """
+    folder = temporary / f"instaflow-{os.getuid()}"
+    with suppress(OSError):  # a full disk is named later
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.is_symlink() or (folder.exists() and folder.stat().st_uid != os.getuid()):
+        raise SystemExit(f"{folder} is not yours: remove it, or set GRADIO_TEMP_DIR to another folder.")
+    return folder
+
+
 def stop(*_: object) -> None:
     """End at once: a KeyboardInterrupt could come up in an import or in a library's C++, and kill that."""
     os.write(1, b"\nStopped.\n")
@@ -91,8 +105,7 @@ def main() -> None:
     local = check_free(host, chosen.port or int(os.environ.get("GRADIO_SERVER_PORT", "0")))
     print("InstaFlow Studio is starting…", flush=True)
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-    # A folder of our own, as what lies there is cleared away: other programs' files lie among Gradio's, too.
-    folder = Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir(), f"instaflow-{os.getuid()}")
+    folder = own_folder(Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir()))
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
     os.environ.setdefault("DIFFUSERS_DISABLE_REMOTE_CODE", "1")
 

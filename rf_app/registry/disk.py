@@ -5,7 +5,6 @@ import errno
 import fcntl
 import os
 import shutil
-import sqlite3
 import sys
 import tempfile
 import time
@@ -34,18 +33,15 @@ class DiskFull(UserError, OSError):
 
 @contextmanager
 def disk_full_named(path: Path, name: str = "") -> Iterator[None]:
-    """Turn "no space left", from Python, SQLite or safetensors' Rust, into `DiskFull` naming `path`.
+    """Turn "no space left", from Python or from safetensors' Rust, into `DiskFull` naming `path`.
 
     name: what a stranger is told in place of any path: those of this computer do not concern them.
     """
     try:
         yield
-    except (OSError, SafetensorError, sqlite3.Error) as error:
+    except (OSError, SafetensorError) as error:
         # Rust's errors have no number of their own, nor has the one in which shutil gathers many.
-        marks = [
-            "disk is full",
-            *(mark for code in FULL for mark in (f"(os error {code})", f"[Errno {code}]")),
-        ]
+        marks = [mark for code in FULL for mark in (f"(os error {code})", f"[Errno {code}]")]
         if any(mark in str(error) for mark in marks) and (name or not isinstance(error, DiskFull)):
             free = shutil.disk_usage(existing_parent(path)).free / 2**20
             message = f"The disk is full: cannot write {name or path} ({free:.0f} MiB free)."

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 from rf_app.errors import UserError
 
-FOLDERS = re.compile(
-    r"""(?<![\w:/.<])/(?:[^\s/'"<>]+/)+"""
-)  # of an absolute path; no address and no fraction
+# Of an absolute path; no address and no fraction.
+FOLDERS = re.compile(r"""(?<![\w:/.<])/(?:[^\s/'"<>]+/)+""")
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ def test_strangers_may_on_a_network_only_what_the_owner_says(monkeypatch):
 @pytest.mark.parametrize(
     ("message", "told"),
     [
-        ("cannot write /tmp/gradio/ab12/a.png (3 MiB free).", "cannot write a.png (3 MiB free)."),
+        ("cannot write /srv/shown/ab12/a.png (3 MiB free).", "cannot write a.png (3 MiB free)."),
         ("/home/ann/.instaflow/models/x/unet/config.json: not valid", "config.json: not valid"),
         ("'/srv/models/x' is a file", "'x' is a file"),
         ("see https://huggingface.co/a/b or OWNER/NAME, 1/2 of it", None),

@@ -1,6 +1,7 @@
 """The command that opens the page."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -17,6 +18,16 @@ APP = Path(__file__).parents[2] / "app.py"
 def test_importing_it_loads_nothing_heavy():
     code = "import sys, app; assert not {'torch', 'gradio', 'diffusers'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=APP.parent, check=True)
+
+
+def test_a_link_in_the_place_of_its_temporary_folder_is_refused(monkeypatch, tmp_path):
+    """What lies there is cleared away, and anybody may have put the link there."""
+    (tmp_path / "papers").mkdir()
+    (tmp_path / f"instaflow-{os.getuid()}").symlink_to(tmp_path / "papers")
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    done = subprocess.run([sys.executable, APP], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"instaflow-{os.getuid()} is not yours: remove it" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -47,8 +47,6 @@ class AutoencoderConfig(SteppedTraining):
     """Run folder: checkpoints, events, samples and the result."""
     perceptual: Path = BUNDLED
     """Folder of the judge whose feature maps LPIPS compares."""
-    start: Path | None = None
-    """Folder of an autoencoder to go on from (default: from nothing)."""
     measure: Path | None = None
     """Train nothing: measure the autoencoder in this folder."""
     pictures: int = 24_000
@@ -153,8 +151,7 @@ def main(config: AutoencoderConfig) -> None:
     torch.manual_seed(config.seed)
     with accelerator.main_process_first():
         images = pictures(config.pictures, cache=config.run.parent / "drawings", size=FAMILY_SIZE)
-    vae = AutoencoderKL.from_pretrained(config.start) if config.start else build()
-    model = Reconstruction(vae.train()).to(memory_format=torch.channels_last)
+    model = Reconstruction(build()).to(memory_format=torch.channels_last)
     perceptual = Perceptual(Judge.load(config.perceptual))
     perceptual = perceptual.to(accelerator.device, memory_format=torch.channels_last)
 
