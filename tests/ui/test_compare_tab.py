@@ -100,7 +100,8 @@ def test_a_wish_held_up_on_its_way_does_not_end_the_next(page):
         lambda route: held.append(route) if "a lake" in route.request.post_data else route.continue_(),
     )
     page.fill(PROMPT, "a lake")
-    page.press(PROMPT, "Enter")
+    with page.expect_request(lambda request: "a lake" in (request.post_data or "")):
+        page.press(PROMPT, "Enter")
     page.fill(PROMPT, "a red tent")
     page.press(PROMPT, "Enter")
     for i in range(2):

@@ -207,6 +207,7 @@ def test_a_merge_is_stopped(own_page, own_app):
     own_page.click("#models-tab-button")
     own_page.get_by_role("tab", name="Merge").click()
     own_page.locator("#merge-what label", has_text="A fine-tune").click()
+    settled(own_page)
     own_page.fill("#merge-fine input, #merge-fine textarea", "tiny-sd")
     own_page.fill("#merge-base input, #merge-base textarea", "tiny-sd")
     own_page.fill("#merge-name input, #merge-name textarea", "Mine")

@@ -118,6 +118,7 @@ def test_a_saved_picture_dropped_on_the_page_brings_everything_back(page):
     choose(page, "Tiny 2Rf")
     expect(number(page, "steps")).to_have_value("4")  # the model brings its own
     page.get_by_text("Advanced").click()
+    settled(page)  # a field that just appeared is given its first value a moment later
     page.fill("#negative textarea", "sunset")
     number(page, "steps").fill("6")
     number(page, "guidance").fill("2.5")
