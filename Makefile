@@ -25,7 +25,7 @@ run: $(VENV)/installed
 
 test: $(VENV)/installed-tests
 	$(PYTHON) -m tests.browser
-	$(PYTHON) -m pytest -m "not slow and not alone" --numprocesses auto --dist loadfile --no-loadscope-reorder
+	$(PYTHON) -m pytest -m "not slow and not alone" --numprocesses auto --dist worksteal
 	$(PYTHON) -m pytest -m "alone and not slow"
 
 test-slow: $(VENV)/installed-tests
