@@ -1,7 +1,7 @@
 """The browser of the page's tests and benchmarks: where it is, how it gets here, its pages and visitors.
 
-`make test` calls `python -m tests.browser`, which installs one when there is none: on Debian its Chromium without
-a window (a page costs two thirds of the time that it takes in `chromium --headless`), Playwright's own elsewhere.
+`make test` calls `python -m tests.browser`, which installs one when there is none: on Debian its Chromium
+without a window, which opens a page in two thirds of the time; elsewhere Playwright's own.
 """
 
 import os

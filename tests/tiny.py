@@ -31,8 +31,8 @@ WORDS = ["a", "photograph", "of", "mountain", "lake", "near", "at", "sunset", "r
 TOPICS = {"land": ["mountain"], "water": ["lake"], "time": ["sunset"], "object": ["red tent"]}
 
 
-def tiny_unet(seed: int) -> UNet2DConditionModel:
-    """A U-Net of SD 1.5's layout for latents [8, 12, 12] and text of width 32."""
+def tiny_unet(seed: int, **more: Any) -> UNet2DConditionModel:
+    """A U-Net of SD 1.5's layout for latents [8, 12, 12] and text of width 32; more: of its config."""
     torch.manual_seed(seed)
     return UNet2DConditionModel(
         sample_size=12,
@@ -45,6 +45,7 @@ def tiny_unet(seed: int) -> UNet2DConditionModel:
         norm_num_groups=8,
         cross_attention_dim=32,
         attention_head_dim=4,
+        **more,
     )
 
 

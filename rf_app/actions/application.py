@@ -24,7 +24,14 @@ from rf_app.settings.way import Way
 
 FAVOURITE = "pocket-instaflow"  # the model the page opens with, if it is there
 LIVE_STEPS = 4  # up to so many steps, a picture follows the typing
-KIND_TITLES = {"one-step": "One step", "rectified-flow": "Rectified flow", "diffusion": "Diffusion"}
+KIND_TITLES = {
+    "one-step": "One step",
+    "turbo": "Turbo",
+    "consistency": "Consistency",
+    "piecewise-flow": "Piecewise flow",
+    "rectified-flow": "Rectified flow",
+    "diffusion": "Diffusion",
+}
 ORDER = {kind: i for i, kind in enumerate(KIND_TITLES)}  # quickest first
 
 

@@ -17,6 +17,7 @@ from rf_app.actions.reported import Report
 from rf_app.errors import UserError
 from rf_app.registry.checking import BORROWED, CONFIGS, OWN, WEIGHTS, no_weights
 from rf_app.registry.disk import FULL
+from rf_app.registry.recognition import INDEX, recognize
 
 TOKENIZER = (
     "tokenizer_config.json",
@@ -61,7 +62,11 @@ def fetch(name: str, folder: Path, report: Report) -> Path:
         def told() -> None:
             report(min(_arrived(target), total), total, "Downloading")
 
+        weighed = False
         for file, size in sizes.items():
+            if not weighed and file.endswith(".safetensors"):  # what says what it is has come
+                recognize(target, name)
+                weighed = True
             told()
             _fetch_file(hf_hub_url(name, file, revision=info.sha), target / file, size, told)
         return target
@@ -112,7 +117,7 @@ def wanted(sizes: Mapping[str, int]) -> dict[str, int]:
 
     Raises UserError where there is no U-Net, and for a piece whose weights are not one safetensors file.
     """
-    chosen = [name for name in EXTRAS if name in sizes]
+    chosen = [name for name in (*EXTRAS, INDEX) if name in sizes]
     for piece in (*OWN, *BORROWED):
         names = file_names(piece)
         if piece in WEIGHTS:
@@ -125,7 +130,7 @@ def wanted(sizes: Mapping[str, int]) -> dict[str, int]:
         chosen += [f"{piece}/{name}" for name in names if f"{piece}/{name}" in sizes]
     if not any(name.startswith("unet/") for name in chosen):
         raise UserError("It is no diffusers model: it has no folder unet/.")
-    return {name: sizes[name] for name in chosen}
+    return {name: sizes[name] for name in sorted(chosen, key=lambda name: name.endswith(".safetensors"))}
 
 
 def _arrived(folder: Path) -> int:

@@ -44,6 +44,7 @@ from rf_app.registry.catalogue import catalogue
 from rf_app.registry.checking import BORROWED, CONFIGS, OWN, WEIGHTS, read_json
 from rf_app.registry.disk import disk_full_named, link_or_copy, locked, writable
 from rf_app.registry.models import Registry
+from rf_app.registry.recognition import INDEX, RECOMMENDED, Recognized, called_in, recognize
 from rf_app.settings.home import existing
 from rf_app.settings.picture import PictureSettings
 
@@ -51,8 +52,6 @@ KIND = "import_model"  # of its jobs
 STAGING = ".imports"
 PATIENCE = 2.0  # seconds for a run before, which is just being ended
 CHUNK = 8 * 2**20  # bytes
-FLOW = "RectifiedFlowScheduler"
-RECOMMENDED = {"diffusion": (25, 7.5), "rectified-flow": (8, 1.5), "one-step": (1, 1.0)}  # steps, guidance
 
 
 @dataclass(frozen=True)
@@ -66,12 +65,12 @@ class ImportModel:
     title: str = ""
     """How it is called (default: what its card says, or its id)."""
     kind: str = ""
-    """diffusion, rectified-flow or one-step (default: what its card or its scheduler says)."""
+    """One of `rf_app.registry.card.KINDS` (default: what its card or its files say)."""
 
 
 def id_of(source: str) -> str:
     """An id made from a source's name: "Lykon/DreamShaper 7" gives "dreamshaper-7"."""
-    return as_id(Path(source).name.removesuffix(".safetensors")) or "model"
+    return as_id(called_in(source).removesuffix(".safetensors")) or "model"
 
 
 def checked(registry: Registry, wish: ImportModel) -> ImportModel:
@@ -138,8 +137,10 @@ def _bring_in(registry: Registry, wish: ImportModel, report: Report) -> Path:
             with locked(staging, PATIENCE):
                 like = _gather(registry, wish, staging, files, report)
                 report(1, 1, "Checking the model…")
-                card = _card(wish, files, like)
-                _give_scheduler(files, card.kind)
+                card, found = _card(wish, files, like)
+                if found.scheduler:
+                    path = files / "scheduler" / CONFIGS["scheduler"]
+                    path.write_text(json.dumps(found.scheduler))
                 target = registry.publish(wish.id, lambda folder: _build(registry, files, folder, card), card)
                 shutil.rmtree(staging)
         except BlockingIOError:
@@ -165,7 +166,8 @@ def _gather_folder(source: Path, files: Path, report: Report, link: bool = False
     """Copy what a model needs of a diffusers folder, and nothing else that lies there."""
     if not (source / "unet").is_dir():
         raise UserError(f"{source}: is no diffusers model; it has no folder unet/.")
-    pairs = [(source / name, files / name) for name in EXTRAS]
+    recognize(source, str(source))  # before anything is copied
+    pairs = [(source / name, files / name) for name in (*EXTRAS, INDEX)]
     for piece in (*OWN, *BORROWED):
         if not (source / piece).is_dir():
             continue
@@ -230,7 +232,8 @@ def _build(registry: Registry, files: Path, folder: Path, card: ModelCard) -> No
     write_card(folder, replace(card, id=folder.name))
     worker = Worker(Registry([*registry.folders, folder.parent]), "cpu")
     try:
-        result_of(worker.draw(PictureSettings("a lake", folder.name, steps=1)))
+        steps = card.steps if card.kind == "piecewise-flow" else 1  # which has a least number of them
+        result_of(worker.draw(PictureSettings("a lake", folder.name, steps=steps)))
     except UserError:
         raise
     except Exception as error:  # of any library
@@ -242,48 +245,38 @@ def _build(registry: Registry, files: Path, folder: Path, card: ModelCard) -> No
 
 def _link_all(files: Path, folder: Path) -> None:
     for path in sorted(files.rglob("*")):
-        if path.is_file() and path.name != "README.md":
+        if path.is_file() and path.name not in (README, INDEX):
             new = folder / path.relative_to(files)
             new.parent.mkdir(exist_ok=True)
             link_or_copy(path, new)
 
 
-def _card(wish: ImportModel, files: Path, like: str | None) -> ModelCard:
+def _card(wish: ImportModel, files: Path, like: str | None) -> tuple[ModelCard, Recognized]:
     """What the model's own card says, or what its files tell; a kind that was chosen comes first."""
     with suppress(UserError):
         own = read_card(files)
-        if wish.kind not in ("", own.kind):
-            steps, guidance = RECOMMENDED[wish.kind]
-            own = replace(own, kind=wish.kind, steps=steps, guidance=guidance)
-        return replace(own, title=wish.title or own.title)
+        found = recognize(files, wish.source, wish.kind or own.kind)
+        if found.kind != own.kind:
+            steps, guidance = RECOMMENDED[found.kind]
+            own = replace(own, kind=found.kind, steps=steps, guidance=guidance)
+        return replace(own, title=wish.title or own.title), found
     entry = next((each for each in catalogue() if each.name == wish.source), None)
-    flow = _scheduler(files) == FLOW
-    kind = wish.kind or ("rectified-flow" if flow else "diffusion")
+    found = recognize(files, wish.source, wish.kind)
     size = read_json(files / "unet" / CONFIGS["unet"]).get("sample_size")
-    steps, guidance = (entry.steps, entry.guidance) if entry else RECOMMENDED[kind]
-    return ModelCard(
+    steps, guidance = (entry.steps, entry.guidance) if entry else RECOMMENDED[found.kind]
+    card = ModelCard(
         id=wish.id,
         title=wish.title or wish.id,
-        kind=kind,
-        description=entry.about if entry else f"Imported from `{Path(wish.source).name}`.",
+        kind=found.kind,
+        description=entry.about if entry else f"Imported from `{called_in(wish.source)}`.",
         resolution=8 * size if isinstance(size, int) else 512,
         steps=steps,
         guidance=guidance,
         license=entry.license if entry else _license(files),
         base_model=like,
-        settings={"imported": wish.source if entry else Path(wish.source).name},
+        settings={"imported": wish.source if entry else called_in(wish.source)},
     )
-
-
-def _scheduler(files: Path) -> str:
-    return read_json(files / "scheduler" / CONFIGS["scheduler"]).get("_class_name", "")
-
-
-def _give_scheduler(files: Path, kind: str) -> None:
-    """InstaFlow's own folders carry a scheduler that is not used; theirs is a velocity."""
-    if kind != "diffusion" and _scheduler(files) != FLOW:
-        config = {"_class_name": FLOW, "prediction_type": "velocity"}
-        (files / "scheduler" / CONFIGS["scheduler"]).write_text(json.dumps(config))
+    return card, found
 
 
 def _license(files: Path) -> str:

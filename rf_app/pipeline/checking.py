@@ -9,7 +9,7 @@ from typing import Any
 from rf_app.errors import UserError
 from rf_app.plugins.picture import decode_map
 from rf_app.registry.card import ModelCard, check_id
-from rf_app.schedulers.solvers import solvers
+from rf_app.schedulers.solvers import MOST_STEPS, solvers
 from rf_app.settings.picture import (
     MAX_CONTROLS,
     MAX_GUIDANCE,
@@ -37,10 +37,11 @@ def check(settings: PictureSettings, card: ModelCard) -> CheckedSettings:
     if solver not in known:
         raise UserError(f"solver is {solver!r:.40}; {card.id} takes one of {', '.join(known)}.")
     guidance = card.guidance if settings.guidance is None else settings.guidance
+    steps = card.steps if settings.steps is None else settings.steps
     return CheckedSettings(
         prompt=prompt,
         model=card.id,
-        steps=check_whole("steps", card.steps if settings.steps is None else settings.steps, 1, MAX_STEPS),
+        steps=check_whole("steps", steps, 1, MOST_STEPS.get(card.kind, MAX_STEPS)),
         guidance=_number("guidance", guidance, 0, MAX_GUIDANCE),
         seed=check_whole("seed", settings.seed, 0, MAX_SEED),
         negative_prompt=_text("negative prompt", settings.negative_prompt),

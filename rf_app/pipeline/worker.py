@@ -187,12 +187,15 @@ class Worker:
         pipeline, control = self._controlled.attach(model.pipeline, settings.control, settings.steps)
         plugged = self._plugs.plugged(model.pipeline, settings.loras, visitor)
         start = self._now()
+        # After the noise some samplers draw more from it, as in the stock pipeline.
+        generator = torch.Generator("cpu").manual_seed(settings.seed)
+        noise = self._noise(model, generator)
         if way:
             embeds = mixed_text(way, [self._embed(model, key.prompt, plugged) for key in way.key_frames])
-            noise = mixed_noise(way, [self._noise(model, key.seed) for key in way.key_frames])
+            seeded = [torch.Generator("cpu").manual_seed(key.seed) for key in way.key_frames]
+            noise = mixed_noise(way, [self._noise(model, each) for each in seeded])
         else:
             embeds = self._embed(model, settings.prompt, plugged)
-            noise = self._noise(model, settings.seed)
         guided = settings.guidance > 1
         null_embeds = self._embed(model, settings.negative_prompt, plugged) if guided else None
         text_done = self._now()
@@ -220,6 +223,7 @@ class Worker:
                 num_inference_steps=settings.steps,
                 guidance_scale=settings.guidance,
                 latents=noise,
+                generator=generator,
                 output_type="latent",
                 callback_on_step_end=after_step,
                 **control,
@@ -286,12 +290,12 @@ class Worker:
             self._texts.popitem(last=False)
         return embeds
 
-    def _noise(self, model: Resident, seed: int) -> Tensor:
-        """The noise [1, C, h, w] that the stock pipeline draws from a seed."""
+    def _noise(self, model: Resident, generator: torch.Generator) -> Tensor:
+        """The noise [1, C, h, w] that the stock pipeline draws."""
         config = model.pipeline.unet.config
         return torch.randn(
             (1, config.in_channels, config.sample_size, config.sample_size),
-            generator=torch.Generator("cpu").manual_seed(seed),
+            generator=generator,
             dtype=self.dtype,
         ).to(self.device)
 

@@ -46,6 +46,10 @@ NUMBERS = {
 """What a whole number of a config may be, by its key: each makes a library take memory, or time, for it."""
 LISTS = {
     "block_out_channels": (1, 8192),
+    "encoder_block_out_channels": (1, 8192),  # these four are AutoencoderTiny's
+    "decoder_block_out_channels": (1, 8192),
+    "num_encoder_blocks": (1, 16),
+    "num_decoder_blocks": (1, 16),
     "conditioning_embedding_out_channels": (1, 8192),
     "layers_per_block": (1, 16),
     "transformer_layers_per_block": (1, 32),
@@ -130,6 +134,11 @@ def no_weights(path: Path, beside: Iterable[str]) -> UserError:
             f"{path.parent}: its weights are in shards, which are not read; expected one file {path.name}, "
             'as save_pretrained(folder, max_shard_size="100GB") of diffusers writes it.'
         )
+    for ending, what in ((".xml", "OpenVINO's"), (".onnx", "ONNX's")):
+        if any(name.endswith(ending) for name in beside):
+            return UserError(
+                f"{path.parent}: its weights are {what}, which are not read; expected {path.name}."
+            )
     if any(Path(name).suffix.lower() in PICKLES for name in beside):
         return UserError(
             f"{path.parent}: has its weights as a pickle only, which can run any code when it is read."

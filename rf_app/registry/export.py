@@ -1,6 +1,6 @@
 """A model as one folder that a stock StableDiffusionPipeline loads, without this program.
 
-The folder has every piece, also those that the model borrows; and for a rectified flow the scheduler's code,
+The folder has every piece, also those that the model borrows; and where the scheduler is ours its code,
 as diffusers looks for it: `scheduler/MODULE.py`, where model_index.json names MODULE. Code that comes with a
 model runs only where the user says `trust_remote_code=True`.
 """
@@ -11,16 +11,21 @@ import shutil
 from pathlib import Path
 
 import diffusers
+from diffusers import SchedulerMixin
 
 from rf_app.errors import UserError
 from rf_app.registry.card import ModelCard, write_card
+from rf_app.registry.checking import CONFIGS, read_json
 from rf_app.registry.disk import publish_folder
 from rf_app.registry.models import Registry
+from rf_app.schedulers.solvers import own_class
 
 ROOT = Path(__file__).parents[2]
-# The scheduler and what it imports. Diffusers copies what the first one imports, and looks no further.
+# What our schedulers import. Diffusers copies what the first file imports, and looks no further.
 SCHEDULER_CODE = (
     "rf_app/schedulers/rectified_flow.py",
+    "rf_app/schedulers/perflow.py",
+    "rf_app/schedulers/betas.py",
     "rf_app/flow/conversion.py",
     "rf_app/flow/path.py",
     "rf_app/errors.py",
@@ -28,7 +33,6 @@ SCHEDULER_CODE = (
 PREFIX = "instaflow_"  # diffusers puts the code of all models into one folder
 CLASSES = {
     "unet": ["diffusers", "UNet2DConditionModel"],
-    "vae": ["diffusers", "AutoencoderKL"],
     "text_encoder": ["transformers", "CLIPTextModel"],
     "tokenizer": ["transformers", "CLIPTokenizer"],
 }
@@ -70,13 +74,14 @@ def export(registry: Registry, id: str, target: Path) -> Path:
         ):
             if extra.is_file():
                 shutil.copyfile(extra, fresh / extra.name)
-        flow = card.kind != "diffusion"
-        if flow:
+        scheduler = own_class(card.kind)
+        ours = scheduler.__module__.startswith("rf_app.")
+        if ours:
             _write_code(fresh / "scheduler")
-        (fresh / "model_index.json").write_text(json.dumps(_index(fresh, flow), indent=2) + "\n")
+        (fresh / "model_index.json").write_text(json.dumps(_index(fresh, scheduler, ours), indent=2) + "\n")
         write_card(fresh, card)
         with (fresh / "README.md").open("a", encoding="utf-8") as readme:
-            readme.write("\n" + _usage(card, flow))
+            readme.write("\n" + _usage(card, ours))
 
     publish_folder(target, build, taken)
     return target
@@ -91,21 +96,25 @@ def _write_code(folder: Path) -> None:
         (folder / f"{PREFIX}{Path(name).name}").write_text(flat, encoding="utf-8")
 
 
-def _index(folder: Path, flow: bool) -> dict:
-    scheduler = json.loads((folder / "scheduler" / "scheduler_config.json").read_bytes())
-    own = [PREFIX + "rectified_flow", "RectifiedFlowScheduler"]
+def _index(folder: Path, own: type[SchedulerMixin], ours: bool) -> dict:
+    vae, scheduler = (
+        read_json(folder / each / CONFIGS[each])["_class_name"] for each in ("vae", "scheduler")
+    )
     return {
         "_class_name": "StableDiffusionPipeline",
         "_diffusers_version": diffusers.__version__,
         **CLASSES,
-        "scheduler": own if flow else ["diffusers", scheduler["_class_name"]],
+        "vae": ["diffusers", vae],
+        "scheduler": [PREFIX + own.__module__.rpartition(".")[2], own.__name__]
+        if ours
+        else ["diffusers", scheduler],
         **{name: [None, None] for name in ABSENT},
         "requires_safety_checker": False,
     }
 
 
-def _usage(card: ModelCard, flow: bool) -> str:
+def _usage(card: ModelCard, ours: bool) -> str:
     use = USE.format(
-        id=card.id, trust=TRUST if flow else "", prompt=PROMPT, steps=card.steps, guidance=card.guidance
+        id=card.id, trust=TRUST if ours else "", prompt=PROMPT, steps=card.steps, guidance=card.guidance
     )
-    return f"{use}\n{CODE_NOTE}" if flow else use
+    return f"{use}\n{CODE_NOTE}" if ours else use

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from diffusers import (
     AutoencoderKL,
+    AutoencoderTiny,
     ControlNetModel,
-    DPMSolverMultistepScheduler,
     SchedulerMixin,
     StableDiffusionPipeline,
     UNet2DConditionModel,
@@ -23,9 +23,10 @@ from rf_app.errors import UserError
 from rf_app.registry.checking import CONFIGS, WEIGHTS, check_piece, read_json, weights_file
 from rf_app.registry.controlnets import check_fit
 from rf_app.registry.disk import Stamp, stamp
-from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
+from rf_app.schedulers.solvers import own_class
 
 CLASSES = {"unet": UNet2DConditionModel, "vae": AutoencoderKL, "controlnet": ControlNetModel}
+TINY = {"AutoencoderTiny": AutoencoderTiny}  # what a folder vae/ may hold instead, by its config
 
 TITLES = {"unet": "U-Net", "vae": "autoencoder", "text_encoder": "text encoder"}  # those with weights
 
@@ -106,11 +107,10 @@ def check_loads(folder: Path, pieces: Mapping[str, Path], kind: str) -> None:
 
 
 def _load_scheduler(folder: Path, kind: str) -> SchedulerMixin:
-    """DPM-Solver with the folder's noise schedule for a diffusion model, our scheduler for all others."""
+    """The scheduler of a kind of model with the folder's noise schedule."""
     check_piece(folder)
-    cls = DPMSolverMultistepScheduler if kind == "diffusion" else RectifiedFlowScheduler
     try:
-        return cls.from_pretrained(folder, local_files_only=True)
+        return own_class(kind).from_pretrained(folder, local_files_only=True)
     except Exception as error:  # of anybody's config: it may raise anything
         raise UserError(f"{folder / 'scheduler_config.json'}: {error}") from None
 
@@ -130,7 +130,9 @@ def load_piece(folder: Path, dtype: torch.dtype, piece: str | None = None) -> An
             model, info = CLIPTextModel.from_pretrained(folder, ignore_mismatched_sizes=True, **options)
         else:
             variant = None if weights.name == WEIGHTS[piece] else "fp16"
-            model, info = CLASSES[piece].from_pretrained(folder, variant=variant, **options)
+            named = read_json(folder / CONFIGS[piece]).get("_class_name")
+            cls = TINY.get(named, CLASSES[piece]) if piece == "vae" else CLASSES[piece]
+            model, info = cls.from_pretrained(folder, variant=variant, **options)
     except Exception as error:  # of anybody's files: it may raise anything
         raise UserError(f"{weights}: does not fit {folder / 'config.json'} ({_first_line(error)}).") from None
     if info["mismatched_keys"]:

@@ -1,6 +1,6 @@
 """What a scheduler says about its model: whether, and on which noise schedule, it can be seen as a flow."""
 
-from diffusers import SchedulerMixin
+from diffusers import LCMScheduler, SchedulerMixin
 
 from rf_app.errors import UserError
 from rf_app.flow.conversion import NoiseSchedule
@@ -14,6 +14,8 @@ def schedule_of(scheduler: SchedulerMixin) -> NoiseSchedule | None:
     """
     if isinstance(scheduler, RectifiedFlowScheduler):
         return scheduler.schedule
+    if isinstance(scheduler, LCMScheduler):
+        raise UserError("A consistency model jumps to the picture: it has no path that could be followed.")
     if scheduler.config.prediction_type != "epsilon":
         raise UserError(
             f"This model's prediction_type is {scheduler.config.prediction_type!r}; "

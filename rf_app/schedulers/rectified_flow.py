@@ -1,8 +1,9 @@
 """Rectified flow as a diffusers scheduler: the stock Stable Diffusion pipelines sample it as they are.
 
 "velocity": the U-Net predicts v = x1 - x0 at t = 1000 (1 - tau), and a step is `sample + v / N` (InstaFlow,
-arXiv 2309.06380). "epsilon": the U-Net is a diffusion model (or was fine-tuned as one) and is called at the
-same signal-to-noise ratio; see `rf_app.flow.conversion`. Guidance is the pipeline's own.
+arXiv 2309.06380). "flow_prediction": as flow-matching checkpoints have it, x0 - x1. "epsilon": the U-Net is a
+diffusion model (or was fine-tuned as one) and is called at the same signal-to-noise ratio; see
+`rf_app.flow.conversion`. Guidance is the pipeline's own.
 
     StableDiffusionPipeline.from_pretrained(folder, scheduler=RectifiedFlowScheduler())
 """
@@ -17,6 +18,9 @@ from rf_app.errors import UserError
 from rf_app.flow.conversion import NoiseSchedule, velocity_from_epsilon
 from rf_app.flow.path import timestep as velocity_timestep
 from rf_app.flow.path import uniform_taus
+from rf_app.schedulers.betas import alphas_cumprod
+
+PREDICTIONS = ("velocity", "flow_prediction", "epsilon")
 
 
 class RectifiedFlowScheduler(SchedulerMixin, ConfigMixin):
@@ -39,12 +43,13 @@ class RectifiedFlowScheduler(SchedulerMixin, ConfigMixin):
             raise UserError(
                 f"num_train_timesteps is {num_train_timesteps!r}; rectified flow here takes 1000."
             )
-        if prediction_type not in ("velocity", "epsilon"):
-            raise UserError(f"prediction_type is {prediction_type!r}; expected 'velocity' or 'epsilon'.")
+        if prediction_type not in PREDICTIONS:
+            known = ", ".join(map(repr, PREDICTIONS))
+            raise UserError(f"prediction_type is {prediction_type!r}; expected one of {known}.")
         self.schedule: NoiseSchedule | None = None
         self.velocity: Tensor | None = None  # of the latest step, for who looks on
         if prediction_type == "epsilon":
-            self.schedule = NoiseSchedule(_alphas_cumprod(beta_start, beta_end, beta_schedule))
+            self.schedule = NoiseSchedule(alphas_cumprod(beta_start, beta_end, beta_schedule))
         self.set_timesteps(1)
 
     def set_timesteps(self, num_inference_steps: int, device: str | torch.device | None = None) -> None:
@@ -82,20 +87,9 @@ class RectifiedFlowScheduler(SchedulerMixin, ConfigMixin):
         precise = torch.promote_types(sample.dtype, torch.float32)
         x, output = sample.to(precise), model_output.to(precise)
         if self.schedule is None:
-            return x, output
+            return x, -output if self.config.prediction_type == "flow_prediction" else output
         return x, velocity_from_epsilon(x, output, self._taus[self._index], self.schedule)
 
     def __len__(self) -> int:
         """The number of training timesteps, as diffusers' schedulers have it."""
         return self.config.num_train_timesteps
-
-
-def _alphas_cumprod(start: float, end: float, schedule: str) -> Tensor:
-    """Stable Diffusion's noise schedules: [1000], float64."""
-    if schedule == "scaled_linear":
-        betas = torch.linspace(start**0.5, end**0.5, 1000, dtype=torch.float64) ** 2
-    elif schedule == "linear":
-        betas = torch.linspace(start, end, 1000, dtype=torch.float64)
-    else:
-        raise UserError(f"beta_schedule is {schedule!r}; expected 'scaled_linear' or 'linear'.")
-    return torch.cumprod(1 - betas, 0)

@@ -1,13 +1,21 @@
 """The solvers a person may choose for a model, by the kind of its card; the first is the model's own.
 
 A solver changes how the model's own flow is followed, not where it leads: so a diffusion model has those of
-its noise schedule, and a rectified flow those of its straight path.
+its noise schedule, and a rectified flow those of its straight path. Models that were made for one sampler
+have that one.
 """
 
-from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler, SchedulerMixin
+from diffusers import (
+    DDIMScheduler,
+    DPMSolverMultistepScheduler,
+    EulerDiscreteScheduler,
+    LCMScheduler,
+    SchedulerMixin,
+)
 
 from rf_app.schedulers.heun import HeunFlowScheduler
 from rf_app.schedulers.noise_schedule import schedule_of
+from rf_app.schedulers.perflow import PeRFlowScheduler
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
 
 # So spaced, the first step starts at pure noise and the last ends at the picture, however many there are.
@@ -21,13 +29,29 @@ SOLVERS = {
     },
     "rectified-flow": FLOW,
     "one-step": FLOW,
+    "piecewise-flow": {"perflow": (PeRFlowScheduler, {})},
+    "consistency": {"lcm": (LCMScheduler, {})},
+    "turbo": {"euler": (EulerDiscreteScheduler, {"timestep_spacing": "trailing"})},
 }
-TITLES = {"dpm++": "DPM-Solver++", "ddim": "DDIM", "euler": "Euler", "heun": "Heun (two calls a step)"}
+TITLES = {
+    "dpm++": "DPM-Solver++",
+    "ddim": "DDIM",
+    "euler": "Euler",
+    "heun": "Heun (two calls a step)",
+    "perflow": "Euler in windows",
+    "lcm": "LCM",
+}
+MOST_STEPS = {"consistency": 50}  # it was distilled on a grid of so many
 
 
 def solvers(kind: str) -> list[str]:
     """The names of the solvers for a kind of model, its own first."""
     return list(SOLVERS[kind])
+
+
+def own_class(kind: str) -> type[SchedulerMixin]:
+    """The class of the scheduler that a model of this kind has in its folder."""
+    return next(iter(SOLVERS[kind].values()))[0]
 
 
 def fresh(own: SchedulerMixin, kind: str, solver: str) -> SchedulerMixin:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,7 +12,8 @@ import torch
 from rf_app.errors import UserError
 from rf_app.registry.card import read_card
 from rf_app.registry.export import export
-from tests.tiny import load
+from rf_app.schedulers.perflow import PeRFlowScheduler
+from tests.tiny import load, tiny_card, tiny_unet
 
 STOCK = """
 import sys, torch
@@ -27,8 +29,15 @@ assert not any(name.startswith("rf_app") for name in sys.modules)
 """
 
 
+def tiny_piecewise(folder):
+    tiny_unet(6).save_pretrained(folder / "unet")
+    PeRFlowScheduler().save_pretrained(folder / "scheduler")
+
+
 def test_a_process_with_diffusers_alone_draws_the_same(tiny_registry, tmp_path):
-    cards = [tiny_registry.card(id) for id in ("tiny-sd", "tiny-instaflow")]
+    windows = replace(tiny_card("tiny-perflow", "piecewise-flow", 4, 4.5, "tiny-sd"), lineage=())
+    tiny_registry.publish("tiny-perflow", tiny_piecewise, windows)
+    cards = [tiny_registry.card(id) for id in ("tiny-sd", "tiny-instaflow", "tiny-perflow")]
     folders = {card.id: export(tiny_registry, card.id, tmp_path / "out" / card.id) for card in cards}
     wishes = [f"{folders[card.id]},{card.steps},{card.guidance},{card.kind != 'diffusion'}" for card in cards]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}

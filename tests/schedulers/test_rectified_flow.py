@@ -44,6 +44,12 @@ def test_constant_velocity_arrives_exactly(steps):
     torch.testing.assert_close(sample(RectifiedFlowScheduler(), lambda x, t: x1 - x0, x0, steps), x1)
 
 
+def test_a_flow_matching_checkpoint_has_the_other_sign():
+    x0, x1 = torch.randn(2, 4, 3, 3), torch.randn(2, 4, 3, 3)
+    scheduler = RectifiedFlowScheduler(prediction_type="flow_prediction")
+    torch.testing.assert_close(sample(scheduler, lambda x, t: x0 - x1, x0, 3), x1)
+
+
 def test_timesteps_run_from_1000_down():
     scheduler = RectifiedFlowScheduler()
     scheduler.set_timesteps(4)
@@ -107,7 +113,7 @@ def test_half_precision_is_only_rounded_at_the_end_of_a_step():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"prediction_type": "v"}, "'velocity' or 'epsilon'"),
+        ({"prediction_type": "v"}, "'velocity', 'flow_prediction', 'epsilon'"),
         ({"num_train_timesteps": 500}, "takes 1000"),
         ({"prediction_type": "epsilon", "beta_schedule": "cosine"}, "'scaled_linear' or 'linear'"),
     ],

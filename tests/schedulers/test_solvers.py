@@ -2,10 +2,11 @@
 
 import pytest
 import torch
-from diffusers import DPMSolverMultistepScheduler
+from diffusers import DPMSolverMultistepScheduler, EulerDiscreteScheduler, LCMScheduler
 
 from rf_app.flow.path import uniform_taus
 from rf_app.flow.solvers import heun
+from rf_app.schedulers.perflow import PeRFlowScheduler
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
 from rf_app.schedulers.solvers import SOLVERS, TITLES, fresh
 
@@ -15,7 +16,11 @@ OWN = {
     ),
     "rectified-flow": RectifiedFlowScheduler(),
     "one-step": RectifiedFlowScheduler(),
+    "piecewise-flow": PeRFlowScheduler(prediction_type="velocity", num_time_windows=1),
+    "consistency": LCMScheduler(),
+    "turbo": EulerDiscreteScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear"),
 }
+FLOWS = {"rectified-flow": 1, "one-step": 1, "piecewise-flow": -1}  # and which way their velocity goes
 CHOICES = [(kind, name) for kind, names in SOLVERS.items() for name in names]
 
 
@@ -27,6 +32,12 @@ def solve(scheduler, model, x, steps):
         output = model(scheduler.scale_model_input(x, t), t)
         x = scheduler.step(output, t, x).prev_sample
     return x
+
+
+@pytest.fixture(autouse=True)
+def noise_between_steps():
+    """The same for each test: LCM draws some."""
+    torch.manual_seed(0)
 
 
 def test_every_solver_has_a_title():
@@ -44,7 +55,7 @@ def test_a_model_that_knows_the_picture_arrives_at_it(kind, name, steps):
         a = abar[int(t)]
         return (z - a.sqrt() * picture) / (1 - a).sqrt()
 
-    model = eps_of if kind == "diffusion" else lambda x, t: picture - noise
+    model = (lambda x, t: FLOWS[kind] * (picture - noise)) if kind in FLOWS else eps_of
     found = solve(fresh(OWN[kind], kind, name), model, noise, steps)
     torch.testing.assert_close(found, picture, atol=1e-4, rtol=1e-4)
 
@@ -82,5 +93,7 @@ def test_each_run_is_a_fresh_one(kind, name):
     assert second is not first
     assert second is not OWN[kind]
     noise = torch.randn(1, 8, 4, 4)
+    torch.manual_seed(1)
     expected = solve(fresh(OWN[kind], kind, name), lambda x, t: x, noise, 2)
+    torch.manual_seed(1)
     assert torch.equal(solve(second, lambda x, t: x, noise, 2), expected)

@@ -1,0 +1,127 @@
+"""What a folder from elsewhere is taken for: by the published layouts, in small."""
+
+import json
+
+import pytest
+
+from rf_app.errors import UserError
+from rf_app.registry.recognition import Recognized, called_in, recognize
+
+FLOW = "RectifiedFlowScheduler"
+PNDM = {"_class_name": "PNDMScheduler", "beta_schedule": "scaled_linear"}
+TRAILING = {"_class_name": "EulerDiscreteScheduler", "timestep_spacing": "trailing"}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Call it with the configs of a model that lies on the Hub as NAME."""
+
+    def make(name="somebody/model", index="StableDiffusionPipeline", scheduler=PNDM, unet=None, vae=None):
+        found = tmp_path / name
+        configs = {
+            "model_index.json": {"_class_name": index} if index else None,
+            "unet/config.json": {"in_channels": 4} | (unet or {}),
+            "vae/config.json": {"latent_channels": 4} | (vae or {}),
+            "scheduler/scheduler_config.json": scheduler,
+        }
+        for path, config in configs.items():
+            if config is not None:
+                (found / path).parent.mkdir(parents=True, exist_ok=True)
+                (found / path).write_text(json.dumps(config))
+        return found
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("layout", "expected"),
+    [
+        ({}, Recognized("diffusion")),
+        ({"index": None}, Recognized("diffusion")),
+        ({"scheduler": {"_class_name": "DEISMultistepScheduler"}}, Recognized("diffusion")),
+        ({"scheduler": {"_class_name": FLOW, "prediction_type": "epsilon"}}, Recognized("rectified-flow")),
+        (
+            {"name": "XCLiu/2_rectified_flow_from_sd_1_5", "index": "RectifiedFlowPipeline"},
+            Recognized("rectified-flow", {"_class_name": FLOW, "prediction_type": "velocity"}),
+        ),
+        (
+            {"name": "XCLiu/instaflow_0_9B_from_sd_1_5", "index": "RectifiedFlowPipeline"},
+            Recognized("one-step", {"_class_name": FLOW, "prediction_type": "velocity"}),
+        ),
+        (
+            {
+                "name": "hansyan/perflow-sd15-dreamshaper",
+                "scheduler": {"_class_name": "DEISMultistepScheduler", "beta_start": 0.001},
+            },
+            Recognized(
+                "piecewise-flow",
+                {
+                    "_class_name": "PeRFlowScheduler",
+                    "prediction_type": "diff_eps",
+                    "num_time_windows": 4,
+                    "beta_start": 0.001,
+                },
+            ),
+        ),
+        (
+            {"scheduler": {"_class_name": "PeRFlowScheduler", "prediction_type": "ddim_eps"}},
+            Recognized("piecewise-flow"),
+        ),
+        (
+            {"index": "LatentConsistencyModelPipeline", "scheduler": {"_class_name": "LCMScheduler"}},
+            Recognized("consistency"),
+        ),
+        (
+            {"unet": {"time_cond_proj_dim": 256}, "scheduler": PNDM},
+            Recognized("consistency", {"_class_name": "LCMScheduler", "beta_schedule": "scaled_linear"}),
+        ),
+        ({"scheduler": TRAILING}, Recognized("turbo")),
+        (
+            {"scheduler": {"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 1.0}},
+            Recognized("rectified-flow", {"_class_name": FLOW, "prediction_type": "flow_prediction"}),
+        ),
+        ({"vae": {"_class_name": "AutoencoderTiny"}}, Recognized("diffusion")),
+    ],
+)
+def test_known_for_what_it_is(folder, layout, expected):
+    found = folder(**layout)
+    assert recognize(found, str(found)) == expected
+
+
+@pytest.mark.parametrize(
+    ("layout", "message"),
+    [
+        ({"index": "StableDiffusionXLPipeline"}, "model: is Stable Diffusion XL; expected a text-to-image"),
+        ({"index": "StableDiffusionXLImg2ImgPipeline"}, "Stable Diffusion XL"),
+        ({"unet": {"addition_embed_type": "text_time"}}, "Stable Diffusion XL, or another"),
+        ({"index": "StableDiffusion3Pipeline"}, "Stable Diffusion 3"),
+        ({"index": "FluxPipeline"}, "Flux"),
+        ({"index": "OVStableDiffusionPipeline"}, "a model for OpenVINO"),
+        ({"index": "OnnxStableDiffusionPipeline"}, "a model for ONNX"),
+        ({"index": "StableDiffusionInpaintPipeline"}, "an inpainting model"),
+        ({"unet": {"in_channels": 9}}, "an inpainting model: its U-Net takes 9 channels"),
+        ({"unet": {"in_channels": 8}}, "a model that edits pictures: its U-Net takes 8 channels"),
+        ({"index": "KandinskyPipeline"}, "made for 'KandinskyPipeline'"),
+        (
+            {"scheduler": {"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0}},
+            "its scheduler's shift is 3.0; only 1",
+        ),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused_by_name(folder, layout, message):
+    with pytest.raises(UserError, match=message):
+        recognize(folder(**layout), "model")
+
+
+def test_a_kind_that_its_owner_says_comes_first(folder):
+    found = recognize(folder(), "model", "one-step")
+    assert found == Recognized("one-step", {"_class_name": FLOW, "prediction_type": "velocity"})
+    turbo = {"_class_name": "EulerDiscreteScheduler", "timestep_spacing": "trailing"}
+    assert recognize(folder(), "model", "turbo").scheduler == turbo | {"beta_schedule": "scaled_linear"}
+
+
+def test_a_snapshot_is_called_by_its_model_s_name(tmp_path):
+    assert called_in("Lykon/dreamshaper-7") == "dreamshaper-7"
+    assert called_in("/x/My Model (v2)") == "My Model (v2)"
+    snapshot = tmp_path / "models--XCLiu--instaflow_0_9B" / "snapshots" / ("0" * 40)
+    assert called_in(str(snapshot)) == "instaflow_0_9B"
