@@ -88,12 +88,12 @@ def _read(path: Path) -> Mapping[str, Any]:
 def _check(folder: Path, pipeline: str, unet: Mapping[str, Any], vae: Mapping[str, Any]) -> None:
     """Raises UserError for what is no such model, told by its pipeline and the shape of its U-Net."""
     what = next((what for start, what in OTHERS.items() if pipeline.startswith(start)), "")
-    channels, latent = unet.get("in_channels", 4), vae.get("latent_channels", 4)
+    channels, latent = unet.get("in_channels"), vae.get("latent_channels")
     if not what and unet.get("addition_embed_type"):
         what = "Stable Diffusion XL, or another with additional embeddings"
     if not what and channels == 9:
         what = "an inpainting model: its U-Net takes 9 channels"
-    if not what and channels == 2 * latent:
+    if not what and isinstance(latent, int) and channels == 2 * latent:
         what = f"a model that edits pictures: its U-Net takes {channels} channels"
     if not what and pipeline and pipeline not in PIPELINES:
         what = f"made for {pipeline!a:.80}"

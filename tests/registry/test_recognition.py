@@ -81,6 +81,7 @@ def folder(tmp_path):
             Recognized("rectified-flow", {"_class_name": FLOW, "prediction_type": "flow_prediction"}),
         ),
         ({"vae": {"_class_name": "AutoencoderTiny"}}, Recognized("diffusion")),
+        ({"unet": {"in_channels": 8}, "vae": {"latent_channels": {}}}, Recognized("diffusion")),
     ],
 )
 def test_known_for_what_it_is(folder, layout, expected):
