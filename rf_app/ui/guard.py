@@ -14,9 +14,11 @@ from http import HTTPStatus
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from fastapi.exceptions import RequestValidationError
 from gradio.routes import API_PREFIX
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -133,6 +135,15 @@ class Guard:
             await self._app(scope, counted, send)
         finally:
             self._held -= received
+
+
+def not_understood(_: Request, error: RequestValidationError) -> PlainTextResponse:
+    """The answer to a body of another form; FastAPI's own quotes it, though its own JSON may be unable to."""
+    fault = error.errors()[0]
+    return PlainTextResponse(
+        f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}".encode("utf-8", "backslashreplace"),
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+    )
 
 
 def _host_name(netloc: str) -> str:

@@ -52,7 +52,9 @@ def ask(address: str, path: str, method: str = "GET", body: object = None, **hea
 
 def join(address: str, **headers: str) -> tuple:
     """An event of the page, which anyone could send without an answer to read."""
-    body = json.dumps({"data": [], "fn_index": 0, "session_hash": "guest"})
+    events = json.loads(ask(address, "/config")[2])["dependencies"]
+    event = next(each["id"] for each in events if each["backend_fn"] and not each["inputs"])
+    body = json.dumps({"data": [], "fn_index": event, "session_hash": "guest"})
     return ask(address, "/gradio_api/queue/join", "POST", body, **JSON, **headers)
 
 
