@@ -27,6 +27,7 @@ MAX_BODIES = 128 * 2**20  # bytes of all that is being received, and of all that
 TRIES = 10  # at a password in TRIES_IN seconds, from one address
 TRIES_IN = 60
 ADDRESSES = 1000  # that tries are remembered of
+PAST_THE_QUEUE = (f"{API_PREFIX}/run/", f"{API_PREFIX}/api/")
 UPLOAD = f"{API_PREFIX}/upload"  # files go to the disk, and Gradio bounds each of them
 HUB = "https://huggingface.co"  # shows a Space in a frame
 
@@ -63,7 +64,12 @@ class Guard:
                 _say_who_may_frame(MutableHeaders(scope=message))
             await send(message)
 
-        refused = self._host_refused(headers) or self._origin_refused(headers) or self._login_refused(scope)
+        refused = (
+            self._host_refused(headers)
+            or self._origin_refused(headers)
+            or self._login_refused(scope)
+            or self._way_refused(scope)
+        )
         if refused:
             status, why = refused
             await PlainTextResponse(why, status)(scope, receive, framed)
@@ -106,6 +112,12 @@ class Guard:
                 f"More than {TRIES} tries at the password in {TRIES_IN} seconds: wait a minute."
             )
         tries.append(now)
+        return None
+
+    def _way_refused(self, scope: Scope) -> tuple[HTTPStatus, str] | None:
+        """Past the queue nothing would be counted, and what Gradio does not know there is a defect to it."""
+        if any(way in scope["path"] for way in PAST_THE_QUEUE):
+            return HTTPStatus.NOT_FOUND, f"There is no such way; ask by {API_PREFIX}/call/."
         return None
 
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:

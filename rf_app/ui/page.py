@@ -53,7 +53,6 @@ class Blocks(gr.Blocks):
 
 def build(app: Application, examples: Path) -> gr.Blocks:
     """The whole page; examples: a folder of pictures to begin with."""
-    gr.set_static_paths([examples])  # served from where they lie: a copy among Gradio's files would be swept
     with Blocks(title="InstaFlow Studio", analytics_enabled=False, fill_width=True) as blocks:
         gr.HTML(HEADER, elem_id="masthead")
         seen = gr.Textbox(state_of(app), visible="hidden", elem_id="models-seen")

@@ -26,6 +26,7 @@ from rf_app.ui.generate import control
 from rf_app.ui.generate.stage import message_stage, opening_stage, stage
 from rf_app.ui.parts.complaint import complain
 from rf_app.ui.parts.context import Page
+from rf_app.ui.parts.image import icon
 from rf_app.ui.parts.loras import lora_panel, show_loras
 from rf_app.ui.parts.model_form import ModelForm, advanced, model_list, steps_and_guidance
 from rf_app.ui.parts.progress_bar import note, progress_bar
@@ -213,7 +214,7 @@ def cue_for(kind: str, prompt: str) -> str:
 def _examples(shown: list[Example]) -> list[gr.Button]:
     with gr.Row(elem_id="examples"):
         return [
-            gr.Button(example.title, icon=example.path, elem_classes="example", min_width=72)
+            gr.Button(example.title, icon=icon(example.path), elem_classes="example", min_width=72)
             for example in shown
         ]
 
