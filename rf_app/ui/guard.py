@@ -10,6 +10,7 @@ import socket
 import time
 from collections import OrderedDict, deque
 from collections.abc import Iterable
+from dataclasses import dataclass
 from http import HTTPStatus
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -29,12 +30,24 @@ TRIES_IN = 60
 ADDRESSES = 1000  # that tries are remembered of
 PAST_THE_QUEUE = (f"{API_PREFIX}/run/", f"{API_PREFIX}/api/")
 UPLOAD = f"{API_PREFIX}/upload"  # files go to the disk, and Gradio bounds each of them
+UPLOADS = 2 * 2**30  # bytes of a stranger's address in UPLOADS_IN seconds; twice that of all together
+UPLOADS_IN = 3600
+LEAST = 2**20  # bytes that a request counts as at least, so that small files are bounded, too
 HUB = "https://huggingface.co"  # shows a Space in a frame
 
 
 def space_hosts() -> list[str]:
     """The names of the Space that this runs on; with a domain of its own it has several."""
     return [name for name in os.environ.get("SPACE_HOST", "").lower().split(",") if name]
+
+
+@dataclass(eq=False)
+class _Uploaded:
+    """What a request has uploaded."""
+
+    begun: float
+    address: str
+    bytes: int = LEAST
 
 
 class Guard:
@@ -51,6 +64,7 @@ class Guard:
         self._hosts = self._named | {"localhost", own, f"{own}.local"}
         self._tries: OrderedDict[str, deque[float]] = OrderedDict()
         self._held = 0
+        self._uploads: deque[_Uploaded] = deque()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or hand it on."""
@@ -74,7 +88,7 @@ class Guard:
             status, why = refused
             await PlainTextResponse(why, status)(scope, receive, framed)
         elif scope["path"].rstrip("/").endswith(UPLOAD):
-            await self._app(scope, receive, framed)
+            await self._uploading(scope, receive, framed)
         else:
             await self._bounded(scope, receive, framed)
 
@@ -119,6 +133,30 @@ class Guard:
         if any(way in scope["path"] for way in PAST_THE_QUEUE):
             return HTTPStatus.NOT_FOUND, f"There is no such way; ask by {API_PREFIX}/call/."
         return None
+
+    async def _uploading(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand it on unless a stranger, or all of them, have uploaded enough for an hour."""
+        if scope["app"].get_blocks().permission:
+            await self._app(scope, receive, send)
+            return
+        while self._uploads and time.monotonic() - self._uploads[0].begun > UPLOADS_IN:
+            self._uploads.popleft()
+        own = _Uploaded(time.monotonic(), scope["client"][0])
+        self._uploads.append(own)
+
+        async def counted() -> Message:
+            message = await receive()
+            own.bytes += len(message.get("body", b""))
+            theirs = sum(each.bytes for each in self._uploads if each.address == own.address)
+            if theirs > UPLOADS or sum(each.bytes for each in self._uploads) > 2 * UPLOADS:
+                self._uploads.remove(own)  # nothing of it is kept
+                raise HTTPException(
+                    HTTPStatus.TOO_MANY_REQUESTS,
+                    f"More than the {UPLOADS // 2**20} MB that may be uploaded in an hour: try again later.",
+                )
+            return message
+
+        await self._app(scope, counted, send)
 
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand it on as long as its body is bearable; a number of bytes announced is no promise."""
