@@ -26,8 +26,12 @@ class LatestRun:
 
     def __init__(self):
         self._newest = 0
-        self.stopped = False
-        """Whether it was ended by `stop`; a run ended by the next one has nothing more to say."""
+        self._stopped = -1
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the latest was ended by `stop`; a run ended by the next one has nothing more to say."""
+        return self._stopped >= self._newest
 
     def begin(self, number: int | None = None) -> Callable[[], bool]:
         """For the new run: whether it should end, as it does at once where a later wish was here before it.
@@ -36,12 +40,15 @@ class LatestRun:
         """
         mine = self._newest + 1 if number is None else number
         if mine > self._newest:
-            self._newest, self.stopped = mine, False
-        return lambda: self.stopped or self._newest != mine
+            self._newest = mine
+        return lambda: self._newest != mine or self.stopped
 
-    def stop(self) -> None:
-        """End the run at hand, if there is one."""
-        self.stopped = True
+    def stop(self, number: int | None = None) -> None:
+        """End the run at hand, if there is one, and any of a wish up to that number that is still on its way.
+
+        A later wish may have been here before this: its run goes on.
+        """
+        self._stopped = max(self._stopped, self._newest if number is None else number)
 
 
 def run(events: Events[Result], ended: Callable[[], bool] = lambda: False) -> Iterator[Any]:

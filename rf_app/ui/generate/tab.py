@@ -33,6 +33,7 @@ from rf_app.ui.parts.progress_bar import note, progress_bar
 from rf_app.ui.parts.restoring import restore_button, restored_picture
 from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.seed_row import seed_row
+from rf_app.ui.parts.streaming import stops
 from rf_app.ui.waiting import LONG_WORK
 
 FIRST_PROMPT = "A photograph of a snowy mountain near a beautiful lake under sunshine."
@@ -95,7 +96,7 @@ def build(app: Application, page: Page) -> None:
     form = ModelForm(model, steps, guidance, solver, negative)
     page.lists.append(model)
     sent = gr.Textbox("", visible="hidden", elem_id="sent-generate")
-    latest = gr.State(LatestRun())
+    latest, number = gr.State(LatestRun()), gr.Number(visible="hidden")
 
     # In the browser alone: draw a seed, change the cue. A text box's `input` misses pasting and deleting; its
     # `change` does not.
@@ -130,7 +131,7 @@ def build(app: Application, page: Page) -> None:
         if typing and not values[prompt].strip():
             yield gr.skip()  # without anything to yield, Gradio would empty the stage
             return
-        own, ended = seen_by(app, asked_by), values[latest].begin()
+        own, ended = seen_by(app, asked_by), values[latest].begin(values[number])
         pictures: list[Picture] = []
         waited = False
         try:
@@ -186,13 +187,14 @@ def build(app: Application, page: Page) -> None:
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     cue.change(
         render,
-        {cue, prompt, seed, count, loras, latest, *controls.inputs, *form.fields},
+        {cue, prompt, seed, count, loras, latest, *controls.inputs, *form.fields, number},
         [picture, line],
+        js=browser("numbered"),
         trigger_mode="always_last",
         **LONG_WORK,
         **quiet,
     )
-    stop.click(lambda latest: latest.stop(), latest, **quiet)
+    stops(stop, latest)
     controls.connect(app, page.blocks, model, live, prompt, seed, cue)
     chosen_for = [steps, guidance, solver, live, about, cue]
     # Else the second of two quick choices is dropped.
