@@ -36,9 +36,10 @@ class LatestRun:
     def begin(self, number: int | None = None) -> Callable[[], bool]:
         """For the new run: whether it should end, as it does at once where a later wish was here before it.
 
-        number: of the wish, where a page may send several at a time, as requests overtake each other.
+        number: of the wish, where a page may send several at a time, as requests overtake each other; a
+        program may send anything.
         """
-        mine = self._newest + 1 if number is None else number
+        mine = number if isinstance(number, (int, float)) else self._newest + 1
         if mine > self._newest:
             self._newest = mine
         return lambda: self._newest != mine or self.stopped
@@ -48,7 +49,7 @@ class LatestRun:
 
         A later wish may have been here before this: its run goes on.
         """
-        self._stopped = max(self._stopped, self._newest if number is None else number)
+        self._stopped = max(self._stopped, number if isinstance(number, (int, float)) else self._newest)
 
 
 def run(events: Events[Result], ended: Callable[[], bool] = lambda: False) -> Iterator[Any]:
