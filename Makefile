@@ -9,7 +9,7 @@ LOCK := uv pip compile --quiet --universal --python-version 3.10 --upgrade --no-
 
 # An environment whose making was interrupted is made again.
 .DELETE_ON_ERROR:
-.PHONY: help run test test-slow fuzz check weights lock
+.PHONY: help run test test-slow fuzz check weights lock audit
 
 help:
 	@echo "make run        start the page on the bundled models (options: make run ARGS='--port 7861')"
@@ -19,6 +19,7 @@ help:
 	@echo "make check      formatting and lint"
 	@echo "make weights    train every bundled model again, from nothing (hours; resumable)"
 	@echo "make lock       choose the versions in requirements*.txt anew, from pyproject.toml (needs uv)"
+	@echo "make audit      look the locked versions up among known holes (needs uv and a network)"
 
 run: $(VENV)/installed
 	$(PYTHON) app.py $(ARGS)
@@ -44,13 +45,22 @@ check: $(VENV)/installed-tests
 weights: $(VENV)/installed
 	$(PYTHON) -m trainers.pocket.weights $(ARGS)
 
-# The CUDA packages stay out of the lock: torch itself names their exact versions, where it needs them.
+UV := @command -v uv >/dev/null || { echo "This needs uv: pip install uv" >&2; exit 1; }
+
+# The CUDA packages stay out of the lock: torch itself names their exact versions, where it needs them. With
+# hashes pip takes nothing that is not listed, so there they are.
 lock:
-	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
+	$(UV)
 	$(LOCK) pyproject.toml --output-file requirements.txt
 	grep -vE '^(nvidia|cuda|triton)' requirements.txt > requirements.txt.new
 	mv requirements.txt.new requirements.txt
+	$(LOCK) --constraints requirements.txt --generate-hashes pyproject.toml --output-file requirements-hashed.txt
 	$(LOCK) --group test --constraints requirements.txt --output-file requirements-dev.txt
+
+# Strict, as pip-audit takes what it cannot look up for sound.
+audit:
+	$(UV)
+	uvx pip-audit --strict --disable-pip --require-hashes --requirement requirements-hashed.txt
 
 $(VENV)/installed: requirements.txt | $(PYTHON)
 	@echo "Installing into $(VENV), once: about 7 GB on Linux, where torch brings CUDA along."

@@ -106,7 +106,7 @@ def main() -> None:
     print("InstaFlow Studio is starting…", flush=True)
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     folder = own_folder(Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir()))
-    os.environ["GRADIO_TEMP_DIR"] = str(folder)
+    os.environ["GRADIO_TEMP_DIR"] = tempfile.tempdir = str(folder)  # swept: a killed process leaves its own
     os.environ.setdefault("DIFFUSERS_DISABLE_REMOTE_CODE", "1")
 
     # PyTorch and Gradio take seconds to import: not before the line above.

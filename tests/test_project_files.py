@@ -59,6 +59,16 @@ def test_the_lock_names_no_place_no_local_build_and_no_cuda_package() -> None:
         assert not re.match("nvidia|cuda|triton", requirement.name)
 
 
+def test_the_lock_with_hashes_names_the_same_versions() -> None:
+    """And the CUDA packages, of which torch brings no hashes."""
+    text = (ROOT / "requirements-hashed.txt").read_text()
+    entries = [entry for entry in re.split(r"\n(?=\S)", text.strip()) if not entry.startswith("#")]
+    hashed = [entry.partition(" \\\n") for entry in entries]
+    assert all(re.fullmatch(r"( *--hash=sha256:[0-9a-f]{64}( \\\n)?)+", hashes) for _, _, hashes in hashed)
+    ours = [Requirement(line) for line, _, _ in hashed if not re.match("nvidia|cuda|triton", line)]
+    assert set(map(str, ours)) == set(map(str, locked("requirements.txt")))
+
+
 def test_every_imported_library_is_declared() -> None:
     distributions = importlib.metadata.packages_distributions()
     declared = {canonicalize_name(requirement.name) for requirement in DECLARED}

@@ -54,9 +54,7 @@ def fetch(name: str, folder: Path, report: Report) -> Path:
         info = HfApi().model_info(name, files_metadata=True)
         sizes = wanted({each.rfilename: each.size or 0 for each in info.siblings or []})
         total = sum(sizes.values())
-        free = shutil.disk_usage(folder.parent).free + _arrived(folder)
-        if total > free:
-            raise UserError(f"{name} takes {total / 2**30:.1f} GB; {free / 2**30:.1f} GB are free.")
+        check_room(name, total, folder)
         target = folder / check_revision(info.sha)  # files of two revisions do not belong together
 
         def told() -> None:
@@ -86,6 +84,13 @@ def fetch(name: str, folder: Path, report: Report) -> Path:
             f"{name}: the Hub cannot be reached ({type(error).__name__}). What has arrived is kept; resume "
             "it later."
         ) from None
+
+
+def check_room(name: object, total: int, folder: Path) -> None:
+    """Raise UserError where so many bytes have no room in a folder, with what has arrived there already."""
+    free = shutil.disk_usage(folder.parent).free + _arrived(folder)
+    if total > free:
+        raise UserError(f"{name} takes {total / 2**30:.1f} GB; {free / 2**30:.1f} GB are free.")
 
 
 def check_revision(text: str | None) -> str:

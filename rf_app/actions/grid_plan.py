@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from types import NoneType
 from typing import Any
 
 from rf_app.actions import words
@@ -15,6 +16,7 @@ from rf_app.pipeline.checking import check
 from rf_app.registry.models import Registry
 from rf_app.settings.picture import PictureSettings
 
+VALUE = (str, int, float)
 AXES = ("steps", "guidance", "model", "seed", "prompt")
 MAX_CELLS = 200
 NAMED = 3  # of the errors, where no cell can be drawn
@@ -102,6 +104,12 @@ def axis(name: str, values: str | Sequence[Any] | None) -> Axis | None:
         raise UserError(f"There is no axis {name!r:.40}; choose from {', '.join(AXES)}.")
     if isinstance(values, str):
         values = _parse(name, values)
+    if not isinstance(values, (list, tuple, NoneType)) or not all(
+        isinstance(each, VALUE) for each in values or ()
+    ):
+        raise UserError(
+            f"The values for {name} are {values!r:.60}; expected a text or a list of texts and numbers."
+        )
     found = tuple(dict.fromkeys(values or ()))
     if not found:
         example = f"; write for example {EXAMPLES[name]}" if name in EXAMPLES else ""

@@ -18,7 +18,7 @@ from typing import Any
 
 from rf_app.actions.application import Application
 from rf_app.actions.as_job import start_job
-from rf_app.actions.fetching import EXTRAS, fetch, file_names
+from rf_app.actions.fetching import EXTRAS, check_room, fetch, file_names
 from rf_app.actions.progress import Events
 from rf_app.actions.reported import Report, reported
 from rf_app.actions.single_file import gather_single_file
@@ -180,6 +180,8 @@ def _gather_folder(source: Path, files: Path, report: Report, link: bool = False
             raise UserError(f"{old}: leads out of the folder, to {old.resolve()}; put the file itself there.")
     _forget_others([old for old, _ in pairs], files)
     total, done = sum(old.stat().st_size for old, _ in pairs), 0
+    if not link:
+        check_room(source, total, files)
     for old, new in pairs:
         if not os.access(old, os.R_OK):
             raise UserError(f"{old}: cannot be read.")

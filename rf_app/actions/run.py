@@ -26,22 +26,30 @@ class LatestRun:
 
     def __init__(self):
         self._newest = 0
-        self.stopped = False
-        """Whether it was ended by `stop`; a run ended by the next one has nothing more to say."""
+        self._stopped = -1
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the latest was ended by `stop`; a run ended by the next one has nothing more to say."""
+        return self._stopped >= self._newest
 
     def begin(self, number: int | None = None) -> Callable[[], bool]:
         """For the new run: whether it should end, as it does at once where a later wish was here before it.
 
-        number: of the wish, where a page may send several at a time, as requests overtake each other.
+        number: of the wish, where a page may send several at a time, as requests overtake each other; a
+        program may send anything.
         """
-        mine = self._newest + 1 if number is None else number
+        mine = number if isinstance(number, (int, float)) else self._newest + 1
         if mine > self._newest:
-            self._newest, self.stopped = mine, False
-        return lambda: self.stopped or self._newest != mine
+            self._newest = mine
+        return lambda: self._newest != mine or self.stopped
 
-    def stop(self) -> None:
-        """End the run at hand, if there is one."""
-        self.stopped = True
+    def stop(self, number: int | None = None) -> None:
+        """End the run at hand, if there is one, and any of a wish up to that number that is still on its way.
+
+        A later wish may have been here before this: its run goes on.
+        """
+        self._stopped = max(self._stopped, number if isinstance(number, (int, float)) else self._newest)
 
 
 def run(events: Events[Result], ended: Callable[[], bool] = lambda: False) -> Iterator[Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from huggingface_hub import snapshot_download
 from torch import Tensor
 
+from rf_app.actions.fetching import check_room
 from rf_app.actions.reported import Report
 from rf_app.errors import UserError
 from rf_app.plugins.checkpoint import (
@@ -30,6 +31,7 @@ def gather_single_file(registry: Registry, path: Path, files: Path, report: Repo
     like, weights = _like(registry, path)
     pieces = registry.pieces(like) if like else _sd15_without_weights()
     total, done = path.stat().st_size, 0
+    check_room(path, total, files)
     for piece, places in weights.items():
         folder = files / piece
         folder.mkdir(exist_ok=True)

@@ -11,6 +11,11 @@
 `start --wait` and `show --follow` stay until the job has ended. A job needs neither: it goes on by itself.
 """
 
+from rf_app.jobs import ctrl_c
+
+if __name__ == "__main__":  # before the imports that take seconds
+    ctrl_c.ends_at_once()
+
 import argparse
 import sys
 import time

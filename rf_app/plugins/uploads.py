@@ -1,8 +1,9 @@
 """Files that visitors upload: each visible to its own session alone, and gone with it.
 
 A session is known by a secret text, which is never part of a path. Files lie under their content's hash, in a
-folder of the running process, so that the next start finds and removes what a crash has left. Closing a page
-ends its session; a program only ever falls silent, so its uploads stay until others need the room.
+folder that the running process has locked, so that a later start finds and removes what a crash has left.
+Closing a page ends its session; a program only ever falls silent, so its uploads stay until others need the
+room.
 """
 
 import hashlib
@@ -10,15 +11,19 @@ import re
 import shutil
 import tempfile
 import time
-from contextlib import suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock, Timer
 
-import psutil
-
 from rf_app.errors import UserError
-from rf_app.registry.disk import disk_full_named, writable, write_atomically
+from rf_app.registry.disk import (
+    disk_full_named,
+    hidden_folder,
+    remove_abandoned,
+    writable,
+    write_atomically,
+)
 from rf_app.registry.loras import UPLOAD
 from rf_app.registry.models import Registry
 
@@ -29,7 +34,6 @@ GRACE = 600.0  # seconds: a connection that was lost may come back
 IDLE = 3600.0  # seconds without use, after which a session makes room for others
 MAX_TITLE = 80
 FOLDER = ".instaflow_uploads"  # not HIDDEN of `rf_app.registry.disk`, whose leftovers others remove
-PROCESS = re.compile(r"[0-9]+-[0-9]+")  # as `_process` names them
 
 
 @dataclass(frozen=True)
@@ -57,15 +61,14 @@ class Uploads:
     """Uploaded files by session; for any thread."""
 
     def __init__(self, root: Path, grace: float = GRACE):
-        """root: holds a folder for each running process; those of processes that are gone are removed."""
+        """root: holds a folder for each running process with uploads; what others have left is removed."""
         self.root = Path(root)
         self.grace = grace
         self._sessions: dict[str, Session] = {}
         self._lock = Lock()
-        self._own = self.root / _process(psutil.Process())
-        for left in self.root.iterdir() if self.root.is_dir() else ():
-            if PROCESS.fullmatch(left.name) and not _alive(left.name):
-                shutil.rmtree(left, ignore_errors=True)
+        self._own: Path | None = None
+        self._held = ExitStack()
+        remove_abandoned(self.root)
 
     @classmethod
     def beside(cls, registry: Registry) -> "Uploads":
@@ -91,9 +94,9 @@ class Uploads:
             if sum(each.size for each in held.values()) + size > MAX_BYTES:
                 raise UserError(f"Uploads may take {MAX_BYTES // 2**20} MB together: remove one first.")
             self._make_room(size)
-            with writable(self.root), disk_full_named(self._own, title):
+            with writable(self.root), disk_full_named(self.root, title):
                 if session not in self._sessions:
-                    self._own.mkdir(parents=True, exist_ok=True)
+                    self._own = self._own or self._held.enter_context(hidden_folder(self.root, "uploads"))
                     self._sessions[session] = Session(Path(tempfile.mkdtemp(dir=self._own)))
                 own = self._sessions[session]
                 path = own.folder / f"{digest}.safetensors"
@@ -169,8 +172,9 @@ class Uploads:
 
     def _drop(self, session: str) -> None:
         shutil.rmtree(self._sessions.pop(session).folder, ignore_errors=True)
-        with suppress(OSError):  # others are still there
-            self._own.rmdir()
+        if not self._sessions:
+            self._held.close()
+            self._own = None
 
 
 def _digest(file: Path) -> str:
@@ -180,15 +184,3 @@ def _digest(file: Path) -> str:
 def _title(name: str) -> str:
     """A file's name without its ending, in one line."""
     return re.sub(r"\s+", " ", name.removesuffix(".safetensors")).strip()[:MAX_TITLE] or "LoRA"
-
-
-def _process(process: psutil.Process) -> str:
-    return f"{process.pid}-{int(process.create_time())}"
-
-
-def _alive(name: str) -> bool:
-    """Whether the process that a folder is named after still runs; another may have got its number."""
-    pid = name.partition("-")[0]
-    with suppress(psutil.Error, OverflowError):
-        return _process(psutil.Process(int(pid))) == name
-    return False

@@ -115,15 +115,16 @@ def sync_tree(folder: Path) -> None:
 def hidden_folder(root: Path, prefix: str) -> Iterator[Path]:
     """A fresh folder ".instaflow-{prefix}-…" in `root`, locked while it is in use, removed afterwards.
 
-    Those of killed processes, whom no lock holds any more, are removed on the way.
+    Those of killed processes are removed on the way.
     """
     root.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(root)
+    remove_abandoned(root)
     with tempfile.TemporaryDirectory(dir=root, prefix=f"{HIDDEN}{prefix}-") as name, locked(Path(name)):
         yield Path(name)
 
 
-def _remove_abandoned(root: Path) -> None:
+def remove_abandoned(root: Path) -> None:
+    """Remove the hidden folders of killed processes, whom no lock holds any more."""
     for folder in root.glob(f"{HIDDEN}*/"):  # nobody else's: the folder may be anyone's home
         with suppress(OSError):
             if time.time() - folder.stat().st_mtime > ABANDONED:

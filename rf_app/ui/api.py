@@ -131,7 +131,10 @@ def _given(answer: Any) -> Any:
 def uploaded(value: Any) -> File:
     """A file that a program has uploaded; raises UserError for any other path."""
     path = value.get("path") if isinstance(value, dict) else None
-    file = Path(path).resolve() if isinstance(path, str) else Path("/")
-    if not file.is_file() or not file.is_relative_to(Path(get_upload_folder()).resolve()):
-        raise UserError("file is missing: give a file, as gradio_client's handle_file does.")
-    return File(file.name, file)
+    try:
+        file = Path(path).resolve()
+        if file.is_relative_to(Path(get_upload_folder()).resolve()) and file.is_file():
+            return File(file.name, file)
+    except (TypeError, ValueError, OSError):  # no text, one that is no path, one that is too long
+        pass
+    raise UserError("file is missing: give a file, as gradio_client's handle_file does.")

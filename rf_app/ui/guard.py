@@ -10,13 +10,16 @@ import socket
 import time
 from collections import OrderedDict, deque
 from collections.abc import Iterable
+from dataclasses import dataclass
 from http import HTTPStatus
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from fastapi.exceptions import RequestValidationError
 from gradio.routes import API_PREFIX
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -25,13 +28,26 @@ MAX_BODIES = 128 * 2**20  # bytes of all that is being received, and of all that
 TRIES = 10  # at a password in TRIES_IN seconds, from one address
 TRIES_IN = 60
 ADDRESSES = 1000  # that tries are remembered of
+PAST_THE_QUEUE = (f"{API_PREFIX}/run/", f"{API_PREFIX}/api/")
 UPLOAD = f"{API_PREFIX}/upload"  # files go to the disk, and Gradio bounds each of them
+UPLOADS = 2 * 2**30  # bytes of a stranger's address in UPLOADS_IN seconds; twice that of all together
+UPLOADS_IN = 3600
+LEAST = 2**20  # bytes that a request counts as at least, so that small files are bounded, too
 HUB = "https://huggingface.co"  # shows a Space in a frame
 
 
 def space_hosts() -> list[str]:
     """The names of the Space that this runs on; with a domain of its own it has several."""
     return [name for name in os.environ.get("SPACE_HOST", "").lower().split(",") if name]
+
+
+@dataclass(eq=False)
+class _Uploaded:
+    """What a request has uploaded."""
+
+    begun: float
+    address: str
+    bytes: int = LEAST
 
 
 class Guard:
@@ -48,6 +64,7 @@ class Guard:
         self._hosts = self._named | {"localhost", own, f"{own}.local"}
         self._tries: OrderedDict[str, deque[float]] = OrderedDict()
         self._held = 0
+        self._uploads: deque[_Uploaded] = deque()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or hand it on."""
@@ -61,12 +78,17 @@ class Guard:
                 _say_who_may_frame(MutableHeaders(scope=message))
             await send(message)
 
-        refused = self._host_refused(headers) or self._origin_refused(headers) or self._login_refused(scope)
+        refused = (
+            self._host_refused(headers)
+            or self._origin_refused(headers)
+            or self._login_refused(scope)
+            or self._way_refused(scope)
+        )
         if refused:
             status, why = refused
             await PlainTextResponse(why, status)(scope, receive, framed)
         elif scope["path"].rstrip("/").endswith(UPLOAD):
-            await self._app(scope, receive, framed)
+            await self._uploading(scope, receive, framed)
         else:
             await self._bounded(scope, receive, framed)
 
@@ -106,6 +128,36 @@ class Guard:
         tries.append(now)
         return None
 
+    def _way_refused(self, scope: Scope) -> tuple[HTTPStatus, str] | None:
+        """Past the queue nothing would be counted, and what Gradio does not know there is a defect to it."""
+        if any(way in scope["path"] for way in PAST_THE_QUEUE):
+            return HTTPStatus.NOT_FOUND, f"There is no such way; ask by {API_PREFIX}/call/."
+        return None
+
+    async def _uploading(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand it on unless a stranger, or all of them, have uploaded enough for an hour."""
+        if scope["app"].get_blocks().permission:
+            await self._app(scope, receive, send)
+            return
+        while self._uploads and time.monotonic() - self._uploads[0].begun > UPLOADS_IN:
+            self._uploads.popleft()
+        own = _Uploaded(time.monotonic(), scope["client"][0])
+        self._uploads.append(own)
+
+        async def counted() -> Message:
+            message = await receive()
+            own.bytes += len(message.get("body", b""))
+            theirs = sum(each.bytes for each in self._uploads if each.address == own.address)
+            if theirs > UPLOADS or sum(each.bytes for each in self._uploads) > 2 * UPLOADS:
+                self._uploads.remove(own)  # nothing of it is kept
+                raise HTTPException(
+                    HTTPStatus.TOO_MANY_REQUESTS,
+                    f"More than the {UPLOADS // 2**20} MB that may be uploaded in an hour: try again later.",
+                )
+            return message
+
+        await self._app(scope, counted, send)
+
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand it on as long as its body is bearable; a number of bytes announced is no promise."""
         received = scope["state"]["received"] = 0
@@ -133,6 +185,15 @@ class Guard:
             await self._app(scope, counted, send)
         finally:
             self._held -= received
+
+
+def not_understood(_: Request, error: RequestValidationError) -> PlainTextResponse:
+    """The answer to a body of another form; FastAPI's own quotes it, though its own JSON may be unable to."""
+    fault = error.errors()[0]
+    return PlainTextResponse(
+        f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}".encode("utf-8", "backslashreplace"),
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+    )
 
 
 def _host_name(netloc: str) -> str:

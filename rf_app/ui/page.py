@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from fastapi.exceptions import RequestValidationError
 from starlette.middleware import Middleware
 
 from rf_app.actions.application import Application
 from rf_app.plugins.lora import MAX_FILE_BYTES
 from rf_app.ui import compare, files, generate, interpolate, mcp_tools, models, train
-from rf_app.ui.guard import Guard
+from rf_app.ui.guard import Guard, not_understood
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.model_lists import keep_fresh, state_of
 from rf_app.ui.parts.script import scripts
@@ -34,10 +35,25 @@ HEADER = f"""<header>{LOGO}<div><h1>InstaFlow Studio</h1>
 HEAD = '<meta name="color-scheme" content="light dark">'
 
 
+class Blocks(gr.Blocks):
+    """Gradio's own, but that what anybody sends in the place of the page is refused without a traceback."""
+
+    async def preprocess_data(self, *given: Any, **options: Any) -> Any:
+        """As Gradio's own."""
+        try:
+            return await super().preprocess_data(*given, **options)
+        except gr.Error as error:
+            error.print_exception = False
+            raise
+        except Exception as error:  # each component raises its own
+            raise gr.Error(
+                f"The page sends no such values ({type(error).__name__}).", print_exception=False
+            ) from None
+
+
 def build(app: Application, examples: Path) -> gr.Blocks:
     """The whole page; examples: a folder of pictures to begin with."""
-    gr.set_static_paths([examples])  # served from where they lie: a copy among Gradio's files would be swept
-    with gr.Blocks(title="InstaFlow Studio", analytics_enabled=False, fill_width=True) as blocks:
+    with Blocks(title="InstaFlow Studio", analytics_enabled=False, fill_width=True) as blocks:
         gr.HTML(HEADER, elem_id="masthead")
         seen = gr.Textbox(state_of(app), visible="hidden", elem_id="models-seen")
         lists: list[gr.Dropdown] = []
@@ -79,7 +95,7 @@ def launch_options(allowed_hosts: Sequence[str] = ()) -> dict[str, Any]:
         "state_session_capacity": SESSIONS,
         "show_error": False,
         "app_kwargs": {
-            "exception_handlers": {OSError: files.upload_refused},
+            "exception_handlers": {OSError: files.upload_refused, RequestValidationError: not_understood},
             "middleware": [Middleware(Guard, allowed_hosts)],
         },
         # Or Gradio gives up where its page first answers after three seconds, as on a busy machine.

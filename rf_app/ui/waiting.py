@@ -5,7 +5,6 @@ Who is refused hears so at once, as HTTP 503 and in a toast of the page, before 
 
 from typing import Any
 
-from gradio import route_utils
 from gradio.block_function import BlockFunction
 from gradio.data_classes import PredictBodyInternal
 from gradio.queueing import Event, Queue
@@ -28,7 +27,12 @@ class Waiting(Queue):
     async def push(self, body: PredictBodyInternal, request: Request, username: str | None) -> Any:
         """As Gradio's own, unless there is too much; the request's state says from now on who asks."""
         request.state.visitor = request.client.host, body.session_hash or ""
-        if why := self._refused(route_utils.get_fn(self.blocks, None, body), request):
+        fn = self.blocks.fns.get(body.fn_index)
+        if fn is None or not fn.fn:
+            return False, f"There is no event {body.fn_index!r:.40} here.", "error"
+        if len(body.data) != len(fn.inputs):
+            return False, f"There are {len(body.data)} values; expected {len(fn.inputs)}.", "error"
+        if why := self._refused(fn, request):
             return False, why, "queue_full"
         self._forget()
         return await super().push(body, request, username)

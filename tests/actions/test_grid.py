@@ -56,6 +56,8 @@ def test_no_name_is_no_axis():
         ("colour", "1", "There is no axis 'colour'; choose from steps, guidance"),
         ("steps", " ", "no values for steps; write for example"),
         ("model", [], "no values for model"),
+        ("seed", True, "The values for seed are True; expected a text or a list of texts and numbers"),
+        ("seed", [1, [2]], r"The values for seed are \[1, \[2\]\]"),
         ("steps", "1.5", "'1.5' is no value for steps"),
         ("steps", "4-", "'4-' is no value"),
         ("seed", "-3", "'-3' is no value"),

@@ -390,6 +390,13 @@ def test_what_is_not_whole_never_appears(app, elsewhere, spoil, message):
     assert not (app.registry.folders[-1] / "mine").exists()
 
 
+def test_what_has_no_room_is_not_begun(app, elsewhere):
+    os.truncate(elsewhere / UNET, 2**43)  # 8 TB that take no room themselves
+    with pytest.raises(UserError, match=r"takes 8192\.\d GB; \d+\.\d GB are free"):
+        bring_in(app, ImportModel(str(elsewhere), id="mine"))
+    assert files(app.registry.folders[-1]) == [".imports/mine/sources.json"]
+
+
 def test_ids_are_made_from_names():
     assert id_of("Lykon/DreamShaper 7") == "dreamshaper-7"
     assert id_of("/a/b/Ünï<b>.safetensors") == "uni-b"

@@ -115,6 +115,15 @@ def test_a_new_run_ends_the_one_before_and_stop_ends_the_one_at_hand():
     assert not latest.stopped
 
 
+def test_a_stop_that_comes_late_or_early_ends_what_it_was_pressed_for():
+    latest = LatestRun()
+    second = latest.begin(2)
+    latest.stop(1)
+    assert not second()
+    latest.stop(4)
+    assert (second(), latest.begin(4)(), latest.begin(5)()) == (True, True, False)
+
+
 def test_a_wish_that_comes_late_ends_no_later_one():
     latest = LatestRun()
     second, first = latest.begin(2), latest.begin(1)

@@ -1,4 +1,4 @@
-"""JSON and YAML as anybody could write them, the same for the same seed."""
+"""JSON, bytes and files as anybody could write them, the same for the same seed."""
 
 import copy
 import random
@@ -46,6 +46,26 @@ def spoiled(value: Any, rng: random.Random) -> Any:
             case 5 if isinstance(inside, dict):
                 inside[key] = copy.deepcopy(rng.choice([*inside.values()]))
     return tree[0]
+
+
+def spoiled_bytes(content: bytes, rng: random.Random) -> bytes:
+    """The bytes with one to three things wrong: some cut off, cut out, put in, doubled or replaced."""
+    found = bytearray(content)
+    for _ in range(rng.randint(1, 3)):
+        start = rng.randrange(len(found) + 1)
+        end = min(len(found), start + rng.choice((1, 4, 8, 300)))
+        match rng.randrange(6):
+            case 0:
+                del found[start:]
+            case 1:
+                del found[start:end]
+            case 2:
+                found[start:start] = found[start:end]
+            case 3:
+                found[start:start] = rng.choice((b"\0", b"\xff" * 8, rng.randbytes(20)))
+            case _:
+                found[start:end] = rng.choice((rng.randbytes(end - start), bytes(end - start)))
+    return bytes(found)
 
 
 def _place(tree: list, rng: random.Random) -> tuple[Any, Any]:

@@ -6,13 +6,9 @@
 import json
 import random
 import shutil
-import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-
-import pytest
 
 from rf_app.actions.application import Application
 from rf_app.errors import UserError
@@ -42,25 +38,6 @@ VALUES = [
     "[" * 40 + "]" * 40,
     "[" + "a," * 500 + "]",
 ]
-
-
-@pytest.fixture(autouse=True)
-def long_numbers() -> Iterator[None]:
-    """Let json write a number of 5,000 digits."""
-    limit = sys.get_int_max_str_digits()
-    sys.set_int_max_str_digits(0)
-    yield
-    sys.set_int_max_str_digits(limit)
-
-
-@pytest.fixture
-def rng(request: pytest.FixtureRequest) -> random.Random:
-    return random.Random(request.config.getoption("seed"))
-
-
-@pytest.fixture
-def rounds(request: pytest.FixtureRequest) -> range:
-    return range(request.config.getoption("rounds"))
 
 
 def in_its_text(text: str, rng: random.Random) -> str:

@@ -44,9 +44,16 @@ def test_it_ends_at_once_or_soon(script, times):
         assert (process.wait(), said + process.stderr.read()) == (130, "Stopped.\n")
 
 
-def test_while_a_command_is_loaded_it_says_one_line():
-    with started("-X", "importtime", "-m", "rf_app", "generate", "a lake") as process:
-        while "torch" not in (line := process.stderr.readline()):
+COMMANDS = {
+    "torch": ("rf_app", "generate", "a lake"),
+    "rf_app.jobs.database": ("rf_app.jobs", "list"),
+}
+
+
+@pytest.mark.parametrize(("library", "command"), COMMANDS.items())
+def test_while_a_command_is_loaded_it_says_one_line(library, command):
+    with started("-X", "importtime", "-m", *command) as process:
+        while library not in (line := process.stderr.readline()):
             assert line
         process.send_signal(signal.SIGINT)
         said = [line for line in process.stderr if not line.startswith("import time:")]

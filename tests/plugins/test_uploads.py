@@ -6,7 +6,6 @@ import sys
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from rf_app.errors import UserError
@@ -186,15 +185,22 @@ def test_what_lies_beside_the_models_is_left_alone_and_leaves_the_uploads_alone(
 
 def test_what_a_crash_has_left_is_removed_at_the_next_start(tmp_path, file):
     root = tmp_path / "uploads"
-    done = subprocess.Popen([sys.executable, "-c", ""])
-    done.wait()
-    for name in (f"{done.pid}-1", f"{psutil.Process().pid}-1", f"{10**20}-1"):
-        (root / name / "x").mkdir(parents=True)
-        (root / name / "x" / "a.safetensors").write_bytes(b"left")
-    foreign = ["holiday", "2024-05-01", f"{done.pid}-1 copy"]
-    for name in foreign:
-        (root / name).mkdir()
-    mine = Uploads(root).add("ann", file, file.name)
-    other = Uploads(root)  # another server of this process's kind leaves the living alone
+    script = f"""
+import os
+from pathlib import Path
+from rf_app.plugins.uploads import Uploads
+uploads = Uploads(Path({str(root)!r}))
+uploads.add("ann", Path({str(file)!r}), "a")
+os._exit(1)
+"""
+    assert subprocess.run([sys.executable, "-c", script]).returncode == 1
+    (root / "holiday").mkdir()
+    (left,) = root.glob(".instaflow-*")
+    os.utime(left, (0, 0))
+    first = Uploads(root)
+    assert not left.exists()
+    mine = first.add("ann", file, file.name)
+    os.utime(mine.path.parents[1], (0, 0))
+    other = Uploads(root)  # another server leaves the living alone
     assert files(other) == [mine.path]
-    assert {path.name for path in root.iterdir()} == {*foreign, mine.path.parent.parent.name}
+    assert {path.name for path in root.iterdir()} == {"holiday", mine.path.parents[1].name}

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -47,3 +49,21 @@ def test_missing_and_foreign_folders_are_named(at_home: Path, tmp_path: Path) ->
     (tmp_path / "pairs-00000.parquet").write_bytes(b"not parquet at all")
     with pytest.raises(UserError, match=r"pairs-00000.parquet is cut short"):
         Pairs(tmp_path, model)
+
+
+CHANGES = {
+    "does not say how it was made": lambda t: t.replace_schema_metadata({"instaflow": '{"shape": 3}'}),
+    "its column latent is missing": lambda t: t.drop_columns("latent"),
+    "its column seed is string": lambda t: t.set_column(1, "seed", t["prompt"]),
+    "its column prompt lacks 16 values": lambda t: t.set_column(0, "prompt", pa.nulls(16, pa.string())),
+    "its column noise lacks 16 values": lambda t: t.set_column(2, "noise", pa.nulls(16, t["noise"].type)),
+    "holds no pairs": lambda t: t.slice(0, 0),
+}
+
+
+@pytest.mark.parametrize(("message", "change"), CHANGES.items(), ids=CHANGES)
+def test_a_shard_that_is_not_ours_is_named(at_home: Path, tmp_path: Path, message: str, change) -> None:
+    table = pq.read_table(at_home / "pairs" / "pairs-00000.parquet")
+    pq.write_table(change(table), tmp_path / "pairs-00000.parquet")
+    with pytest.raises(UserError, match=f"pairs-00000.parquet.*{message}"):
+        Pairs(tmp_path, load_frozen(Registry.default(), "tiny-sd"))

@@ -5,12 +5,12 @@ import os
 import time
 import urllib.request
 from pathlib import Path
-
-from gradio.utils import get_upload_folder
+from tempfile import gettempdir
 
 from rf_app.ui import files
 from rf_app.ui.files import DAY, HOUR, keep_swept, sweep
 from tests.settled import until
+from tests.test_architecture import ROOT
 
 
 def made(folder: Path, name: str, age: float, size: int = 1) -> Path:
@@ -64,15 +64,15 @@ def test_it_goes_on_after_a_folder_that_cannot_be_swept(tmp_path, caplog):
     assert "no such database" in caplog.text
 
 
-def test_the_page_keeps_its_icons(url):
+def test_the_page_has_its_icons_in_itself_and_names_no_place_of_this_computer(url, page):
+    """Files of theirs would be swept, or served from a folder that everybody learns of."""
     with urllib.request.urlopen(f"{url}config") as answer:
-        parts = json.load(answer)["components"]
-    icons = [part["props"]["icon"]["url"] for part in parts if part["props"].get("icon")]
+        config = answer.read().decode()
+    icons = [
+        part["props"]["icon"]["url"] for part in json.loads(config)["components"] if part["props"].get("icon")
+    ]
     assert len(icons) == 3  # two examples and a drawing
-    for entry in Path(get_upload_folder()).iterdir():
-        aged(entry, DAY + 60)
-    sweep(Path(get_upload_folder()))
-    assert not list(Path(get_upload_folder()).iterdir())
-    for icon in icons:
-        with urllib.request.urlopen(icon) as answer:
-            assert answer.headers["Content-Type"] == "image/png"
+    assert str(Path.home()) not in config
+    assert not any(f'"{place}' in config or f"={place}" in config for place in (ROOT, gettempdir()))
+    widths = "all => all.map(image => image.naturalWidth)"
+    assert page.locator("#examples img").evaluate_all(widths) == [96, 96]

@@ -14,6 +14,7 @@ from gradio_client.exceptions import AppError
 
 from rf_app.actions.application import Application
 from rf_app.registry.permission import Permission
+from rf_app.ui import guard
 from rf_app.ui.guard import MAX_BODY, TRIES
 from rf_app.ui.page import build, launch_options
 from tests.full_disk import full_disk
@@ -52,7 +53,9 @@ def ask(address: str, path: str, method: str = "GET", body: object = None, **hea
 
 def join(address: str, **headers: str) -> tuple:
     """An event of the page, which anyone could send without an answer to read."""
-    body = json.dumps({"data": [], "fn_index": 0, "session_hash": "guest"})
+    events = json.loads(ask(address, "/config")[2])["dependencies"]
+    event = next(each["id"] for each in events if each["backend_fn"] and not each["inputs"])
+    body = json.dumps({"data": [], "fn_index": event, "session_hash": "guest"})
     return ask(address, "/gradio_api/queue/join", "POST", body, **JSON, **headers)
 
 
@@ -121,6 +124,19 @@ def test_a_body_beyond_the_bound_is_refused_whether_it_says_its_length_or_not(ad
         status, _, said = ask(address, path, "POST", body, **JSON)
         assert status == 413
         assert "larger than the 64 MB" in said
+
+
+def test_uploads_of_strangers_are_bounded_in_an_hour(address, monkeypatch):
+    def upload(size: int) -> tuple:
+        form = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
+        body = form + bytes(size) + b"\r\n--x--\r\n"
+        kind = {"Content-Type": "multipart/form-data; boundary=x"}
+        return ask(address, "/gradio_api/upload", "POST", body, **kind)
+
+    monkeypatch.setattr(guard, "UPLOADS", 7 * 2**20)
+    assert [upload(2**20)[0] for _ in range(4)] == [200, 200, 200, 429]
+    status, _, said = upload(1)
+    assert (status, "More than the 7 MB that may be uploaded in an hour" in said) == (429, True)
 
 
 def test_tries_at_the_password_are_counted(app, tmp_path):

@@ -1,5 +1,6 @@
 """What waits: bounds for each visitor and for all, turns between visitors, and what is kept for whom."""
 
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
@@ -17,6 +18,7 @@ from rf_app.ui.page import build, launch_options
 from rf_app.ui.waiting import AT_ONCE, LONG_WORK, SESSIONS
 from tests.settled import until
 
+JSON = {"Content-Type": "application/json"}
 PROGRAM = httpx.Client(timeout=60)
 
 
@@ -118,6 +120,28 @@ def test_only_the_latest_sessions_are_kept(blocks, monkeypatch):
     kept = ["made up 2", "made up 3", "made up 4", "made up 5"]  # one comes after the look
     assert list(blocks._queue.pending_messages_per_session) == kept
     assert sorted(blocks._queue.pending_event_ids_session) == kept
+
+
+def test_what_is_no_request_is_answered_with_why_and_leaves_no_traceback(blocks, capsys):
+    def joined(**body: object) -> tuple[int, str]:
+        text = json.dumps({"session_hash": "odd"} | body)
+        answer = httpx.post(f"{blocks.local_api_url}queue/join", content=text, headers=JSON)
+        return answer.status_code, answer.text
+
+    in_browser = next(id for id, fn in blocks.fns.items() if not fn.fn)
+    generate = next(id for id, fn in blocks.fns.items() if fn.api_name == "generate")
+    assert joined(data=[], fn_index=10**6) == (400, '{"detail":"There is no event 1000000 here."}')
+    assert joined(data=[], fn_index=in_browser)[0] == 400
+    assert joined(data=["a lake"], fn_index=generate) == (
+        400,
+        '{"detail":"There are 1 values; expected 10."}',
+    )
+    assert joined(data=[], fn_index=float("nan")) == (422, "body.fn_index: Input should be a finite number")
+    assert joined(data="\ud800", fn_index=1) == (422, "body.data: Input should be a valid list")
+    choice = next(id for id, fn in blocks.fns.items() if fn.fn and fn.fn.__name__ == "chosen")
+    assert joined(data=[[]] * len(blocks.fns[choice].inputs), fn_index=choice)[0] == 200
+    until(lambda: not blocks._queue.event_ids_to_events)
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_nothing_goes_past_the_queue(blocks):

@@ -1,7 +1,9 @@
 """One shard of (prompt, seed, noise, latent) rows: a Parquet file that says how it was made."""
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -69,15 +71,53 @@ def write_shard(
 
 def inspect(path: Path) -> tuple[PairSettings, int]:
     """How a shard was made, and its number of rows. Raises UserError where it is cut short or not of ours."""
-    try:
+    with _damage_named(path):
         metadata = pq.read_metadata(path)
-    except (pa.ArrowInvalid, OSError) as error:
+        schema = metadata.schema.to_arrow_schema()
+    found = (metadata.metadata or {}).get(KEY)
+    if found is None:
+        raise UserError(f"{path} was not made by `python -m trainers.pairs`.")
+    if not metadata.num_rows:
+        raise UserError(f"The shard {path} holds no pairs.")
+    settings = _read_settings(path, found)
+    latents = pa.list_(pa.float16(), math.prod(settings.shape))
+    types = {"prompt": pa.string(), "seed": pa.int64(), "noise": latents, "latent": latents}
+    for name, kind in types.items():
+        index = schema.get_field_index(name)
+        if index < 0 or schema.field(index).type != kind:
+            here = "missing" if index < 0 else str(schema.field(index).type)
+            raise UserError(f"The shard {path}: its column {name} is {here}; expected {kind}.")
+    return settings, metadata.num_rows
+
+
+def read_columns(path: Path, names: Sequence[str]) -> pa.Table:
+    """Columns of a shard. Raises UserError where it is damaged or a value is missing."""
+    with _damage_named(path):
+        table = pq.read_table(path, columns=list(names))
+    for name in names:
+        if table[name].null_count:
+            raise UserError(f"The shard {path}: its column {name} lacks {table[name].null_count} values.")
+    return table
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
         raise UserError(
             f"The shard {path} is cut short or damaged ({error}). Run the same `python -m trainers.pairs` "
             "command again: it makes the missing shards anew."
         ) from None
-    found = (metadata.metadata or {}).get(KEY)
-    if found is None:
-        raise UserError(f"{path} was not made by `python -m trainers.pairs`.")
-    settings = json.loads(found)
-    return PairSettings(**settings | {"shape": tuple(settings["shape"])}), metadata.num_rows
+
+
+def _read_settings(path: Path, said: bytes) -> PairSettings:
+    try:
+        found = json.loads(said)
+        settings = PairSettings(**found | {"shape": tuple(found["shape"])})
+        sound = len(settings.shape) == 3 and all(type(size) is int and size > 0 for size in settings.shape)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        sound = False
+    if not sound:
+        raise UserError(f"The shard {path} does not say how it was made: {said!r:.80}.")
+    return settings

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from diffusers import StableDiffusionPipeline
 from torch import Tensor
@@ -14,7 +13,7 @@ from tqdm import tqdm
 
 from rf_app.errors import UserError
 from trainers.common.models import encode, latent_shape
-from trainers.data.shards import PairSettings, inspect, shard_paths
+from trainers.data.shards import PairSettings, inspect, read_columns, shard_paths
 
 SHARE = 0.4  # of the free memory that pairs, and that text embeddings, may take
 ENCODE_BATCH = 256
@@ -66,7 +65,7 @@ class Pairs:
 
     def _read_prompts(self, paths: list[Path]) -> None:
         column = pa.chunked_array(
-            [pq.read_table(path, columns=["prompt"])["prompt"].combine_chunks() for path in paths]
+            [read_columns(path, ["prompt"])["prompt"].combine_chunks() for path in paths]
         )
         encoded = column.dictionary_encode().unify_dictionaries()
         self._prompts: list[str] = encoded.chunk(0).dictionary.to_pylist()
@@ -85,7 +84,7 @@ class _Held:
     """Pairs as two float16 tensors [N, C H W]."""
 
     def __init__(self, paths: list[Path]) -> None:
-        tables = [pq.read_table(path, columns=["noise", "latent"]) for path in paths]
+        tables = [read_columns(path, ["noise", "latent"]) for path in paths]
         self.columns = [
             torch.from_numpy(
                 np.concatenate([_matrix(chunk) for table in tables for chunk in table[name].chunks])
@@ -103,6 +102,8 @@ class _Mapped:
     def __init__(self, paths: list[Path]) -> None:
         from datasets import Dataset  # slow to import, seldom needed
 
+        for path in paths:  # the library's own errors name no shard
+            read_columns(path, ["noise", "latent"])
         cache = paths[0].parent / ".arrow"
         dataset = Dataset.from_parquet([str(path) for path in paths], cache_dir=str(cache))
         self.rows = dataset.select_columns(["noise", "latent"]).with_format("arrow")

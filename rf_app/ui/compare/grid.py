@@ -37,7 +37,7 @@ from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.model_form import model_list
 from rf_app.ui.parts.progress_bar import note
 from rf_app.ui.parts.script import browser
-from rf_app.ui.parts.streaming import stream
+from rf_app.ui.parts.streaming import stops, stream
 from rf_app.ui.waiting import LONG_WORK
 
 OPENING = (
@@ -199,7 +199,7 @@ def build(app: Application, page: Page) -> None:
     for button, (_, figure) in zip(presets, figures, strict=True):
         outputs = [steps, guidance, cue, *fields]
         button.click(lambda figure=figure: set_up(figure), outputs=outputs, **quiet)
-    stop.click(lambda latest: latest.stop(), latest, **quiet)
+    stops(stop, latest)
 
 
 def _axis_row(app: Application, title: str, axis: Axis | None) -> AxisFields:

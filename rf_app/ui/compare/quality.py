@@ -16,7 +16,8 @@ from rf_app.ui.parts.chart import Axis, Point, Series, chart
 from rf_app.ui.parts.complaint import complain
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.model_form import model_list, steps_slider
-from rf_app.ui.parts.streaming import Updates, stream
+from rf_app.ui.parts.script import browser
+from rf_app.ui.parts.streaming import Updates, stops, stream
 from rf_app.ui.waiting import LONG_WORK
 
 SIZES = (32, 64, 128, 256)
@@ -43,11 +44,13 @@ def build(app: Application, page: Page, tab: gr.Tab) -> None:
         line = gr.HTML("", elem_id="quality-way")
         result = gr.HTML("", elem_id="quality-result")
     page.lists.append(model)
-    latest = gr.State(LatestRun())
+    latest, number = gr.State(LatestRun()), gr.Number(visible="hidden")
 
     def measured(values: dict[gr.Component, Any], asked_by: gr.Request) -> Iterator[Updates]:
         events = measure(seen_by(app, asked_by), Measure(values[model], values[prompts], values[steps]))
-        yield from stream(events, values[latest], line, lambda found: {result: _result(found)})
+        yield from stream(
+            events, values[latest], line, lambda found: {result: _result(found)}, number=values[number]
+        )
 
     def own_steps(model: str) -> int:
         try:
@@ -57,8 +60,9 @@ def build(app: Application, page: Page, tab: gr.Tab) -> None:
             return gr.skip()
 
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
-    run.click(measured, {latest, model, steps, prompts}, [line, result], **LONG_WORK, **quiet)
-    stop.click(lambda latest: latest.stop(), latest, **quiet)
+    wish = {latest, model, steps, prompts, number}
+    run.click(measured, wish, [line, result], js=browser("numbered"), **LONG_WORK, **quiet)
+    stops(stop, latest)
     model.input(own_steps, model, steps, trigger_mode="always_last", **quiet)
     # Measured since the page was opened: what is on disk is what is shown.
     tab.select(lambda: _known(app), outputs=cards, **quiet)

@@ -37,6 +37,7 @@ from rf_app.ui.parts.model_form import ModelForm, advanced, model_list, steps_an
 from rf_app.ui.parts.restoring import restored_picture
 from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.seed_row import seed_row
+from rf_app.ui.parts.streaming import stops
 from rf_app.ui.waiting import LONG_WORK
 
 SHOWN, MOST = 2, 4  # columns
@@ -195,7 +196,7 @@ def build(app: Application, page: Page, sent: gr.Textbox, subtabs: gr.Tabs) -> N
     for button, (_, *values) in zip(chips, EXAMPLES, strict=True):
         button.click(js=browser("fill", *values), outputs=[prompt, seed, cue], **page_only)
     page.tab.select(js=browser("once"), inputs=[cue], outputs=[cue], **page_only)
-    stop.click(lambda latest: latest.stop(), latest, **quiet)
+    stops(stop, latest)
     for column in columns:
         column.form.model.input(**column.form.recommended(app))
     for button, change in ((more, 1), (fewer, -1)):

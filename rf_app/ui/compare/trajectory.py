@@ -35,7 +35,7 @@ from rf_app.ui.parts.image import data_url
 from rf_app.ui.parts.model_form import steps_slider
 from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.send import send_button
-from rf_app.ui.parts.streaming import Updates, stream
+from rf_app.ui.parts.streaming import Updates, stops, stream
 from rf_app.ui.waiting import LONG_WORK
 
 OPENING = (
@@ -103,7 +103,7 @@ def build(app: Application, page: Page, tab: gr.Tab) -> None:
     gr.on([run.click, prompt.submit], js=browser("again"), outputs=[cue], **page_only)
     for button, (_, *values) in zip(examples, EXAMPLES, strict=True):
         button.click(js=browser("fill", *values), outputs=[prompt, seed, cue], **page_only)
-    stop.click(lambda latest: latest.stop(), latest, show_progress="hidden", api_visibility="private")
+    stops(stop, latest)
 
 
 def strips_and_charts(found: Sequence[Followed], colours: dict[str, int]) -> str:

@@ -22,7 +22,7 @@ from rf_app.plugins.preprocessors import MAX_THRESHOLD, suggested
 from rf_app.settings.picture import MAX_CONTROLS, MAX_STRENGTH, Control
 from rf_app.ui.generate.sketch import sketch
 from rf_app.ui.parts.complaint import complain
-from rf_app.ui.parts.image import data_url
+from rf_app.ui.parts.image import data_url, icon
 from rf_app.ui.parts.left_out import left_out
 
 PREPROCESSORS = [
@@ -278,7 +278,8 @@ def build(app: Application, drawings: Path) -> ControlPanel:
         none_here = gr.HTML(NONE_HERE, visible=not _choices(app))
         with gr.Row(elem_id="control-examples"):
             buttons = tuple(
-                gr.Button(each.title, icon=each.path, elem_classes="example", min_width=60) for each in shown
+                gr.Button(each.title, icon=icon(each.path), elem_classes="example", min_width=60)
+                for each in shown
             )
         first = _unit(app, 1)
         problems = left_out(app.controlnets, elem_id="control-problems")

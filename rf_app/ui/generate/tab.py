@@ -26,12 +26,14 @@ from rf_app.ui.generate import control
 from rf_app.ui.generate.stage import message_stage, opening_stage, stage
 from rf_app.ui.parts.complaint import complain
 from rf_app.ui.parts.context import Page
+from rf_app.ui.parts.image import icon
 from rf_app.ui.parts.loras import lora_panel, show_loras
 from rf_app.ui.parts.model_form import ModelForm, advanced, model_list, steps_and_guidance
 from rf_app.ui.parts.progress_bar import note, progress_bar
 from rf_app.ui.parts.restoring import restore_button, restored_picture
 from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.seed_row import seed_row
+from rf_app.ui.parts.streaming import stops
 from rf_app.ui.waiting import LONG_WORK
 
 FIRST_PROMPT = "A photograph of a snowy mountain near a beautiful lake under sunshine."
@@ -94,7 +96,7 @@ def build(app: Application, page: Page) -> None:
     form = ModelForm(model, steps, guidance, solver, negative)
     page.lists.append(model)
     sent = gr.Textbox("", visible="hidden", elem_id="sent-generate")
-    latest = gr.State(LatestRun())
+    latest, number = gr.State(LatestRun()), gr.Number(visible="hidden")
 
     # In the browser alone: draw a seed, change the cue. A text box's `input` misses pasting and deleting; its
     # `change` does not.
@@ -129,7 +131,7 @@ def build(app: Application, page: Page) -> None:
         if typing and not values[prompt].strip():
             yield gr.skip()  # without anything to yield, Gradio would empty the stage
             return
-        own, ended = seen_by(app, asked_by), values[latest].begin()
+        own, ended = seen_by(app, asked_by), values[latest].begin(values[number])
         pictures: list[Picture] = []
         waited = False
         try:
@@ -185,13 +187,14 @@ def build(app: Application, page: Page) -> None:
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     cue.change(
         render,
-        {cue, prompt, seed, count, loras, latest, *controls.inputs, *form.fields},
+        {cue, prompt, seed, count, loras, latest, *controls.inputs, *form.fields, number},
         [picture, line],
+        js=browser("numbered"),
         trigger_mode="always_last",
         **LONG_WORK,
         **quiet,
     )
-    stop.click(lambda latest: latest.stop(), latest, **quiet)
+    stops(stop, latest)
     controls.connect(app, page.blocks, model, live, prompt, seed, cue)
     chosen_for = [steps, guidance, solver, live, about, cue]
     # Else the second of two quick choices is dropped.
@@ -213,7 +216,7 @@ def cue_for(kind: str, prompt: str) -> str:
 def _examples(shown: list[Example]) -> list[gr.Button]:
     with gr.Row(elem_id="examples"):
         return [
-            gr.Button(example.title, icon=example.path, elem_classes="example", min_width=72)
+            gr.Button(example.title, icon=icon(example.path), elem_classes="example", min_width=72)
             for example in shown
         ]
 

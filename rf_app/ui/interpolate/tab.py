@@ -30,7 +30,7 @@ from rf_app.ui.parts.loras import lora_rows, show_loras
 from rf_app.ui.parts.model_form import ModelForm, advanced, model_list, steps_and_guidance
 from rf_app.ui.parts.restoring import restore_button, restored
 from rf_app.ui.parts.script import browser
-from rf_app.ui.parts.streaming import Updates, stream
+from rf_app.ui.parts.streaming import Updates, stops, stream
 from rf_app.ui.waiting import LONG_WORK
 
 SHAPES = [("Two", "2"), ("Three", "3"), ("Four", "4"), ("Square", "square")]
@@ -95,7 +95,7 @@ def build(app: Application, page: Page) -> None:
     form = ModelForm(model, steps, guidance, solver, negative)
     page.lists.append(model)
     sent = gr.Textbox("", visible="hidden", elem_id="sent-interpolate")
-    latest = gr.State(LatestRun())
+    latest, number = gr.State(LatestRun()), gr.Number(visible="hidden")
 
     # In the browser alone.
     page_only = {"fn": None, "trigger_mode": "multiple", "api_visibility": "private"}
@@ -129,7 +129,7 @@ def build(app: Application, page: Page) -> None:
             return f"{asked.frames} frames, {asked.frames / FRAMES_PER_SECOND:.1f} seconds."
 
         yield {file: gr.DownloadButton(visible=False, value=None)}
-        yield from stream(video(), values[latest], line, show, said)
+        yield from stream(video(), values[latest], line, show, said, values[number])
 
     def restore(source: str, shown: Any, asked_by: gr.Request) -> Updates:
         """A frame brings its way back; any other picture becomes the first key frame."""
@@ -164,8 +164,9 @@ def build(app: Application, page: Page) -> None:
 
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     model.input(**form.recommended(app)).then(**again)
-    make.click(made, {latest, live, kind, frames, back}, [line, file], **LONG_WORK, **quiet)
-    cancel.click(lambda latest: latest.stop(), latest, **quiet)
+    wish = {latest, live, kind, frames, back, number}
+    make.click(made, wish, [line, file], js=browser("numbered"), **LONG_WORK, **quiet)
+    stops(cancel, latest)
     for event, source in ((upload.upload, upload), (sent.change, sent)):
         event(restore, [source, live], [live, *fields], **quiet)
     endpoint(app, interpolate)

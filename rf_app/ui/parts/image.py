@@ -1,6 +1,12 @@
 """Pictures inside the page's HTML."""
 
 import base64
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image
+
+ICON_SIDE = 192  # pixels
 
 # The link takes its address from the picture beside it, so that the bytes are sent once.
 SAVE = "this.href=this.closest('figure').querySelector('img').src"
@@ -9,3 +15,12 @@ SAVE = "this.href=this.closest('figure').querySelector('img').src"
 def data_url(png: bytes) -> str:
     """A PNG's bytes as the address of a picture."""
     return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+
+
+def icon(path: Path) -> dict[str, str]:
+    """A picture as the icon of a button; given by its path, the page would name that to everybody."""
+    buffer = BytesIO()
+    with Image.open(path) as image:
+        image.thumbnail((ICON_SIDE, ICON_SIDE))
+        image.save(buffer, "WEBP", quality=90)
+    return {"url": "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")}

@@ -82,18 +82,18 @@ def lora_panel(
 
     def kept(shown: Any, event: gr.EventData, asked_by: gr.Request) -> dict[gr.Component, Any]:
         try:
-            card = loras.keep(app.seen_by(session_of(asked_by)), str(event.id))
+            card = loras.keep(app.seen_by(session_of(asked_by)), _id_in(event))
             saved = show_loras(app, [Lora(card.id)], asked_by)[0]
         except UserError as error:
             complain(error)
             return gr.skip()
         gr.Info(f"{escape(card.title)} is in the list of LoRAs now, as {card.id}.")
-        as_it_was = [row for row in shown if row["id"] == event.id]
+        as_it_was = [row for row in shown if row["id"] == _id_in(event)]
         saved |= {name: row[name] for row in as_it_was for name in ("strength", "on")}
         return {rows: [saved if row in as_it_was else row for row in shown], pick: choices(asked_by)}
 
     def removed(event: gr.EventData, asked_by: gr.Request) -> gr.Dropdown:
-        app.worker.uploads.remove(session_of(asked_by), str(event.id))
+        app.worker.uploads.remove(session_of(asked_by), _id_in(event))
         return choices(asked_by)
 
     def left(asked_by: gr.Request) -> None:
@@ -124,3 +124,8 @@ def _added(rows: Any, more: list[dict[str, Any]]) -> list[dict[str, Any]]:
     if len(rows) > MAX_LORAS:
         raise UserError(f"{MAX_LORAS} LoRAs are there already: remove one first.")
     return rows
+
+
+def _id_in(event: gr.EventData) -> str:
+    """Whose row it is; a program may say nothing, or anything."""
+    return str(event._data.get("id")) if isinstance(event._data, dict) else ""

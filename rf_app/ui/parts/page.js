@@ -24,5 +24,6 @@
     fill: (...values) => [...values, cue()],
     // The last input becomes the number of the wish, by which the server knows a later one.
     numbered: (...values) => [...values.slice(0, -1), ++wishes],
+    soFar: (...values) => [...values.slice(0, -1), wishes], // of the last wish before this
   };
 }

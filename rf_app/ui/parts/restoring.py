@@ -1,7 +1,7 @@
 """A picture's settings on their way to a tab: from a saved PNG, or from the picture of another tab."""
 
 from html import escape
-from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -9,6 +9,7 @@ from rf_app.actions.application import Application
 from rf_app.actions.restore import Restored, restore, restore_sent
 from rf_app.errors import UserError
 from rf_app.settings.picture import CheckedSettings
+from rf_app.ui.api import uploaded
 
 
 def restore_button(elem_id: str) -> gr.UploadButton:
@@ -20,18 +21,21 @@ def restore_button(elem_id: str) -> gr.UploadButton:
         )
 
 
-def restored(own: Application, source: str) -> Restored:
-    """What the PNG of a path carries, or what another tab sent as JSON; a toast says what is left out.
+def restored(own: Application, source: Any) -> Restored:
+    """What an uploaded PNG carries, or what another tab sent as JSON; a toast says what is left out.
 
-    Raises UserError, as `restore` does.
+    Raises UserError, as `restore` does, and for the path of any other file: anybody may send one.
     """
-    found = restore_sent(own, source) if source.startswith("{") else restore(own, Path(source))
+    if isinstance(source, str) and source.startswith("{"):
+        found = restore_sent(own, source)
+    else:
+        found = restore(own, uploaded({"path": source}).content)
     if found.note:
         gr.Info(escape(found.note))
     return found
 
 
-def restored_picture(own: Application, source: str) -> CheckedSettings:
+def restored_picture(own: Application, source: Any) -> CheckedSettings:
     """The same of a picture; raises UserError for a frame of an interpolation, too."""
     found = restored(own, source)
     if found.settings is None:

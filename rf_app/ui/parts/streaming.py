@@ -10,8 +10,20 @@ from rf_app.actions.run import LatestRun, run
 from rf_app.errors import Cancelled, UserError
 from rf_app.ui.parts.complaint import complain
 from rf_app.ui.parts.progress_bar import note, progress_bar
+from rf_app.ui.parts.script import browser
 
 Updates = dict[gr.Component, Any]
+
+
+def stops(button: gr.Button, latest: gr.State) -> None:
+    """Let the button end what was asked for before it was pressed, and nothing that came after."""
+    button.click(
+        lambda latest, number: latest.stop(number),
+        [latest, gr.Number(visible="hidden")],
+        js=browser("soFar"),
+        show_progress="hidden",
+        api_visibility="private",
+    )
 
 
 def stream(
