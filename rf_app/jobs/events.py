@@ -39,7 +39,9 @@ class _Latest:
         return found
 
 
-_latest = lru_cache(maxsize=256)(_Latest)
+@lru_cache(maxsize=256)
+def _latest(path: Path) -> _Latest:
+    return _Latest(path)
 
 
 def _parsed(path: Path) -> Iterator[Event]:
