@@ -9,13 +9,14 @@ LOCK := uv pip compile --quiet --universal --python-version 3.10 --upgrade --no-
 
 # An environment whose making was interrupted is made again.
 .DELETE_ON_ERROR:
-.PHONY: help run test test-slow fuzz check weights lock audit
+.PHONY: help run test test-slow fuzz soak check weights lock audit
 
 help:
 	@echo "make run        start the page on the bundled models (options: make run ARGS='--port 7861')"
 	@echo "make test       every test but the slow ones"
 	@echo "make test-slow  the slow tests"
 	@echo "make fuzz       what anybody could write, mutated (longer: make fuzz ROUNDS=20000 SEED=3)"
+	@echo "make soak       visitors, kills and a full disk for MINUTES=20 (also: SEED=3)"
 	@echo "make check      formatting and lint"
 	@echo "make weights    train every bundled model again, from nothing (hours; resumable)"
 	@echo "make lock       choose the versions in requirements*.txt anew, from pyproject.toml (needs uv)"
@@ -37,6 +38,11 @@ ROUNDS := 300
 SEED := 1
 fuzz: $(VENV)/installed-tests
 	$(PYTHON) -m pytest tests/fuzz --timeout 0 --rounds $(ROUNDS) --seed $(SEED)
+
+MINUTES := 20
+soak: $(VENV)/installed-tests
+	$(PYTHON) -m tests.browser
+	$(PYTHON) -m benchmarks.soak --minutes $(MINUTES) --seed $(SEED)
 
 check: $(VENV)/installed-tests
 	$(PYTHON) -m ruff format --check .

@@ -17,7 +17,7 @@ from statistics import median
 import tyro
 
 from benchmarks.latency import LANDS, THINGS, TIMES, WARM_UP
-from rf_app.jobs import events, queue
+from rf_app.jobs import events, queue, training
 from rf_app.jobs.database import Database
 from rf_app.jobs.plan import Wish
 from rf_app.jobs.processes import threads
@@ -56,7 +56,7 @@ def main(options: Options) -> None:
         wish = Wish(
             "reflow", options.teacher, "measured", settings={"pairs.count": 128, "reflow.steps": 10**6}
         )
-        job = queue.start(database, wish, registry)
+        job = training.start(database, wish, registry)
         run = Path(job.stages[-1].loops[0].run)
         while len(events.read(run)) < 2:  # it trains, and no longer loads
             time.sleep(0.5)

@@ -23,9 +23,9 @@ def watch(context: "BrowserContext") -> None:
     context.add_init_script(path=SCRIPT)
 
 
-def settled(page: "Page") -> None:
-    """Wait until nothing is under way on the page; raises with what still is when that takes a minute."""
-    page.evaluate("patience => settled(patience)", PATIENCE)
+def settled(page: "Page", patience: int = PATIENCE) -> None:
+    """Wait until nothing is under way on the page; raises with what still is after `patience` ms."""
+    page.evaluate("patience => settled(patience)", patience)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ Trainers write theirs in `trainers/common/events.py` and `trainers/common/sheets
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -18,20 +18,38 @@ def read(run: Path) -> Sequence[Event]:
     path = run / "events.jsonl"
     try:
         status = path.stat()
-        return _parsed(path, (status.st_mtime_ns, status.st_size))
+        return _latest(path).as_of((status.st_mtime_ns, status.st_size))
     except OSError:
         return ()
 
 
+class _Latest:
+    """What was read of a file last: the one version of it that is kept, as a training writes thousands."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._read: tuple[tuple[int, int], tuple[Event, ...]] = (0, 0), ()
+
+    def as_of(self, stamp: tuple[int, int]) -> tuple[Event, ...]:
+        """The events of the file, which is read where it has another time and size than before."""
+        known, found = self._read
+        if known != stamp:
+            found = tuple(_parsed(self._path))
+            self._read = stamp, found
+        return found
+
+
 @lru_cache(maxsize=256)
-def _parsed(path: Path, stamp: tuple[int, int]) -> tuple[Event, ...]:
-    found = []
+def _latest(path: Path) -> _Latest:
+    return _Latest(path)
+
+
+def _parsed(path: Path) -> Iterator[Event]:
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         with suppress(ValueError, TypeError, KeyError):  # a line cut short by a kill
             event = json.loads(line)
             if 0 <= event["step"] <= event["of"] and event["of"]:
-                found.append(event)
-    return tuple(found)
+                yield event
 
 
 def append(run: Path, event: Event) -> None:

@@ -12,6 +12,7 @@ from rf_app.actions.application import Application
 from rf_app.plugins.lora import MAX_FILE_BYTES
 from rf_app.ui import compare, files, generate, interpolate, mcp_tools, models, train
 from rf_app.ui.guard import Guard, not_understood
+from rf_app.ui.parts.components import Components
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.model_lists import keep_fresh, state_of
 from rf_app.ui.parts.script import scripts
@@ -66,6 +67,7 @@ def build(app: Application, examples: Path) -> gr.Blocks:
     for event in blocks.fns.values():
         if event.show_progress == "hidden":
             event.show_progress_on = []
+    blocks.default_config.blocks = Components(blocks.default_config.blocks)
     blocks.permission = app.permission  # for `complain`, which every handler may call
     # Past the queue nothing would be counted: what has a place in it may not be asked for otherwise.
     blocks.api_open = False

@@ -48,6 +48,10 @@ class Waiting(Queue):
                     return [event], False, id
         return None
 
+    def compute_analytics_summary(self, records: Any) -> dict[str, Any]:
+        """Nothing: there is no monitoring, for which Gradio makes a table of 10,000 events after each one."""
+        return self.cached_event_analytics_summary
+
     def _under_way(self) -> list[Event]:
         return [event for events in self.active_jobs if events for event in events]
 

@@ -4,6 +4,7 @@ import base64
 import re
 
 import pytest
+from gradio import Blocks
 from playwright.sync_api import expect
 
 from rf_app.pipeline.png import read_png_settings
@@ -186,6 +187,23 @@ def test_nothing_is_settled_before_the_last_picture_is_there(page, hold):
     image = page.locator(IMAGE)
     assert image.get_attribute("alt") == "a red tent"
     assert image.get_attribute("data-seed") == number(page, "seed").input_value() != str(FIRST_SEED)
+
+
+def test_what_the_server_keeps_of_a_session_does_not_grow_with_its_pictures(page):
+    """Gradio kept a component and its value more for each picture, and for each tick of a timer."""
+    ask(page, "a tent of mine")
+    states = [
+        state
+        for server in Blocks.get_instances()
+        if server.is_running
+        for state in server.state_holder.session_data.values()
+    ]
+    (state,) = (each for each in states if "a tent of mine" in str(each.config_values))
+    before = len(state.blocks_config.blocks), len(state.config_values)
+    for prompt in ("a lake", "a mountain", "a tent of mine"):
+        ask(page, prompt)
+    assert (len(state.blocks_config.blocks), len(state.config_values)) == before
+    assert "a tent of mine" in str(state.config_values)
 
 
 def test_a_model_presets_steps_and_guidance(page):

@@ -1,13 +1,7 @@
 """The Train tab as a person uses it, in headless Chromium, on a server that is killed and started again."""
 
-import os
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,43 +11,16 @@ from playwright.sync_api import Page, expect
 
 from rf_app.actions.application import Application
 from rf_app.jobs import events
-from rf_app.jobs.database import Database
 from rf_app.jobs.job import Job
-from rf_app.jobs.processes import ROOT, find
+from rf_app.jobs.processes import find
 from rf_app.registry.models import Registry
 from rf_app.registry.permission import Permission
 from rf_app.ui.page import build
+from tests.server import Server
 
 
-class Server:
-    """`app.py` in a process of its own, at one address, with a home folder of its own."""
-
-    def __init__(self, home: Path, models: Path | None) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.home, self.url = home, f"http://127.0.0.1:{self.port}"
-        self.command = [sys.executable, "app.py", "--port", str(self.port)]
-        self.command += ["--models", str(models)] if models else []
-        self.environment = os.environ | {"INSTAFLOW_HOME": str(home)}
-        self.jobs = Database(home / "jobs")
-        self.start()
-
-    def start(self) -> None:
-        with (self.home / "server.log").open("a") as log:
-            self.process = subprocess.Popen(
-                self.command, cwd=ROOT, env=self.environment, stdout=log, stderr=log
-            )
-        while True:
-            assert self.process.poll() is None, (self.home / "server.log").read_text()
-            with suppress(OSError):
-                urllib.request.urlopen(self.url).close()
-                return
-            time.sleep(0.2)
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
+class TrainingServer(Server):
+    """A page whose trainer is held where a test wants it."""
 
     def held_trainer(self) -> psutil.Process:
         """The process of the job under way, held as soon as it trains: its first stage makes pairs."""
@@ -83,10 +50,10 @@ class Server:
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator:
     """Starts servers; what they started ends with the test."""
-    servers: list[Server] = []
+    servers: list[TrainingServer] = []
 
-    def start(models: Path | None) -> Server:
-        servers.append(Server(tmp_path, models))
+    def start(models: Path | None) -> TrainingServer:
+        servers.append(TrainingServer(tmp_path, models))
         return servers[-1]
 
     yield start

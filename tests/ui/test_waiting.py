@@ -144,6 +144,13 @@ def test_what_is_no_request_is_answered_with_why_and_leaves_no_traceback(blocks,
     assert "Traceback" not in capsys.readouterr().err
 
 
+def test_no_table_is_made_of_what_was_asked(blocks):
+    """Of the last ten thousand events, after each one, for a monitoring that is off."""
+    ask(blocks, "")
+    until(lambda: not blocks._queue.event_ids_to_events)
+    assert blocks._queue.cached_event_analytics_summary == {"functions": {}}
+
+
 def test_nothing_goes_past_the_queue(blocks):
     answer = httpx.post(f"{blocks.local_api_url}run/generate", json={"data": ["a lake"]})
     assert answer.status_code == 404
