@@ -164,7 +164,8 @@ def plan(app: Application, grid: Grid) -> Plan:
         chosen = {each.name: each.values[i] for each, i in zip(grid.axes, place, strict=True) if each}
         wish = replace(base, **chosen)
         try:
-            card = cards.get(wish.model) or app.registry.card(wish.model)
+            known = isinstance(wish.model, str) and cards.get(wish.model)  # a program may send anything
+            card = known or app.registry.card(wish.model)
             cells.append(Cell(*place, check(wish, card)))
         except UserError as error:
             cells.append(Cell(*place, wish, app.permission.told(error)))

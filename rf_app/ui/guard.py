@@ -16,6 +16,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from fastapi.exceptions import RequestValidationError
+from gradio.route_utils import FnIndexInferError
 from gradio.routes import API_PREFIX
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -28,7 +29,7 @@ MAX_BODIES = 128 * 2**20  # bytes of all that is being received, and of all that
 TRIES = 10  # at a password in TRIES_IN seconds, from one address
 TRIES_IN = 60
 ADDRESSES = 1000  # that tries are remembered of
-PAST_THE_QUEUE = (f"{API_PREFIX}/run/", f"{API_PREFIX}/api/")
+AT_ONCE = (f"{API_PREFIX}/run/", f"{API_PREFIX}/api/")  # events that take no place in the queue
 UPLOAD = f"{API_PREFIX}/upload"  # files go to the disk, and Gradio bounds each of them
 UPLOADS = 2 * 2**30  # bytes of a stranger's address in UPLOADS_IN seconds; twice that of all together
 UPLOADS_IN = 3600
@@ -76,14 +77,12 @@ class Guard:
         async def framed(message: Message) -> None:
             if message["type"] == "http.response.start":
                 _say_who_may_frame(MutableHeaders(scope=message))
+                # Gradio's word for an event's every error: here those are what no page sends.
+                if message["status"] == 500 and any(way in scope["path"] for way in AT_ONCE):
+                    message["status"] = 400
             await send(message)
 
-        refused = (
-            self._host_refused(headers)
-            or self._origin_refused(headers)
-            or self._login_refused(scope)
-            or self._way_refused(scope)
-        )
+        refused = self._host_refused(headers) or self._origin_refused(headers) or self._login_refused(scope)
         if refused:
             status, why = refused
             await PlainTextResponse(why, status)(scope, receive, framed)
@@ -126,12 +125,6 @@ class Guard:
                 f"More than {TRIES} tries at the password in {TRIES_IN} seconds: wait a minute."
             )
         tries.append(now)
-        return None
-
-    def _way_refused(self, scope: Scope) -> tuple[HTTPStatus, str] | None:
-        """Past the queue nothing would be counted, and what Gradio does not know there is a defect to it."""
-        if any(way in scope["path"] for way in PAST_THE_QUEUE):
-            return HTTPStatus.NOT_FOUND, f"There is no such way; ask by {API_PREFIX}/call/."
         return None
 
     async def _uploading(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -185,6 +178,11 @@ class Guard:
             await self._app(scope, counted, send)
         finally:
             self._held -= received
+
+
+def not_there(_: Request, error: KeyError | FnIndexInferError) -> PlainTextResponse:
+    """The answer to an event or a component that the page does not have, or that is not named."""
+    return PlainTextResponse(f"Not found: {error}", HTTPStatus.NOT_FOUND)
 
 
 def not_understood(_: Request, error: RequestValidationError) -> PlainTextResponse:

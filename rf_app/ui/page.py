@@ -6,12 +6,13 @@ from typing import Any
 
 import gradio as gr
 from fastapi.exceptions import RequestValidationError
+from gradio.route_utils import FnIndexInferError
 from starlette.middleware import Middleware
 
 from rf_app.actions.application import Application
 from rf_app.plugins.lora import MAX_FILE_BYTES
 from rf_app.ui import compare, files, generate, interpolate, mcp_tools, models, train
-from rf_app.ui.guard import Guard, not_understood
+from rf_app.ui.guard import Guard, not_there, not_understood
 from rf_app.ui.parts.components import Components
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.model_lists import keep_fresh, state_of
@@ -97,7 +98,12 @@ def launch_options(allowed_hosts: Sequence[str] = ()) -> dict[str, Any]:
         "state_session_capacity": SESSIONS,
         "show_error": False,
         "app_kwargs": {
-            "exception_handlers": {OSError: files.upload_refused, RequestValidationError: not_understood},
+            "exception_handlers": {
+                OSError: files.upload_refused,
+                RequestValidationError: not_understood,
+                KeyError: not_there,
+                FnIndexInferError: not_there,
+            },
             "middleware": [Middleware(Guard, allowed_hosts)],
         },
         # Or Gradio gives up where its page first answers after three seconds, as on a busy machine.

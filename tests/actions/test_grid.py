@@ -79,6 +79,7 @@ def test_values_that_make_no_sense_are_named(name, text, message):
         (Grid(BASE, axis("seed", "1-2"), axis("seed", "3-4")), "Seed is on two axes"),
         (Grid(PictureSettings("", "tiny-sd"), axis("seed", "1-2")), "prompt is empty"),
         (Grid(PictureSettings("a", "gone"), axis("seed", "1-2")), "no model 'gone'"),
+        (Grid(PictureSettings("a", ["tiny-sd"]), axis("seed", "1-2")), "Model id \\['tiny-sd'\\]"),
         (Grid(BASE, axis("steps", "150, 200")), r"steps is 150.* steps is 200; it must be .*\.100\.$"),
         (Grid(BASE, axis("model", "nope, nada")), "no model 'nope'.* no model 'nada'"),
         (Grid(BASE, axis("steps", "101-120")), "steps is 103.* And 17 more like these"),
