@@ -21,7 +21,7 @@ CLOSED = """<div class="lead"><p>Importing models is off on this public page. Ru
 its owner, start it with <code>--allow-training</code>.</p></div>"""
 LEAD = """<div class="lead"><p>A diffusers folder or a single .safetensors file on this computer,
 or a name on the Hugging Face Hub. Only safetensors are read; a model appears once it is checked.</p></div>"""
-KINDS = [("As its card or scheduler says", ""), *((title, kind) for kind, title in KIND_TITLES.items())]
+KINDS = [("As its card or files say", ""), *((title, kind) for kind, title in KIND_TITLES.items())]
 
 
 def build(app: Application, tab: gr.Tab) -> None:
