@@ -60,11 +60,10 @@ def fetch(name: str, folder: Path, report: Report) -> Path:
         def told() -> None:
             report(min(_arrived(target), total), total, "Downloading")
 
-        weighed = False
+        weights = next(file for file in sizes if file.endswith(".safetensors"))
         for file, size in sizes.items():
-            if not weighed and file.endswith(".safetensors"):  # what says what it is has come
+            if file == weights:  # the first of them: what says what it is has come
                 recognize(target, name)
-                weighed = True
             told()
             _fetch_file(hf_hub_url(name, file, revision=info.sha), target / file, size, told)
         return target
@@ -118,7 +117,7 @@ def file_names(piece: str) -> tuple[str, ...]:
 
 
 def wanted(sizes: Mapping[str, int]) -> dict[str, int]:
-    """Of the files of a model on the Hub, with their sizes, those to fetch; weights of half size if any.
+    """Of the files of a model on the Hub, with sizes, those to fetch: weights last, of half size if any.
 
     Raises UserError where there is no U-Net, and for a piece whose weights are not one safetensors file.
     """

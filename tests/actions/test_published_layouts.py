@@ -1,0 +1,165 @@
+"""Folders laid out as those on the Hub: each is drawn as its own pipeline draws it, or refused by name."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from diffusers import (
+    AutoencoderTiny,
+    DEISMultistepScheduler,
+    EulerDiscreteScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    LCMScheduler,
+    PNDMScheduler,
+    StableDiffusionPipeline,
+)
+
+from rf_app.actions.import_model import ImportModel
+from rf_app.errors import UserError
+from rf_app.pipeline.turns import result_of
+from rf_app.registry.recognition import RECOMMENDED
+from rf_app.schedulers.perflow import PeRFlowScheduler
+from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
+from rf_app.settings.picture import PictureSettings
+from tests.actions.test_import_model import UNET, app, bring_in, elsewhere  # noqa: F401
+from tests.jobs.test_queue import database  # noqa: F401
+from tests.tiny import tiny_text_encoder, tiny_tokenizer, tiny_unet, tiny_vae
+
+BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+
+
+def published(folder, name, index, scheduler, unet=None, vae=None):
+    """A folder laid out as that model on the Hub is, at tiny width."""
+    target = folder.parent / name
+    shutil.copytree(folder, target)
+    (target / "model_index.json").write_text(json.dumps({"_class_name": index}))
+    for piece, made in (("unet", unet), ("vae", vae), ("scheduler", scheduler)):
+        if made:
+            shutil.rmtree(target / piece)
+            made.save_pretrained(target / piece)
+    return target
+
+
+TINY_DECODER = {
+    "latent_channels": 8,
+    "encoder_block_out_channels": (8, 8, 8, 8),
+    "decoder_block_out_channels": (8, 8, 8, 8),
+    "num_encoder_blocks": (1, 1, 1, 1),
+    "num_decoder_blocks": (1, 1, 1, 1),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "index", "scheduler", "pieces", "kind", "drawn_with"),
+    [
+        (
+            "2_rectified_flow",
+            "RectifiedFlowPipeline",
+            PNDMScheduler(),
+            {},
+            "rectified-flow",
+            RectifiedFlowScheduler(),
+        ),
+        (
+            "instaflow_0_9B",
+            "RectifiedFlowPipeline",
+            PNDMScheduler(),
+            {},
+            "one-step",
+            RectifiedFlowScheduler(),
+        ),
+        (
+            "perflow-sd15-dreamshaper",
+            "StableDiffusionPipeline",
+            DEISMultistepScheduler(**BETAS),
+            {},
+            "piecewise-flow",
+            PeRFlowScheduler(),
+        ),
+        (
+            "LCM_Dreamshaper_v7",
+            "LatentConsistencyModelPipeline",
+            LCMScheduler(),
+            {"unet": lambda: tiny_unet(3, time_cond_proj_dim=32)},
+            "consistency",
+            LCMScheduler(),
+        ),
+        (
+            "sd-turbo",
+            "StableDiffusionPipeline",
+            EulerDiscreteScheduler(timestep_spacing="trailing", **BETAS),
+            {},
+            "turbo",
+            EulerDiscreteScheduler(timestep_spacing="trailing", **BETAS),
+        ),
+        (
+            "sdxs-512-dreamshaper",
+            "StableDiffusionPipeline",
+            EulerDiscreteScheduler(timestep_spacing="trailing", **BETAS),
+            {"vae": lambda: AutoencoderTiny(**TINY_DECODER)},
+            "turbo",
+            EulerDiscreteScheduler(timestep_spacing="trailing", **BETAS),
+        ),
+        (
+            "flow-matching",
+            "StableDiffusionPipeline",
+            FlowMatchEulerDiscreteScheduler(),
+            {},
+            "rectified-flow",
+            RectifiedFlowScheduler(prediction_type="flow_prediction"),
+        ),
+    ],
+)
+def test_each_published_layout_is_drawn_as_it_was_made_to_be(
+    app,  # noqa: F811
+    elsewhere,  # noqa: F811
+    name,
+    index,
+    scheduler,
+    pieces,
+    kind,
+    drawn_with,  # noqa: F811
+):
+    """The picture is the stock pipeline's with the sampler that the checkpoint was made for."""
+    torch.manual_seed(1)
+    made = {piece: make() for piece, make in pieces.items()}
+    source = published(elsewhere, name, index, scheduler, **made)
+    folder = bring_in(app, ImportModel(str(source)))
+    card = app.registry.card(folder.name)
+    assert (card.kind, (card.steps, card.guidance)) == (kind, RECOMMENDED[kind])
+    settings = PictureSettings("a lake", card.id, seed=3)
+    drawn = result_of(app.worker.draw(settings))
+    stock = StableDiffusionPipeline(
+        unet=made.get("unet") or tiny_unet(3),
+        vae=made.get("vae") or tiny_vae(),
+        text_encoder=tiny_text_encoder(tiny_tokenizer()),
+        tokenizer=tiny_tokenizer(),
+        scheduler=drawn_with,
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    expected = stock(
+        "a lake",
+        num_inference_steps=card.steps,
+        guidance_scale=card.guidance,
+        generator=torch.Generator("cpu").manual_seed(3),
+        output_type="pil",
+    ).images[0]
+    assert np.abs(np.asarray(drawn.image, int) - np.asarray(expected, int)).max() <= 1
+
+
+def test_what_is_refused_by_name_costs_no_copy(app, elsewhere):  # noqa: F811
+    (elsewhere / "model_index.json").write_text('{"_class_name": "StableDiffusionXLPipeline"}')
+    with pytest.raises(UserError, match="is Stable Diffusion XL; expected"):
+        bring_in(app, ImportModel(str(elsewhere), id="mine"))
+    assert not list((app.registry.folders[-1] / ".imports").rglob("*.safetensors"))
+
+
+def test_weights_for_another_engine_are_named(app, elsewhere):  # noqa: F811
+    (elsewhere / UNET).rename(elsewhere / "unet" / "openvino_model.bin")
+    (elsewhere / "unet" / "openvino_model.xml").write_text("<net/>")
+    with pytest.raises(UserError, match="its weights are OpenVINO's, which are not read"):
+        bring_in(app, ImportModel(str(elsewhere), id="mine"))
