@@ -120,7 +120,7 @@ def test_each_published_layout_is_drawn_as_it_was_made_to_be(
     scheduler,
     pieces,
     kind,
-    drawn_with,  # noqa: F811
+    drawn_with,
 ):
     """The picture is the stock pipeline's with the sampler that the checkpoint was made for."""
     torch.manual_seed(1)
