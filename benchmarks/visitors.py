@@ -93,10 +93,10 @@ def look_around(browser: "Browser", url: str, prompt: str) -> tuple[Wish, list[s
     """One visit: draw a picture of the prompt, then look into every tab. Returns the picture as a wish of the
     API would give it, with its digest.
     """
-    with visiting(browser, url) as page:
+    with visiting(browser, url, 1000 * PATIENCE) as page:
         page.fill("#prompt textarea", prompt)
         page.press("#prompt textarea", "Enter")
-        settled(page)
+        settled(page, 1000 * PATIENCE)
         picture = base64.b64decode(page.locator("#stage img").first.get_attribute("src").partition(",")[2])
         for tab in ("Compare", "Interpolate", "Train", "Models"):
             page.get_by_role("tab", name=tab, exact=True).click()

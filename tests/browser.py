@@ -92,29 +92,31 @@ def served(app: "Application", examples: Path | None = None, **options: Any) -> 
 
 
 @contextmanager
-def visiting(browser: "Browser", address: str, **options: Any) -> Iterator["Page"]:
+def visiting(
+    browser: "Browser", address: str, patience: float = PATIENCE, **options: Any
+) -> Iterator["Page"]:
     """A fresh visitor of the page at `address`, who has the first picture in front of them.
 
-    options: for the browser's context, a colour scheme say.
+    patience: milliseconds. options: for the browser's context, a colour scheme say.
     """
     from playwright.sync_api import expect
 
     window = {"viewport": {"width": 1440, "height": 900}, "accept_downloads": True}
     context = browser.new_context(**window | options)
     watch(context)
-    context.set_default_timeout(PATIENCE)
-    expect.set_options(timeout=PATIENCE)
+    context.set_default_timeout(patience)
+    expect.set_options(timeout=patience)
     visitor = context.new_page()
     visitor.goto(address)
-    arrived(visitor)
+    arrived(visitor, patience)
     yield visitor
     context.close()
 
 
-def arrived(page: "Page") -> None:
+def arrived(page: "Page", patience: float = PATIENCE) -> None:
     """Wait for the first picture of a page that was just opened, and for all that comes with it."""
     page.locator("#stage .total").wait_for()  # `expect` would draw up the page's whole text at every look
-    settled(page)
+    settled(page, patience)
 
 
 if __name__ == "__main__":

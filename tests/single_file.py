@@ -38,12 +38,38 @@ def save_single_file(pieces: Mapping[str, Path], target: Path) -> None:
     save_file(tensors, target)
 
 
+def save_controlnet_file(folder: Path, target: Path) -> None:
+    """Write a ControlNet into a single file."""
+    config = read_json(folder / "config.json")
+    stored = load_file(folder / WEIGHTS["controlnet"])
+    save_file({f"control_model.{_controlnet(name, config)}": stored[name] for name in stored}, target)
+
+
 def _unet(name: str, config: dict) -> str:
-    for old, new in (UNET | dict(_blocks(config))).items():
+    return f"model.diffusion_model.{_renamed(name, UNET | dict(_blocks(config)))}"
+
+
+def _controlnet(name: str, config: dict) -> str:
+    name = re.sub(r"controlnet_down_blocks\.(\d+)", r"zero_convs.\1.0", name)
+    name = name.replace("controlnet_mid_block.", "middle_block_out.0.")
+    name = name.replace("controlnet_cond_embedding.conv_in", "input_hint_block.0")
+    name = name.replace("controlnet_cond_embedding.conv_out", "input_hint_block.14")
+    name = re.sub(
+        r"controlnet_cond_embedding\.blocks\.(\d+)",
+        lambda found: f"input_hint_block.{2 * int(found[1]) + 2}",
+        name,
+    )
+    blocks = dict(_blocks(config | {"up_block_types": []}))
+    own = name.startswith(("input_hint_block", "zero_convs", "middle_block_out"))
+    return name if own else _renamed(name, UNET | blocks)
+
+
+def _renamed(name: str, names: Mapping[str, str]) -> str:
+    for old, new in names.items():
         if name.startswith(f"{old}."):
             rest = name.removeprefix(f"{old}.")
             first, _, last = rest.rpartition(".")
-            return f"model.diffusion_model.{new}.{RESNET.get(first, first)}.{last}".replace("..", ".")
+            return f"{new}.{RESNET.get(first, first)}.{last}".replace("..", ".")
     raise KeyError(name)
 
 

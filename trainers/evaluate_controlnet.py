@@ -23,10 +23,10 @@ from torch import Tensor
 from rf_app.metrics.edges import HIGH, LOW, REACH, canny, edge_f1, edge_recall
 from rf_app.metrics.fidelity import fidelity
 from rf_app.metrics.judge import Judge
+from rf_app.plugins.controlnet import load_controlnet
 from rf_app.registry.card import write_card
 from rf_app.registry.controlnets import ControlNets
 from rf_app.registry.disk import disk_full_named, write_atomically
-from rf_app.registry.loading import load_controlnet
 from trainers.common import command
 from trainers.common.controlled import as_maps, controlled
 from trainers.common.held_out import FAMILY, HeldOutPrompts, Measuring, sampled

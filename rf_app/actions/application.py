@@ -18,6 +18,7 @@ from rf_app.registry.controlnets import ControlNets
 from rf_app.registry.loras import Loras
 from rf_app.registry.models import Registry
 from rf_app.registry.permission import Permission
+from rf_app.registry.store import Store
 from rf_app.schedulers.solvers import TITLES, solvers
 from rf_app.settings.picture import MAX_CONTROLS, Control, PictureSettings
 from rf_app.settings.way import Way
@@ -96,6 +97,11 @@ class Application:
     def controlnets(self) -> ControlNets:
         """The ControlNets."""
         return self.worker.controlnets
+
+    @property
+    def stores(self) -> tuple[Store, ...]:
+        """All that can be brought in lies in one of these."""
+        return self.registry, self.loras, self.controlnets
 
     def models(self) -> list[tuple[str, str]]:
         """(title, id) of every usable model, quickest kind first; ids make equal titles distinct."""

@@ -3,7 +3,7 @@
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from io import BufferedRandom, FileIO
 from pathlib import Path
@@ -15,9 +15,11 @@ from huggingface_hub.utils import build_hf_headers
 
 from rf_app.actions.reported import Report
 from rf_app.errors import UserError
+from rf_app.plugins.deltas import HUB_NAME
 from rf_app.registry.checking import BORROWED, CONFIGS, OWN, WEIGHTS, no_weights
 from rf_app.registry.disk import FULL
-from rf_app.registry.recognition import INDEX, recognize
+from rf_app.registry.loras import WEIGHTS as LORA_WEIGHTS
+from rf_app.registry.recognition import INDEX, recognize, recognize_file, recognize_folder
 
 TOKENIZER = (
     "tokenizer_config.json",
@@ -28,6 +30,12 @@ TOKENIZER = (
     "added_tokens.json",
 )
 EXTRAS = ("README.md", "vocabulary.json")
+ADDRESS = re.compile(
+    r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/(?P<name>[^/?#]+/[^/?#]+)"
+    r"(?:/(?:tree|blob|resolve)/(?P<revision>[^/?#]+)(?P<file>/[^?#]+)?)?/?(?:[?#].*)?"
+)
+FILE_NAME = re.compile(rf"({HUB_NAME.pattern})/((?:[\w .()+-]+/)*[\w .()+-]+\.safetensors)", re.ASCII)
+MAX_LISTED = 8
 
 
 class _Told(BufferedRandom):
@@ -45,14 +53,37 @@ class _Told(BufferedRandom):
         return written
 
 
-def fetch(name: str, folder: Path, report: Report) -> Path:
-    """Download what a model needs; files that are here stay, a part of one is gone on with.
+def name_on_hub(text: str) -> str:
+    """OWNER/NAME or OWNER/NAME/FILE.safetensors, from that or from an address as browsers have it.
 
-    Returns where they are, below `folder`. Raises UserError for what cannot be fetched.
+    Raises UserError for anything else.
     """
+    if address := ADDRESS.fullmatch(text):
+        revision = address["revision"] or "main"
+        if revision != "main":
+            raise UserError(f"{text:.200}: names the revision {revision!r:.60}; only main is read.")
+        file = address["file"] or ""
+        text = address["name"] + (file if file.endswith(".safetensors") else "")
+    if not HUB_NAME.fullmatch(text) and not (FILE_NAME.fullmatch(text) and ".." not in text):
+        raise UserError(
+            f"{text!r:.100}: expected a folder or a .safetensors file on this machine, or OWNER/NAME or "
+            "OWNER/NAME/FILE.safetensors on the Hub."
+        )
+    return text
+
+
+def fetch(source: str, folder: Path, report: Report) -> Path:
+    """Download what a model, LoRA or ControlNet needs; files that are here stay, a part of one is gone on
+    with.
+
+    source: as of `name_on_hub`. Returns where they are, below `folder`: the folder, or the one file. Raises
+    UserError for what cannot be fetched.
+    """
+    found = FILE_NAME.fullmatch(source)
+    name, file = (found[1], found[2]) if found else (source, "")
     try:
         info = HfApi().model_info(name, files_metadata=True)
-        sizes = wanted({each.rfilename: each.size or 0 for each in info.siblings or []})
+        sizes = wanted({each.rfilename: each.size or 0 for each in info.siblings or []}, file)
         total = sum(sizes.values())
         check_room(name, total, folder)
         target = folder / check_revision(info.sha)  # files of two revisions do not belong together
@@ -60,13 +91,13 @@ def fetch(name: str, folder: Path, report: Report) -> Path:
         def told() -> None:
             report(min(_arrived(target), total), total, "Downloading")
 
-        weights = next(file for file in sizes if file.endswith(".safetensors"))
-        for file, size in sizes.items():
-            if file == weights:  # the first of them: what says what it is has come
-                recognize(target, name)
+        weights = next(each for each in sizes if each.endswith(".safetensors"))
+        for each, size in sizes.items():
+            if each == weights:  # the first of them: what says what it is has come
+                _check(name, info.sha, target, each)
             told()
-            _fetch_file(hf_hub_url(name, file, revision=info.sha), target / file, size, told)
-        return target
+            _fetch_file(hf_hub_url(name, each, revision=info.sha), target / each, size, told)
+        return target / file
     except UserError:  # and Cancelled
         raise
     except GatedRepoError:
@@ -83,6 +114,17 @@ def fetch(name: str, folder: Path, report: Report) -> Path:
             f"{name}: the Hub cannot be reached ({type(error).__name__}). What has arrived is kept; resume "
             "it later."
         ) from None
+
+
+def _check(name: str, revision: str, folder: Path, weights: str) -> None:
+    """Raise UserError for what cannot be used, before its weights are fetched."""
+    if "unet/" in weights:
+        recognize(folder, name)
+    elif (folder / CONFIGS["controlnet"]).is_file():
+        recognize_folder(folder)
+    else:
+        header = HfApi().parse_safetensors_file_metadata(name, weights, revision=revision)
+        recognize_file(weights, {each: tuple(tensor.shape) for each, tensor in header.tensors.items()})
 
 
 def check_room(name: object, total: int, folder: Path) -> None:
@@ -116,25 +158,57 @@ def file_names(piece: str) -> tuple[str, ...]:
     return TOKENIZER if piece == "tokenizer" else (CONFIGS[piece],)
 
 
-def wanted(sizes: Mapping[str, int]) -> dict[str, int]:
-    """Of the files of a model on the Hub, with sizes, those to fetch: weights last, of half size if any.
+def wanted(sizes: Mapping[str, int], file: str = "") -> dict[str, int]:
+    """Of the files of something on the Hub, with sizes, those to fetch: weights last, of half size if any.
 
-    Raises UserError where there is no U-Net, and for a piece whose weights are not one safetensors file.
+    file: the one that is meant. Raises UserError where there is nothing that can be used, and for a piece
+    whose weights are not one safetensors file.
     """
     chosen = [name for name in (*EXTRAS, INDEX) if name in sizes]
-    for piece in (*OWN, *BORROWED):
-        names = file_names(piece)
-        if piece in WEIGHTS:
-            half = WEIGHTS[piece].replace(".safetensors", ".fp16.safetensors")
-            beside = [name.removeprefix(f"{piece}/") for name in sizes if name.startswith(f"{piece}/")]
-            weights = half if half in beside else WEIGHTS[piece]
-            if beside and weights not in beside:
-                raise no_weights(Path(piece, weights), beside)
-            names = (*names, weights)
-        chosen += [f"{piece}/{name}" for name in names if f"{piece}/{name}" in sizes]
-    if not any(name.startswith("unet/") for name in chosen):
-        raise UserError("It is no diffusers model: it has no folder unet/.")
+    if file or not any(name.startswith("unet/") for name in sizes):
+        chosen = [*chosen[:1], *_one_piece(sizes, file)]
+    else:
+        for piece in (*OWN, *BORROWED):
+            names = file_names(piece)
+            if piece in WEIGHTS:
+                beside = [name.removeprefix(f"{piece}/") for name in sizes if name.startswith(f"{piece}/")]
+                names = (*names, *_weights(piece, beside))
+            chosen += [f"{piece}/{name}" for name in names if f"{piece}/{name}" in sizes]
     return {name: sizes[name] for name in sorted(chosen, key=lambda name: name.endswith(".safetensors"))}
+
+
+def _weights(piece: str, beside: Collection[str]) -> list[str]:
+    """The name of a piece's weights among its files, if there are any files."""
+    half = WEIGHTS[piece].replace(".safetensors", ".fp16.safetensors")
+    name = half if half in beside else WEIGHTS[piece]
+    if beside and name not in beside:
+        raise no_weights(Path(piece, name), beside)
+    return [name] if beside else []
+
+
+def _one_piece(sizes: Mapping[str, int], file: str) -> list[str]:
+    """A file that is meant, a ControlNet, or the one safetensors file that there is."""
+    files = [name for name in sizes if name.endswith(".safetensors")]
+    top = [name for name in sizes if "/" not in name]
+    if file:
+        if file not in files:
+            raise UserError(f"There is no {file} there; there are {_listed(files)}.")
+        return [file]
+    if CONFIGS["controlnet"] in top and any(name.startswith("diffusion_pytorch_model") for name in top):
+        return [CONFIGS["controlnet"], *_weights("controlnet", top)]
+    if LORA_WEIGHTS in files:
+        return [LORA_WEIGHTS]
+    if len(files) != 1:
+        raise UserError(
+            "It is no diffusers model: it has no folder unet/. To import one of its files, give "
+            f"OWNER/NAME/FILE; there are {_listed(files)}."
+        )
+    return files
+
+
+def _listed(files: list[str]) -> str:
+    shown = ", ".join(files[:MAX_LISTED]) or "no safetensors files"
+    return f"{shown} and {len(files) - MAX_LISTED} more" if len(files) > MAX_LISTED else shown
 
 
 def _arrived(folder: Path) -> int:

@@ -1,12 +1,21 @@
-"""A single file of Stable Diffusion 1.5, or of another shape of model that is here, taken apart."""
+"""A single file of Stable Diffusion 1.x, or of another shape of model that is here, taken apart.
 
+It lacks a tokenizer and configurations: those of Stable Diffusion 1.x lie in assets/. One that has the U-Net
+alone is given the rest of a model at hand.
+"""
+
+import json
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from huggingface_hub import snapshot_download
-from torch import Tensor
+import torch
+from diffusers import ControlNetModel, UNet2DConditionModel
+from diffusers.loaders.single_file_utils import convert_controlnet_checkpoint
+from torch import Tensor, nn
 
 from rf_app.actions.fetching import check_room
 from rf_app.actions.reported import Report
@@ -15,32 +24,80 @@ from rf_app.plugins.checkpoint import (
     Place,
     Weights,
     configs_of,
+    empty,
+    header_of,
     in_pieces,
-    of_folders,
-    read_single_file,
+    places,
+    shapes_of,
     write_tensors,
 )
-from rf_app.registry.checking import BORROWED, CONFIGS, OWN, WEIGHTS
+from rf_app.registry.checking import BORROWED, CONFIGS, OWN, WEIGHTS, read_json
+from rf_app.registry.disk import link_or_copy
 from rf_app.registry.models import Registry
+from rf_app.registry.store import ASSETS
 
-SD15 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+SD1 = ASSETS / "stable-diffusion-1"
+TITLES = {"vae": "autoencoder", "text_encoder": "text encoder"}  # what a single file may lack
+VELOCITY = re.compile(r"^\s*parameterization:\s*[\"']?v[\"']?\s*$", re.MULTILINE)
+MAX_YAML = 65_536  # bytes
+EMBEDDING = re.compile(
+    r"(?:control_model\.)?input_hint_block\.(?:0|4|8|12)\.weight"
+    r"|controlnet_cond_embedding\.(?:conv_in|blocks\.[135])\.weight"
+)
+"""Of a ControlNet's convolutions that take the map in, those after which it is wider."""
 
 
-def gather_single_file(registry: Registry, path: Path, files: Path, report: Report) -> str | None:
-    """Write the pieces of a single file; what it lacks, such as a tokenizer, is another model's like it."""
-    like, weights = _like(registry, path)
-    pieces = registry.pieces(like) if like else _sd15_without_weights()
+def gather_single_file(registry: Registry, path: Path, files: Path, report: Report) -> str:
+    """Write the pieces of a single file; returns the model at hand whose other pieces it was given, or "".
+
+    Raises UserError for a file of another shape than those that are known here.
+    """
+    layout, weights = _layout(registry, path)
+    lacking = [piece for piece in TITLES if piece not in weights]
+    lender = _lender(registry, path, layout, lacking) if lacking else ""
+    lent = registry.pieces(lender) if lender else layout
+    check_room(path, path.stat().st_size, files)
+    for piece in weights:
+        (files / piece).mkdir(exist_ok=True)
+        shutil.copyfile(layout[piece] / CONFIGS[piece], files / piece / CONFIGS[piece])
+    _write(path, {files / piece / WEIGHTS[piece]: found for piece, found in weights.items()}, report)
+    for piece in (*lacking, "tokenizer"):
+        (files / piece).mkdir(exist_ok=True)
+        for each in lent[piece].iterdir():
+            link_or_copy(each, files / piece / each.name)
+    scheduler = read_json(layout["scheduler"] / CONFIGS["scheduler"]) | _prediction(path)
+    (files / "scheduler").mkdir(exist_ok=True)
+    (files / "scheduler" / CONFIGS["scheduler"]).write_text(json.dumps(scheduler))
+    return lender
+
+
+def gather_controlnet_file(registry: Registry, path: Path, files: Path, report: Report) -> None:
+    """Write a ControlNet's single file as a folder of diffusers'.
+
+    Raises UserError for one of another shape than the models that are known here.
+    """
+    found = places(path)
+    for layout in _layouts(registry):
+        config = _controlnet_config(read_json(layout["unet"] / CONFIGS["unet"]), found)
+        with suppress(KeyError, IndexError, AttributeError):  # the names of another shape
+            weights = convert_controlnet_checkpoint(dict(found), config)
+            if shapes_of(weights) == shapes_of(empty("controlnet", config)):
+                check_room(path, path.stat().st_size, files)
+                (files / CONFIGS["controlnet"]).write_text(json.dumps(config))
+                _write(path, {files / WEIGHTS["controlnet"]: weights}, report)
+                return
+    raise UserError(f"{path.name}: is a ControlNet of another shape; expected that of Stable Diffusion 1.x.")
+
+
+def _write(path: Path, targets: Mapping[Path, Mapping[str, Place]], report: Report) -> None:
+    """Write the tensors of a single file into files of their own; those that are there are whole."""
     total, done = path.stat().st_size, 0
-    check_room(path, total, files)
-    for piece, places in weights.items():
-        folder = files / piece
-        folder.mkdir(exist_ok=True)
-        shutil.copyfile(pieces[piece] / CONFIGS[piece], folder / CONFIGS[piece])
-        target = folder / WEIGHTS[piece]
+    for target, weights in targets.items():
         if target.exists():
             continue
         # Older versions of transformers need this level in the names, newer ones do without.
-        stored = {f"text_model.{name}" if piece == "text_encoder" else name: p for name, p in places.items()}
+        level = "text_model." if target.parent.name == "text_encoder" else ""
+        stored = {f"{level}{name}": place for name, place in weights.items()}
 
         def read(name: str, places: Mapping[str, Place] = stored) -> Tensor:
             nonlocal done
@@ -51,41 +108,91 @@ def gather_single_file(registry: Registry, path: Path, files: Path, report: Repo
 
         write_tensors(target.with_suffix(".part"), stored, read)
         target.with_suffix(".part").replace(target)
-    for piece in ("scheduler",) if like else ("scheduler", "tokenizer"):
-        shutil.copytree(pieces[piece], files / piece, dirs_exist_ok=True)
-    return like
 
 
-def _like(registry: Registry, path: Path) -> tuple[str | None, Weights]:
-    """A model at hand whose tensors have the names and shapes of a single file's, and those tensors.
-
-    Without one it is taken for Stable Diffusion 1.5, whose configs are small and on the Hub.
-    """
-    stored = read_single_file(path)
-    tried = []
+def _layouts(registry: Registry) -> Iterator[dict[str, Path]]:
+    """The piece folders of each shape of model: Stable Diffusion 1.x, then those at hand."""
+    yield {piece: SD1 / piece for piece in (*OWN, *BORROWED)}
+    seen = []
     for card in registry.cards():
         pieces = registry.pieces(card.id)
-        configs = configs_of(pieces)
-        if card.kind != "diffusion" or configs in tried:
+        if card.kind == "diffusion" and (configs := configs_of(pieces)) not in seen:
+            seen.append(configs)
+            yield pieces
+
+
+def _layout(registry: Registry, path: Path) -> tuple[dict[str, Path], Weights]:
+    """The piece folders of a model whose names and shapes a single file has, and its tensors."""
+    found, faults = places(path), []
+    for layout in _layouts(registry):
+        configs = configs_of(layout)
+        try:
+            weights = in_pieces(path.name, found, configs)
+        except UserError as error:  # the names of another shape
+            faults.append(str(error))
             continue
-        tried.append(configs)
-        with suppress(UserError):  # the names of another shape of model
-            found, own = in_pieces(path, stored, configs), of_folders(pieces)
-            if all(_shapes(found[piece]) == _shapes(own[piece]) for piece in found):
-                return card.id, found
-    return None, in_pieces(path, stored, configs_of(_sd15_without_weights()))
+        wrong = (_difference(weights[piece], empty(piece, configs[piece])) for piece in weights)
+        if not (fault := next(filter(None, wrong), "")):
+            return layout, weights
+        faults.append(f"{path.name}: {fault}; expected the shapes of Stable Diffusion 1.x.")
+    raise UserError(faults[0])
 
 
-def _shapes(places: Mapping[str, Place]) -> dict[str, tuple[int, ...]]:
-    return {name: place.shape for name, place in places.items()}
+def _difference(weights: Mapping[str, Place], expected: nn.Module) -> str:
+    """What is wrong with the first tensor that is none of those expected, or ""."""
+    found, wanted = shapes_of(weights), shapes_of(expected)
+    odd = next((name for name in (*wanted, *found) if found.get(name) != wanted.get(name)), "")
+    if not odd or odd not in found:
+        return f"lacks {odd}" if odd else ""
+    return f"{odd} has the shape {list(found[odd])}" if odd in wanted else f"has {odd}"
 
 
-def _sd15_without_weights() -> dict[str, Path]:
-    try:
-        folder = Path(snapshot_download(SD15, allow_patterns=["*/*.json", "tokenizer/*"]))
-    except Exception as error:  # no network: each library has its own
-        raise UserError(
-            "This file has no tokenizer and no configuration; those of Stable Diffusion 1.5 could not be "
-            f"fetched from the Hub ({type(error).__name__}). Import {SD15} first, or a model like this one."
-        ) from None
-    return {piece: folder / piece for piece in (*OWN, *BORROWED)}
+def _lender(registry: Registry, path: Path, layout: Mapping[str, Path], lacking: list[str]) -> str:
+    """A model at hand with a U-Net of this shape, a plain one if there is any; raises UserError if none."""
+    unet = read_json(layout["unet"] / CONFIGS["unet"])
+    for card in sorted(registry.cards(), key=lambda card: card.kind != "diffusion"):
+        other = read_json(registry.pieces(card.id)["unet"] / CONFIGS["unet"])
+        if all(other.get(key) == unet[key] for key in ("cross_attention_dim", "in_channels")):
+            return card.id
+    parts = " and no ".join(TITLES[piece] for piece in lacking)
+    raise UserError(
+        f"{path.name}: has no {parts}. Import a whole model of its shape first, such as Stable Diffusion "
+        "1.5: those of that one will be used."
+    )
+
+
+def _prediction(path: Path) -> dict[str, Any]:
+    """What a file says its U-Net predicts, as changes of a scheduler's config.
+
+    By its header (the fields of modelspec and of kohya's trainers), the marks that trainers leave as empty
+    tensors, or the configuration of the original code beside it.
+    """
+    header = header_of(path)
+    said, changes = header.metadata, {}
+    beside = path.with_suffix(".yaml")
+    text = (
+        beside.read_text("utf-8", "replace") if beside.is_file() and beside.stat().st_size < MAX_YAML else ""
+    )
+    if (
+        "v_pred" in header.tensors
+        or said.get("modelspec.prediction_type", "").lower() in ("v", "v_prediction")
+        or said.get("ss_v_parameterization") == "True"
+        or VELOCITY.search(text)
+    ):
+        changes["prediction_type"] = "v_prediction"
+    if "ztsnr" in header.tensors or said.get("ss_zero_terminal_snr") == "True":
+        changes |= {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
+    return changes
+
+
+def _controlnet_config(unet: Mapping[str, Any], found: Mapping[str, Place]) -> dict[str, Any]:
+    """The config of a ControlNet beside this U-Net whose condition is taken in as the file's is."""
+    taken_in = [name for name in found if EMBEDDING.fullmatch(name)]
+    widths = tuple(found[name].shape[0] for name in sorted(taken_in, key=lambda name: (len(name), name)))
+    with torch.device("meta"):
+        net = ControlNetModel.from_unet(
+            UNet2DConditionModel.from_config(dict(unet)),
+            conditioning_embedding_out_channels=widths,
+            load_weights_from_unet=False,
+        )
+    return {name: value for name, value in net.config.items() if name != "_name_or_path"}

@@ -32,7 +32,7 @@ from rf_app.plugins.preprocessors import DETECTORS, condition_map
 from rf_app.plugins.uploads import Uploads
 from rf_app.registry.card import ModelCard
 from rf_app.registry.controlnets import ControlNets
-from rf_app.registry.disk import Stamp, stamp
+from rf_app.registry.disk import Files, Stamp, stamp
 from rf_app.registry.loading import load
 from rf_app.registry.loras import Loras
 from rf_app.registry.models import Registry
@@ -124,7 +124,7 @@ class Worker:
         self.dtype = torch.float16 if self.device.type == "cuda" else torch.float32
         self._size = resident
         self._models: OrderedDict[str, Resident] = OrderedDict()
-        self._pieces: WeakValueDictionary[Stamp, Any] = WeakValueDictionary()
+        self._pieces: WeakValueDictionary[Files, Any] = WeakValueDictionary()
         self._texts: OrderedDict[tuple[Any, ...], Tensor] = OrderedDict()
         self.loras, self.uploads = Loras.beside(registry), Uploads.beside(registry)
         self._plugs = LoraPlugs(self.loras, self.uploads, self.device, self.dtype)

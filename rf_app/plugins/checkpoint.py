@@ -18,22 +18,18 @@ from diffusers.loaders.single_file_utils import (
     convert_ldm_vae_checkpoint,
 )
 from safetensors import safe_open
-from torch import Tensor
+from torch import Tensor, nn
 
 from rf_app.errors import UserError
-from rf_app.plugins.checking import ITEM_BYTES, read_header
+from rf_app.plugins.checking import ITEM_BYTES, Header, read_header
 from rf_app.registry.checking import CONFIGS, WEIGHTS, no_weights, read_json
+from rf_app.registry.loading import model_class
+from rf_app.registry.recognition import MODEL, check_file
 
 PIECES = ("unet", "vae", "text_encoder")  # those with weights
-DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64}
-OTHERS = {  # by how tensors of theirs begin
-    "conditioner.embedders.1.": "an SDXL model",
-    "conditioner.embedders.0.": "an SDXL refiner",
-    "cond_stage_model.model.": "a Stable Diffusion 2 model",
-    "model.diffusion_model.joint_blocks.": "a Stable Diffusion 3 model",
-    "model.diffusion_model.double_blocks.": "a Flux model",
-}
-UNET = "model.diffusion_model.input_blocks.0.0.weight"
+DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+STORED = {"F64": "F32", "F8_E4M3": "F16", "F8_E5M2": "F16"}  # what others become when they are written
+UNET = "model.diffusion_model."
 OLD_NAMES = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
 BUFFER = "position_ids"  # old text encoders store it; it is no weight
 
@@ -44,7 +40,7 @@ class Place:
 
     file: Path
     name: str
-    dtype: str  # one of DTYPES
+    dtype: str  # one of DTYPES, for a weight
     shape: tuple[int, ...]
 
     @property
@@ -68,53 +64,82 @@ Weights = dict[str, dict[str, Place]]
 
 def of_folders(pieces: Mapping[str, Path]) -> Weights:
     """The weights of a model's piece folders; raises UserError for a file that is missing or not sound."""
-    return {name: _named(name, places(find_weights(pieces[name]))) for name in PIECES if name in pieces}
+    found = {name: find_weights(pieces[name]) for name in PIECES if name in pieces}
+    return {name: _named(name, places(path)) for name, path in found.items()}
 
 
 def of_single_file(path: Path, configs: Mapping[str, Mapping[str, Any]]) -> Weights:
     """The weights of a single file; pieces that it does not have are left out.
 
     configs: of the unet and the vae of a model of the same shape. Raises UserError for a file that is not
-    sound or of another family.
+    sound or no model.
     """
-    return in_pieces(path, read_single_file(path), configs)
-
-
-def read_single_file(path: Path) -> dict[str, Place]:
-    """The tensors of a single file by their names in it; raises UserError for one of another family."""
     found = places(path)
-    for beginning, family in OTHERS.items():
-        if any(name.startswith(beginning) for name in found):
-            raise UserError(f"{path.name}: this is {family}; only Stable Diffusion 1.5 is accepted.")
-    if UNET not in found:
-        raise UserError(f"{path.name}: holds no Stable Diffusion U-Net (there is no tensor {UNET}).")
-    return found
+    check_file(path.name, {name: place.shape for name, place in found.items()}, MODEL)
+    return in_pieces(path.name, found, configs)
 
 
-def in_pieces(path: Path, found: dict[str, Place], configs: Mapping[str, Mapping[str, Any]]) -> Weights:
-    """The tensors of a single file by piece and diffusers' names, see `of_single_file`."""
-    vae = {name: place for name, place in found.items() if name.startswith("first_stage_model.")}
-    try:
-        converted = {
-            "unet": convert_ldm_unet_checkpoint(found, configs["unet"]),
-            "vae": convert_ldm_vae_checkpoint(vae, configs["vae"]),
-            "text_encoder": convert_ldm_clip_checkpoint(found),
-        }
-    except (KeyError, IndexError, AttributeError) as error:
-        raise UserError(f"{path.name}: its tensors are not those of a whole model ({error}).") from None
-    return {name: _named(name, piece) for name, piece in converted.items() if piece}
-
-
-def places(path: Path) -> dict[str, Place]:
-    """The tensors of a safetensors file that may come from anyone; raises UserError where it is not sound."""
+def header_of(path: Path) -> Header:
+    """The header of a safetensors file that may come from anyone; raises UserError where it is not sound."""
     try:
         with path.open("rb") as file:
-            header = read_header(file, path.stat().st_size)
+            return read_header(file, path.stat().st_size)
     except UserError as error:
         raise UserError(f"{path.name}: {error}") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}).") from None
-    return {name: Place(path, name, info.dtype, info.shape) for name, info in header.tensors.items()}
+
+
+def places(path: Path) -> dict[str, Place]:
+    """The tensors of a safetensors file by their names in it; raises UserError where it is not sound."""
+    return {
+        name: Place(path, name, STORED.get(info.dtype, info.dtype), info.shape)
+        for name, info in header_of(path).tensors.items()
+    }
+
+
+def in_pieces(called: str, found: dict[str, Place], configs: Mapping[str, Mapping[str, Any]]) -> Weights:
+    """The tensors of a single file by piece and diffusers' names, see `of_single_file`; called: its name.
+
+    A U-Net by itself may have diffusers' names already. What is not used of the file is no part of a model,
+    such as the averages of its training; but of the U-Net everything has to be.
+    """
+    unet = [name for name in found if name.startswith(UNET)]
+    if not unet and "conv_in.weight" in found:
+        return {"unet": _named("unet", found)}
+    vae = {name: place for name, place in found.items() if name.startswith("first_stage_model.")}
+    try:
+        converted = {
+            "unet": convert_ldm_unet_checkpoint({name: found[name] for name in unet}, configs["unet"]),
+            "vae": convert_ldm_vae_checkpoint(vae, configs["vae"]) if vae else {},
+            "text_encoder": convert_ldm_clip_checkpoint(found),
+        }
+    except (KeyError, IndexError, AttributeError) as error:
+        raise UserError(f"{called}: its tensors are not those of a whole model ({error}).") from None
+    if unused := set(unet) - {place.name for place in converted["unet"].values()}:
+        raise UserError(f"{called}: its U-Net has {min(unused)}, which Stable Diffusion's has not.")
+    weights = {name: _named(name, piece) for name, piece in converted.items() if piece}
+    for place in (place for piece in weights.values() for place in piece.values()):
+        if place.dtype not in DTYPES:
+            raise UserError(
+                f"{called}: {place.name} is of the type {place.dtype}; expected {', '.join(DTYPES)}."
+            )
+    return weights
+
+
+def empty(piece: str, config: Mapping[str, Any]) -> nn.Module:
+    """A piece with weights as its config has it, without values: its tensors have names and shapes only."""
+    cls = model_class(piece, config)
+    with torch.device("meta"):
+        if piece == "text_encoder":
+            return cls(cls.config_class.from_dict(dict(config)))
+        return cls.from_config(config)
+
+
+def shapes_of(module: nn.Module | Mapping[str, Place]) -> dict[str, tuple[int, ...]]:
+    """The shapes of tensors by diffusers' names."""
+    found = module.state_dict() if isinstance(module, nn.Module) else module
+    return {short(name): tuple(tensor.shape) for name, tensor in found.items()}
 
 
 def find_weights(folder: Path) -> Path:

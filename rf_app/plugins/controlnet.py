@@ -4,16 +4,18 @@ Nothing of the model is changed, so without a control the next picture is the pl
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import ControlNetModel, StableDiffusionControlNetPipeline, StableDiffusionPipeline
 
 from rf_app.plugins.picture import decode_map
+from rf_app.registry.checking import CONFIGS, check_piece, read_json
 from rf_app.registry.controlnets import ControlNets, check_fit
 from rf_app.registry.disk import Stamp, stamp
-from rf_app.registry.loading import load_controlnet
+from rf_app.registry.loading import load_piece
 from rf_app.settings.picture import Control
 
 RESIDENT = 3  # ControlNets kept in memory
@@ -80,6 +82,19 @@ class ControlNetPlugin:
         while len(self._nets) > RESIDENT:
             self._nets.popitem(last=False)
         return net
+
+
+def load_controlnet(
+    folder: Path, dtype: torch.dtype, unet: Mapping[str, Any], vae: Mapping[str, Any]
+) -> ControlNetModel:
+    """The ControlNet in evaluation mode, on the CPU.
+
+    unet, vae: the configs of the model it is for. Raises UserError naming the file that is missing or broken,
+    or what does not fit; looks at the config before any weight is read.
+    """
+    check_piece(folder, "controlnet")
+    check_fit(folder.name, read_json(folder / CONFIGS["controlnet"]), unet, vae)
+    return load_piece(folder, dtype, "controlnet")
 
 
 def _span(control: Control, steps: int) -> tuple[float, float]:

@@ -45,6 +45,11 @@ def catalogue() -> tuple[Entry, ...]:
     return tuple(Entry(**each) for each in yaml.safe_load(FILE.read_text(encoding="utf-8")))
 
 
+def entry_of(name: str) -> Entry | None:
+    """The entry of a name on the Hub, if there is one."""
+    return next((each for each in catalogue() if each.name == name), None)
+
+
 def obstacle(entry: Entry, models: Path) -> str:
     """Why an entry cannot be brought into the folder `models` now; "" if it can."""
     if entry.missing:

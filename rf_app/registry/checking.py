@@ -128,6 +128,10 @@ def weights_file(folder: Path, piece: str) -> Path:
 
 def no_weights(path: Path, beside: Iterable[str]) -> UserError:
     """Why there are no weights at `path`, told by the names of the files that are beside it."""
+    if path.is_symlink():
+        return UserError(
+            f"{path}: is a link to {path.readlink()}, which is gone. Put that file back, or import it again."
+        )
     beside = list(beside)
     if any(".safetensors.index." in name for name in beside):
         return UserError(

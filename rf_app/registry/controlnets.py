@@ -54,6 +54,21 @@ class ControlNets(Store[ControlNetCard]):
         """Raise UserError unless a ControlNet is whole and harmless."""
         check_piece(folder, "controlnet")
 
+    def check(self, folder: Path) -> None:
+        """Load the ControlNet as a reader will, and refuse weights that are not finite."""
+        from rf_app.registry.loading import check_controlnet  # takes seconds to import; listing does without
+
+        check_controlnet(folder)
+
+
+def check_base(id: str, config: Mapping[str, Any]) -> None:
+    """Raise UserError for a ControlNet whose config says that it is for Stable Diffusion XL or the like."""
+    width = config.get("cross_attention_dim")
+    if config.get("addition_embed_type") or FAMILIES.get(width) == "SDXL":
+        raise UserError(
+            f"{id}: is a ControlNet for Stable Diffusion XL; expected one for Stable Diffusion 1.x or 2.x."
+        )
+
 
 def check_fit(id: str, config: Mapping[str, Any], unet: Mapping[str, Any], vae: Mapping[str, Any]) -> None:
     """Raise UserError unless a ControlNet of this config can guide a model of those."""

@@ -3,6 +3,7 @@
 import ctypes
 import errno
 import fcntl
+import json
 import os
 import shutil
 import sys
@@ -24,6 +25,8 @@ RENAME_SWAP = 2  # macOS: <sys/stdio.h>
 HIDDEN = ".instaflow-"
 Stamp = tuple[Path, int, int]
 """A folder or file as it was at one moment: publishing anew changes it."""
+Files = frozenset[tuple[str, int, int, int | str]]
+"""The files of a folder as they are at one moment, wherever they lie."""
 ABANDONED = 60.0  # seconds; a younger hidden folder may be about to be locked
 
 
@@ -86,8 +89,11 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def link_or_copy(old: Path, new: Path) -> None:
-    """Give a file one more name, which takes no room; a copy where that cannot be."""
+    """Give a file one more name, which takes no room; a copy where that cannot be. A link stays one."""
     new.unlink(missing_ok=True)
+    if old.is_symlink():
+        new.symlink_to(old.readlink())
+        return
     try:
         os.link(old, new)
     except OSError:
@@ -204,6 +210,21 @@ def stamp(path: Path) -> Stamp:
     """What identifies the present content of a folder that is only ever replaced as a whole, or of a file."""
     status = path.stat()
     return path, status.st_ino, status.st_mtime_ns
+
+
+def files_of(folder: Path) -> Files:
+    """What tells the files of a model's piece from others; alike for folders that share all of them.
+
+    A config.json is each folder's own, so its content is what counts.
+    """
+    found = []
+    for path in folder.iterdir():
+        status = path.stat()
+        found.append((path.name, status.st_dev, status.st_ino, status.st_mtime_ns))
+        if path.name == "config.json":
+            config = json.loads(path.read_bytes())
+            found[-1] = (path.name, 0, 0, json.dumps(config, sort_keys=True))
+    return frozenset(found)
 
 
 def _exchanged(one: Path, other: Path) -> bool:

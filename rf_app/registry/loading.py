@@ -21,13 +21,18 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from rf_app.errors import UserError
 from rf_app.registry.checking import CONFIGS, WEIGHTS, check_piece, read_json, weights_file
-from rf_app.registry.controlnets import check_fit
-from rf_app.registry.disk import Stamp, stamp
+from rf_app.registry.disk import Files, files_of
 from rf_app.schedulers.solvers import own_class
 
-CLASSES = {"unet": UNet2DConditionModel, "vae": AutoencoderKL, "controlnet": ControlNetModel}
+CLASSES = {
+    "unet": UNet2DConditionModel,
+    "vae": AutoencoderKL,
+    "text_encoder": CLIPTextModel,
+    "controlnet": ControlNetModel,
+}
 TINY = {"AutoencoderTiny": AutoencoderTiny}  # what a folder vae/ may hold instead, by its config
 
+SMALL = 8  # latents a side, of the picture that a check draws
 TITLES = {"unet": "U-Net", "vae": "autoencoder", "text_encoder": "text encoder"}  # those with weights
 
 
@@ -36,7 +41,7 @@ def load(
     kind: str,
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
-    shared: MutableMapping[Stamp, Any] | None = None,
+    shared: MutableMapping[Files, Any] | None = None,
 ) -> StableDiffusionPipeline:
     """A model's five piece folders as a pipeline in evaluation mode, without a safety checker.
 
@@ -47,7 +52,7 @@ def load(
     modules: dict[str, Any] = {}
     for name in ("unet", "vae", "text_encoder", "tokenizer"):
         check_piece(pieces[name])
-        key = stamp(pieces[name])
+        key = files_of(pieces[name])
         if key not in shared:
             shared[key] = modules[name] = load_piece(pieces[name], dtype)
         modules[name] = shared[key]
@@ -83,27 +88,42 @@ def load(
     return pipeline.to(device)
 
 
-def load_controlnet(
-    folder: Path, dtype: torch.dtype, unet: Mapping[str, Any], vae: Mapping[str, Any]
-) -> ControlNetModel:
-    """The ControlNet in evaluation mode, on the CPU.
-
-    unet, vae: the configs of the model it is for. Raises UserError naming the file that is missing or broken,
-    or what does not fit; looks at the config before any weight is read.
-    """
-    check_piece(folder, "controlnet")
-    check_fit(folder.name, read_json(folder / CONFIGS["controlnet"]), unet, vae)
-    return load_piece(folder, dtype, "controlnet")
-
-
 def check_loads(folder: Path, pieces: Mapping[str, Path], kind: str) -> None:
-    """Raise UserError for a model in `folder` that `load` refuses, or whose own weights are not finite."""
+    """Raise UserError for a model in `folder` that `load` refuses, or that cannot draw a small picture, or
+    whose own weights are not finite.
+    """
     pipeline = load(pieces, kind)
     for piece, title in TITLES.items():
-        weights = getattr(pipeline, piece).state_dict() if pieces[piece].parent == folder else {}
-        for name, weight in weights.items():
-            if not torch.isfinite(weight).all():
-                raise UserError(f"{folder.name}: the {title}'s {name} holds values that are not finite.")
+        if pieces[piece].parent == folder:
+            _check_finite(getattr(pipeline, piece), f"{folder.name}: the {title}")
+    side = SMALL * pipeline.vae_scale_factor
+    try:
+        drawn = pipeline(
+            "a lake",
+            height=side,
+            width=side,
+            guidance_scale=1.0,
+            num_inference_steps=pipeline.scheduler.config.get("num_time_windows", 1),
+            output_type="latent",
+        ).images
+        drawn = pipeline.vae.decode(drawn / pipeline.vae.config.scaling_factor, return_dict=False)[0]
+    except Exception as error:  # of anybody's files: it may raise anything
+        raise UserError(f"{folder.name} cannot draw: {type(error).__name__} {_first_line(error)}") from None
+    if not torch.isfinite(drawn).all():
+        raise UserError(f"{folder.name} cannot draw: its picture holds values that are not finite.")
+
+
+def check_controlnet(folder: Path) -> None:
+    """Raise UserError for a ControlNet that cannot be loaded, or whose weights are not finite."""
+    check_piece(folder, "controlnet")
+    _check_finite(load_piece(folder, torch.float32, "controlnet"), f"{folder.name}: the ControlNet")
+
+
+def _check_finite(module: torch.nn.Module, called: str) -> None:
+    for name, weight in module.state_dict().items():
+        low, high = weight.aminmax()  # one pass, and not a number where there is one
+        if not (torch.isfinite(low) and torch.isfinite(high)):
+            raise UserError(f"{called}'s {name} holds values that are not finite.")
 
 
 def _load_scheduler(folder: Path, kind: str) -> SchedulerMixin:
@@ -113,6 +133,11 @@ def _load_scheduler(folder: Path, kind: str) -> SchedulerMixin:
         return own_class(kind).from_pretrained(folder, local_files_only=True)
     except Exception as error:  # of anybody's config: it may raise anything
         raise UserError(f"{folder / 'scheduler_config.json'}: {error}") from None
+
+
+def model_class(piece: str, config: Mapping[str, Any]) -> Any:
+    """The class of a piece with weights, by its config."""
+    return TINY.get(config.get("_class_name"), CLASSES[piece]) if piece == "vae" else CLASSES[piece]
 
 
 def load_piece(folder: Path, dtype: torch.dtype, piece: str | None = None) -> Any:
@@ -130,8 +155,7 @@ def load_piece(folder: Path, dtype: torch.dtype, piece: str | None = None) -> An
             model, info = CLIPTextModel.from_pretrained(folder, ignore_mismatched_sizes=True, **options)
         else:
             variant = None if weights.name == WEIGHTS[piece] else "fp16"
-            named = read_json(folder / CONFIGS[piece]).get("_class_name")
-            cls = TINY.get(named, CLASSES[piece]) if piece == "vae" else CLASSES[piece]
+            cls = model_class(piece, read_json(folder / CONFIGS[piece]))
             model, info = cls.from_pretrained(folder, variant=variant, **options)
     except Exception as error:  # of anybody's files: it may raise anything
         raise UserError(f"{weights}: does not fit {folder / 'config.json'} ({_first_line(error)}).") from None

@@ -1,10 +1,12 @@
-"""What kind of model somebody's diffusers folder is, told by its configs before anything is copied or drawn.
+"""What somebody's folder or file holds, told by its configs and names before anything is copied or drawn.
 
 A checkpoint says what it is in model_index.json's class, in its scheduler and in its U-Net. Its name counts
 where the layouts are the same: PeRFlow's is plain Stable Diffusion's, InstaFlow's that of its 2-rectified
-flow. What we have no sampler for is refused by name: nothing is drawn with one that it was not made for.
+flow. A single file says it in the names and shapes of its tensors. What we have no sampler for is refused by
+name: nothing is drawn with one that it was not made for.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +27,13 @@ RECOMMENDED = {
     "turbo": (1, 1.0),
 }
 """Steps and guidance of a kind; a consistency model takes its guidance as an input."""
+NAMED = {
+    "instaflow": "one-step",
+    "rectified": "rectified-flow",
+    "2rf": "rectified-flow",
+    "lcm": "consistency",
+}
+"""What a word in the name of a file says, which has no model_index.json."""
 PIPELINES = ("StableDiffusionPipeline", "RectifiedFlowPipeline", "LatentConsistencyModelPipeline")
 OTHERS = {
     "StableDiffusionXL": "Stable Diffusion XL",
@@ -40,7 +49,47 @@ OTHERS = {
     "StableDiffusionLatentUpscale": "an upscaler",
 }
 """What pipelines whose names begin so are for."""
+PARTS = {
+    "UNet2DConditionModel": "a U-Net by itself; give its safetensors file",
+    "AutoencoderKL": "an autoencoder by itself",
+    "T2IAdapter": "a T2I adapter",
+    "MultiAdapter": "a T2I adapter",
+    "SD3ControlNetModel": "a ControlNet for Stable Diffusion 3",
+    "FluxControlNetModel": "a ControlNet for Flux",
+}
+"""What a folder of one piece holds, by its config's class."""
+ODD_CHANNELS = {
+    9: "an inpainting model",
+    8: "a model that edits pictures",
+    7: "an upscaler",
+    5: "a model that follows a depth map",
+}
 EXPECTED = "expected a text-to-image model of Stable Diffusion 1.x or 2.x in diffusers' layout"
+MODEL, CONTROLNET, LORA = "model", "controlnet", "lora"
+FILES = {
+    r"conditioner\.embedders\.1\.": "a Stable Diffusion XL model",
+    r"conditioner\.embedders\.0\.": "a Stable Diffusion XL refiner",
+    r"cond_stage_model\.model\.": "a Stable Diffusion 2 model; its folder in diffusers' layout can be read",
+    r"(model\.diffusion_model\.)?joint_blocks\.": "a Stable Diffusion 3 model",
+    r"(model\.diffusion_model\.)?double_blocks\.": "a Flux model",
+    r"(lora_te2_|lora_te3_|text_encoder_2\.)": "a LoRA for Stable Diffusion XL or 3",
+    r"(adapter\.)?body\.\d+\.(block1|block2|in_conv|resnets)|adapter\.": "a T2I adapter",
+    r"(ip_adapter|image_proj)\.": "an IP-Adapter",
+    r".*motion_modules\.": "a motion module of AnimateDiff",
+    r"(emb_params|clip_[lg])$": "a textual inversion",
+    r"(control_model\.|input_hint_block\.|controlnet_cond_embedding\.)": CONTROLNET,
+    r".*(lora_|lora\.|hada_|lokr_|\.diff$)": LORA,
+    r"(model\.diffusion_model\.input_blocks\.0\.0\.|conv_in\.)weight": MODEL,
+    r"(first_stage_model\.|encoder\.conv_in\.|decoder\.conv_in\.)": "an autoencoder by itself",
+    r"(cond_stage_model\.|text_model\.)": "a text encoder by itself",
+}
+"""What a file is whose tensors have such a name; the first that fits counts."""
+NAMES = {MODEL: "a model", CONTROLNET: "a ControlNet", LORA: "a LoRA"}
+BASE = "for Stable Diffusion 1.x"
+WIDTHS = {1024: "Stable Diffusion 2", 1280: "the Stable Diffusion XL refiner", 2048: "Stable Diffusion XL"}
+LISTENING = re.compile(r".*attn2[._]to_k\.weight")  # where a U-Net takes the text in
+ENTRY = ("model.diffusion_model.input_blocks.0.0.weight", "conv_in.weight")
+EXIT = ("model.diffusion_model.out.2.weight", "conv_out.weight")
 
 
 @dataclass(frozen=True)
@@ -54,11 +103,13 @@ class Recognized:
 
 
 def called_in(source: str) -> str:
-    """The name of a folder or a model on the Hub; for a snapshot in the Hub's cache the model's, not the
-    commit's.
+    """The name of a folder, a file or what is on the Hub; for a snapshot in the Hub's cache the model's, not
+    the commit's.
     """
     path = Path(source)
-    return path.parents[1].name.split("--")[-1] if path.parent.name == "snapshots" else path.name
+    if path.parent.name == "snapshots":
+        return path.parents[1].name.split("--")[-1]
+    return path.name.removesuffix(".safetensors")
 
 
 def recognize(folder: Path, name: str, chosen: str = "") -> Recognized:
@@ -81,6 +132,59 @@ def recognize(folder: Path, name: str, chosen: str = "") -> Recognized:
     return Recognized(kind, _scheduler(folder, kind, sampler, scheduler))
 
 
+def recognize_folder(folder: Path) -> Path:
+    """The folder itself, for a model or a ControlNet in diffusers' layout, or the one safetensors file in it.
+
+    Raises UserError for anything else, naming it.
+    """
+    if (folder / "unet").is_dir():
+        return folder
+    files = sorted(folder.glob("*.safetensors"))
+    if (folder / CONFIGS["controlnet"]).is_file():
+        named = str(read_json(folder / CONFIGS["controlnet"]).get("_class_name", ""))
+        if named == "ControlNetModel":
+            return folder
+        what = PARTS.get(named, f"a {named or 'thing without a _class_name'}")
+        raise UserError(f"{folder.name}: is {what}; {EXPECTED}.")
+    if len(files) != 1:
+        found = (
+            f"has {len(files)} safetensors files: name one of them" if files else "has no safetensors file"
+        )
+        raise UserError(f"{folder}: is no diffusers model; it has no folder unet/, and {found}.")
+    return files[0]
+
+
+def recognize_file(name: str, shapes: Mapping[str, tuple[int, ...]]) -> str:
+    """What a safetensors file holds: MODEL, CONTROLNET or LORA. name: what it is called.
+
+    shapes: of its tensors, by their names. Raises UserError for anything else, naming it.
+    """
+    what = next(
+        (what for pattern, what in FILES.items() if any(re.match(pattern, each) for each in shapes)), ""
+    )
+    if what not in NAMES:
+        found = what or "nothing that is known here"
+        raise UserError(f"{name}: is {found}; expected a model, a LoRA or a ControlNet {BASE}.")
+    width = next((shape[-1] for each, shape in shapes.items() if LISTENING.fullmatch(each) and shape), 0)
+    enter, leave = (next((shapes[each] for each in names if each in shapes), ()) for names in (ENTRY, EXIT))
+    fault = ""
+    if what != LORA and width in WIDTHS:
+        fault = f"for {WIDTHS[width]}: it takes texts {width} wide"
+    elif what == MODEL and enter[1:] and leave and enter[1] != leave[0]:
+        kind = ODD_CHANNELS.get(enter[1], "no text-to-image model")
+        fault = f"{kind}: its U-Net takes {enter[1]} channels and gives {leave[0]}"
+    if fault:
+        raise UserError(f"{name}: is {fault}; expected {NAMES[what]} {BASE}.")
+    return what
+
+
+def check_file(name: str, shapes: Mapping[str, tuple[int, ...]], wanted: str) -> None:
+    """Raise UserError for a file that `recognize_file` does not take for what is wanted."""
+    found = recognize_file(name, shapes)
+    if found != wanted:
+        raise UserError(f"{name}: is {NAMES[found]}; expected {NAMES[wanted]} {BASE}.")
+
+
 def _read(path: Path) -> Mapping[str, Any]:
     return read_json(path) if path.is_file() else {}
 
@@ -92,7 +196,7 @@ def _check(folder: Path, pipeline: str, unet: Mapping[str, Any], vae: Mapping[st
     if not what and unet.get("addition_embed_type"):
         what = "Stable Diffusion XL, or another with additional embeddings"
     if not what and channels == 9:
-        what = "an inpainting model: its U-Net takes 9 channels"
+        what = f"{ODD_CHANNELS[9]}: its U-Net takes 9 channels"
     if not what and isinstance(latent, int) and channels == 2 * latent:
         what = f"a model that edits pictures: its U-Net takes {channels} channels"
     if not what and pipeline and pipeline not in PIPELINES:
@@ -107,6 +211,10 @@ def _kind(
     called = called_in(name).lower()
     if sampler == "PeRFlowScheduler" or "perflow" in called:
         return "piecewise-flow"
+    if not pipeline and not sampler.startswith("LCM"):  # a single file, of which nothing else is known
+        words = re.split("[^a-z0-9]+", called)
+        if named := next((kind for word, kind in NAMED.items() if word in words), ""):
+            return named
     if (
         sampler == "LCMScheduler"
         or pipeline.startswith("LatentConsistency")

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from rf_app.actions.application import Application
-from rf_app.actions.fetching import wanted
+from rf_app.actions.fetching import name_on_hub, wanted
 from rf_app.actions.import_model import ImportModel, start_import
 from rf_app.errors import UserError
 from rf_app.jobs import queue
@@ -27,6 +27,9 @@ from tests.jobs.test_queue import database, until  # noqa: F401
 
 ROOT = Path(__file__).parents[2]
 UNET = "unet/diffusion_pytorch_model.safetensors"
+CONTROLNET = "diffusion_pytorch_model.safetensors"
+CONTROLNET_HALF = "diffusion_pytorch_model.fp16.safetensors"
+LORA = "pytorch_lora_weights.safetensors"
 CHUNK = 10 * 2**20  # bytes that the library writes at once
 FETCH = """
 import sys
@@ -60,8 +63,57 @@ def test_of_the_files_on_the_hub_half_precision_is_wanted_and_pickles_are_not():
     ]
     with pytest.raises(UserError, match="a pickle only"):
         wanted({"unet/config.json": 1, "unet/diffusion_pytorch_model.bin": 1})
-    with pytest.raises(UserError, match=r"no folder unet/"):
-        wanted({"model.safetensors": 1})
+    with pytest.raises(
+        UserError, match=r"no folder unet/.* give OWNER/NAME/FILE; there are a.safetensors, b"
+    ):
+        wanted({"a.safetensors": 1, "b.safetensors": 1})
+
+
+@pytest.mark.parametrize(
+    ("names", "file", "expected"),
+    [
+        (["README.md", "config.json", CONTROLNET_HALF, CONTROLNET, "x.bin"], "", [CONTROLNET_HALF]),
+        (["config.json", CONTROLNET, "control.py"], "", [CONTROLNET]),
+        (["README.md", LORA, "other.safetensors"], "", [LORA]),
+        (["one.safetensors", "one.ckpt", "config.json"], "", ["one.safetensors"]),
+        (["a.safetensors", "lora/b c.safetensors", UNET], "lora/b c.safetensors", ["lora/b c.safetensors"]),
+    ],
+)
+def test_what_is_no_whole_model_is_wanted_as_one_file(names, file, expected):
+    chosen = wanted(dict.fromkeys(names, 1), file)
+    assert [name for name in chosen if name.endswith(".safetensors")] == expected
+    assert ("config.json" in chosen) == (expected[0] in (CONTROLNET, CONTROLNET_HALF))
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Lykon/dreamshaper-7", "Lykon/dreamshaper-7"),
+        ("https://huggingface.co/Lykon/dreamshaper-7", "Lykon/dreamshaper-7"),
+        ("huggingface.co/Lykon/dreamshaper-7/", "Lykon/dreamshaper-7"),
+        ("https://huggingface.co/Lykon/dreamshaper-7/tree/main/unet?x=1#y", "Lykon/dreamshaper-7"),
+        ("https://hf.co/a/b/blob/main/c/d.safetensors", "a/b/c/d.safetensors"),
+        ("https://huggingface.co/a/b/resolve/main/d.safetensors?download=true", "a/b/d.safetensors"),
+        ("a/b/d.safetensors", "a/b/d.safetensors"),
+    ],
+)
+def test_an_address_on_the_hub_is_as_good_as_a_name(text, name):
+    assert name_on_hub(text) == name
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://example.com/a/b",
+        "https://huggingface.co/a",
+        "https://huggingface.co/a/b/tree/fp16",
+        "a/b/../../c.safetensors",
+        "a/b/c.ckpt",
+    ],
+)
+def test_what_is_no_address_on_the_hub(text):
+    with pytest.raises(UserError, match=r"OWNER/NAME|only main is read"):
+        name_on_hub(text)
 
 
 @pytest.mark.parametrize("piece", ["unet", "text_encoder"])
@@ -217,4 +269,4 @@ def test_an_import_from_the_hub_is_a_job_that_is_stopped_and_resumed(
     folder = app.registry.folder("mine")
     assert (folder / UNET).read_bytes() == Hub.files[UNET]
     said = json.loads((database.job_folder(job.id) / "answer.json").read_text())
-    assert said == {"id": "mine", "path": str(folder)}
+    assert said == {"id": "mine", "what": "model", "path": str(folder)}

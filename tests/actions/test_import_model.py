@@ -10,18 +10,22 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from rf_app.actions import gathering, reported
 from rf_app.actions import import_model as importing
-from rf_app.actions import reported
 from rf_app.actions.application import Application
 from rf_app.actions.import_model import ImportModel, answer, id_of, import_model, start_import
+from rf_app.actions.receiving import Arrival
 from rf_app.actions.run import results
 from rf_app.errors import UserError
 from rf_app.jobs import events, queue
 from rf_app.jobs.progress import progress
+from rf_app.pipeline.turns import result_of
 from rf_app.plugins.checkpoint import short
 from rf_app.registry.catalogue import catalogue, obstacle
 from rf_app.registry.checking import WEIGHTS
+from rf_app.registry.loading import load
 from rf_app.registry.models import Registry
+from rf_app.settings.picture import PictureSettings
 from tests.jobs.test_queue import database, until  # noqa: F401
 from tests.single_file import save_single_file
 from tests.tiny import in_shards
@@ -53,8 +57,8 @@ def app(database, tmp_path, monkeypatch):  # noqa: F811
 
 
 def bring_in(app, wish):
-    (folder,) = results(import_model(app, wish))
-    return folder
+    (arrival,) = results(import_model(app, wish))
+    return arrival.folder
 
 
 def files(folder):
@@ -82,6 +86,54 @@ def test_a_folder_is_taken_without_what_is_no_part_of_a_model(app, elsewhere):
     assert str(elsewhere.parent) not in (folder / "README.md").read_text()
     assert not (app.registry.folders[-1] / ".imports" / "my-model-v2").exists()
     assert elsewhere.joinpath("unet", "diffusion_pytorch_model.bin").exists()  # nothing is changed there
+
+
+def test_weights_are_used_where_they_lie_or_copied(app, elsewhere):
+    """Nothing is written there; a link that leads nowhere is said, and what was copied stays."""
+    linked, copied = (
+        bring_in(app, ImportModel(str(elsewhere), id=id, copy=id == "copied")) for id in ("linked", "copied")
+    )
+    before = elsewhere / UNET
+    assert (linked / UNET).readlink() == before
+    assert not (copied / UNET).is_symlink()
+    config = linked / "unet" / "config.json"
+    assert not config.is_symlink()
+    assert not config.samefile(elsewhere / "unet" / "config.json")
+    before.rename(elsewhere / "away")
+    assert {card.id for card in app.registry.cards()} >= {"copied"}
+    assert f"is a link to {before}, which is gone" in app.registry.problems()["linked"]
+    (elsewhere / "away").rename(before)
+    assert "linked" in {card.id for card in app.registry.cards()}
+    app.registry.delete("linked")
+    assert before.is_file()
+
+
+def test_parts_that_another_model_has_are_stored_and_loaded_once(app, elsewhere):
+    """Alike to half precision, whoever wrote the config: as Stable Diffusion's are in InstaFlow's folder."""
+    bring_in(app, ImportModel(str(elsewhere), id="first", copy=True))
+    for piece in ("vae", "text_encoder"):
+        config = elsewhere / piece / "config.json"
+        version = "_diffusers_version" if piece == "vae" else "transformers_version"
+        written = json.loads(config.read_text()) | {version: "0.1"}
+        config.write_text(json.dumps(written))
+    weights = elsewhere / "text_encoder" / WEIGHTS["text_encoder"]
+    save_file({name: each.half() for name, each in load_file(weights).items()}, weights, {"format": "pt"})
+    change(elsewhere / UNET, "conv_in.bias", 5.0)
+    bring_in(app, ImportModel(str(elsewhere), id="second"))
+    first, second = (app.registry.folder(id) for id in ("first", "second"))
+    for name in ("vae/diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors"):
+        assert (first / name).samefile(second / name)
+    shared = {}
+    one, other = (load(app.registry.pieces(id), "diffusion", shared=shared) for id in ("first", "second"))
+    assert one.unet is not other.unet
+    assert (one.vae, one.text_encoder, one.tokenizer) == (other.vae, other.text_encoder, other.tokenizer)
+    app.registry.delete("first")  # takes nothing from the other
+    assert result_of(app.worker.draw(PictureSettings("a lake", "second", steps=1))).image
+    change(elsewhere / "vae" / "diffusion_pytorch_model.fp16.safetensors", "decoder.conv_in.bias", 5.0)
+    bring_in(app, ImportModel(str(elsewhere), id="third"))
+    assert not (app.registry.folder("third") / "vae" / WEIGHTS["vae"]).samefile(
+        second / "vae" / WEIGHTS["vae"]
+    )
 
 
 def test_a_link_out_of_the_folder_is_not_followed(app, elsewhere, tmp_path):
@@ -152,10 +204,10 @@ def cut_off(app, elsewhere, monkeypatch):
                 raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(importing, "CHUNK", 2**16)
+        patched.setattr(gathering, "CHUNK", 2**16)
         patched.setattr(reported, "Report", Cut)
         with pytest.raises(KeyboardInterrupt):
-            bring_in(app, ImportModel(str(elsewhere), id="mine"))
+            bring_in(app, ImportModel(str(elsewhere), id="mine", copy=True))
     assert list(staging.rglob("*.part"))
     return cut
 
@@ -165,7 +217,7 @@ def test_a_part_of_a_file_that_has_changed_is_not_gone_on_with(app, elsewhere, m
     unet = elsewhere / UNET
     cut_off(app, elsewhere, monkeypatch)
     change(unet, "conv_in.bias", 5.0)
-    folder = bring_in(app, ImportModel(str(elsewhere), id="mine"))
+    folder = bring_in(app, ImportModel(str(elsewhere), id="mine", copy=True))
     assert (folder / UNET).read_bytes() == unet.read_bytes()
     assert not list(folder.rglob("*.part"))
 
@@ -181,19 +233,20 @@ def test_pieces_of_a_single_file_that_has_changed_are_made_anew(app, tiny_models
     assert load_file(bring_in(app, ImportModel(str(path))) / UNET)["conv_out.bias"][0] == 5.0
 
 
-def test_a_single_file_becomes_pieces_and_borrows_a_tokenizer(app, tiny_models, tmp_path):
+def test_a_single_file_becomes_pieces_with_the_tokenizer_of_a_model_like_it(app, tiny_models, tmp_path):
     bring_in(app, ImportModel(str(tiny_models / "tiny-sd")))
     save_single_file(app.registry.pieces("tiny-sd"), tmp_path / "One File.safetensors")
     bring_in(app, ImportModel(str(tmp_path / "One File.safetensors")))
     pieces, own = app.registry.pieces("one-file"), app.registry.pieces("tiny-sd")
-    assert pieces["tokenizer"] == own["tokenizer"]
+    assert pieces["tokenizer"].parent == app.registry.folder("one-file")
+    assert (pieces["tokenizer"] / "tokenizer.json").samefile(own["tokenizer"] / "tokenizer.json")
     for piece, name in WEIGHTS.items():
         if piece in pieces:
             one, other = load_file(pieces[piece] / name), load_file(own[piece] / name)
             one, other = ({short(key): tensor for key, tensor in each.items()} for each in (one, other))
             assert one.keys() == other.keys()
             assert all(torch.equal(tensor, other[key]) for key, tensor in one.items())
-    assert app.registry.card("one-file").base_model == "tiny-sd"
+    assert app.registry.card("one-file").base_model is None
 
 
 def test_a_flow_of_the_original_s_folders_gets_our_scheduler(app, elsewhere):
@@ -249,7 +302,7 @@ def test_what_is_not_whole_never_appears(app, elsewhere, spoil, message):
 def test_what_has_no_room_is_not_begun(app, elsewhere):
     os.truncate(elsewhere / UNET, 2**43)  # 8 TB that take no room themselves
     with pytest.raises(UserError, match=r"takes 8192\.\d GB; \d+\.\d GB are free"):
-        bring_in(app, ImportModel(str(elsewhere), id="mine"))
+        bring_in(app, ImportModel(str(elsewhere), id="mine", copy=True))
     assert files(app.registry.folders[-1]) == [".imports/mine/sources.json"]
 
 
@@ -261,21 +314,21 @@ def test_ids_are_made_from_names():
 
 
 def test_it_says_how_far_it_is(app, elsewhere):
-    *said, folder = import_model(app, ImportModel(str(elsewhere), id="mine"))
+    *said, arrival = import_model(app, ImportModel(str(elsewhere), id="mine"))
     assert [each for each in said if each][-1].text == "Checking the model…"
-    assert folder == app.registry.folder("mine")
+    assert (arrival.what, arrival.folder) == ("model", app.registry.folder("mine"))
 
 
 def test_one_that_nobody_waits_for_ends_and_is_gone_on_with(app, elsewhere, monkeypatch):
-    monkeypatch.setattr(importing, "CHUNK", 1)
-    first = import_model(app, ImportModel(str(elsewhere), id="mine"))
+    monkeypatch.setattr(gathering, "CHUNK", 1)
+    first = import_model(app, ImportModel(str(elsewhere), id="mine", copy=True))
     next(first)  # begins
     staging = app.registry.folders[-1] / ".imports" / "mine"
     until(lambda: list(staging.rglob("*.part")), "the copying")
     first.close()
-    monkeypatch.setattr(importing, "CHUNK", 2**20)
+    monkeypatch.setattr(gathering, "CHUNK", 2**20)
     monkeypatch.setattr(importing, "PATIENCE", 60.0)
-    assert bring_in(app, ImportModel(str(elsewhere), id="mine")).is_dir()
+    assert bring_in(app, ImportModel(str(elsewhere), id="mine", copy=True)).is_dir()
 
 
 def test_as_a_job_it_fails_is_resumed_and_done(app, elsewhere):
@@ -301,7 +354,7 @@ def test_as_a_job_it_fails_is_resumed_and_done(app, elsewhere):
     assert not (app.registry.folders[-1] / ".imports" / "mine").exists()
     assert progress(app.jobs, app.jobs.job(job.id)).share == 1
     given = json.loads((app.jobs.job_folder(job.id) / "answer.json").read_text())
-    assert given == answer(app, [app.registry.folder("mine")])
+    assert given == answer(app, [Arrival("model", app.registry.folder("mine"))])
     assert [event["of"] for event in events.read(app.jobs.job_folder(job.id))]
 
 
@@ -326,13 +379,13 @@ def test_an_import_that_an_earlier_version_began_is_gone_on_with(app, elsewhere,
     (staging / "log.txt").write_text("")
     arrived = sum(path.stat().st_size for path in staging.rglob("*.part"))
     assert arrived > cut
-    monkeypatch.setattr(importing, "CHUNK", 1)
+    monkeypatch.setattr(gathering, "CHUNK", 1)
     monkeypatch.setattr(importing, "PATIENCE", 60.0)
-    going_on = import_model(app, ImportModel(str(elsewhere), id="mine"))
+    going_on = import_model(app, ImportModel(str(elsewhere), id="mine", copy=True))
     assert next(each for each in going_on if each).done > cut
     going_on.close()
-    monkeypatch.setattr(importing, "CHUNK", 2**20)
-    folder = bring_in(app, ImportModel(str(elsewhere), id="mine"))
+    monkeypatch.setattr(gathering, "CHUNK", 2**20)
+    folder = bring_in(app, ImportModel(str(elsewhere), id="mine", copy=True))
     assert (folder / UNET).read_bytes() == (elsewhere / UNET).read_bytes()
     assert not staging.exists()
 

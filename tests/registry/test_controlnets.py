@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from rf_app.errors import UserError
+from rf_app.plugins.controlnet import load_controlnet
 from rf_app.registry.card import write_card
 from rf_app.registry.controlnets import ControlNetCard, ControlNets
-from rf_app.registry.loading import load_controlnet
 from tests.tiny import load, tiny_controlnet, tiny_unet, tiny_vae
 
 UNET, VAE = tiny_unet(3).config, tiny_vae().config

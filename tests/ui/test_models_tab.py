@@ -165,7 +165,7 @@ def test_export_and_bring_in(own_page, tiny_registry, tmp_path):
         own_page.fill("#import-id input, #import-id textarea", id)
         own_page.click("#import-start")
         until(lambda made=made: made in {card.id for card in tiny_registry.cards()})
-        expect(own_page.locator(".import")).to_have_count(0, timeout=240_000)
+        expect(own_page.locator(f"[data-import={made}].done")).to_contain_text("here now", timeout=240_000)
     assert tiny_registry.card("again").kind == "rectified-flow"
     shutil.rmtree(tmp_path / "tiny-2rf" / "unet")
     own_page.fill("#import-source input, #import-source textarea", str(tmp_path / "tiny-2rf"))
@@ -173,7 +173,9 @@ def test_export_and_bring_in(own_page, tiny_registry, tmp_path):
     own_page.click("#import-start")
     expect(own_page.locator(".import.failed")).to_contain_text("is no diffusers model", timeout=240_000)
     own_page.get_by_role("button", name="Drop").click()
-    expect(own_page.locator(".import")).to_have_count(0)
+    expect(own_page.locator(".import")).to_have_count(2)
+    own_page.locator("[data-import=again]").get_by_role("button", name="Clear").click()
+    expect(own_page.locator(".import")).to_have_count(1)
     # What cannot be had says why.
     expect(own_page.locator("[data-entry=lcm-lora-sd-1-5].off")).to_contain_text("sampler")
     own_page.get_by_role("tab", name="Gallery").click()

@@ -1,12 +1,14 @@
 """Import: a field for anything, the originals of the catalogue, and the imports that are under way."""
 
 import json
+import time
 from html import escape
 from typing import Any
 
 import gradio as gr
 
 from rf_app.actions.application import KIND_TITLES, Application
+from rf_app.actions.as_job import ANSWER
 from rf_app.actions.import_model import KIND, ImportModel, start_import
 from rf_app.errors import UserError
 from rf_app.jobs import queue
@@ -14,13 +16,18 @@ from rf_app.jobs.database import RESUMABLE
 from rf_app.jobs.job import Job
 from rf_app.jobs.progress import Progress, progress
 from rf_app.registry.catalogue import Entry, catalogue, obstacle
+from rf_app.registry.recognition import CONTROLNET, LORA, MODEL
 from rf_app.ui.parts.complaint import complain
+from rf_app.ui.parts.send import send_button
 
 EVERY = 1.0  # seconds
 CLOSED = """<div class="lead"><p>Importing models is off on this public page. Run your own copy, or, as
 its owner, start it with <code>--allow-training</code>.</p></div>"""
-LEAD = """<div class="lead"><p>A diffusers folder or a single .safetensors file on this computer,
-or a name on the Hugging Face Hub. Only safetensors are read; a model appears once it is checked.</p></div>"""
+LEAD = """<div class="lead"><p>A model, LoRA or ControlNet: a folder or a .safetensors file on this computer,
+or a name or an address on the Hugging Face Hub. Only safetensors are read; it appears once it is
+checked.</p></div>"""
+SHOWN = 3600.0  # seconds for which one that is done stays in the list
+PROMPT, SEED = "a snowy mountain near a lake at sunset", 7
 KINDS = [("As its card or files say", ""), *((title, kind) for kind, title in KIND_TITLES.items())]
 
 
@@ -34,15 +41,22 @@ def build(app: Application, tab: gr.Tab) -> None:
         with gr.Row(elem_classes="wish"):
             source = gr.Textbox(
                 "",
-                label="Folder, file or name on the Hub",
-                placeholder="~/models/dreamshaper.safetensors or Lykon/dreamshaper-7",
+                label="Folder, file, or name on the Hub",
+                placeholder="~/models/dreamshaper.safetensors or https://huggingface.co/Lykon/dreamshaper-7",
                 lines=1,
                 elem_id="import-source",
             )
             id = gr.Textbox("", label="Id here (empty: from its name)", lines=1, elem_id="import-id")
-            kind = gr.Dropdown(KINDS, value="", label="Kind", filterable=False, elem_id="import-kind")
+            kind = gr.Dropdown(
+                KINDS, value="", label="Kind of model", filterable=False, elem_id="import-kind"
+            )
         with gr.Row(elem_classes="acts"):
             start = gr.Button("Import", variant="primary", min_width=150, elem_id="import-start")
+            copy = gr.Checkbox(
+                False,
+                label="Copy a folder's files, rather than use them where they lie",
+                elem_id="import-copy",
+            )
         under_way = gr.HTML("", elem_id="imports")
         offered = gr.HTML("", elem_id="catalogue")
     act = gr.Textbox("", visible="hidden", elem_id="sent-imports")
@@ -54,15 +68,19 @@ def build(app: Application, tab: gr.Tab) -> None:
         except UserError as error:
             complain(error)
             return gr.skip()
-        now = [job for job in found if job.kind == KIND and job.state != "done"]
+        since = time.time() - SHOWN
+        now = [job for job in found if job.kind == KIND and (job.state != "done" or (job.ended or 0) > since)]
         return {
-            under_way: "".join(_import(job, progress(app.jobs, job)) for job in now),
+            under_way: "".join(
+                _arrival(app, job) if job.state == "done" else _import(job, progress(app.jobs, job))
+                for job in now
+            ),
             timer: gr.Timer(active=any(job.under_way for job in now)),
         }
 
-    def begun(wanted: str, own_id: str, own_kind: str) -> dict[gr.Component, Any]:
+    def begun(wanted: str, own_id: str, own_kind: str, copied: bool) -> dict[gr.Component, Any]:
         try:
-            start_import(app, ImportModel(wanted, own_id.strip(), kind=own_kind))
+            start_import(app, ImportModel(wanted, own_id.strip(), kind=own_kind, copy=copied))
         except UserError as error:
             complain(error)
             return gr.skip()
@@ -90,7 +108,7 @@ def build(app: Application, tab: gr.Tab) -> None:
     seen = {"fn": show, "outputs": [under_way, timer], **private}
     timer.tick(queue=False, **seen)
     tab.select(**seen).then(lambda: _catalogue(app), outputs=offered, **private)
-    gr.on([start.click, source.submit], begun, [source, id, kind], [source, id], **private).then(**seen)
+    gr.on([start.click, source.submit], begun, [source, id, kind, copy], [source, id], **private).then(**seen)
     act.change(done, act, None, **private).then(**seen)
 
 
@@ -110,6 +128,35 @@ def _import(job: Job, way: Progress) -> str:
     )
 
 
+def _arrival(app: Application, job: Job) -> str:
+    """One that is done, with a button that draws with it, where it is still here."""
+    text = (app.jobs.job_folder(job.id) / ANSWER).read_text(encoding="utf-8")
+    what = json.loads(text)["what"]
+    store = {MODEL: app.registry, LORA: app.loras, CONTROLNET: app.controlnets}[what]
+    card = next((each for each in store.cards() if each.id == job.output), None)
+    if card is None:  # it was deleted
+        return ""
+    settings: dict[str, Any] = {"prompt": PROMPT, "model": card.id, "seed": SEED}
+    if what == LORA:
+        called = ", ".join(filter(None, (PROMPT, card.trigger)))
+        style = {"id": card.id, "strength": 1.0}
+        settings = {"prompt": called, "model": _base(app), "seed": SEED, "loras": [style]}
+    places = {MODEL: "", LORA: "among the LoRAs", CONTROLNET: "among the ControlNets, under Draw a line"}
+    draw = "" if what == CONTROLNET else send_button("generate", settings, "Draw with it")
+    return (
+        f'<section class="import done" data-import="{escape(job.output)}"><h4>{escape(card.title)}</h4>'
+        f'<p role="status">It is here now{places[what] and ", "}{places[what]}.</p>'
+        f'<div class="links">{draw}{_button("drop", "Clear", str(job.id))}</div></section>'
+    )
+
+
+def _base(app: Application) -> str:
+    """A model for a LoRA from elsewhere: a plain one that is the user's own, if there is any."""
+    plain = [card.id for card in app.registry.cards() if card.kind == "diffusion"]
+    own = [id for id in plain if not app.registry.is_bundled(id)]
+    return next(iter([*own, *plain]), app.first_model())
+
+
 def _button(act: str, title: str, id: str, off: str = "") -> str:
     state = " disabled" if off else ""
     return f'<button class="send" data-act-import="{act}" data-id="{escape(id)}"{state}>{title}</button>'
@@ -127,6 +174,8 @@ def _entry(app: Application, entry: Entry, here: set[str]) -> str:
     return (
         f'<article class="model{" off" if reason else ""}" data-entry="{escape(entry.id)}">'
         f'<h4>{escape(entry.title)}</h4><p class="badge {entry.kind}">{KIND_TITLES[entry.kind]}</p>'
-        f"<p>{escape(entry.about)}</p><p>{escape(entry.license)} · {entry.gigabytes:g} GB</p>{note}"
+        f"<p>{escape(entry.about)}</p><p>{escape(entry.license)} · {entry.gigabytes:g} GB to fetch, "
+        f"{entry.memory:g} GB of memory · {entry.steps} step{'s' * (entry.steps > 1)}, "
+        f"guidance {entry.guidance:g}</p>{note}"
         f'<div class="links">{_button("fetch", "Import", entry.name, reason)}</div></article>'
     )

@@ -37,7 +37,6 @@ Updates = dict[gr.Component, Any]
 
 def build(app: Application, page: Page, opened: gr.Textbox) -> None:
     """Lay the panel out and connect it; opened: the key of what is shown in full."""
-    stores = (app.registry, app.loras, app.controlnets)
     with gr.Column(elem_id="gallery"):
         with gr.Column(elem_id="shelf-side"):
             with gr.Row(elem_classes="wish"):
@@ -50,7 +49,7 @@ def build(app: Application, page: Page, opened: gr.Textbox) -> None:
                 )
                 kind = gr.Radio(KINDS, value="", label="Kind", elem_id="models-kind")
             cards = gr.HTML("", elem_id="models-shelf")
-            problems = left_out(*stores, elem_id="models-problems")
+            problems = left_out(*app.stores, elem_id="models-problems")
             more = gr.Button("Show more", size="sm", visible=False, elem_id="models-more")
         with gr.Column(elem_id="model-side"):
             about = gr.HTML("", elem_id="model-full")
@@ -174,7 +173,7 @@ def build(app: Application, page: Page, opened: gr.Textbox) -> None:
     wish, view = {latest, search, kind, count, opened, visited, number}, [cards, more, about]
     again = {"fn": show, "inputs": wish, "outputs": view, "js": browser("numbered"), **LONG_WORK, **private}
     gr.on([search.change, kind.change, count.change, page.seen.change], **again, **newest)
-    page.tab.select(lambda: (True, left_out(*stores)), outputs=[visited, problems], **private)
+    page.tab.select(lambda: (True, left_out(*app.stores)), outputs=[visited, problems], **private)
     own = [title, rename_button, delete_button, sure, file, line]
     gr.on([opened.change, visited.change], open_, opened, own, **newest, **private).then(**again, **newest)
     gr.on([search.change, kind.change], lambda: SHOWN, outputs=count, **private)

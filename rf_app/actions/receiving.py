@@ -1,0 +1,168 @@
+"""From files that have arrived to something in a store: a model, a LoRA or a ControlNet."""
+
+import json
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rf_app.actions.application import Application
+from rf_app.actions.gathering import Placing, begin_anew_unless, gather_controlnet, gather_model
+from rf_app.actions.reported import Report
+from rf_app.actions.sharing import share
+from rf_app.actions.single_file import gather_controlnet_file, gather_single_file
+from rf_app.errors import UserError
+from rf_app.plugins.checkpoint import header_of
+from rf_app.plugins.lora import read_lora
+from rf_app.registry.card import README, ModelCard, license_in, read_card, read_front
+from rf_app.registry.catalogue import entry_of
+from rf_app.registry.checking import CONFIGS, read_json
+from rf_app.registry.controlnets import ControlNetCard, check_base
+from rf_app.registry.disk import link_or_copy
+from rf_app.registry.loras import WEIGHTS as LORA_WEIGHTS
+from rf_app.registry.loras import LoraCard
+from rf_app.registry.recognition import (
+    CONTROLNET,
+    INDEX,
+    LORA,
+    MODEL,
+    RECOMMENDED,
+    Recognized,
+    called_in,
+    recognize,
+    recognize_file,
+    recognize_folder,
+)
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """What has arrived for a store.
+
+    source: what was asked for; path: the file or folder; id, title, kind: what was chosen, "" for its own;
+    place: how weights of a folder get a name here.
+    """
+
+    source: str
+    path: Path
+    id: str
+    title: str
+    kind: str
+    place: Placing
+
+    @property
+    def called(self) -> str:
+        """A title: the chosen one, or the source's own name."""
+        return self.title or called_in(self.source)[:80] or self.id
+
+    @property
+    def about(self) -> str:
+        """A description for its card."""
+        return f"Imported from `{called_in(self.source)}`."
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """Something that is in a store now; what: MODEL, CONTROLNET or LORA."""
+
+    what: str
+    folder: Path
+
+
+def receive(app: Application, parcel: Parcel, files: Path, report: Report) -> Arrival:
+    """Publish what a parcel holds; files: a folder for what is made of it on the way.
+
+    Raises UserError for what is none of the three, or not whole, naming it.
+    """
+    path = parcel.path if parcel.path.is_file() else recognize_folder(parcel.path)
+    if path.is_file():
+        header = header_of(path)
+        what = recognize_file(path.name, {name: info.shape for name, info in header.tensors.items()})
+        if what == MODEL and "delta" in parcel.source.lower():
+            raise UserError(f"{parcel.source}: holds differences (deltas) to weights, which are not read.")
+        begin_anew_unless([path], files)
+    else:
+        what = CONTROLNET if (path / CONFIGS["controlnet"]).is_file() else MODEL
+    make = {MODEL: _model, CONTROLNET: _controlnet, LORA: _lora}[what]
+    return Arrival(what, make(app, replace(parcel, path=path), files, report))
+
+
+def _model(app: Application, parcel: Parcel, files: Path, report: Report) -> Path:
+    lender = ""
+    if parcel.path.is_file():
+        lender = gather_single_file(app.registry, parcel.path, files, report)
+    else:
+        gather_model(parcel.path, files, report, parcel.place)
+    report(1, 1, "Checking the model…")
+    card, found = _model_card(parcel, files, lender)
+    if found.scheduler:
+        (files / "scheduler" / CONFIGS["scheduler"]).write_text(json.dumps(found.scheduler))
+    share(app.registry, files)
+    return app.registry.publish(parcel.id, lambda folder: _name_again(files, folder), card)
+
+
+def _controlnet(app: Application, parcel: Parcel, files: Path, report: Report) -> Path:
+    if parcel.path.is_file():
+        gather_controlnet_file(app.registry, parcel.path, files, report)
+    else:
+        gather_controlnet(parcel.path, files, report, parcel.place)
+    report(1, 1, "Checking the ControlNet…")
+    check_base(parcel.called, read_json(files / CONFIGS["controlnet"]))
+    named = ControlNetCard.by_name(called_in(parcel.source).lower())
+    card = replace(
+        named, id=parcel.id, title=parcel.called, description=parcel.about, license=_license(files)
+    )
+    return app.controlnets.publish(parcel.id, lambda folder: _name_again(files, folder), card)
+
+
+def _lora(app: Application, parcel: Parcel, files: Path, report: Report) -> Path:
+    report(1, 1, "Checking the LoRA…")
+    found = read_lora(parcel.path)
+    card = LoraCard(parcel.id, parcel.called, parcel.about, trigger=found.trigger)
+    place = parcel.place or shutil.copyfile
+    return app.loras.publish(parcel.id, lambda folder: place(parcel.path, folder / LORA_WEIGHTS), card)
+
+
+def _name_again(files: Path, folder: Path) -> None:
+    """Give what has been gathered a name in a folder of a store."""
+    for path in sorted(files.rglob("*")):
+        if path.is_file() and path.name not in (README, INDEX):
+            new = folder / path.relative_to(files)
+            new.parent.mkdir(exist_ok=True)
+            link_or_copy(path, new)
+
+
+def _model_card(parcel: Parcel, files: Path, lender: str) -> tuple[ModelCard, Recognized]:
+    """What the model's own card says, or what its files tell; a kind that was chosen comes first."""
+    with suppress(UserError):
+        own = read_card(files)
+        found = recognize(files, parcel.source, parcel.kind or own.kind)
+        if found.kind != own.kind:
+            steps, guidance = RECOMMENDED[found.kind]
+            own = replace(own, kind=found.kind, steps=steps, guidance=guidance)
+        return replace(own, title=parcel.title or own.title), found
+    entry = entry_of(parcel.source)
+    found = recognize(files, parcel.source, parcel.kind)
+    size = read_json(files / "unet" / CONFIGS["unet"]).get("sample_size")
+    steps, guidance = (entry.steps, entry.guidance) if entry else RECOMMENDED[found.kind]
+    lent = f" The pieces it lacks are those of `{lender}`." if lender else ""
+    card = ModelCard(
+        id=parcel.id,
+        title=parcel.called,
+        kind=found.kind,
+        description=entry.about if entry else parcel.about + lent,
+        resolution=8 * size if isinstance(size, int) else 512,
+        steps=steps,
+        guidance=guidance,
+        license=entry.license if entry else _license(files),
+        settings={"imported": parcel.source if entry else called_in(parcel.source)},
+    )
+    return card, found
+
+
+def _license(files: Path) -> str:
+    """What the README.md of a folder from elsewhere says, in its front matter."""
+    found = None
+    with suppress(UserError):
+        found = license_in(read_front(files / README)[0])
+    return found if found and isinstance(found, str) else "unknown"
