@@ -36,8 +36,15 @@ class Thing:
 
     @property
     def size(self) -> int:
-        """The bytes on disk of its own files."""
-        return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
+        """The bytes on disk of its own files, without those that lie elsewhere."""
+        return sum(path.lstat().st_size for path in self.folder.rglob("*") if path.is_file())
+
+    @property
+    def linked(self) -> Path | None:
+        """The folder elsewhere that most of it lies in, if it was not copied."""
+        files = [path for path in self.folder.rglob("*") if path.is_symlink()]
+        largest = max(files, key=lambda path: path.stat().st_size, default=None)
+        return largest and largest.readlink().parent
 
     @property
     def needed_by(self) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rf_app.actions.application import Application
-from rf_app.actions.gathering import Placing, begin_anew_unless, gather_controlnet, gather_model
+from rf_app.actions.gathering import Placing, begin_anew_unless, gather_controlnet, gather_model, refer
 from rf_app.actions.reported import Report
 from rf_app.actions.sharing import share
 from rf_app.actions.single_file import gather_controlnet_file, gather_single_file
@@ -97,7 +97,7 @@ def _model(app: Application, parcel: Parcel, files: Path, report: Report) -> Pat
     card, found = _model_card(parcel, files, lender)
     if found.scheduler:
         (files / "scheduler" / CONFIGS["scheduler"]).write_text(json.dumps(found.scheduler))
-    share(app.registry, files)
+    share(app.registry, files, links=parcel.place is refer)
     return app.registry.publish(parcel.id, lambda folder: _name_again(files, folder), card)
 
 

@@ -18,11 +18,11 @@ from rf_app.registry.models import Registry
 WRITTEN_BY = ("transformers_version", "architectures", "dtype", "torch_dtype")
 
 
-def share(registry: Registry, files: Path) -> None:
+def share(registry: Registry, files: Path, links: bool) -> None:
     """Give the pieces in `files` that a model at hand has, too, the files of that one.
 
-    A second name of a file takes no room, and what is loaded from it is in memory once. A config.json is a
-    copy: publishing writes into it.
+    links: also where those are links to files elsewhere, which may go.
+
     """
     seen = set()
     for card in registry.cards():
@@ -31,13 +31,24 @@ def share(registry: Registry, files: Path) -> None:
             other, own = pieces[piece], files / piece
             if not own.is_dir() or (content := files_of(other)) in seen:
                 continue
+            if not links and any(path.is_symlink() for path in other.iterdir()):
+                continue
             seen.add(content)
             if _alike(own, other):
                 shutil.rmtree(own)
-                own.mkdir()
-                for path in other.iterdir():
-                    name_again = shutil.copyfile if path.name == CONFIGS["vae"] else link_or_copy
-                    name_again(path, own / path.name)
+                name_again(other, own)
+
+
+def name_again(piece: Path, folder: Path) -> None:
+    """Give the files of a piece a second name in another folder.
+
+    That takes no room, and what is loaded from them is in memory once. A config.json is a copy: publishing
+    writes into it.
+    """
+    folder.mkdir(exist_ok=True)
+    for path in piece.iterdir():
+        place = shutil.copyfile if path.name == CONFIGS["vae"] else link_or_copy
+        place(path, folder / path.name)
 
 
 def _alike(one: Path, other: Path) -> bool:

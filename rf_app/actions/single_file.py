@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from rf_app.actions.fetching import check_room
 from rf_app.actions.reported import Report
+from rf_app.actions.sharing import name_again
 from rf_app.errors import UserError
 from rf_app.plugins.checkpoint import (
     Place,
@@ -32,7 +33,6 @@ from rf_app.plugins.checkpoint import (
     write_tensors,
 )
 from rf_app.registry.checking import BORROWED, CONFIGS, OWN, WEIGHTS, read_json
-from rf_app.registry.disk import link_or_copy
 from rf_app.registry.models import Registry
 from rf_app.registry.store import ASSETS
 
@@ -62,9 +62,7 @@ def gather_single_file(registry: Registry, path: Path, files: Path, report: Repo
         shutil.copyfile(layout[piece] / CONFIGS[piece], files / piece / CONFIGS[piece])
     _write(path, {files / piece / WEIGHTS[piece]: found for piece, found in weights.items()}, report)
     for piece in (*lacking, "tokenizer"):
-        (files / piece).mkdir(exist_ok=True)
-        for each in lent[piece].iterdir():
-            link_or_copy(each, files / piece / each.name)
+        name_again(lent[piece], files / piece)
     scheduler = read_json(layout["scheduler"] / CONFIGS["scheduler"]) | _prediction(path)
     (files / "scheduler").mkdir(exist_ok=True)
     (files / "scheduler" / CONFIGS["scheduler"]).write_text(json.dumps(scheduler))

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from rf_app.actions import gathering, reported
 from rf_app.actions import import_model as importing
 from rf_app.actions.application import Application
+from rf_app.actions.collection import thing
 from rf_app.actions.import_model import ImportModel, answer, id_of, import_model, start_import
 from rf_app.actions.receiving import Arrival
 from rf_app.actions.run import results
@@ -96,6 +97,9 @@ def test_weights_are_used_where_they_lie_or_copied(app, elsewhere):
     before = elsewhere / UNET
     assert (linked / UNET).readlink() == before
     assert not (copied / UNET).is_symlink()
+    seen, whole = (thing(app, id) for id in ("linked", "copied"))
+    assert (seen.linked, whole.linked) == (before.parent, None)
+    assert seen.size < whole.size / 4
     config = linked / "unet" / "config.json"
     assert not config.is_symlink()
     assert not config.samefile(elsewhere / "unet" / "config.json")

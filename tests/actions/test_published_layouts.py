@@ -8,7 +8,9 @@ import pytest
 import torch
 from diffusers import (
     AutoencoderTiny,
+    DDIMScheduler,
     DEISMultistepScheduler,
+    DPMSolverMultistepScheduler,
     EulerDiscreteScheduler,
     FlowMatchEulerDiscreteScheduler,
     LCMScheduler,
@@ -51,9 +53,26 @@ TINY_DECODER = {
 }
 
 
+ZERO_TERMINAL_SNR = DDIMScheduler(
+    prediction_type="v_prediction",
+    rescale_betas_zero_snr=True,
+    timestep_spacing="trailing",
+    clip_sample=False,
+    **BETAS,
+)
+
+
 @pytest.mark.parametrize(
     ("name", "index", "scheduler", "pieces", "kind", "drawn_with"),
     [
+        (
+            "v-prediction",
+            "StableDiffusionPipeline",
+            ZERO_TERMINAL_SNR,
+            {},
+            "diffusion",
+            DPMSolverMultistepScheduler.from_config(ZERO_TERMINAL_SNR.config),
+        ),
         (
             "2_rectified_flow",
             "RectifiedFlowPipeline",

@@ -108,7 +108,9 @@ def test_a_unet_alone_is_given_the_rest_of_a_model_at_hand(app, tiny_models, tmp
     folder = bring_in(app, ImportModel(str(path)))
     same_weights(folder, tiny_models / "tiny-sd")
     assert "those of `lender`" in app.registry.card("some-model").description
-    assert (folder / "vae" / WEIGHTS["vae"]).samefile(app.registry.folder("lender") / "vae" / WEIGHTS["vae"])
+    lender = app.registry.folder("lender")
+    assert (folder / "vae" / WEIGHTS["vae"]).samefile(lender / "vae" / WEIGHTS["vae"])
+    assert not (folder / "vae" / "config.json").samefile(lender / "vae" / "config.json")
 
 
 @pytest.mark.parametrize(

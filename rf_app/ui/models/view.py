@@ -53,6 +53,8 @@ def full(app: Application, thing: Thing) -> str:
         "Licence": card.license,
         "On disk": in_bytes(thing.size) + lent,
     }
+    if thing.linked and app.permission:  # a path of this computer does not concern strangers
+        facts["Weights in"] = str(thing.linked)
     if thing.store.is_bundled(card.id):
         facts["Comes with"] = "the program"
     if thing.needed_by:
