@@ -22,7 +22,6 @@ def share(registry: Registry, files: Path, links: bool) -> None:
     """Give the pieces in `files` that a model at hand has, too, the files of that one.
 
     links: also where those are links to files elsewhere, which may go.
-
     """
     seen = set()
     for card in registry.cards():
