@@ -127,7 +127,7 @@ class Worker:
         self._pieces: WeakValueDictionary[Stamp, Any] = WeakValueDictionary()
         self._texts: OrderedDict[tuple[Any, ...], Tensor] = OrderedDict()
         self.loras, self.uploads = Loras.beside(registry), Uploads.beside(registry)
-        self._plugs = LoraPlugs(self.loras, self.uploads, self.device, self.dtype)
+        self._plugs = LoraPlugs(self.loras, self.uploads, self.device)
         self._merger = Merger()
         self.controlnets = ControlNets.beside(registry)
         self._controlled = ControlNetPlugin(self.controlnets, self.device, self.dtype)

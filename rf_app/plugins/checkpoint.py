@@ -114,6 +114,9 @@ def places(path: Path) -> dict[str, Place]:
         raise UserError(f"{path.name}: {error}") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}).") from None
+    for name, info in header.tensors.items():
+        if info.dtype not in DTYPES:
+            raise UserError(f"{path.name}: {name} is of type {info.dtype}; accepted are {', '.join(DTYPES)}.")
     return {name: Place(path, name, info.dtype, info.shape) for name, info in header.tensors.items()}
 
 

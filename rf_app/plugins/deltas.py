@@ -107,7 +107,7 @@ def add_lora(
     """
     pieces = registry.pieces(model)
     pipeline = load(pieces, registry.card(model).kind)
-    fitted = fit(read_lora(lora), pipeline.unet, pipeline.text_encoder).to(torch.device("cpu"), torch.float32)
+    fitted = fit(read_lora(lora), pipeline.unet, pipeline.text_encoder)
     half = {piece: next(iter(own.values())).dtype == "F16" for piece, own in of_folders(pieces).items()}
 
     def build(folder: Path) -> None:

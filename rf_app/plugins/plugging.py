@@ -31,12 +31,11 @@ class Plugged:
 class LoraPlugs:
     """LoRAs in memory, fitted to the models that have used them."""
 
-    def __init__(self, loras: Loras, uploads: Uploads, device: torch.device, dtype: torch.dtype):
+    def __init__(self, loras: Loras, uploads: Uploads, device: torch.device):
         """loras: for all; uploads: for the session that made them."""
         self.loras = loras
         self.uploads = uploads
         self.device = device
-        self.dtype = dtype
         self._fitted: WeakKeyDictionary[UNet2DConditionModel, OrderedDict[Stamp, Fitted]] = (
             WeakKeyDictionary()
         )
@@ -79,4 +78,4 @@ class LoraPlugs:
             raise UserError(f"LoRA {name}: its file cannot be read ({error.strerror}).") from None
 
     def _read(self, pipeline: StableDiffusionPipeline, path: Path) -> Fitted:
-        return fit(read_lora(path), pipeline.unet, pipeline.text_encoder).to(self.device, self.dtype)
+        return fit(read_lora(path), pipeline.unet, pipeline.text_encoder).to(self.device)
