@@ -45,14 +45,17 @@ class _Told(BufferedRandom):
         return written
 
 
-def fetch(name: str, folder: Path, report: Report) -> Path:
-    """Download what a model needs; files that are here stay, a part of one is gone on with.
+def fetch(name: str, folder: Path, report: Report, file: str = "") -> Path:
+    """Download what a model needs, or one file; files that are here stay, a part of one is gone on with.
 
     Returns where they are, below `folder`. Raises UserError for what cannot be fetched.
     """
     try:
         info = HfApi().model_info(name, files_metadata=True)
-        sizes = wanted({each.rfilename: each.size or 0 for each in info.siblings or []})
+        there = {each.rfilename: each.size or 0 for each in info.siblings or []}
+        if file and file not in there:
+            raise UserError(f"{name}: has no file {file}.")
+        sizes = {file: there[file]} if file else wanted(there)
         total = sum(sizes.values())
         check_room(name, total, folder)
         target = folder / check_revision(info.sha)  # files of two revisions do not belong together
@@ -61,11 +64,11 @@ def fetch(name: str, folder: Path, report: Report) -> Path:
             report(min(_arrived(target), total), total, "Downloading")
 
         weights = next(file for file in sizes if file.endswith(".safetensors"))
-        for file, size in sizes.items():
-            if file == weights:  # the first of them: what says what it is has come
+        for each, size in sizes.items():
+            if each == weights and not file:  # the first of them: what says what it is has come
                 recognize(target, name)
             told()
-            _fetch_file(hf_hub_url(name, file, revision=info.sha), target / file, size, told)
+            _fetch_file(hf_hub_url(name, each, revision=info.sha), target / each, size, told)
         return target
     except UserError:  # and Cancelled
         raise

@@ -29,6 +29,7 @@ from rf_app.pipeline.turns import result_of
 from rf_app.pipeline.worker import Worker
 from rf_app.plugins.checkpoint import find_weights
 from rf_app.plugins.deltas import HUB_NAME
+from rf_app.plugins.lora import read_lora
 from rf_app.registry.card import (
     KINDS,
     README,
@@ -40,9 +41,10 @@ from rf_app.registry.card import (
     read_front,
     write_card,
 )
-from rf_app.registry.catalogue import catalogue
+from rf_app.registry.catalogue import Entry, catalogue
 from rf_app.registry.checking import BORROWED, CONFIGS, OWN, WEIGHTS, read_json
 from rf_app.registry.disk import disk_full_named, link_or_copy, locked, writable
+from rf_app.registry.loras import LoraCard, Loras
 from rf_app.registry.models import Registry
 from rf_app.registry.recognition import INDEX, RECOMMENDED, Recognized, called_in, recognize
 from rf_app.settings.home import existing
@@ -85,7 +87,7 @@ def checked(registry: Registry, wish: ImportModel) -> ImportModel:
         )
     if wish.kind and wish.kind not in KINDS:
         raise UserError(f"kind is {wish.kind!r:.40}; expected one of {', '.join(KINDS)}.")
-    entry = next((each for each in catalogue() if each.name == source), None)
+    entry = _entry(source)
     wish = replace(
         wish,
         source=source,
@@ -93,9 +95,15 @@ def checked(registry: Registry, wish: ImportModel) -> ImportModel:
         title=" ".join((wish.title or (entry.title if entry else "")).split())[:80],
         kind=wish.kind or (entry.kind if entry else ""),
     )
-    if any((root / wish.id).exists() for root in registry.folders):
+    if entry and entry.file:
+        Loras.beside(registry).check_free(wish.id)
+    elif any((root / wish.id).exists() for root in registry.folders):
         raise UserError(f"There is already a model {wish.id!r}: choose another id.")
     return wish
+
+
+def _entry(source: str) -> Entry | None:
+    return next((each for each in catalogue() if each.name == source), None)
 
 
 def start_import(app: Application, wish: ImportModel) -> Job:
@@ -108,9 +116,10 @@ def start_import(app: Application, wish: ImportModel) -> Job:
                 f"{wish.id!r} is among the imports already, as job {job.id}: resume or drop it, or give "
                 "another id."
             )
-    models = app.registry.folders[-1].absolute()
+    models, entry = app.registry.folders[-1].absolute(), _entry(wish.source)
+    store = app.loras.folders[-1].absolute() if entry and entry.file else models
     return start_job(
-        app, KIND, wish, "Importing", wish.title, wish.id, models / wish.id, models / STAGING / wish.id
+        app, KIND, wish, "Importing", wish.title, wish.id, store / wish.id, models / STAGING / wish.id
     )
 
 
@@ -135,6 +144,10 @@ def _bring_in(registry: Registry, wish: ImportModel, report: Report) -> Path:
         files.mkdir(parents=True, exist_ok=True)
         try:
             with locked(staging, PATIENCE):
+                if (entry := _entry(wish.source)) and entry.file:
+                    target = _bring_lora_in(registry, wish, entry, staging, report)
+                    shutil.rmtree(staging)
+                    return target
                 like = _gather(registry, wish, staging, files, report)
                 report(1, 1, "Checking the model…")
                 card, found = _card(wish, files, like)
@@ -146,6 +159,20 @@ def _bring_in(registry: Registry, wish: ImportModel, report: Report) -> Path:
         except BlockingIOError:
             raise UserError(f"{wish.id!r} is being imported already.") from None
     return target
+
+
+def _bring_lora_in(
+    registry: Registry, wish: ImportModel, entry: Entry, staging: Path, report: Report
+) -> Path:
+    """Publish a LoRA of the catalogue; whether it fits a model is seen where it is drawn with."""
+    file = fetch(wish.source, staging / "hub", report, entry.file) / entry.file
+    report(1, 1, "Checking the LoRA…")
+    said = {name: getattr(entry, name) for name in ("license", "kind", "steps", "guidance")}
+    settings = {"imported": wish.source}
+    said = read_lora(file).said | said
+    return Loras.beside(registry).save(
+        file, LoraCard(wish.id, wish.title, entry.about, settings=settings, **said)
+    )
 
 
 def _gather(registry: Registry, wish: ImportModel, staging: Path, files: Path, report: Report) -> str | None:
@@ -262,7 +289,7 @@ def _card(wish: ImportModel, files: Path, like: str | None) -> tuple[ModelCard, 
             steps, guidance = RECOMMENDED[found.kind]
             own = replace(own, kind=found.kind, steps=steps, guidance=guidance)
         return replace(own, title=wish.title or own.title), found
-    entry = next((each for each in catalogue() if each.name == wish.source), None)
+    entry = _entry(wish.source)
     found = recognize(files, wish.source, wish.kind)
     size = read_json(files / "unet" / CONFIGS["unet"]).get("sample_size")
     steps, guidance = (entry.steps, entry.guidance) if entry else RECOMMENDED[found.kind]

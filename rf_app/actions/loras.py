@@ -2,17 +2,22 @@
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 
 from rf_app.actions.application import Application
 from rf_app.errors import UserError
-from rf_app.plugins.uploads import Upload
+from rf_app.plugins.lora import MAX_FILE_BYTES, too_large
+from rf_app.plugins.uploads import MAX_BYTES, MAX_TOTAL_BYTES, Upload
 from rf_app.registry.card import as_id
 from rf_app.registry.disk import disk_full_named
-from rf_app.registry.loras import UPLOAD, LoraCard
+from rf_app.registry.loras import UPLOAD, LoraCard, sampling_in
+from rf_app.registry.permission import Permission
 from rf_app.settings.picture import Lora
+
+STRANGER_FILE_BYTES = 256 * 2**20
 
 
 def choices(app: Application) -> list[tuple[str, str]]:
@@ -37,8 +42,18 @@ def upload(app: Application, file: Path, name: str, model: str) -> Upload:
             shutil.copyfile(file, own)  # what Gradio keeps may be cleared away while this waits
         except FileNotFoundError:
             raise UserError(f"{name} is gone from this computer: please upload it again.") from None
+        most = file_limit(app.permission)
+        if own.stat().st_size > most:
+            raise too_large(own.stat().st_size, most)
         found = app.worker.inspect_lora(own, model)
-        return app.worker.uploads.add(app.visitor, own, name, found.trigger)
+        said = found.said | sampling_in(name)
+        room = MAX_TOTAL_BYTES if app.permission else MAX_BYTES
+        return app.worker.uploads.add(app.visitor, own, name, room, unused=found.unused, **said)
+
+
+def file_limit(permission: Permission) -> int:
+    """How many bytes a visitor's file may have."""
+    return MAX_FILE_BYTES if permission else STRANGER_FILE_BYTES
 
 
 def keep(app: Application, id: str) -> LoraCard:
@@ -49,7 +64,8 @@ def keep(app: Application, id: str) -> LoraCard:
     app.permission.check("Keeping a LoRA")
     upload = app.worker.uploads.get(app.visitor, id)
     own = as_id(upload.title) or f"lora-{id.removeprefix(UPLOAD)}"
-    card = LoraCard(own, upload.title, "Uploaded.", trigger=upload.trigger)
+    card = LoraCard(**{each.name: getattr(upload, each.name) for each in fields(LoraCard)})
+    card = replace(card, id=own, description="Uploaded.")
     app.loras.save(upload.path, card)
     return card
 

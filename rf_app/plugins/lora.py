@@ -19,12 +19,12 @@ from transformers import CLIPTextModel
 from rf_app.errors import UserError
 from rf_app.plugins.adapters import CORES, RANKS, Layer
 from rf_app.plugins.checking import Header, read_header
+from rf_app.plugins.lora_header import said_in
 from rf_app.plugins.lora_names import TEXT_ENCODER, UNET, Names
 from rf_app.registry.controlnets import FAMILIES
 
 MAX_FILE_BYTES = 2**30
 MAX_RANK = 1024
-MAX_TRIGGER = 200
 MAX_SETTINGS = 256 * 2**10  # letters of what diffusers writes beside the tensors
 MAX_PATTERNS = 1000  # of alpha; each is compared with each layer's path
 
@@ -40,8 +40,10 @@ PARTS = {
     **{"w_norm": "diff", "b_norm": "diff_b", "lora_magnitude_vector": "dora_scale"},
 }
 """What LyCORIS calls parts that others call otherwise."""
-STORED = {"F32": torch.float32, "F64": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
-STORED |= {"F8_E4M3": torch.float16, "F8_E5M2": torch.float16}  # which has all their values
+STORED = {
+    **{"F32": torch.float32, "F64": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16},
+    **{"F8_E4M3": torch.float16, "F8_E5M2": torch.float16},  # which has all their values
+}
 """How values of a type are held."""
 OTHER_KINDS = {  # by a part of their tensors' names
     "oft_": "OFT",
@@ -56,12 +58,12 @@ NO_ALPHA = "The file's lora_adapter_metadata does not say its lora_alpha as a nu
 
 @dataclass(frozen=True)
 class LoraFile:
-    """Layers by their names in the file; trigger: the words that call it, if the file says so. unused: the
-    names of tensors that are no part of a LoRA.
+    """Layers by their names in the file. said: what its header says, fields of `LoraCard`. unused: the names
+    of tensors that are no part of a LoRA.
     """
 
     layers: dict[str, Layer]
-    trigger: str
+    said: dict[str, Any]
     unused: tuple[str, ...]
 
 
@@ -117,8 +119,7 @@ def read_lora(path: Path) -> LoraFile:
             scale = _stated_scale(said, stem, layer.rank) if alpha is None else float(alpha) / layer.rank
             layer = Layer(held, scale)
         layers[stem] = layer
-    trigger = " ".join(header.metadata.get("modelspec.trigger_phrase", "").split())
-    return LoraFile(layers, trigger[:MAX_TRIGGER], unused)
+    return LoraFile(layers, said_in(header.metadata), unused)
 
 
 def too_large(size: int, most: int) -> UserError:

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
@@ -14,7 +14,7 @@ from rf_app.plugins.lora import Fitted, LoraFile, fit, read_lora
 from rf_app.plugins.merging import Part
 from rf_app.plugins.uploads import Uploads
 from rf_app.registry.disk import Stamp, stamp
-from rf_app.registry.loras import UPLOAD, Loras
+from rf_app.registry.loras import UPLOAD, LoraCard, Loras
 from rf_app.settings.picture import Lora
 
 RESIDENT = 8  # LoRAs kept in memory for each model
@@ -54,8 +54,14 @@ class LoraPlugs:
     def inspect(self, pipeline: StableDiffusionPipeline, file: Path) -> LoraFile:
         """What is in a file that may come from anyone; raises UserError where it is no LoRA for the model."""
         lora = read_lora(file)
-        fit(lora, pipeline.unet, pipeline.text_encoder)
-        return lora
+        fitted = fit(lora, pipeline.unet, pipeline.text_encoder)
+        return replace(lora, unused=(*lora.unused, *fitted.unused))
+
+    def cards(self, loras: Sequence[Lora], session: str) -> dict[str, LoraCard]:
+        """What is known of those that act, by id; one that is not at hand is left out."""
+        known = [*self.loras.cards(), *self.uploads.of(session)] if loras else []
+        by_id = {card.id: card for card in known}
+        return {each.id: by_id[each.id] for each in loras if each.strength and each.id in by_id}
 
     def _fit(self, pipeline: StableDiffusionPipeline, id: str, session: str) -> tuple[Stamp, Fitted]:
         if id.startswith(UPLOAD):

@@ -24,7 +24,7 @@ _reached: dict[str, tuple[float, bool]] = {}
 
 @dataclass(frozen=True)
 class Entry:
-    """A model or LoRA on the Hub; gigabytes: the download, memory: in use; missing: what it needs, if any."""
+    """A model on the Hub, or a LoRA in one `file` of it; gigabytes: the download, memory: in use."""
 
     name: str
     id: str
@@ -36,7 +36,7 @@ class Entry:
     steps: int
     guidance: float
     about: str
-    missing: str = ""
+    file: str = ""
 
 
 @cache
@@ -47,8 +47,6 @@ def catalogue() -> tuple[Entry, ...]:
 
 def obstacle(entry: Entry, models: Path) -> str:
     """Why an entry cannot be brought into the folder `models` now; "" if it can."""
-    if entry.missing:
-        return entry.missing
     memory = psutil.virtual_memory().total / 2**30
     if memory < entry.memory:
         return f"needs {entry.memory:g} GB of memory; this machine has {memory:.0f}"

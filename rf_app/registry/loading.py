@@ -23,7 +23,7 @@ from rf_app.errors import UserError
 from rf_app.registry.checking import CONFIGS, WEIGHTS, check_piece, read_json, weights_file
 from rf_app.registry.controlnets import check_fit
 from rf_app.registry.disk import Stamp, stamp
-from rf_app.schedulers.solvers import own_class
+from rf_app.schedulers.solvers import fresh, own_class, solvers
 
 CLASSES = {"unet": UNet2DConditionModel, "vae": AutoencoderKL, "controlnet": ControlNetModel}
 TINY = {"AutoencoderTiny": AutoencoderTiny}  # what a folder vae/ may hold instead, by its config
@@ -104,6 +104,11 @@ def check_loads(folder: Path, pieces: Mapping[str, Path], kind: str) -> None:
         for name, weight in weights.items():
             if not torch.isfinite(weight).all():
                 raise UserError(f"{folder.name}: the {title}'s {name} holds values that are not finite.")
+
+
+def as_kind(own: SchedulerMixin, kind: str) -> SchedulerMixin:
+    """The scheduler of a kind of model with the noise schedule of another one."""
+    return fresh(own, kind, solvers(kind)[0])
 
 
 def _load_scheduler(folder: Path, kind: str) -> SchedulerMixin:

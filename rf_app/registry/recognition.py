@@ -22,6 +22,8 @@ RECOMMENDED = {
     "one-step": (1, 1.0),
     "piecewise-flow": (4, 4.5),
     "consistency": (4, 8.0),
+    "trajectory-consistency": (4, 1.0),
+    "few-step": (4, 1.0),
     "turbo": (1, 1.0),
 }
 """Steps and guidance of a kind; a consistency model takes its guidance as an input."""
@@ -113,6 +115,8 @@ def _kind(
         or unet.get("time_cond_proj_dim")
     ):
         return "consistency"
+    if sampler == "TCDScheduler":
+        return "trajectory-consistency"
     if pipeline == "RectifiedFlowPipeline":  # one class for both; only the name tells InstaFlow from 2-RF
         return "one-step" if "instaflow" in called else "rectified-flow"
     if sampler in (FLOW, "FlowMatchEulerDiscreteScheduler"):

@@ -116,7 +116,7 @@ def _button(act: str, title: str, id: str, off: str = "") -> str:
 
 
 def _catalogue(app: Application) -> str:
-    here = {card.id for card in app.registry.cards()}
+    here = {card.id for card in (*app.registry.cards(), *app.loras.cards())}
     entries = "".join(_entry(app, each, here) for each in catalogue())
     return f'<h3>The originals</h3><div class="shelf">{entries}</div>'
 
