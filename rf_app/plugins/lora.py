@@ -208,7 +208,7 @@ def fit(lora: LoraFile, unet: UNet2DConditionModel, text_encoder: CLIPTextModel)
     shapes = {stem: _shape(stem, layer) for stem, layer in lora.layers.items()}
     _check_width(shapes, unet)
     found: dict[str, dict[str, Layer]] = {UNET: {}, TEXT_ENCODER: {}}
-    unused = {}  # the first of each part
+    unused = {}
     for stem, layer in lora.layers.items():
         place = names.place(stem)
         if not place:
@@ -219,8 +219,8 @@ def fit(lora: LoraFile, unet: UNet2DConditionModel, text_encoder: CLIPTextModel)
             raise UserError(f"Layer {stem}: {path} is in the file twice, under two names.")
         _check_fit(stem, layer, shapes[stem], names.modules[part].get_submodule(path))
         found[part][path] = layer
-    for stem, part in unused.items():
-        if not (found[part] if part else found[UNET] or found[TEXT_ENCODER]):
+    for stem, part in unused.items():  # a text encoder may fit a LoRA for another base, a U-Net does not
+        if not found[UNET] and (part == UNET or not found[TEXT_ENCODER]):
             raise UserError(
                 f"Layer {stem} of the LoRA is none of this model's: it was made for another model."
             )

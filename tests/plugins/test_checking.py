@@ -343,13 +343,6 @@ def test_little_can_be_said_of_alpha(tmp_path, said, message):
         read_lora(path)
 
 
-def test_trigger_words_are_one_short_line(tmp_path):
-    said = {"modelspec.trigger_phrase": " wood\ncut  <b>style</b> " + "x" * 999}
-    found = read_lora(write(tmp_path / "a.safetensors", PAIR, said))
-    assert found.trigger.startswith("wood cut <b>style</b> xxx")
-    assert len(found.trigger) == 200
-
-
 def test_a_file_that_is_too_large_is_not_even_opened(tmp_path):
     path = tmp_path / "a.safetensors"
     with path.open("wb") as file:
