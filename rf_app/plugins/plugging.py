@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from weakref import WeakKeyDictionary
@@ -59,9 +60,13 @@ class LoraPlugs:
 
     def cards(self, loras: Sequence[Lora], session: str) -> dict[str, LoraCard]:
         """What is known of those that act, by id; one that is not at hand is left out."""
-        known = [*self.loras.cards(), *self.uploads.of(session)] if loras else []
-        by_id = {card.id: card for card in known}
-        return {each.id: by_id[each.id] for each in loras if each.strength and each.id in by_id}
+        found: dict[str, LoraCard] = {}
+        for each in loras:
+            with suppress(UserError):
+                uploaded = each.id.startswith(UPLOAD)
+                card = self.uploads.get(session, each.id) if uploaded else self.loras.card(each.id)
+                found |= {each.id: card} if each.strength else {}
+        return found
 
     def _fit(self, pipeline: StableDiffusionPipeline, id: str, session: str) -> tuple[Stamp, Fitted]:
         if id.startswith(UPLOAD):
