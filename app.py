@@ -146,7 +146,7 @@ def main() -> None:
         server_port=chosen.port,
         mcp_server=chosen.mcp,
         auth=tuple(chosen.auth.split(":", 1)) if chosen.auth else None,
-        **launch_options([host, *chosen.allowed_host]),
+        **launch_options([host, *chosen.allowed_host], app.permission),
     )
 
 

@@ -20,7 +20,7 @@ from rf_app.registry.models import Registry
 from rf_app.registry.permission import Permission
 from rf_app.registry.store import Store
 from rf_app.schedulers.solvers import TITLES, solvers
-from rf_app.settings.picture import MAX_CONTROLS, Control, PictureSettings
+from rf_app.settings.picture import MAX_CONTROLS, Control, Lora, PictureSettings
 from rf_app.settings.way import Way
 
 FAVOURITE = "pocket-instaflow"  # the model the page opens with, if it is there
@@ -29,6 +29,8 @@ KIND_TITLES = {
     "one-step": "One step",
     "turbo": "Turbo",
     "consistency": "Consistency",
+    "trajectory-consistency": "Trajectory consistency",
+    "few-step": "Few steps",
     "piecewise-flow": "Piecewise flow",
     "rectified-flow": "Rectified flow",
     "diffusion": "Diffusion",
@@ -103,6 +105,10 @@ class Application:
         """All that can be brought in lies in one of these."""
         return self.registry, self.loras, self.controlnets
 
+    def card(self, settings: PictureSettings) -> ModelCard:
+        """The card of the settings' model, as their LoRAs make it; raises UserError where they cannot."""
+        return self.worker.as_drawn(self.registry.card(settings.model), settings.loras, self.visitor)
+
     def models(self) -> list[tuple[str, str]]:
         """(title, id) of every usable model, quickest kind first; ids make equal titles distinct."""
         cards = sorted(self.registry.cards(), key=lambda card: (ORDER[card.kind], card.title, card.id))
@@ -142,9 +148,9 @@ class Application:
             map = self.worker.condition_map(read_picture(read_base64(control.image)), how, size, **thresholds)
         return replace(control, image=encode_map(map), preprocessor="none")
 
-    def preset(self, model: str) -> Preset:
-        """The recommended settings of a model."""
-        card = self.registry.card(model)
+    def preset(self, model: str, loras: tuple[Lora, ...] = ()) -> Preset:
+        """The recommended settings of a model with LoRAs."""
+        card = self.card(PictureSettings("", model, loras=loras))
         names = tuple((TITLES[name], name) for name in solvers(card.kind))
         return Preset(card.steps, card.guidance, names, card.steps <= LIVE_STEPS, _about(card))
 

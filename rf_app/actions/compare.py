@@ -172,6 +172,10 @@ def _checked(app: Application, settings: PictureSettings) -> Attempt:
     if not settings.model:
         return Attempt(settings, error="No model is chosen: choose one of the list.")
     try:
-        return Attempt(check(app.prepared(settings), app.registry.card(settings.model)))
+        settings = app.prepared(settings)
+        if app.registry.card(settings.model).kind != "diffusion":  # a LoRA for fewer steps is for others
+            few = app.worker.few_step_loras(settings.loras, app.visitor)
+            settings = replace(settings, loras=tuple(each for each in settings.loras if each.id not in few))
+        return Attempt(check(settings, app.card(settings)))
     except UserError as error:
         return Attempt(settings, error=app.permission.told(error))

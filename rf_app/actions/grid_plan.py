@@ -158,15 +158,12 @@ def plan(app: Application, grid: Grid) -> Plan:
             f"{' × '.join(map(str, sizes))} = {count:,} pictures; a grid has at most {MAX_CELLS}."
         )
     base = app.prepared(grid.base)
-    cards = {card.id: card for card in app.registry.cards()}
     cells = []
     for place in product(*map(range, sizes)):
         chosen = {each.name: each.values[i] for each, i in zip(grid.axes, place, strict=True) if each}
         wish = replace(base, **chosen)
         try:
-            known = isinstance(wish.model, str) and cards.get(wish.model)  # a program may send anything
-            card = known or app.registry.card(wish.model)
-            cells.append(Cell(*place, check(wish, card)))
+            cells.append(Cell(*place, check(wish, app.card(wish))))
         except UserError as error:
             cells.append(Cell(*place, wish, app.permission.told(error)))
     errors = list(dict.fromkeys(cell.error for cell in cells))

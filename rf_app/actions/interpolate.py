@@ -114,7 +114,7 @@ def interpolate(app: Application, wish: Interpolate) -> Events[Picture | File]:
     """Make a video that changes smoothly from one picture to the next, or a picture in between."""
     model = wish.way.picture.model or app.first_model()
     way = replace(wish.way, picture=replace(wish.way.picture, model=model))
-    way = check_way(way, app.registry.card(model))
+    way = check_way(way, app.card(way.picture))
     if wish.video:
         yield from _film(app, way, wish.video)
     else:

@@ -2,17 +2,24 @@
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 
 from rf_app.actions.application import Application
 from rf_app.errors import UserError
-from rf_app.plugins.uploads import Upload
+from rf_app.plugins.lora import MAX_FILE_BYTES, too_large
+from rf_app.plugins.lora_header import preview_in
+from rf_app.plugins.uploads import MAX_BYTES, MAX_TOTAL_BYTES, Upload
 from rf_app.registry.card import as_id
 from rf_app.registry.disk import disk_full_named
-from rf_app.registry.loras import UPLOAD, LoraCard
+from rf_app.registry.loras import UPLOAD, LoraCard, sampling_in
+from rf_app.registry.permission import Permission
 from rf_app.settings.picture import Lora
+
+STRANGER_FILE_BYTES = 256 * 2**20
+NAMED = 8  # of what is not used
 
 
 def choices(app: Application) -> list[tuple[str, str]]:
@@ -37,8 +44,18 @@ def upload(app: Application, file: Path, name: str, model: str) -> Upload:
             shutil.copyfile(file, own)  # what Gradio keeps may be cleared away while this waits
         except FileNotFoundError:
             raise UserError(f"{name} is gone from this computer: please upload it again.") from None
+        most = file_limit(app.permission)
+        if own.stat().st_size > most:
+            raise too_large(own.stat().st_size, most)
         found = app.worker.inspect_lora(own, model)
-        return app.worker.uploads.add(app.visitor, own, name, found.trigger)
+        said = found.said | sampling_in(name)
+        room = MAX_TOTAL_BYTES if app.permission else MAX_BYTES
+        return app.worker.uploads.add(app.visitor, own, name, room, unused=found.unused, **said)
+
+
+def file_limit(permission: Permission) -> int:
+    """How many bytes a visitor's file may have."""
+    return MAX_FILE_BYTES if permission else STRANGER_FILE_BYTES
 
 
 def keep(app: Application, id: str) -> LoraCard:
@@ -49,14 +66,34 @@ def keep(app: Application, id: str) -> LoraCard:
     app.permission.check("Keeping a LoRA")
     upload = app.worker.uploads.get(app.visitor, id)
     own = as_id(upload.title) or f"lora-{id.removeprefix(UPLOAD)}"
-    card = LoraCard(own, upload.title, "Uploaded.", trigger=upload.trigger)
+    card = LoraCard(**{each.name: getattr(upload, each.name) for each in fields(LoraCard)})
+    card = replace(card, id=own, description=f"Uploaded. {not_used(upload)}".strip())
     app.loras.save(upload.path, card)
     return card
 
 
+def recommended(app: Application, id: str) -> Lora:
+    """A LoRA at the strength that it recommends; raises UserError for one that is not at hand."""
+    return Lora(id, _known(app, id).strength)
+
+
+def not_used(upload: Upload) -> str:
+    """What of a file finds no place in the model, in a sentence; "" where all of it does."""
+    names = upload.unused
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return f"Not used of its file: {', '.join(names[:NAMED])}{more}." if names else ""
+
+
+def _known(app: Application, id: str) -> LoraCard:
+    uploaded = id.startswith(UPLOAD)
+    return app.worker.uploads.get(app.visitor, id) if uploaded else app.loras.card(id)
+
+
 def _row(app: Application, lora: Lora) -> dict[str, Any]:
-    uploaded = lora.id.startswith(UPLOAD)
-    found = app.worker.uploads.get(app.visitor, lora.id) if uploaded else app.loras.card(lora.id)
+    found = _known(app, lora.id)
+    uploaded = isinstance(found, Upload)
+    with app.one_picture:
+        preview = preview_in(found.path if uploaded else app.loras.file(lora.id))
     return {
         "id": lora.id,
         "title": found.title,
@@ -64,4 +101,6 @@ def _row(app: Application, lora: Lora) -> dict[str, Any]:
         "strength": lora.strength,
         "on": True,
         "uploaded": uploaded,
+        "preview": preview,
+        "note": not_used(found) if uploaded else "",
     }

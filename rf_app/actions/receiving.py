@@ -20,7 +20,7 @@ from rf_app.registry.checking import CONFIGS, read_json
 from rf_app.registry.controlnets import ControlNetCard, check_base
 from rf_app.registry.disk import link_or_copy
 from rf_app.registry.loras import WEIGHTS as LORA_WEIGHTS
-from rf_app.registry.loras import LoraCard
+from rf_app.registry.loras import LoraCard, sampling_in
 from rf_app.registry.recognition import (
     CONTROLNET,
     INDEX,
@@ -117,8 +117,12 @@ def _controlnet(app: Application, parcel: Parcel, files: Path, report: Report) -
 
 def _lora(app: Application, parcel: Parcel, files: Path, report: Report) -> Path:
     report(1, 1, "Checking the LoRA…")
-    found = read_lora(parcel.path)
-    card = LoraCard(parcel.id, parcel.called, parcel.about, trigger=found.trigger)
+    entry = entry_of(parcel.source)
+    said = read_lora(parcel.path).said | sampling_in(called_in(parcel.source))
+    if entry:
+        said |= {name: getattr(entry, name) for name in ("license", "kind", "steps", "guidance")}
+    about = entry.about if entry else parcel.about
+    card = LoraCard(parcel.id, parcel.called, about, settings={"imported": called_in(parcel.source)}, **said)
     place = parcel.place or shutil.copyfile
     return app.loras.publish(parcel.id, lambda folder: place(parcel.path, folder / LORA_WEIGHTS), card)
 

@@ -48,10 +48,10 @@ def restore_json(app: Application, found: dict[str, Any], source: str) -> Restor
     if WAY in found:
         way = read_way(found[WAY])
         common, note = _at_hand(app, way.picture)
-        way = check_way(replace(way, picture=common), app.registry.card(common.model))
+        way = check_way(replace(way, picture=common), app.card(common))
     if "prompt" in found or way is None:
         settings, note = _at_hand(app, read_picture_settings(found, source))
-        settings = check(settings, app.registry.card(settings.model))
+        settings = check(settings, app.card(settings))
     return Restored(settings, way, note)
 
 

@@ -17,6 +17,7 @@ from rf_app.pipeline.png import read_png_settings
 from rf_app.plugins.picture import encode_map, read_picture
 from rf_app.registry.card import ModelCard
 from rf_app.registry.disk import stamp, writable, write_atomically
+from rf_app.registry.loras import LoraCard
 from rf_app.settings.picture import Control, Lora, PictureSettings
 
 FOLDER = ".samples"
@@ -33,11 +34,13 @@ def sample_settings(app: Application, thing: Thing) -> PictureSettings:
     card = thing.card
     if isinstance(card, ModelCard):
         return PictureSettings(PROMPT, card.id, seed=SEED)
-    here = {each.id for each in app.registry.cards()}
+    here = {each.id: each.kind for each in app.registry.cards()}
     model = card.base_model if card.base_model in here else app.first_model()
+    if isinstance(card, LoraCard) and card.kind and here[model] != "diffusion":
+        model = next((id for id, kind in here.items() if kind == "diffusion"), model)
     if thing.kind == LORA:
         prompt = ", ".join(filter(None, (PROMPT.rstrip("."), card.trigger)))
-        return PictureSettings(prompt, model, seed=SEED, loras=(Lora(card.id),))
+        return PictureSettings(prompt, model, seed=SEED, loras=(Lora(card.id, card.strength),))
     drawing = examples(DRAWINGS)[0]
     image = encode_map(read_picture(drawing.path.read_bytes()))
     return PictureSettings(

@@ -24,7 +24,7 @@ class UploadLora:
     """What to keep."""
 
     file: File
-    """A safetensors file with the keys of diffusers, PEFT or kohya."""
+    """A safetensors file of a LoRA, LoHa, LoKr, DoRA or full difference, as trainers and ComfyUI have it."""
     model: str = ""
     """Id of the model that it has to fit (default: the quick one-step model)."""
 
@@ -37,6 +37,9 @@ def upload_lora(app: Application, wish: UploadLora) -> Events[Upload]:
 
 
 def answer(app: Application, uploads: list[Upload]) -> dict[str, Any]:
-    """Its id, for the loras of generate; its title, trigger words and size in bytes."""
+    """Its id, for the loras of generate; its title, trigger words, recommended strength and size in bytes;
+    the kind that a diffusion model becomes with it, if any; and the names of what is not used of it.
+    """
     found = uploads[0]
-    return {"id": found.id, "title": found.title, "trigger": found.trigger, "bytes": found.size}
+    said = {name: getattr(found, name) for name in ("id", "title", "trigger", "strength", "kind")}
+    return said | {"bytes": found.size, "unused": list(found.unused)}

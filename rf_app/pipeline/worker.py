@@ -10,7 +10,7 @@ depend on the number of its neighbours, and a seed must give the same pixels alw
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,11 +34,11 @@ from rf_app.registry.card import ModelCard
 from rf_app.registry.controlnets import ControlNets
 from rf_app.registry.disk import Files, Stamp, stamp
 from rf_app.registry.loading import load
-from rf_app.registry.loras import Loras
+from rf_app.registry.loras import Loras, with_loras
 from rf_app.registry.models import Registry
 from rf_app.registry.vocabulary import Vocabulary, vocabulary
-from rf_app.schedulers.solvers import fresh, straight
-from rf_app.settings.picture import CheckedSettings, PictureSettings
+from rf_app.schedulers.solvers import ETA, fresh, straight
+from rf_app.settings.picture import CheckedSettings, Lora, PictureSettings
 from rf_app.settings.way import Way
 
 CACHED_TEXTS = 256
@@ -127,7 +127,7 @@ class Worker:
         self._pieces: WeakValueDictionary[Files, Any] = WeakValueDictionary()
         self._texts: OrderedDict[tuple[Any, ...], Tensor] = OrderedDict()
         self.loras, self.uploads = Loras.beside(registry), Uploads.beside(registry)
-        self._plugs = LoraPlugs(self.loras, self.uploads, self.device, self.dtype)
+        self._plugs = LoraPlugs(self.loras, self.uploads, self.device)
         self._merger = Merger()
         self.controlnets = ControlNets.beside(registry)
         self._controlled = ControlNetPlugin(self.controlnets, self.device, self.dtype)
@@ -159,6 +159,14 @@ class Worker:
             return condition_map(picture, preprocessor, size, **thresholds)
         return self._turns.wait_for(lambda: condition_map(picture, preprocessor, size))
 
+    def as_drawn(self, card: ModelCard, loras: Sequence[Lora], visitor: str) -> ModelCard:
+        """The card of a model as LoRAs make it; raises as `with_loras`."""
+        return with_loras(card, list(self._plugs.cards(loras, visitor).values()))
+
+    def few_step_loras(self, loras: Sequence[Lora], visitor: str) -> set[str]:
+        """The ids of those that make a diffusion model one of another kind."""
+        return {id for id, card in self._plugs.cards(loras, visitor).items() if card.kind}
+
     def inspect_lora(self, file: Path, model: str) -> LoraFile:
         """Read a LoRA's file that may come from anyone, and see that it fits a model; in turn as `draw`.
 
@@ -179,11 +187,13 @@ class Worker:
         observe: Observer | None,
         report: Report,
     ) -> Drawn:
-        model = self._model(between.picture.model if between else settings.model)
-        way = check_way(between, model.card) if between else None
-        settings = way.picture if way else check(settings, model.card)
+        settings = between.picture if between else settings
+        model = self._model(settings.model)
+        card = self.as_drawn(model.card, settings.loras, visitor)
+        way = check_way(between, card) if between else None
+        settings = way.picture if way else check(settings, card)
         own = model.pipeline.scheduler
-        scheduler = straight(own) if observe else fresh(own, model.card.kind, settings.solver)
+        scheduler = straight(own) if observe else fresh(own, card.kind, settings.solver)
         pipeline, control = self._controlled.attach(model.pipeline, settings.control, settings.steps)
         plugged = self._plugs.plugged(model.pipeline, settings.loras, visitor)
         start = self._now()
@@ -224,6 +234,7 @@ class Worker:
                 guidance_scale=settings.guidance,
                 latents=noise,
                 generator=generator,
+                eta=ETA.get(settings.solver, 0.0),
                 output_type="latent",
                 callback_on_step_end=after_step,
                 **control,

@@ -30,7 +30,8 @@ ITEM_BYTES = {
     "U8": 1,
     "BOOL": 1,
 }
-NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+# At its end a textual inversion may have a star.
+NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(\.\*)?")
 MAX_NAME = 256
 OTHER_FILES = (  # by how they begin
     (b"PK\x03\x04", "a zip archive, as PyTorch's .pt, .pth, .ckpt and .bin files are"),
@@ -65,19 +66,20 @@ def read_header(file: BinaryIO, size: int) -> Header:
     Raises UserError with the reason where the file is anything but sound: each tensor of a known type, with
     at most 4 dimensions, and all of them without holes to the last byte of the file.
     """
-    first = file.read(min(8, size))
+    first = file.read(min(9, size))
     for beginning, kind in OTHER_FILES:
-        if first.startswith(beginning):
+        # A header of 640 bytes begins as a pickle does.
+        if first.startswith(beginning) and first[8:] != b"{":
             advice = "" if kind.startswith("a GGUF") else f": {PICKLE_ADVICE}"
             raise UserError(f"This is {kind}, not safetensors{advice}.")
-    length = int.from_bytes(first, "little")
-    if len(first) < 8 or not 2 <= length <= size - 8:
+    length = int.from_bytes(first[:8], "little")
+    if len(first) < 9 or not 2 <= length <= size - 8:
         raise UserError("This is not a safetensors file, or only a part of one.")
     if length > MAX_HEADER_BYTES:
         raise UserError(
             f"The header has {length:,} bytes; at most {MAX_HEADER_BYTES:,} are accepted, which is plenty."
         )
-    header = _parsed(file.read(length))
+    header = _parsed(first[8:] + file.read(length - 1))
     metadata = header.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(
         _is_text(text) for pair in metadata.items() for text in pair

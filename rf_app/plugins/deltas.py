@@ -31,8 +31,8 @@ from rf_app.plugins.lora import fit, read_lora
 from rf_app.plugins.merging import Merger, Part
 from rf_app.registry.card import ModelCard
 from rf_app.registry.checking import CONFIGS, WEIGHTS
-from rf_app.registry.loading import load
-from rf_app.registry.loras import Loras
+from rf_app.registry.loading import as_kind, load
+from rf_app.registry.loras import LoraCard, Loras, with_loras
 from rf_app.registry.models import Registry
 from rf_app.settings.home import existing
 
@@ -107,11 +107,11 @@ def add_lora(
     """
     pieces = registry.pieces(model)
     pipeline = load(pieces, registry.card(model).kind)
-    fitted = fit(read_lora(lora), pipeline.unet, pipeline.text_encoder).to(torch.device("cpu"), torch.float32)
+    fitted = fit(read_lora(lora), pipeline.unet, pipeline.text_encoder)
     half = {piece: next(iter(own.values())).dtype == "F16" for piece, own in of_folders(pieces).items()}
 
     def build(folder: Path) -> None:
-        shutil.copytree(pieces["scheduler"], folder / "scheduler")
+        as_kind(pipeline.scheduler, card.kind).save_pretrained(folder / "scheduler")
         for piece, layers in (("unet", fitted.unet), ("text_encoder", fitted.text_encoder)):
             if layers or piece == "unet":
                 module = getattr(pipeline, piece)
@@ -232,8 +232,10 @@ def merge(registry: Registry, wish: Merge, report: Report = silent) -> Path:
             report,
         )
     report(0, 1, "Adding the LoRA")
-    given = existing(wish.lora)
-    file = given if given and given.is_file() else Loras.beside(registry).file(wish.lora)
+    given, loras = existing(wish.lora), Loras.beside(registry)
+    file = given if given and given.is_file() else loras.file(wish.lora)
+    own = LoraCard.by_name(file.stem) if file == given else loras.card(wish.lora)
+    card = with_loras(card, [own])
     return add_lora(registry, wish.model, file, wish.strength, card, wish.overwrite)
 
 

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from rf_app.plugins.lora import Layer
+from rf_app.plugins.adapters import Layer
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Part:
 class Merged:
     """What a module has been given, and the weights of its own that wait meanwhile."""
 
-    own: dict[str, nn.Parameter] = field(default_factory=dict)
+    own: dict[tuple[str, str], nn.Parameter] = field(default_factory=dict)  # by path and name
     signature: tuple[tuple[Any, float], ...] = ()
 
 
@@ -51,16 +51,20 @@ class Merger:
             for part in parts:
                 for path, layer in part.layers.items():
                     owner = module.get_submodule(path)
-                    merged.own.setdefault(path, owner.weight)
-                    owner.weight = nn.Parameter(_sum(owner.weight, layer, part.strength), requires_grad=False)
+                    for name in layer.changes():
+                        now = getattr(owner, name)
+                        # Of the weights as they were: DoRA's difference depends on them.
+                        own = merged.own.setdefault((path, name), now)
+                        changed = _sum(now, layer.difference(name, own), part.strength)
+                        setattr(owner, name, nn.Parameter(changed, requires_grad=False))
         except BaseException:  # a device without memory
             self._restore(module, merged)
             raise
         merged.signature = wanted
 
     def _restore(self, module: nn.Module, merged: Merged) -> None:
-        for path, weight in merged.own.items():
-            module.get_submodule(path).weight = weight
+        for (path, name), own in merged.own.items():
+            setattr(module.get_submodule(path), name, own)
         merged.own.clear()
         merged.signature = ()
 
@@ -75,10 +79,7 @@ def signature(parts: Sequence[Part]) -> tuple[tuple[Any, float], ...]:
     return tuple((part.key, part.strength) for part in effective(parts))
 
 
-def _sum(weight: Tensor, layer: Layer, strength: float) -> Tensor:
-    """weight + strength * scale * up @ down, in the weight's memory layout."""
-    flat = torch.addmm(
-        weight.flatten(1), layer.up.flatten(1), layer.down.flatten(1), alpha=strength * layer.scale
-    )
+def _sum(weight: Tensor, difference: Tensor, strength: float) -> Tensor:
+    """weight + strength * difference, computed in float32, in the weight's type and memory layout."""
     changed = torch.empty_like(weight)  # keeps channels last
-    return changed.copy_(flat.view(weight.shape))
+    return changed.copy_(torch.add(weight.float(), difference, alpha=strength))

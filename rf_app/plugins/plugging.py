@@ -2,7 +2,8 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
@@ -14,7 +15,7 @@ from rf_app.plugins.lora import Fitted, LoraFile, fit, read_lora
 from rf_app.plugins.merging import Part
 from rf_app.plugins.uploads import Uploads
 from rf_app.registry.disk import Stamp, stamp
-from rf_app.registry.loras import UPLOAD, Loras
+from rf_app.registry.loras import UPLOAD, LoraCard, Loras
 from rf_app.settings.picture import Lora
 
 RESIDENT = 8  # LoRAs kept in memory for each model
@@ -31,12 +32,11 @@ class Plugged:
 class LoraPlugs:
     """LoRAs in memory, fitted to the models that have used them."""
 
-    def __init__(self, loras: Loras, uploads: Uploads, device: torch.device, dtype: torch.dtype):
+    def __init__(self, loras: Loras, uploads: Uploads, device: torch.device):
         """loras: for all; uploads: for the session that made them."""
         self.loras = loras
         self.uploads = uploads
         self.device = device
-        self.dtype = dtype
         self._fitted: WeakKeyDictionary[UNet2DConditionModel, OrderedDict[Stamp, Fitted]] = (
             WeakKeyDictionary()
         )
@@ -55,8 +55,18 @@ class LoraPlugs:
     def inspect(self, pipeline: StableDiffusionPipeline, file: Path) -> LoraFile:
         """What is in a file that may come from anyone; raises UserError where it is no LoRA for the model."""
         lora = read_lora(file)
-        fit(lora, pipeline.unet, pipeline.text_encoder)
-        return lora
+        fitted = fit(lora, pipeline.unet, pipeline.text_encoder)
+        return replace(lora, unused=(*lora.unused, *fitted.unused))
+
+    def cards(self, loras: Sequence[Lora], session: str) -> dict[str, LoraCard]:
+        """What is known of those that act, by id; one that is not at hand is left out."""
+        found: dict[str, LoraCard] = {}
+        for each in loras:
+            with suppress(UserError):
+                uploaded = each.id.startswith(UPLOAD)
+                card = self.uploads.get(session, each.id) if uploaded else self.loras.card(each.id)
+                found |= {each.id: card} if each.strength else {}
+        return found
 
     def _fit(self, pipeline: StableDiffusionPipeline, id: str, session: str) -> tuple[Stamp, Fitted]:
         if id.startswith(UPLOAD):
@@ -79,4 +89,4 @@ class LoraPlugs:
             raise UserError(f"LoRA {name}: its file cannot be read ({error.strerror}).") from None
 
     def _read(self, pipeline: StableDiffusionPipeline, path: Path) -> Fitted:
-        return fit(read_lora(path), pipeline.unet, pipeline.text_encoder).to(self.device, self.dtype)
+        return fit(read_lora(path), pipeline.unet, pipeline.text_encoder).to(self.device)

@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock, Timer
+from typing import Any
 
 from rf_app.errors import UserError
 from rf_app.registry.disk import (
@@ -24,7 +25,7 @@ from rf_app.registry.disk import (
     writable,
     write_atomically,
 )
-from rf_app.registry.loras import UPLOAD
+from rf_app.registry.loras import UPLOAD, LoraCard
 from rf_app.registry.models import Registry
 
 MAX_FILES = 16  # a session
@@ -36,15 +37,15 @@ MAX_TITLE = 80
 FOLDER = ".instaflow_uploads"  # not HIDDEN of `rf_app.registry.disk`, whose leftovers others remove
 
 
-@dataclass(frozen=True)
-class Upload:
-    """An uploaded LoRA; title: what its file was called, to be escaped on display."""
+@dataclass(frozen=True, kw_only=True)
+class Upload(LoraCard):
+    """An uploaded LoRA. id: "upload-" and 12 digits of the content's SHA-256. title: what its file was
+    called, to be escaped on display. unused: what of it the model that it was checked with has no place for.
+    """
 
-    id: str  # "upload-" and 12 digits of the content's SHA-256
-    title: str
-    trigger: str
     path: Path
     size: int  # bytes
+    unused: tuple[str, ...] = ()
 
 
 @dataclass
@@ -75,11 +76,12 @@ class Uploads:
         """In a folder of their own beside that of the user's models, where anything of theirs may lie."""
         return cls(registry.folders[-1].parent / FOLDER)
 
-    def add(self, session: str, file: Path, title: str, trigger: str = "") -> Upload:
+    def add(self, session: str, file: Path, title: str, most: int = MAX_BYTES, **said: Any) -> Upload:
         """Keep a copy of a file that has been checked; the same content again is the same upload.
 
-        Raises UserError where there is no session, its files would be too many or too large, or the folder
-        cannot be written to; and `DiskFull`.
+        most: bytes of a session. said: what else is known, fields of `Upload`. Raises UserError where there
+        is no session, its files would be too many or too large, or the folder cannot be written to; and
+        `DiskFull`.
         """
         if not session:
             raise UserError("An upload belongs to a session: open the page, or use one client for all calls.")
@@ -91,8 +93,8 @@ class Uploads:
                 return held[id]
             if len(held) >= MAX_FILES:
                 raise UserError(f"{MAX_FILES} files are uploaded already: remove one first.")
-            if sum(each.size for each in held.values()) + size > MAX_BYTES:
-                raise UserError(f"Uploads may take {MAX_BYTES // 2**20} MB together: remove one first.")
+            if sum(each.size for each in held.values()) + size > most:
+                raise UserError(f"Uploads may take {most // 2**20:,} MB together: remove one first.")
             self._make_room(size)
             with writable(self.root), disk_full_named(self.root, title):
                 if session not in self._sessions:
@@ -101,7 +103,7 @@ class Uploads:
                 own = self._sessions[session]
                 path = own.folder / f"{digest}.safetensors"
                 write_atomically(path, lambda temporary: shutil.copyfile(file, temporary))
-            own.files[id] = Upload(id, _title(title), trigger, path, size)
+            own.files[id] = Upload(id, _title(title), path=path, size=size, **said)
             return own.files[id]
 
     def of(self, session: str) -> list[Upload]:
@@ -178,7 +180,11 @@ class Uploads:
 
 
 def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+    found = hashlib.sha256()
+    with file.open("rb") as content:
+        while chunk := content.read(2**20):
+            found.update(chunk)
+    return found.hexdigest()
 
 
 def _title(name: str) -> str:

@@ -24,7 +24,10 @@ _reached: dict[str, tuple[float, bool]] = {}
 
 @dataclass(frozen=True)
 class Entry:
-    """A model or LoRA on the Hub; gigabytes: the download, memory: in use; missing: what it needs, if any."""
+    """A model or LoRA on the Hub, by name or by name and file; kind: of a LoRA what it makes of a model.
+
+    gigabytes: the download; memory: in use.
+    """
 
     name: str
     id: str
@@ -36,7 +39,6 @@ class Entry:
     steps: int
     guidance: float
     about: str
-    missing: str = ""
 
 
 @cache
@@ -52,8 +54,6 @@ def entry_of(name: str) -> Entry | None:
 
 def obstacle(entry: Entry, models: Path) -> str:
     """Why an entry cannot be brought into the folder `models` now; "" if it can."""
-    if entry.missing:
-        return entry.missing
     memory = psutil.virtual_memory().total / 2**30
     if memory < entry.memory:
         return f"needs {entry.memory:g} GB of memory; this machine has {memory:.0f}"

@@ -22,7 +22,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from rf_app.errors import UserError
 from rf_app.registry.checking import CONFIGS, WEIGHTS, check_piece, read_json, weights_file
 from rf_app.registry.disk import Files, files_of
-from rf_app.schedulers.solvers import own_class
+from rf_app.schedulers.solvers import fresh, own_class, solvers
 
 CLASSES = {
     "unet": UNet2DConditionModel,
@@ -124,6 +124,11 @@ def _check_finite(module: torch.nn.Module, called: str) -> None:
         low, high = weight.aminmax()  # one pass, and not a number where there is one
         if not (torch.isfinite(low) and torch.isfinite(high)):
             raise UserError(f"{called}'s {name} holds values that are not finite.")
+
+
+def as_kind(own: SchedulerMixin, kind: str) -> SchedulerMixin:
+    """The scheduler of a kind of model with the noise schedule of another one."""
+    return fresh(own, kind, solvers(kind)[0])
 
 
 def _load_scheduler(folder: Path, kind: str) -> SchedulerMixin:

@@ -1,12 +1,15 @@
 """LoRAs on disk: one folder an id, with a card and the weights in one safetensors file."""
 
+import re
 import shutil
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rf_app.errors import UserError
-from rf_app.registry.card import Card
+from rf_app.registry.card import KINDS, Card, ModelCard
+from rf_app.registry.recognition import RECOMMENDED
 from rf_app.registry.store import Store
 
 WEIGHTS = "pytorch_lora_weights.safetensors"  # as diffusers names it
@@ -18,15 +21,72 @@ class LoraCard(Card):
     """The card of a LoRA; base_model is what it was trained on."""
 
     NAME = "LoRA"
-    BLOCK = ("title", "settings", "measured")
+    BLOCK = ("title", "strength", "kind", "steps", "guidance", "settings", "measured")
     FRONT: ClassVar = {"trigger": "instance_prompt"}
 
     trigger: str = ""  # words that call it, for the prompt
+    strength: float = 1.0  # recommended
+    kind: str = ""  # what a diffusion model becomes with it, where it needs another sampler
+    steps: int = 1  # recommended for that, as is guidance
+    guidance: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Raises UserError for a value out of its range."""
+        if self.kind and self.kind not in KINDS:
+            raise UserError(f"'kind' is {self.kind!r:.80}; expected none, or one of {', '.join(KINDS)}.")
+        if not -2 <= self.strength <= 2 or not 1 <= self.steps <= 50 or not 0 <= self.guidance <= 20:
+            raise UserError("strength must be in -2..2, steps in 1..50 and guidance in 0..20.")
 
     @classmethod
     def by_name(cls, id: str) -> "LoraCard":
         """The card of a folder as it comes from the Hub: its name says what it is."""
-        return cls(id, id)
+        return cls(id, id, **sampling_in(id))
+
+
+def sampling_in(name: str) -> dict[str, Any]:
+    """Which kind a LoRA makes of a diffusion model, with steps and guidance, by its name; {} for none.
+
+    As published: LCM-LoRA (arXiv 2311.05556), TCD-LoRA (2402.19159), and Hyper-SD (2404.13686), whose LoRA
+    for one step goes with TCD, and those for 2 to 12 with DDIM from the noise to the end.
+    """
+    name = name.lower()
+    words, stated = set(re.findall("[a-z]+", name)), re.search(r"(\d{1,2})[-_ ]?steps?", name)
+    steps = min(max(int(stated[1]), 1), 50) if stated else 0
+    kind = ""
+    if words & {"hyper", "hypersd"}:
+        kind = "trajectory-consistency" if steps < 2 else "few-step"
+        steps = steps or 1
+    elif "tcd" in words:
+        kind = "trajectory-consistency"
+    elif words & {"lcm", "lcmlora"}:
+        kind = "consistency"
+    if not kind:
+        return {}
+    guidance = 5.0 if "cfg" in words else 1.0
+    return {"kind": kind, "steps": steps or RECOMMENDED[kind][0], "guidance": guidance}
+
+
+def with_loras(card: ModelCard, loras: Sequence[LoraCard]) -> ModelCard:
+    """The card of a model as LoRAs make it: those that need another sampler change kind, steps and guidance.
+
+    Raises UserError for two that disagree, and on a model that is no diffusion model.
+    """
+    first, *others = [each for each in loras if each.kind] or [None]
+    if first is None:
+        return card
+    if card.kind != "diffusion":
+        raise UserError(
+            f"LoRA {first.title} makes a diffusion model draw in {first.steps} steps; {card.id} is none: its "
+            f"kind is {card.kind}."
+        )
+    made = {"kind": first.kind, "steps": first.steps, "guidance": first.guidance}
+    for each in others:
+        if made != {name: getattr(each, name) for name in made}:
+            raise UserError(
+                f"LoRAs {first.title} and {each.title} want different samplers, {first.kind} in "
+                f"{first.steps} steps and {each.kind} in {each.steps}: use one of them."
+            )
+    return replace(card, **made)
 
 
 class Loras(Store[LoraCard]):

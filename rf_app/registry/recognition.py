@@ -24,6 +24,8 @@ RECOMMENDED = {
     "one-step": (1, 1.0),
     "piecewise-flow": (4, 4.5),
     "consistency": (4, 8.0),
+    "trajectory-consistency": (4, 1.0),
+    "few-step": (4, 1.0),
     "turbo": (1, 1.0),
 }
 """Steps and guidance of a kind; a consistency model takes its guidance as an input."""
@@ -78,7 +80,7 @@ FILES = {
     r".*motion_modules\.": "a motion module of AnimateDiff",
     r"(emb_params|clip_[lg])$": "a textual inversion",
     r"(control_model\.|input_hint_block\.|controlnet_cond_embedding\.)": CONTROLNET,
-    r".*(lora_|lora\.|hada_|lokr_|\.diff$)": LORA,
+    r".*(lora_|lora\.|hada_|lokr_|oft_|\.diff$)": LORA,
     r"(model\.diffusion_model\.input_blocks\.0\.0\.|conv_in\.)weight": MODEL,
     r"(first_stage_model\.|encoder\.conv_in\.|decoder\.conv_in\.)": "an autoencoder by itself",
     r"(cond_stage_model\.|text_model\.)": "a text encoder by itself",
@@ -221,6 +223,8 @@ def _kind(
         or unet.get("time_cond_proj_dim")
     ):
         return "consistency"
+    if sampler == "TCDScheduler":
+        return "trajectory-consistency"
     if pipeline == "RectifiedFlowPipeline":  # one class for both; only the name tells InstaFlow from 2-RF
         return "one-step" if "instaflow" in called else "rectified-flow"
     if sampler in (FLOW, "FlowMatchEulerDiscreteScheduler"):

@@ -11,6 +11,7 @@ from diffusers import (
     EulerDiscreteScheduler,
     LCMScheduler,
     SchedulerMixin,
+    TCDScheduler,
 )
 
 from rf_app.schedulers.heun import HeunFlowScheduler
@@ -31,6 +32,8 @@ SOLVERS = {
     "one-step": FLOW,
     "piecewise-flow": {"perflow": (PeRFlowScheduler, {})},
     "consistency": {"lcm": (LCMScheduler, {})},
+    "trajectory-consistency": {"tcd": (TCDScheduler, {})},
+    "few-step": {"ddim": (DDIMScheduler, TO_THE_END)},
     "turbo": {"euler": (EulerDiscreteScheduler, {"timestep_spacing": "trailing"})},
 }
 TITLES = {
@@ -40,8 +43,10 @@ TITLES = {
     "heun": "Heun (two calls a step)",
     "perflow": "Euler in windows",
     "lcm": "LCM",
+    "tcd": "TCD",
 }
-MOST_STEPS = {"consistency": 50}  # it was distilled on a grid of so many
+MOST_STEPS = {"consistency": 50, "trajectory-consistency": 50}  # distilled on a grid of so many
+ETA = {"tcd": 0.3}  # how much noise comes anew in a step, as the scheduler has it; a pipeline says 0
 
 
 def solvers(kind: str) -> list[str]:

@@ -10,7 +10,8 @@ from gradio.route_utils import FnIndexInferError
 from starlette.middleware import Middleware
 
 from rf_app.actions.application import Application
-from rf_app.plugins.lora import MAX_FILE_BYTES
+from rf_app.actions.loras import file_limit
+from rf_app.registry.permission import Permission
 from rf_app.ui import compare, files, generate, interpolate, mcp_tools, models, train
 from rf_app.ui.guard import Guard, not_there, not_understood
 from rf_app.ui.parts.components import Components
@@ -35,6 +36,7 @@ LOGO = """<svg viewBox="0 0 40 40" aria-hidden="true"><rect width="40" height="4
 HEADER = f"""<header>{LOGO}<div><h1>InstaFlow Studio</h1>
 <p>Type a few words and the picture is there: one-step text-to-image, on this computer.</p></div></header>"""
 HEAD = '<meta name="color-scheme" content="light dark">'
+OWN_COMPUTER = Permission()
 
 
 class Blocks(gr.Blocks):
@@ -77,7 +79,9 @@ def build(app: Application, examples: Path) -> gr.Blocks:
     return blocks
 
 
-def launch_options(allowed_hosts: Sequence[str] = ()) -> dict[str, Any]:
+def launch_options(
+    allowed_hosts: Sequence[str] = (), permission: Permission = OWN_COMPUTER
+) -> dict[str, Any]:
     """What `launch` needs so that the page looks and behaves as it should; allowed_hosts: as for `Guard`.
 
     Prompts are nobody's business: no history in the browser, no monitoring; no file but Gradio's is served.
@@ -93,7 +97,7 @@ def launch_options(allowed_hosts: Sequence[str] = ()) -> dict[str, Any]:
         "enable_monitoring": False,
         "share": False,
         "ssr_mode": False,
-        "max_file_size": MAX_FILE_BYTES,
+        "max_file_size": file_limit(permission),
         "max_threads": THREADS,
         "state_session_capacity": SESSIONS,
         "show_error": False,

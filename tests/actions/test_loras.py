@@ -3,9 +3,12 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from rf_app.actions import loras
 from rf_app.actions.asking import File
@@ -14,7 +17,9 @@ from rf_app.actions.run import results
 from rf_app.actions.upload_lora import UploadLora, answer, upload_lora
 from rf_app.errors import UserError
 from rf_app.registry.loras import WEIGHTS
+from rf_app.registry.permission import Permission
 from rf_app.settings.picture import Lora, PictureSettings
+from rf_app.ui.page import launch_options
 from tests.plugins.lora_files import random_lora, write
 from tests.tiny import load
 
@@ -43,6 +48,8 @@ def test_a_list_and_rows_are_the_visitor_s_own(own_app, file):
         "strength": 0.5,
         "on": True,
         "uploaded": True,
+        "preview": "",
+        "note": "",
     }
     with pytest.raises(UserError, match="none of this session's uploads"):
         loras.rows(bob, [Lora(own.id)])
@@ -57,7 +64,10 @@ def test_a_program_hears_the_id_and_the_file_stays(own_app, file):
         "id": found[0].id,
         "title": "Wood & <b>Cut!",
         "trigger": "woodcut",
+        "strength": 1.0,
+        "kind": "",
         "bytes": file.stat().st_size,
+        "unused": [],
     }
     with pytest.raises(UserError, match="file is missing"):
         results(upload_lora(ann, UploadLora(None)))
@@ -81,6 +91,32 @@ def test_a_file_that_is_cleared_away_while_it_waits(own_app, file):
         assert waiting.result(60).title == "Wood & <b>Cut!"
     with pytest.raises(UserError, match="please upload it again"):
         upload(ann, file)
+
+
+def test_strangers_have_a_bound_of_their_own_and_the_owner_another(own_app, file, monkeypatch):
+    monkeypatch.setattr(loras, "STRANGER_FILE_BYTES", 2**10)
+    monkeypatch.setattr(loras, "MAX_BYTES", 2**10)
+    ann = own_app.seen_by("ann")
+    assert file.stat().st_size > 2**10
+    assert upload(ann, file).size == file.stat().st_size
+    stranger = replace(ann, permission=Permission(open_to_strangers=True))
+    with pytest.raises(UserError, match="The file has 0 MB; at most 0 MB are accepted"):
+        upload(stranger, file)
+    assert loras.file_limit(own_app.permission) == 2**30
+    assert launch_options()["max_file_size"] == 2**30
+    assert launch_options(permission=stranger.permission)["max_file_size"] == 2**10
+
+
+def test_what_is_not_used_is_said_and_stands_on_the_card(own_app, file, tmp_path):
+    ann = own_app.seen_by("ann")
+    more = {f"lora_te_text_model_encoder_layers_9_mlp_fc{i}.diff": torch.ones(2, 2) for i in range(1, 12)}
+    own = upload(ann, write(tmp_path / "More.safetensors", load_file(file) | more))
+    assert sorted(own.unused) == sorted(name.removesuffix(".diff") for name in more)
+    (row,) = loras.rows(ann, [Lora(own.id)])
+    assert row["note"].startswith("Not used of its file: lora_te_text_model_encoder_layers_9_mlp_fc1")
+    assert row["note"].endswith(" and 3 more.")
+    assert row["note"] in loras.keep(ann, own.id).description
+    assert answer(ann, [own])["unused"] == list(own.unused)
 
 
 def test_what_is_kept_draws_the_same_picture_for_everybody(own_app, file):

@@ -23,16 +23,16 @@ from safetensors.torch import load_file, save
 from rf_app.actions.application import Application
 from rf_app.actions.generate import Generate, generate
 from rf_app.actions.import_model import ImportModel, import_model
-from rf_app.actions.loras import upload
+from rf_app.actions.loras import rows, upload
 from rf_app.actions.restore import restore
 from rf_app.actions.run import results
 from rf_app.errors import UserError
 from rf_app.pipeline.turns import result_of
-from rf_app.plugins.picture import read_picture
+from rf_app.plugins.picture import encode_map, read_picture
 from rf_app.registry.checking import WEIGHTS
 from rf_app.registry.models import Registry
 from rf_app.settings.picture import Lora, PictureSettings
-from tests.fuzz.spoiling import spoiled, spoiled_bytes
+from tests.fuzz.spoiling import ODD, spoiled, spoiled_bytes
 from tests.plugins.lora_files import EVERYWHERE, as_kohya, as_peft, random_lora
 from tests.single_file import save_single_file
 from tests.tiny import in_shards, load
@@ -97,6 +97,46 @@ def with_tensors(content: dict[str, torch.Tensor], rng: random.Random) -> dict[s
     return found
 
 
+def of_every_form() -> dict[str, torch.Tensor]:
+    """LoHa, LoKr, DoRA, Tucker's form, full differences and norms, also in the original code's names."""
+    convolution, linear = "lora_unet_up_blocks_1_resnets_0_conv1", "diffusion_model.middle_block.1.proj_in"
+    shapes = {
+        f"{convolution}.hada_w1_a": (3, 16),
+        f"{convolution}.hada_w1_b": (3, 48),
+        f"{convolution}.hada_w2_a": (3, 16),
+        f"{convolution}.hada_w2_b": (3, 48),
+        f"{convolution}.hada_t1": (3, 3, 3, 3),
+        f"{convolution}.hada_t2": (3, 3, 3, 3),
+        f"{convolution}.dora_scale": (1, 48, 1, 1),
+        f"{convolution}.diff_b": (16,),
+        f"{linear}.lokr_w1": (4, 4),
+        f"{linear}.lokr_w2_a": (8, 2),
+        f"{linear}.lokr_w2_b": (2, 8),
+        f"{linear}.alpha": (),
+        "lora_unet_input_blocks_1_0_in_layers_2.lora_up.weight": (16, 2, 1, 1),
+        "lora_unet_input_blocks_1_0_in_layers_2.lora_down.weight": (2, 16, 1, 1),
+        "lora_unet_input_blocks_1_0_in_layers_2.lora_mid.weight": (2, 2, 3, 3),
+        "lora_unet_mid_block_resnets_0_norm1.w_norm": (32,),
+        "lora_unet_mid_block_resnets_0_norm1.b_norm": (32,),
+        "lora_unet_time_embed_0.diff": (64, 16),
+        "bundle_emb.words.string_to_param.*": (2, 32),
+    }
+    return {name: torch.randn(shape).mul(0.3) for name, shape in shapes.items()}
+
+
+def header_said(rng: random.Random) -> dict[str, str]:
+    """A header with things wrong in what is shown of it."""
+    said = {
+        "modelspec.trigger_phrase": "woodcut",
+        "modelspec.usage_hint": "weight 0.8",
+        "modelspec.title": "lcm 4 steps",
+        "modelspec.thumbnail": f"data:image/png;base64,{encode_map(Image.new('RGB', (8, 8)))}",
+        "ss_tag_frequency": json.dumps(spoiled({"1_a": {"woodcut": 3, "ink": 2}}, rng)),
+    }
+    said[rng.choice([*said])] = str(rng.choice(ODD))
+    return {name: text.encode("utf-8", "replace").decode() for name, text in said.items()}
+
+
 def test_a_mutated_lora_is_used_or_refused(
     app: Application, tmp_path: Path, rng: random.Random, rounds: range
 ) -> None:
@@ -108,6 +148,7 @@ def test_a_mutated_lora_is_used_or_refused(
 
     def used(path: Path) -> None:
         found = upload(own, path, path.name, "tiny-instaflow")
+        rows(own, [Lora(found.id)])
         try:
             results(
                 generate(own, Generate(PictureSettings("a lake", "tiny-instaflow", loras=(Lora(found.id),))))
@@ -119,6 +160,7 @@ def test_a_mutated_lora_is_used_or_refused(
     pipeline = load(app.registry, "tiny-instaflow")
     whole = random_lora(pipeline.unet, pipeline.text_encoder, layers=EVERYWHERE)
     formats = [whole, as_kohya(whole), as_kohya(whole, 2.0), as_peft(random_lora(pipeline.unet))]
+    formats += [of_every_form()] * 3
     said = {"lora_adapter_metadata": json.dumps({"unet.lora_alpha": 4, "unet.alpha_pattern": {"to_q": 2}})}
     before, answers = drawn(), set()
     for _ in rounds:
@@ -127,6 +169,7 @@ def test_a_mutated_lora_is_used_or_refused(
             (
                 None,
                 said,
+                header_said(rng),
                 {
                     "lora_adapter_metadata": json.dumps(
                         spoiled(json.loads(said["lora_adapter_metadata"]), rng)

@@ -214,35 +214,18 @@ def test_another_family_s_lora_is_named(worker, tmp_path, width, message):
             worker.inspect_lora(file, "tiny-instaflow")
 
 
-@pytest.mark.parametrize(
-    "stem",
-    [
-        "lora_unet_input_blocks_1_1_transformer_blocks_0_attn1_to_q",
-        "diffusion_model.middle_block.1.transformer_blocks.0.attn2.to_k",
-        "lora_unet_time_embed_0",
-    ],
-)
-def test_the_original_code_s_names_are_not_taken_for_another_model(worker, tmp_path, stem):
-    tensors = {f"{stem}.lora_down.weight": torch.ones(4, 32), f"{stem}.lora_up.weight": torch.ones(32, 4)}
-    good = random_lora(load(worker.registry, "tiny-sd").unet, layers=("to_q",))
-    for others in ({}, good):
-        file = write(tmp_path / "a.safetensors", others | tensors)
-        with pytest.raises(UserError, match=f"Layer {stem} is named as in the original .* down_blocks"):
-            worker.inspect_lora(file, "tiny-instaflow")
-
-
 def test_what_fits_nothing_is_named(worker, tmp_path):
     def inspect(tensors):
         return worker.inspect_lora(write(tmp_path / "a.safetensors", tensors), "tiny-instaflow")
 
     good = random_lora(load(worker.registry, "tiny-sd").unet, layers=("to_q",))
-    assert (inspect(good).rank, len(inspect(good).layers)) == (4, len(good) // 2)
+    assert len(inspect(good).layers) == len(good) // 2
     first = next(iter(good))
-    elsewhere = {name.replace("down_blocks.0", "down_blocks.7"): tensor for name, tensor in good.items()}
+    elsewhere = {name.replace("blocks.0", "blocks.7"): tensor for name, tensor in good.items()}
     second = {name.replace("unet.", "text_encoder_2."): tensor for name, tensor in good.items()}
     flux = {name.replace("unet.", "transformer."): tensor for name, tensor in good.items()}
     for tensors, message in (
-        (good | {first: torch.ones(4, 17)}, "do not fit this model's weight of shape [16, 16]"),
+        (good | {first: torch.ones(4, 17)}, "this model has a weight of shape [16, 16] there"),
         (elsewhere, "none of this model's"),
         (second, "SDXL, which has a second text encoder"),
         (flux, "as SD 3 and Flux have"),

@@ -42,7 +42,7 @@ def check(content):
 
 
 def entry(shape=(2,), dtype="F32", begin=0, end=None):
-    size = {"F32": 4, "F16": 2, "BF16": 2, "I64": 8, "F64": 8, "I8": 1}[dtype]
+    size = {"F32": 4, "F16": 2, "BF16": 2, "I64": 8, "F64": 8, "C64": 8}[dtype]
     for each in shape:
         size *= each
     return {
@@ -64,6 +64,12 @@ def test_a_good_file_passes_and_its_data_is_not_read():
     assert header.tensors["unet.a.to_q.lora_A.weight"].shape == (2, 4)
     assert header.metadata == {"format": "pt"}
     assert file.tell() == len(GOOD) - 2 * 8 * 4
+
+
+@pytest.mark.parametrize("length", [0x280, 0x380, 0x480, 0x580])
+def test_a_header_that_is_as_long_as_a_pickle_begins_is_none(length):
+    text = json.dumps({"a": entry()}).encode()
+    assert list(check(packed(text + b" " * (length - len(text)))).tensors) == ["a"]
 
 
 def zipped():
@@ -101,7 +107,7 @@ REFUSED = {
     "HTML": (packed({"<img src=x onerror=alert(1)>": entry()}), "holds HTML"),
     "a long name": (packed({"a" * 300: entry()}), "300 letters; at most 256"),
     "a strange name": (packed({"a\n": entry()}), "a name has letters"),
-    "float64": (packed({"a": entry((1,), "F64")}), "its type is 'F64'"),
+    "complex": (packed({"a": entry((8,), "C64")}), "its type is 'C64'"),
     "no such type": (packed({"a": entry() | {"dtype": ["F32"]}}), "its type is ['F32']"),
     "many dimensions": (packed({"a": entry((1, 1, 1, 1, 2))}), "up to 4 sizes"),
     "an empty tensor": (packed({"a": entry((0,))}, b""), "up to 4 sizes from 1"),
@@ -259,26 +265,25 @@ BAD_LORAS = {
     "two alphas": ({"unet.a.to_q.alpha": torch.ones(2)}, "an alpha is one number"),
     "huge rank": (
         {
-            "unet.a.to_q.lora_A.weight": torch.ones(257, 4),
-            "unet.a.to_q.lora_B.weight": torch.ones(4, 257),
+            "unet.a.to_q.lora_A.weight": torch.ones(1025, 4),
+            "unet.a.to_q.lora_B.weight": torch.ones(4, 1025),
         },
-        "has rank 257; at most 256",
+        "has rank 1,025; at most 1,024",
     ),
-    "ranks that differ": ({"unet.a.to_q.lora_A.weight": torch.ones(3, 4)}, "have no rank in common"),
     "a half": (
         {"unet.b.to_q.lora_A.weight": torch.ones(2, 4)},
-        "unet.b.to_q of the LoRA lacks one of its halves",
+        "unet.b.to_q of the LoRA lacks a part: it has lora_down alone",
     ),
-    "an alpha alone": ({"unet.b.to_q.alpha": torch.ones(())}, "lacks one of its halves"),
-    "a half twice": ({"unet.a.to_q.lora_down.weight": torch.ones(2, 4)}, "has its down half twice"),
+    "an alpha alone": ({"unet.b.to_q.alpha": torch.ones(())}, "lacks a part: it has alpha alone"),
+    "a half twice": ({"unet.a.to_q.lora_down.weight": torch.ones(2, 4)}, "has its lora_down twice"),
     "whole numbers": (
         {"unet.a.to_q.lora_A.weight": torch.ones(2, 4, dtype=torch.int64)},
-        "its type is I64; accepted are F32, F16 and BF16",
+        "its type is I64; accepted are BF16, F16, F32",
     ),
-    "a whole model": ({"unet.conv_in.weight": torch.ones(2, 4)}, "no part of a LoRA"),
-    "DoRA": ({"unet.a.to_q.dora_scale": torch.ones(2)}, "belongs to DoRA"),
-    "LoHa": ({"unet.a.to_q.hada_w1_a": torch.ones(2)}, "belongs to LoHa"),
-    "LoKr": ({"unet.a.to_q.lokr_w1": torch.ones(2)}, "belongs to LoKr"),
+    "more than its type holds": (
+        {"unet.a.to_q.lora_A.weight": torch.full((2, 4), 1e300, dtype=torch.float64)},
+        "not finite numbers",
+    ),
 }
 
 
@@ -286,6 +291,19 @@ BAD_LORAS = {
 def test_what_is_no_lora_and_why(tmp_path, change, message):
     with pytest.raises(UserError, match=re.escape(message)):
         read_lora(write(tmp_path / "a.safetensors", PAIR | change))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("unet.conv_in.weight", "is no part of a LoRA, which has pairs"),
+        ("unet.a.to_q.oft_blocks", "belongs to OFT; accepted are LoRA, DoRA, LoHa"),
+        ("emb_params", "belongs to a textual inversion"),
+    ],
+)
+def test_a_file_of_something_else_is_named(tmp_path, name, message):
+    with pytest.raises(UserError, match=re.escape(message)):
+        read_lora(write(tmp_path / "a.safetensors", {name: torch.ones(2, 4)}))
 
 
 @pytest.mark.parametrize(
@@ -325,17 +343,10 @@ def test_little_can_be_said_of_alpha(tmp_path, said, message):
         read_lora(path)
 
 
-def test_trigger_words_are_one_short_line(tmp_path):
-    said = {"modelspec.trigger_phrase": " wood\ncut  <b>style</b> " + "x" * 999}
-    found = read_lora(write(tmp_path / "a.safetensors", PAIR, said))
-    assert found.trigger.startswith("wood cut <b>style</b> xxx")
-    assert len(found.trigger) == 200
-
-
 def test_a_file_that_is_too_large_is_not_even_opened(tmp_path):
     path = tmp_path / "a.safetensors"
     with path.open("wb") as file:
         file.truncate(MAX_FILE_BYTES + 1)  # sparse
     path.chmod(0)
-    with pytest.raises(UserError, match="at most 256 MB"):
+    with pytest.raises(UserError, match="at most 1,024 MB"):
         read_lora(path)

@@ -42,7 +42,7 @@ def gone(uploads):
 
 
 def test_an_upload_lies_under_its_content_s_hash(uploads, file):
-    upload = uploads.add("ann", file, file.name, "in ink")
+    upload = uploads.add("ann", file, file.name, trigger="in ink")
     assert len(upload.id) == len("upload-") + 12
     assert upload.path.name.startswith(upload.id.removeprefix("upload-"))
     assert upload.path.read_bytes() == b"some bytes"
@@ -87,10 +87,9 @@ def test_quotas(uploads, file, monkeypatch):
     with pytest.raises(UserError, match="2 files are uploaded already"):
         uploads.add("ann", file, file.name)
     monkeypatch.setattr(module, "MAX_FILES", 16)
-    monkeypatch.setattr(module, "MAX_BYTES", 2 * 2**20)
     file.write_bytes(b"\0" * 2**21)
     with pytest.raises(UserError, match="may take 2 MB together"):
-        uploads.add("ann", file, file.name)
+        uploads.add("ann", file, file.name, 2 * 2**20)
     monkeypatch.setattr(module, "MAX_TOTAL_BYTES", 2**21)
     with pytest.raises(UserError, match="no room for uploads"):
         uploads.add("bob", file, file.name)

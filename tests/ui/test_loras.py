@@ -14,7 +14,7 @@ from tests.browser import visiting
 from tests.plugins.lora_files import as_kohya, random_lora, write
 from tests.settled import settled, until
 from tests.tiny import load
-from tests.ui.test_page import IMAGE, PROMPT, ask, download, shows
+from tests.ui.test_page import IMAGE, PROMPT, ask, choose, download, shows
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -37,6 +37,9 @@ def registered(app):
     folder = app.loras.folders[-1] / "ink"
     write(folder / WEIGHTS, random_lora(load(app.registry, "tiny-sd").unet, size=0.5, seed=2))
     write_card(folder, LoraCard("ink", "Ink drawing", "Lines.", trigger="in ink"))
+    folder = app.loras.folders[-1] / "quick"
+    write(folder / WEIGHTS, random_lora(load(app.registry, "tiny-sd").unet, size=0.1, seed=3))
+    write_card(folder, LoraCard("quick", "Quick", "Lines.", strength=0.8, kind="consistency", steps=2))
 
 
 def picture(page):
@@ -138,6 +141,21 @@ def test_one_is_picked_from_the_list_and_sent_along(page):
     assert pixels(page, "#scrubber img") == decoded(style)
     between.get_by_role("checkbox").uncheck()
     assert pixels(page, "#scrubber img") == decoded(before)
+
+
+def test_one_that_brings_a_sampler_sets_the_form_and_gives_it_back(page, app):
+    choose(page, "Tiny Sd")
+    before = page.input_value("#steps input[type=number]")
+    page.get_by_label("LoRA", exact=True).click()
+    settled(page)
+    page.get_by_role("option", name="Quick").click()
+    expect(page.locator("#steps input[type=number]")).to_have_value("2")
+    expect(row(page, "Quick").locator("input[type=range]")).to_have_value("0.8")
+    page.get_by_text("Advanced").first.click()
+    expect(page.locator("#solver input")).to_have_value("LCM")
+    page.get_by_label("Remove Quick").click()
+    expect(page.locator("#steps input[type=number]")).to_have_value(before)
+    expect(page.locator("#solver input")).to_have_value("DPM-Solver++")
 
 
 def test_a_copy_elsewhere_offers_no_button_that_nobody_hears(page, files):

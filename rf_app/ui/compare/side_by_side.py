@@ -101,13 +101,15 @@ def build(app: Application, page: Page, sent: gr.Textbox, subtabs: gr.Tabs) -> N
     def draw(values: dict[gr.Component, Any], asked_by: gr.Request) -> Iterator[dict[gr.Component, Any]]:
         own, ended = seen_by(app, asked_by), values[latest].begin(values[number])
         shown = columns[: values[count]]
-        sides = tuple(Side(**column.form.read(values)) for column in shown)
-        attempts = [Attempt(PictureSettings(values[prompt], side.model)) for side in sides]
+        attempts = [
+            Attempt(PictureSettings(values[prompt], values[column.form.model] or "")) for column in shown
+        ]
         titles = {id: title for title, id in app.models()}
         blank = {headline: OPENING, laid_over: ""} | _blank(shown, "Waiting for its turn…")
         yield gr.skip() if ended() else blank
         try:
             given = read_loras(values[loras]), read_controls(values[follows])
+            sides = tuple(Side(**column.form.read(own, values, given[0])) for column in shown)
             for event in run(compare(own, Compare(values[prompt], sides, values[seed], *given)), ended):
                 if isinstance(event, SideBegun):
                     yield {pictures[event.index]: working(None)}
@@ -148,7 +150,8 @@ def build(app: Application, page: Page, sent: gr.Textbox, subtabs: gr.Tabs) -> N
         Where they name a model to compare with ("against"), that one is the first.
         """
         try:
-            settings = restored_picture(seen_by(app, asked_by), text)
+            own = seen_by(app, asked_by)
+            settings = restored_picture(own, text)
             rows = show_loras(app, settings.loras, asked_by)
         except UserError as error:
             complain(error)
@@ -157,10 +160,10 @@ def build(app: Application, page: Page, sent: gr.Textbox, subtabs: gr.Tabs) -> N
         first, second = (column.form for column in columns[:2])
         if against in (id for _, id in app.models()):
             other = {first.model: against, first.negative: "", **first.show_preset(app.preset(against))}
-            shown = other | second.show(app, settings)
+            shown = other | second.show(own, settings)
         else:
             many = app.registry.card(settings.model).kind == "diffusion"
-            shown = (first if many else second).show(app, settings)
+            shown = (first if many else second).show(own, settings)
         return {
             **shown,
             prompt: settings.prompt,

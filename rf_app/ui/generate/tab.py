@@ -8,6 +8,7 @@ asked for. It must not raise what a user can cause: Gradio forgets the waiting e
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from html import escape
 from typing import Any
 
@@ -97,6 +98,7 @@ def build(app: Application, page: Page) -> None:
     page.lists.append(model)
     sent = gr.Textbox("", visible="hidden", elem_id="sent-generate")
     latest, number = gr.State(LatestRun()), gr.Number(visible="hidden")
+    solvers = gr.State(preset.solvers)  # those that are offered
 
     # In the browser alone: draw a seed, change the cue. A text box's `input` misses pasting and deleting; its
     # `change` does not.
@@ -117,13 +119,14 @@ def build(app: Application, page: Page) -> None:
         )
 
     # On the server.
-    def settings(values: dict[gr.Component, Any]) -> PictureSettings:
+    def settings(own: Application, values: dict[gr.Component, Any]) -> PictureSettings:
+        given = read_loras(values[loras])
         return PictureSettings(
             prompt=values[prompt],
             seed=values[seed],
             control=controls.read(values),
-            loras=read_loras(values[loras]),
-            **form.read(values),
+            loras=given,
+            **form.read(own, values, given),
         )
 
     def render(values: dict[gr.Component, Any], asked_by: gr.Request) -> Iterator[Any]:
@@ -135,7 +138,7 @@ def build(app: Application, page: Page) -> None:
         pictures: list[Picture] = []
         waited = False
         try:
-            wish = generate.Generate(settings(values), values[count])
+            wish = generate.Generate(settings(own, values), values[count])
             for event in run(generate.generate(own, wish), ended):
                 if isinstance(event, Picture):
                     pictures.append(event)
@@ -152,9 +155,9 @@ def build(app: Application, page: Page) -> None:
         if waited or said or not pictures:
             yield {line: note(said)}
 
-    def chosen(model: str, prompt_now: str) -> dict[gr.Component, Any]:
+    def chosen(model: str, rows: Any, prompt_now: str, asked_by: gr.Request) -> dict[gr.Component, Any]:
         try:
-            preset = app.preset(model)
+            preset = seen_by(app, asked_by).preset(model, read_loras(rows))
         except UserError as error:
             complain(error)
             return gr.skip()
@@ -162,25 +165,39 @@ def build(app: Application, page: Page) -> None:
             **form.show_preset(preset),
             live: preset.live,
             about: _about(preset.about),
+            solvers: preset.solvers,
             cue: cue_for("live", prompt_now) if preset.live else gr.skip(),
         }
 
+    def plugged(
+        before: Any, model: str, rows: Any, prompt_now: str, asked_by: gr.Request
+    ) -> dict[gr.Component, Any]:
+        """Another preset where a LoRA has come, or gone, that brings a sampler; else nothing."""
+        with suppress(UserError):  # drawing says so
+            own = seen_by(app, asked_by)
+            if own.preset(model, read_loras(rows)).solvers != before:
+                return chosen(model, rows, prompt_now, asked_by)
+        return gr.skip()
+
     def restore(source: str, asked_by: gr.Request) -> dict[gr.Component, Any]:
         try:
-            found = restored_picture(seen_by(app, asked_by), source)
+            own = seen_by(app, asked_by)
+            found = restored_picture(own, source)
             rows = show_loras(app, found.loras, asked_by)
+            preset = own.preset(found.model, found.loras)
         except UserError as error:
             complain(error)
             return gr.skip()
         return {
-            **form.show(app, found),
+            **form.show(own, found),
             **controls.show(app, found.control),
             prompt: found.prompt,
             seed: found.seed,
             count: 1,
             locked: True,
             loras: rows,
-            about: _about(app.preset(found.model).about),
+            about: _about(preset.about),
+            solvers: preset.solvers,
             cue: cue_for("go", found.prompt),
         }
 
@@ -196,10 +213,11 @@ def build(app: Application, page: Page) -> None:
     )
     stops(stop, latest)
     controls.connect(app, page.blocks, model, live, prompt, seed, cue)
-    chosen_for = [steps, guidance, solver, live, about, cue]
+    chosen_for = [steps, guidance, solver, live, about, cue, solvers]
     # Else the second of two quick choices is dropped.
-    model.input(chosen, [model, prompt], chosen_for, trigger_mode="always_last", **quiet)
-    outputs = [prompt, seed, count, locked, loras, about, cue, *form.fields, *controls.parts]
+    model.input(chosen, [model, loras, prompt], chosen_for, trigger_mode="always_last", **quiet)
+    loras.change(plugged, [solvers, model, loras, prompt], chosen_for, trigger_mode="always_last", **quiet)
+    outputs = [prompt, seed, count, locked, loras, about, cue, solvers, *form.fields, *controls.parts]
     upload.upload(restore, upload, outputs, **quiet)
     sent.change(restore, sent, outputs, **quiet)
     page.blocks.load(lambda prompt: cue_for("go", prompt), prompt, cue, **quiet)

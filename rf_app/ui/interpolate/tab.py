@@ -134,7 +134,8 @@ def build(app: Application, page: Page) -> None:
     def restore(source: str, shown: Any, asked_by: gr.Request) -> Updates:
         """A frame brings its way back; any other picture becomes the first key frame."""
         try:
-            found = restored(seen_by(app, asked_by), source)
+            own = seen_by(app, asked_by)
+            found = restored(own, source)
             way = found.way
             if way is None:
                 way = read_way(shown)
@@ -154,7 +155,7 @@ def build(app: Application, page: Page) -> None:
         return {
             live: way.as_json() | {"at": time.time()},
             shape: _shape(way),
-            **form.show(app, way.picture),
+            **form.show(own, way.picture),
             noise: way.noise,
             text: way.text,
             loras: rows,

@@ -139,7 +139,7 @@ def _arrival(app: Application, job: Job) -> str:
     settings: dict[str, Any] = {"prompt": PROMPT, "model": card.id, "seed": SEED}
     if what == LORA:
         called = ", ".join(filter(None, (PROMPT, card.trigger)))
-        style = {"id": card.id, "strength": 1.0}
+        style = {"id": card.id, "strength": card.strength}
         settings = {"prompt": called, "model": _base(app), "seed": SEED, "loras": [style]}
     places = {MODEL: "", LORA: "among the LoRAs", CONTROLNET: "among the ControlNets, under Draw a line"}
     draw = "" if what == CONTROLNET else send_button("generate", settings, "Draw with it")
@@ -163,7 +163,7 @@ def _button(act: str, title: str, id: str, off: str = "") -> str:
 
 
 def _catalogue(app: Application) -> str:
-    here = {card.id for card in app.registry.cards()}
+    here = {card.id for card in (*app.registry.cards(), *app.loras.cards())}
     entries = "".join(_entry(app, each, here) for each in catalogue())
     return f'<h3>The originals</h3><div class="shelf">{entries}</div>'
 

@@ -1,6 +1,6 @@
 // The rows of a LoRA panel: what gr.HTML runs with `element`, `props`, `trigger` and `watch`. props.value is a
-// list of { id, title, trigger, strength, on, uploaded }; titles and trigger words are anyone's, so they only
-// ever become text. props.keeps: whether somebody listens to "keep". What a person changes is "input" to the
+// list of { id, title, trigger, strength, on, uploaded, preview, note }; all but the preview, which the server
+// has drawn anew, is anyone's text, so it only ever becomes text. props.keeps: whether somebody listens to "keep". What a person changes is "input" to the
 // page, and "settled" once a slider is let go; rows that the server sends are drawn silently.
 const list = element.querySelector(".loras");
 const LIMIT = 2;
@@ -49,9 +49,11 @@ const draw = () => {
       });
       const keep = make("button", { className: "keep", textContent: "Keep", title: "Save to the list for good" });
       keep.addEventListener("click", () => trigger("keep", { id: row.id }));
-      const head = make("label", {}, on, make("span", { textContent: row.title, title: row.title }));
+      const preview = row.preview ? [make("img", { src: row.preview, alt: "" })] : [];
+      const note = row.note ? [make("p", { className: "trigger", textContent: row.note })] : [];
+      const head = make("label", {}, on, ...preview, make("span", { textContent: row.title, title: row.title }));
       const parts = [head, range, number, ...(row.uploaded && props.keeps ? [keep] : []), remove];
-      return make("div", { className: "lora" }, ...parts, ...words(row));
+      return make("div", { className: "lora" }, ...parts, ...words(row), ...note);
     }),
   );
 };

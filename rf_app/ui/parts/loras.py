@@ -65,7 +65,8 @@ def lora_panel(
         if not id:
             return gr.skip()
         try:
-            return {pick: None, rows: _added(shown, show_loras(app, [Lora(id)], asked_by))}
+            own = app.seen_by(session_of(asked_by))
+            return {pick: None, rows: _added(shown, loras.rows(own, [loras.recommended(own, id)]))}
         except UserError as error:
             complain(error)
             return {pick: None}
@@ -75,7 +76,7 @@ def lora_panel(
         for path in map(Path, paths):
             try:
                 found = loras.upload(own, path, path.name, model)
-                shown = _added(shown, loras.rows(own, [Lora(found.id)]))
+                shown = _added(shown, loras.rows(own, [Lora(found.id, found.strength)]))
             except UserError as error:
                 complain(UserError(f"{path.name}: {error}"))
         return {rows: shown, pick: choices(asked_by)}

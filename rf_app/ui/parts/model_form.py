@@ -1,5 +1,6 @@
 """The fields of a model and its settings, the same on every tab."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,7 +8,7 @@ import gradio as gr
 
 from rf_app.actions.application import Application, Preset
 from rf_app.errors import UserError
-from rf_app.settings.picture import MAX_GUIDANCE, MAX_STEPS, CheckedSettings
+from rf_app.settings.picture import MAX_GUIDANCE, MAX_STEPS, CheckedSettings, Lora
 from rf_app.ui.parts.complaint import complain
 
 
@@ -26,15 +27,21 @@ class ModelForm:
         """All of them."""
         return {self.model, self.steps, self.guidance, self.solver, self.negative}
 
-    def read(self, values: dict[gr.Component, Any]) -> dict[str, Any]:
-        """Their part of `PictureSettings`."""
-        return {
-            "model": values[self.model] or "",
-            "steps": values[self.steps],
-            "guidance": values[self.guidance],
-            "solver": values[self.solver],
-            "negative_prompt": values[self.negative],
-        }
+    def read(
+        self, app: Application, values: dict[gr.Component, Any], loras: tuple[Lora, ...]
+    ) -> dict[str, Any]:
+        """Their part of `PictureSettings`.
+
+        Where LoRAs have just changed the sampler, what is recommended with them stands in for the fields.
+        """
+        found = {"model": values[self.model] or "", "negative_prompt": values[self.negative]}
+        names = [values[self.solver]]
+        with suppress(UserError):  # a model that is gone, or LoRAs that disagree: drawing says so
+            names = [name for _, name in app.preset(found["model"], loras).solvers]
+        if values[self.solver] not in names:
+            return found
+        own = {name: values[getattr(self, name)] for name in ("steps", "guidance", "solver")}
+        return found | own
 
     def show(self, app: Application, settings: CheckedSettings) -> dict[gr.Component, Any]:
         """The fields with these settings."""
@@ -42,7 +49,9 @@ class ModelForm:
             self.model: settings.model,
             self.steps: settings.steps,
             self.guidance: settings.guidance,
-            self.solver: gr.Dropdown(app.preset(settings.model).solvers, value=settings.solver),
+            self.solver: gr.Dropdown(
+                app.preset(settings.model, settings.loras).solvers, value=settings.solver
+            ),
             self.negative: settings.negative_prompt,
         }
 
