@@ -62,8 +62,10 @@ def preview_in(file: Path) -> str:
 def _tags(metadata: Mapping[str, str]) -> str:
     """The words of nearly all captions that it learned from."""
     counts: Counter[str] = Counter()
+    if "ss_tag_frequency" not in metadata:
+        return ""
     try:
-        for folder in json.loads(metadata.get("ss_tag_frequency", "{}")).values():
+        for folder in json.loads(metadata["ss_tag_frequency"]).values():
             for tag, count in folder.items():
                 counts[_line(tag)] += min(int(count), 10**9)
     except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
