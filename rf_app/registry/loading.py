@@ -17,7 +17,8 @@ from diffusers import (
     StableDiffusionPipeline,
     UNet2DConditionModel,
 )
-from transformers import CLIPTextModel, CLIPTokenizer
+from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
+from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer
 
 from rf_app.errors import UserError
 from rf_app.registry.checking import CONFIGS, WEIGHTS, check_piece, read_json, weights_file
@@ -26,6 +27,7 @@ from rf_app.registry.disk import Stamp, stamp
 from rf_app.schedulers.solvers import own_class
 
 CLASSES = {"unet": UNet2DConditionModel, "vae": AutoencoderKL, "controlnet": ControlNetModel}
+CLIPS = {"text_encoder": CLIPTextModel, "safety_checker": StableDiffusionSafetyChecker, "clip": CLIPModel}
 TINY = {"AutoencoderTiny": AutoencoderTiny}  # what a folder vae/ may hold instead, by its config
 
 TITLES = {"unet": "U-Net", "vae": "autoencoder", "text_encoder": "text encoder"}  # those with weights
@@ -126,8 +128,8 @@ def load_piece(folder: Path, dtype: torch.dtype, piece: str | None = None) -> An
     weights = weights_file(folder, piece)
     options = {"local_files_only": True, "use_safetensors": True, "output_loading_info": True, "dtype": dtype}
     try:
-        if piece == "text_encoder":
-            model, info = CLIPTextModel.from_pretrained(folder, ignore_mismatched_sizes=True, **options)
+        if piece in CLIPS:
+            model, info = CLIPS[piece].from_pretrained(folder, ignore_mismatched_sizes=True, **options)
         else:
             variant = None if weights.name == WEIGHTS[piece] else "fp16"
             named = read_json(folder / CONFIGS[piece]).get("_class_name")
