@@ -18,6 +18,8 @@ from diffusers import (
     StableDiffusionPipeline,
     UNet2DConditionModel,
 )
+from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
+from safetensors.torch import save_file
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import (
     CLIPConfig,
@@ -123,6 +125,23 @@ def save_tiny_clip(folder: Path) -> None:
     CLIPModel(tiny_clip_config(len(tokenizer))).save_pretrained(folder)
     size = {"size": {"shortest_edge": 32}, "crop_size": {"height": 32, "width": 32}}
     CLIPProcessor(CLIPImageProcessor(**size), tokenizer).save_pretrained(folder)
+
+
+def save_tiny_safety_checker(folder: Path, threshold: float) -> None:
+    """Save a safety checker under the names of the published one; a picture may have cosines up to threshold
+    (1: every picture passes; -1: none does).
+    """
+    torch.manual_seed(7)
+    checker = StableDiffusionSafetyChecker(tiny_clip_config())
+    torch.nn.init.normal_(checker.concept_embeds)
+    torch.nn.init.constant_(checker.concept_embeds_weights, threshold)
+    torch.nn.init.constant_(checker.special_care_embeds_weights, 1)
+    checker.save_pretrained(folder)
+    state = {
+        name.replace("vision_model.", "vision_model.vision_model.", 1): value.contiguous()
+        for name, value in checker.state_dict().items()
+    }
+    save_file(state, folder / "model.safetensors", {"format": "pt"})
 
 
 def tiny_card(id: str, kind: str, steps: int, guidance: float, base_model: str | None = None) -> ModelCard:

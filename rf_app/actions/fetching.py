@@ -15,7 +15,7 @@ from huggingface_hub.utils import build_hf_headers
 
 from rf_app.actions.reported import Report
 from rf_app.errors import UserError
-from rf_app.registry.checking import BORROWED, CONFIGS, OWN, WEIGHTS, no_weights
+from rf_app.registry.checking import BORROWED, CONFIGS, OPTIONAL, OWN, WEIGHTS, no_weights
 from rf_app.registry.disk import FULL
 from rf_app.registry.recognition import INDEX, recognize
 
@@ -122,12 +122,14 @@ def wanted(sizes: Mapping[str, int]) -> dict[str, int]:
     Raises UserError where there is no U-Net, and for a piece whose weights are not one safetensors file.
     """
     chosen = [name for name in (*EXTRAS, INDEX) if name in sizes]
-    for piece in (*OWN, *BORROWED):
+    for piece in (*OWN, *BORROWED, *OPTIONAL):
         names = file_names(piece)
         if piece in WEIGHTS:
             half = WEIGHTS[piece].replace(".safetensors", ".fp16.safetensors")
             beside = [name.removeprefix(f"{piece}/") for name in sizes if name.startswith(f"{piece}/")]
             weights = half if half in beside else WEIGHTS[piece]
+            if piece in OPTIONAL and weights not in beside:
+                continue
             if beside and weights not in beside:
                 raise no_weights(Path(piece, weights), beside)
             names = (*names, weights)

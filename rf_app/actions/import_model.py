@@ -41,7 +41,7 @@ from rf_app.registry.card import (
     write_card,
 )
 from rf_app.registry.catalogue import catalogue
-from rf_app.registry.checking import BORROWED, CONFIGS, OWN, WEIGHTS, read_json
+from rf_app.registry.checking import BORROWED, CONFIGS, OPTIONAL, OWN, WEIGHTS, read_json
 from rf_app.registry.disk import disk_full_named, link_or_copy, locked, writable
 from rf_app.registry.models import Registry
 from rf_app.registry.recognition import INDEX, RECOMMENDED, Recognized, called_in, recognize
@@ -168,8 +168,9 @@ def _gather_folder(source: Path, files: Path, report: Report, link: bool = False
         raise UserError(f"{source}: is no diffusers model; it has no folder unet/.")
     recognize(source, str(source))  # before anything is copied
     pairs = [(source / name, files / name) for name in (*EXTRAS, INDEX)]
-    for piece in (*OWN, *BORROWED):
-        if not (source / piece).is_dir():
+    for piece in (*OWN, *BORROWED, *OPTIONAL):
+        beside = {path.name for path in (source / piece).glob("*.safetensors")}
+        if not (source / piece).is_dir() or (piece in OPTIONAL and not beside):
             continue
         pairs += [(source / piece / name, files / piece / name) for name in file_names(piece)]
         if piece in WEIGHTS:
@@ -278,7 +279,15 @@ def _card(wish: ImportModel, files: Path, like: str | None) -> tuple[ModelCard, 
         base_model=like,
         settings={"imported": wish.source if entry else called_in(wish.source)},
     )
-    return card, found
+    return replace(card, description=card.description + _without_checker(files)), found
+
+
+def _without_checker(files: Path) -> str:
+    """Says it where the model has a safety checker that could not be taken along."""
+    index = read_json(files / INDEX) if (files / INDEX).is_file() else {}
+    if index.get("safety_checker") in (None, [None, None]) or (files / "safety_checker").is_dir():
+        return ""
+    return " Its safety checker is left out: it has no safetensors file."
 
 
 def _license(files: Path) -> str:

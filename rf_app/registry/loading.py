@@ -18,10 +18,10 @@ from diffusers import (
     UNet2DConditionModel,
 )
 from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
-from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer
+from transformers import CLIPImageProcessor, CLIPModel, CLIPTextModel, CLIPTokenizer
 
 from rf_app.errors import UserError
-from rf_app.registry.checking import CONFIGS, WEIGHTS, check_piece, read_json, weights_file
+from rf_app.registry.checking import CONFIGS, OPTIONAL, WEIGHTS, check_piece, read_json, weights_file
 from rf_app.registry.controlnets import check_fit
 from rf_app.registry.disk import Stamp, stamp
 from rf_app.schedulers.solvers import own_class
@@ -30,7 +30,12 @@ CLASSES = {"unet": UNet2DConditionModel, "vae": AutoencoderKL, "controlnet": Con
 CLIPS = {"text_encoder": CLIPTextModel, "safety_checker": StableDiffusionSafetyChecker, "clip": CLIPModel}
 TINY = {"AutoencoderTiny": AutoencoderTiny}  # what a folder vae/ may hold instead, by its config
 
-TITLES = {"unet": "U-Net", "vae": "autoencoder", "text_encoder": "text encoder"}  # those with weights
+TITLES = {  # of the pieces with weights
+    "unet": "U-Net",
+    "vae": "autoencoder",
+    "text_encoder": "text encoder",
+    "safety_checker": "safety checker",
+}
 
 
 def load(
@@ -39,15 +44,18 @@ def load(
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
     shared: MutableMapping[Stamp, Any] | None = None,
+    safety_checker: bool = False,
 ) -> StableDiffusionPipeline:
-    """A model's five piece folders as a pipeline in evaluation mode, without a safety checker.
+    """A model's piece folders as a pipeline in evaluation mode.
 
     kind: the card's. shared: pieces other pipelines have loaded already (same device and type); used, and
-    added to. Raises UserError naming the file that is missing, broken, or does not fit the others.
+    added to. safety_checker: with the model's own, where it brings one. Raises UserError naming the file that
+    is missing, broken, or does not fit the others.
     """
     shared = {} if shared is None else shared
     modules: dict[str, Any] = {}
-    for name in ("unet", "vae", "text_encoder", "tokenizer"):
+    optional = [name for name in OPTIONAL if safety_checker and name in pieces]
+    for name in ("unet", "vae", "text_encoder", "tokenizer", *optional):
         check_piece(pieces[name])
         key = stamp(pieces[name])
         if key not in shared:
@@ -71,18 +79,23 @@ def load(
             f"{pieces['text_encoder']} has."
         )
     scheduler = _load_scheduler(pieces["scheduler"], kind)
+    checker = modules.setdefault("safety_checker", None)
     try:
         pipeline = StableDiffusionPipeline(
             **modules,
             scheduler=scheduler,
-            safety_checker=None,
-            feature_extractor=None,
+            feature_extractor=feature_extractor(checker.config.vision_config.image_size) if checker else None,
             requires_safety_checker=False,
         )
     except Exception as error:  # of anybody's configs: it may raise anything
         raise UserError(f"{pieces['unet'].parent}: no pipeline ({_first_line(error)}).") from None
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(device)
+
+
+def feature_extractor(side: int) -> CLIPImageProcessor:
+    """How CLIP, and so every safety checker, sees pictures; side: pixels that it takes."""
+    return CLIPImageProcessor(size={"shortest_edge": side}, crop_size={"height": side, "width": side})
 
 
 def load_controlnet(
@@ -100,9 +113,10 @@ def load_controlnet(
 
 def check_loads(folder: Path, pieces: Mapping[str, Path], kind: str) -> None:
     """Raise UserError for a model in `folder` that `load` refuses, or whose own weights are not finite."""
-    pipeline = load(pieces, kind)
+    pipeline = load(pieces, kind, safety_checker=True)
     for piece, title in TITLES.items():
-        weights = getattr(pipeline, piece).state_dict() if pieces[piece].parent == folder else {}
+        own = piece in pieces and pieces[piece].parent == folder
+        weights = getattr(pipeline, piece).state_dict() if own else {}
         for name, weight in weights.items():
             if not torch.isfinite(weight).all():
                 raise UserError(f"{folder.name}: the {title}'s {name} holds values that are not finite.")
