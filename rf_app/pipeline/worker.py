@@ -334,12 +334,13 @@ def _decode(pipeline: StableDiffusionPipeline, latents: Tensor) -> Image.Image:
     pixels = vae.decode(latents / vae.config.scaling_factor, return_dict=False)[0]
     levels = pixels[0].float().mul(127.5).add(127.5).round().clamp(0, 255).byte()
     image = levels.permute(1, 2, 0).cpu().numpy()
-    _, unsafe = pipeline.run_safety_checker(image[None] / 255, vae.device, vae.dtype)
-    if unsafe and unsafe[0]:
-        raise HeldBack(
-            "The model's own safety checker holds this picture back: it takes it for one that is not safe to "
-            "show. Try other words, or another seed."
-        )
+    if pipeline.safety_checker is not None:
+        _, (unsafe,) = pipeline.run_safety_checker(image[None] / 255, vae.device, vae.dtype)
+        if unsafe:
+            raise HeldBack(
+                "The model's own safety checker holds this picture back: it takes it for one that is not "
+                "safe to show. Try other words, or another seed."
+            )
     return Image.fromarray(image)
 
 
