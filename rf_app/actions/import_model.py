@@ -22,7 +22,7 @@ from rf_app.actions.fetching import EXTRAS, check_room, fetch, file_names
 from rf_app.actions.progress import Events
 from rf_app.actions.reported import Report, reported
 from rf_app.actions.single_file import gather_single_file
-from rf_app.errors import UserError
+from rf_app.errors import HeldBack, UserError
 from rf_app.jobs.database import RESUMABLE
 from rf_app.jobs.job import Job
 from rf_app.pipeline.turns import result_of
@@ -233,10 +233,11 @@ def _build(registry: Registry, files: Path, folder: Path, card: ModelCard) -> No
     """
     _link_all(files, folder)
     write_card(folder, replace(card, id=folder.name))
-    worker = Worker(Registry([*registry.folders, folder.parent]), "cpu")
+    worker = Worker(Registry([*registry.folders, folder.parent]), "cpu", safety_checker=True)
     try:
         steps = card.steps if card.kind == "piecewise-flow" else 1  # which has a least number of them
-        result_of(worker.draw(PictureSettings("a lake", folder.name, steps=steps)))
+        with suppress(HeldBack):  # it works, then
+            result_of(worker.draw(PictureSettings("a lake", folder.name, steps=steps)))
     except UserError:
         raise
     except Exception as error:  # of any library

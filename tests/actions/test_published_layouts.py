@@ -15,6 +15,7 @@ from diffusers import (
     PNDMScheduler,
     StableDiffusionPipeline,
 )
+from safetensors.torch import load_file, save_file
 
 from rf_app.actions.import_model import ImportModel
 from rf_app.errors import HeldBack, UserError
@@ -153,7 +154,7 @@ def test_each_published_layout_is_drawn_as_it_was_made_to_be(
 
 
 def test_a_safety_checker_comes_along_or_is_said_to_be_missing(app, elsewhere):  # noqa: F811
-    """Brought in without speaking there, though it lets no picture through; a pickle is left where it is."""
+    """Its first picture is drawn there, though it lets none through; a pickle is left where it is."""
     source = published(elsewhere, "instaflow", "RectifiedFlowPipeline", PNDMScheduler())
     index = {"_class_name": "RectifiedFlowPipeline", "safety_checker": ["stable_diffusion", "Checker"]}
     (source / "model_index.json").write_text(json.dumps(index))
@@ -169,6 +170,15 @@ def test_a_safety_checker_comes_along_or_is_said_to_be_missing(app, elsewhere): 
     public = Worker(app.registry, "cpu", safety_checker=True)
     with pytest.raises(HeldBack):
         result_of(public.draw(PictureSettings("a lake", "with-it")))
+    config = json.loads((checker / "config.json").read_text())
+    config["vision_config"]["num_channels"] = 1
+    (checker / "config.json").write_text(json.dumps(config))
+    weights = load_file(checker / "model.safetensors")
+    patches = "vision_model.vision_model.embeddings.patch_embedding.weight"
+    weights[patches] = weights[patches][:, :1].contiguous()
+    save_file(weights, checker / "model.safetensors", {"format": "pt"})
+    with pytest.raises(UserError, match="grey cannot draw"):
+        bring_in(app, ImportModel(str(source), id="grey"))
     (checker / "model.safetensors").unlink()
     without = bring_in(app, ImportModel(str(source), id="without"))
     assert not (without / "safety_checker").exists()
