@@ -43,6 +43,13 @@ def options() -> argparse.Namespace:
         default=os.environ.get("INSTAFLOW_ALLOW_TRAINING") == "1",
         help="let whoever reaches the page train, import and delete; on a public Space it needs --auth",
     )
+    parser.add_argument(
+        "--safety-checker",
+        action=argparse.BooleanOptionalAction,
+        default=os.environ.get("INSTAFLOW_SAFETY_CHECKER", str(int("SPACE_ID" in os.environ))) == "1",
+        help="hold back what a model's own safety checker, where it brings one, does not let through "
+        "(default: on a Space only; or as $INSTAFLOW_SAFETY_CHECKER says, 0 or 1)",
+    )
     parser.add_argument("--mcp", action="store_true", help="serve the API's actions as MCP tools, too")
     chosen = parser.parse_args()
     if chosen.port is not None and not 1 <= chosen.port <= 65535:
@@ -126,6 +133,7 @@ def main() -> None:
             registry,
             allow_training=chosen.allow_training,
             open_to_strangers=not local and chosen.auth is None,
+            safety_checker=chosen.safety_checker,
         )
         with disk_full_named(folder):  # where Gradio puts what the page shows
             page = build(app, FOLDER)

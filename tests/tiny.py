@@ -18,8 +18,18 @@ from diffusers import (
     StableDiffusionPipeline,
     UNet2DConditionModel,
 )
+from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
+from safetensors.torch import save_file
 from tokenizers.pre_tokenizers import ByteLevel
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import (
+    CLIPConfig,
+    CLIPImageProcessor,
+    CLIPModel,
+    CLIPProcessor,
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTokenizer,
+)
 
 from rf_app.registry import loading
 from rf_app.registry.card import ModelCard, write_card
@@ -95,6 +105,43 @@ def tiny_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
             pad_token_id=tokenizer.pad_token_id,
         )
     )
+
+
+def tiny_clip_config(vocabulary: int = 514) -> CLIPConfig:
+    """One layer of width 32 each, pictures of 32x32."""
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 4}
+    ends = {"bos_token_id": vocabulary - 2, "eos_token_id": vocabulary - 1, "pad_token_id": vocabulary - 1}
+    return CLIPConfig(
+        text_config=shape | ends | {"vocab_size": vocabulary, "max_position_embeddings": 32},
+        vision_config=shape | {"image_size": 32, "patch_size": 16},
+        projection_dim=16,
+    )
+
+
+def save_tiny_clip(folder: Path) -> None:
+    """Save a CLIPModel into `folder` with its tokenizer and image processor, as a snapshot of the Hub is."""
+    torch.manual_seed(6)
+    tokenizer = tiny_tokenizer()
+    CLIPModel(tiny_clip_config(len(tokenizer))).save_pretrained(folder)
+    size = {"size": {"shortest_edge": 32}, "crop_size": {"height": 32, "width": 32}}
+    CLIPProcessor(CLIPImageProcessor(**size), tokenizer).save_pretrained(folder)
+
+
+def save_tiny_safety_checker(folder: Path, threshold: float) -> None:
+    """Save a safety checker under the names of the published one; a picture may have cosines up to threshold
+    (1: every picture passes; -1: none does).
+    """
+    torch.manual_seed(7)
+    checker = StableDiffusionSafetyChecker(tiny_clip_config())
+    torch.nn.init.normal_(checker.concept_embeds)
+    torch.nn.init.constant_(checker.concept_embeds_weights, threshold)
+    torch.nn.init.constant_(checker.special_care_embeds_weights, 1)
+    checker.save_pretrained(folder)
+    state = {
+        name.replace("vision_model.", "vision_model.vision_model.", 1): value.contiguous()
+        for name, value in checker.state_dict().items()
+    }
+    save_file(state, folder / "model.safetensors", {"format": "pt"})
 
 
 def tiny_card(id: str, kind: str, steps: int, guidance: float, base_model: str | None = None) -> ModelCard:

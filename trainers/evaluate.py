@@ -1,20 +1,27 @@
-"""Measure models of the pocket world on held-out prompts: FID, fidelity, straightness, transport, time.
+"""Measure models on prompts they have not seen: FID, fidelity or CLIP score, straightness, transport, time.
 
     python -m trainers.evaluate --model pocket-sd pocket-2rf pocket-instaflow --steps 1 2 4 8 25 \\
         --prompts 2000 --json table.json --write-card
 
 Every model is measured at each of --steps (one-step models at 1) and shares the reference: the drawings that
 the held-out captions belong to, seen by the judge. FID is the Frechet distance of the judge's features.
+Models of Stable Diffusion's size are measured against photographs, as in InstaFlow's paper, by FID's
+Inception and CLIP, which are not bundled. CLIP score is the mean cosine, about 0.3; of COCO's captions a
+picture's first is taken:
+
+    python -m trainers.evaluate --model instaflow-0.9b --prompts 5000 --images coco/val2017 \\
+        --inception inception.safetensors --clip CLIP-ViT-g-14-laion2B-s12B-b42K
+
 The JSON is one object for one row, a list of objects for several.
 """
 
 import json
 import statistics
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
-import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
@@ -26,8 +33,6 @@ from rf_app.errors import UserError
 from rf_app.flow.straightness import straightness, transport_cost
 from rf_app.flow.velocity import velocity_field
 from rf_app.metrics import frechet
-from rf_app.metrics.fidelity import Fidelity, fidelity
-from rf_app.metrics.judge import Judge
 from rf_app.registry.card import ModelCard, write_card
 from rf_app.registry.disk import disk_full_named, write_atomically
 from rf_app.registry.models import Registry
@@ -44,11 +49,10 @@ from trainers.common.models import (
     registry_into,
     sample,
 )
-from trainers.common.pixels import to_tensor
-from trainers.pocket.first_edition.editions import world_of
+from trainers.common.references import Drawings, Photographs, Reference
 from trainers.pocket.world import HELD_OUT
 
-BATCH = 64
+BATCH, BATCH_PIXELS = 64, 2**20  # of large pictures fewer: four of 512x512
 STRAIGHTNESS_SAMPLES, STRAIGHTNESS_STEPS = 128, 50  # of fewer than 512 prompts a quarter: it costs most
 TIMED = 9  # images, one by one
 
@@ -64,10 +68,19 @@ class EvaluateConfig(Measuring):
     guidance: float | None = None
     """Guidance (default: what each card recommends)."""
     prompts: int = 2_000
+    images: Path | None = None
+    """Folder of captioned photographs to measure against, as coco/val2017 with coco/annotations beside it
+    (default: drawings of the pocket world); --seed is the number of the first."""
+    inception: Path | None = None
+    """With --images: FID's Inception as a safetensors file (rf_app/metrics/inception.py says which it is)."""
+    clip: Path | None = None
+    """With --images: folder of transformers' CLIPModel, as a snapshot from the Hub is."""
 
     def __post_init__(self) -> None:
         """Raises UserError for a value out of its range."""
         super().__post_init__()
+        if len({each is None for each in (self.images, self.inception, self.clip)}) > 1:
+            raise UserError("--images, --inception and --clip belong together: give all three, or none.")
         for steps in self.steps or (None,):
             check_sampling(steps, self.guidance)
 
@@ -80,79 +93,64 @@ class Row:
     steps: int
     guidance: float
     fid: float
-    fidelity: dict[str, float]
     straightness: float
     transport_cost: float
     seconds_per_image: float
-    measured_on: dict[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Reference:
-    """Held-out seeds with their captions, what these state, and the Gaussian of their drawings' features."""
-
-    seeds: range
-    captions: list[str]
-    stated: list[dict[str, str]]
-    gaussian: frechet.Gaussian
     measured_on: dict[str, object]
+    fidelity: dict[str, float] | None = None  # of drawings
+    clip_score: float | None = None  # of photographs
 
 
 class Evaluation:
-    """The judge and the reference that all rows share; every process handles its part of the prompts."""
+    """The reference that all rows share; every process handles its part of the prompts."""
 
     def __init__(self, config: EvaluateConfig, size: int, accelerator: Accelerator) -> None:
-        """Draw the reference, ``size`` pixels a side, and look at it."""
-        self.accelerator = accelerator
-        self.judge = Judge.load(config.judge).to(accelerator.device)
-        seeds = range(HELD_OUT + config.seed, HELD_OUT + config.seed + config.prompts)
-        world = world_of(self.judge.kinds)
-        described = [world.describe(seed) for seed in seeds]
-        stated = [{name: getattr(scene, name) for name in caption.stated} for scene, caption in described]
-
-        def drawings(seeds: Sequence[int]) -> Tensor:
-            return to_tensor(np.stack([world.picture(seed, size) for seed in seeds]))
-
-        features = self.features(drawings, seeds, "drawings")
-        measured_on = {
+        """Look at the reference, ``size`` pixels a side."""
+        self.accelerator, self.batch = accelerator, min(BATCH, max(1, BATCH_PIXELS // size**2))
+        which = (config.seed, config.prompts, size, accelerator.device)
+        self.reference: Reference = (
+            Photographs(config.images, config.inception, config.clip, *which)
+            if config.images
+            else Drawings(config.judge, *which)
+        )
+        self.seeds = range(HELD_OUT + config.seed, HELD_OUT + config.seed + config.prompts)
+        seen = self.seen(self.reference.pictures, self.reference.NAME)
+        self.gaussian = frechet.fit(self.reference.features(seen).numpy())
+        self.measured_on = {
             "prompts": config.prompts,
-            "first_seed": seeds.start,
-            "reference": f"{config.prompts} drawings of the same held-out seeds",
-            "features": "judge",
-            "drawings_fidelity": flat(fidelity(self.logits(features), stated, self.judge.kinds)),
-            "straightness_on": f"{straightness_samples(len(seeds))} prompts, {STRAIGHTNESS_STEPS} steps",
+            "first_seed": self.seeds.start,
+            **self.reference.measured_on,
+            **{
+                f"{self.reference.NAME}_{name}": value for name, value in self.reference.figures(seen).items()
+            },
+            "straightness_on": f"{straightness_samples(len(self.seeds))} prompts, {STRAIGHTNESS_STEPS} steps",
             "device": str(accelerator.device),
             "precision": {"no": "float32"}.get(accelerator.mixed_precision, accelerator.mixed_precision),
             "threads": torch.get_num_threads(),
         }
-        captions = [caption.text for _, caption in described]
-        self.reference = Reference(seeds, captions, stated, frechet.fit(features.numpy()), measured_on)
 
-    def logits(self, features: Tensor) -> dict[str, Tensor]:
-        """The judge's opinion of features [N, D]."""
-        with torch.no_grad():
-            return self.judge.classify(features.to(self.accelerator.device))
-
-    def features(self, images_of, numbers: Sequence[int], name: str) -> Tensor:
-        """Features [N, D] of the images of all `numbers`, made in batches, each process its share."""
-        parts = [numbers[i : i + BATCH] for i in range(0, len(numbers), BATCH)]
+    def seen(self, images_of: Callable[[Sequence[int]], Tensor], name: str) -> Tensor:
+        """What is seen, [N, S], in the images of all captions, made in batches, each process its share."""
+        numbers = range(len(self.seeds))
+        parts = [numbers[i : i + self.batch] for i in range(0, len(numbers), self.batch)]
         own = range(self.accelerator.process_index, len(parts), self.accelerator.num_processes)
         quiet = not self.accelerator.is_main_process
         with torch.no_grad():
             done = [
-                (i, self.judge.features(images_of(parts[i]).to(self.accelerator.device)).cpu())
+                (i, self.reference.see(images_of(parts[i]).to(self.accelerator.device), parts[i]).cpu())
                 for i in tqdm(own, desc=name, disable=quiet, mininterval=2)
             ]
         if self.accelerator.num_processes > 1:
             done = sorted(gather_object(done), key=lambda item: item[0])
-        return torch.cat([features for _, features in done])
+        return torch.cat([each for _, each in done])
 
     def rows(
         self, registry: Registry, card: ModelCard, steps: Sequence[int], guidance: float | None
     ) -> list[Row]:
         """All rows of one model, loaded once."""
         pipeline = load_frozen(registry, card.id)
-        subject = Subject(pipeline, self.reference, card.guidance if guidance is None else guidance)
+        guidance = card.guidance if guidance is None else guidance
+        subject = Subject(pipeline, self.seeds, self.reference.captions, guidance, self.batch)
         curved = subject.straightness(self.accelerator)
         return [self._row(card, subject, n, curved) for n in steps]
 
@@ -166,20 +164,18 @@ class Evaluation:
             costs.append(float(transport_cost(noise, latents)) * len(numbers))
             return images.float().clamp(-1, 1)
 
-        every = range(len(self.reference.seeds))
-        features = self.features(images_of, every, f"{card.id} {steps} steps")
-        seen = fidelity(self.logits(features), self.reference.stated, self.judge.kinds)
+        seen = self.seen(images_of, f"{card.id} {steps} steps")
         cost = self.accelerator.reduce(torch.tensor(sum(costs), device=self.accelerator.device), "sum")
         return Row(
             model=card.id,
             steps=steps,
             guidance=subject.guidance,
-            fid=frechet.distance(frechet.fit(features.numpy()), self.reference.gaussian),
-            fidelity=flat(seen),
+            fid=frechet.distance(frechet.fit(self.reference.features(seen).numpy()), self.gaussian),
             straightness=curved,
-            transport_cost=float(cost) / len(self.reference.seeds),
+            transport_cost=float(cost) / len(self.seeds),
             seconds_per_image=subject.seconds_per_image(steps),
-            measured_on=self.reference.measured_on,
+            measured_on=self.measured_on,
+            **self.reference.figures(seen),
         )
 
 
@@ -191,19 +187,27 @@ def straightness_samples(prompts: int) -> int:
 class Subject:
     """A model under measurement."""
 
-    def __init__(self, pipeline: StableDiffusionPipeline, reference: Reference, guidance: float) -> None:
+    def __init__(
+        self,
+        pipeline: StableDiffusionPipeline,
+        seeds: Sequence[int],
+        captions: Sequence[str],
+        guidance: float,
+        batch: int,
+    ) -> None:
         """Encodes the empty text; everything else on demand."""
-        self.pipeline, self.reference, self.guidance = pipeline, reference, guidance
+        self.pipeline, self.seeds, self.captions = pipeline, seeds, captions
+        self.guidance, self.batch = guidance, batch
         self.null = encode(pipeline, [""])
 
     def noise(self, numbers: Sequence[int]) -> Tensor:
         """The noise of prompts by number, the same for every model."""
-        seeds = [self.reference.seeds[i] for i in numbers]  # no training pair has such a seed
+        seeds = [self.seeds[i] for i in numbers]  # no training pair has such a seed
         return noise_of(seeds, latent_shape(self.pipeline)).to(self.pipeline.device)
 
     def text(self, numbers: Sequence[int]) -> Tensor:
         """The embeddings of prompts by number."""
-        return encode(self.pipeline, [self.reference.captions[i] for i in numbers])
+        return encode(self.pipeline, [self.captions[i] for i in numbers])
 
     def latents(self, numbers: Sequence[int], steps: int) -> tuple[Tensor, Tensor]:
         """Noise and what it becomes, both [B, C, H, W]."""
@@ -213,11 +217,11 @@ class Subject:
 
     def straightness(self, accelerator: Accelerator) -> float:
         """S of the model seen as a flow, at its guidance, over the first prompts; shared by processes."""
-        count = straightness_samples(len(self.reference.seeds))
+        count = straightness_samples(len(self.seeds))
         schedule, total = schedule_of(self.pipeline.scheduler), torch.zeros((), device=accelerator.device)
-        starts = range(accelerator.process_index * BATCH, count, accelerator.num_processes * BATCH)
+        starts = range(accelerator.process_index * self.batch, count, accelerator.num_processes * self.batch)
         for i in tqdm(starts, desc="straightness", leave=False, disable=not accelerator.is_main_process):
-            numbers = range(i, min(i + BATCH, count))
+            numbers = range(i, min(i + self.batch, count))
             field = velocity_field(self.pipeline.unet, self.text(numbers), self.null, self.guidance, schedule)
             total += len(numbers) * straightness(field, self.noise(numbers), STRAIGHTNESS_STEPS)
         return float(accelerator.reduce(total, "sum")) / count
@@ -228,14 +232,9 @@ class Subject:
         with torch.inference_mode():
             for i in range(TIMED):
                 begin = time.perf_counter()
-                decode(self.pipeline, self.latents([i % len(self.reference.seeds)], steps)[1]).cpu()
+                decode(self.pipeline, self.latents([i % len(self.seeds)], steps)[1]).cpu()
                 times.append(time.perf_counter() - begin)
         return statistics.median(times[1:])
-
-
-def flat(seen: Fidelity) -> dict[str, float]:
-    """mean and each attribute, in one dictionary."""
-    return {"mean": seen.mean} | seen.attributes
 
 
 def figures(row: Row) -> dict[str, object]:
@@ -246,7 +245,7 @@ def figures(row: Row) -> dict[str, object]:
             return {name: rounded(item) for name, item in value.items()}
         return float(f"{value:.5g}") if isinstance(value, float) else value
 
-    return rounded(asdict(row))
+    return {name: rounded(value) for name, value in asdict(row).items() if value is not None}
 
 
 def measured(rows: Sequence[Row]) -> dict[str, object]:
@@ -264,8 +263,6 @@ def main(config: EvaluateConfig) -> None:
     """Measure, print a table, write what was asked for."""
     registry = registry_into(config.models)
     cards = [registry.card(id) for id in config.model]
-    if not (config.judge / "judge.safetensors").is_file():
-        raise UserError(f"--judge {config.judge} holds no judge.safetensors.")
     accelerator = Accelerator()
     evaluation = Evaluation(config, cards[0].resolution, accelerator)
     rows: list[Row] = []
@@ -286,16 +283,21 @@ def main(config: EvaluateConfig) -> None:
 
 def table(rows: Sequence[Row]) -> str:
     """The rows as a Markdown table."""
+    shows = "CLIP score" if rows[0].fidelity is None else "fidelity"
     lines = [
-        "| model | steps | guidance | FID | fidelity | straightness | transport | s / image |",
+        f"| model | steps | guidance | FID | {shows} | straightness | transport | s / image |",
         "|---|---|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| {r.model} | {r.steps} | {r.guidance:g} | {r.fid:.2f} | {r.fidelity['mean']:.2%} "
+        f"| {r.model} | {r.steps} | {r.guidance:g} | {r.fid:.2f} | {_shown(r)} "
         f"| {r.straightness:.1f} | {r.transport_cost:.0f} | {r.seconds_per_image:.4f} |"
         for r in rows
     ]
     return "\n".join(lines)
+
+
+def _shown(row: Row) -> str:
+    return f"{row.clip_score:.4f}" if row.fidelity is None else f"{row.fidelity['mean']:.2%}"
 
 
 if __name__ == "__main__":

@@ -71,9 +71,13 @@ class Application:
         device: str | None = None,
         allow_training: bool = False,
         open_to_strangers: bool = False,
+        safety_checker: bool = False,
     ) -> "Application":
-        """The application on a registry; device: as for `Worker`, the others: as for `Permission`."""
-        return cls(Worker(registry, device), permission=Permission(allow_training, open_to_strangers))
+        """The application on a registry; device and safety_checker: as for `Worker`, the others: as for
+        `Permission`.
+        """
+        worker = Worker(registry, device, safety_checker=safety_checker)
+        return cls(worker, permission=Permission(allow_training, open_to_strangers))
 
     def seen_by(self, visitor: str, line: Line = NOBODY) -> "Application":
         """The same, asked by a session; "" for a call without one, as MCP's are."""

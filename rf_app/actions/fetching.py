@@ -16,7 +16,7 @@ from huggingface_hub.utils import build_hf_headers
 from rf_app.actions.reported import Report
 from rf_app.errors import UserError
 from rf_app.plugins.deltas import HUB_NAME
-from rf_app.registry.checking import BORROWED, CONFIGS, OWN, WEIGHTS, no_weights
+from rf_app.registry.checking import BORROWED, CONFIGS, OPTIONAL, OWN, WEIGHTS, no_weights
 from rf_app.registry.disk import FULL
 from rf_app.registry.loras import WEIGHTS as LORA_WEIGHTS
 from rf_app.registry.recognition import INDEX, recognize, recognize_file, recognize_folder
@@ -168,10 +168,12 @@ def wanted(sizes: Mapping[str, int], file: str = "") -> dict[str, int]:
     if file or not any(name.startswith("unet/") for name in sizes):
         chosen = [*chosen[:1], *_one_piece(sizes, file)]
     else:
-        for piece in (*OWN, *BORROWED):
+        for piece in (*OWN, *BORROWED, *OPTIONAL):
             names = file_names(piece)
             if piece in WEIGHTS:
                 beside = [name.removeprefix(f"{piece}/") for name in sizes if name.startswith(f"{piece}/")]
+                if piece in OPTIONAL and not any(name.endswith(".safetensors") for name in beside):
+                    continue
                 names = (*names, *_weights(piece, beside))
             chosen += [f"{piece}/{name}" for name in names if f"{piece}/{name}" in sizes]
     return {name: sizes[name] for name in sorted(chosen, key=lambda name: name.endswith(".safetensors"))}

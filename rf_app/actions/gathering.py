@@ -13,7 +13,7 @@ from rf_app.actions.fetching import EXTRAS, check_room, file_names
 from rf_app.actions.reported import Report
 from rf_app.errors import UserError
 from rf_app.plugins.checkpoint import find_weights
-from rf_app.registry.checking import BORROWED, CONFIGS, OWN, WEIGHTS, weights_file
+from rf_app.registry.checking import BORROWED, CONFIGS, OPTIONAL, OWN, WEIGHTS, weights_file
 from rf_app.registry.recognition import INDEX, recognize
 
 CHUNK = 8 * 2**20  # bytes
@@ -34,8 +34,9 @@ def gather_model(source: Path, files: Path, report: Report, place: Placing) -> N
     """
     recognize(source, str(source))
     pairs = [(source / name, files / name) for name in (*EXTRAS, INDEX)]
-    for piece in (*OWN, *BORROWED):
-        if not (source / piece).is_dir():
+    for piece in (*OWN, *BORROWED, *OPTIONAL):
+        without = piece in OPTIONAL and not any((source / piece).glob("*.safetensors"))
+        if without or not (source / piece).is_dir():
             continue
         pairs += [(source / piece / name, files / piece / name) for name in file_names(piece)]
         if piece in WEIGHTS:

@@ -149,12 +149,13 @@ def _model_card(parcel: Parcel, files: Path, lender: str) -> tuple[ModelCard, Re
     found = recognize(files, parcel.source, parcel.kind)
     size = read_json(files / "unet" / CONFIGS["unet"]).get("sample_size")
     steps, guidance = (entry.steps, entry.guidance) if entry else RECOMMENDED[found.kind]
-    lent = f" The pieces it lacks are those of `{lender}`." if lender else ""
+    said = f" The pieces it lacks are those of `{lender}`." if lender else ""
+    said += _without_checker(files)
     card = ModelCard(
         id=parcel.id,
         title=parcel.called,
         kind=found.kind,
-        description=entry.about if entry else parcel.about + lent,
+        description=(entry.about if entry else parcel.about) + said,
         resolution=8 * size if isinstance(size, int) else 512,
         steps=steps,
         guidance=guidance,
@@ -162,6 +163,14 @@ def _model_card(parcel: Parcel, files: Path, lender: str) -> tuple[ModelCard, Re
         settings={"imported": parcel.source if entry else called_in(parcel.source)},
     )
     return card, found
+
+
+def _without_checker(files: Path) -> str:
+    """Says it where the model has a safety checker that could not be taken along."""
+    index = read_json(files / INDEX) if (files / INDEX).is_file() else {}
+    if index.get("safety_checker") in (None, [None, None]) or (files / "safety_checker").is_dir():
+        return ""
+    return " Its safety checker is left out: it has no safetensors file."
 
 
 def _license(files: Path) -> str:

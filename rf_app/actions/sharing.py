@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from rf_app.plugins.checkpoint import empty, of_folders, shapes_of
-from rf_app.registry.checking import BORROWED, CONFIGS, WEIGHTS, read_json
+from rf_app.registry.checking import BORROWED, CONFIGS, OPTIONAL, WEIGHTS, read_json
 from rf_app.registry.disk import files_of, link_or_copy
 from rf_app.registry.loading import load_piece
 from rf_app.registry.models import Registry
@@ -26,9 +26,9 @@ def share(registry: Registry, files: Path, links: bool) -> None:
     seen = set()
     for card in registry.cards():
         pieces = registry.pieces(card.id)
-        for piece in BORROWED:
-            other, own = pieces[piece], files / piece
-            if not own.is_dir() or (content := files_of(other)) in seen:
+        for piece in (*BORROWED, *OPTIONAL):
+            other, own = pieces.get(piece), files / piece
+            if not other or not own.is_dir() or (content := files_of(other)) in seen:
                 continue
             if not links and any(path.is_symlink() for path in other.iterdir()):
                 continue

@@ -21,6 +21,7 @@ from diffusers import StableDiffusionPipeline
 from PIL import Image
 from torch import Tensor
 
+from rf_app.errors import HeldBack
 from rf_app.pipeline.checking import check, check_way
 from rf_app.pipeline.mixing import mixed_noise, mixed_text
 from rf_app.pipeline.turns import NOBODY, Line, Report, Step, Turn, Turns
@@ -117,12 +118,21 @@ class Resident:
 class Worker:
     """The pipeline worker. Its methods may be called from any thread."""
 
-    def __init__(self, registry: Registry, device: str | torch.device | None = None, resident: int = 3):
-        """device: None takes CUDA, then Apple's GPU, then the CPU. resident: models kept in memory."""
+    def __init__(
+        self,
+        registry: Registry,
+        device: str | torch.device | None = None,
+        resident: int = 3,
+        safety_checker: bool = False,
+    ):
+        """device: None takes CUDA, then Apple's GPU, then the CPU. resident: models kept in memory.
+
+        safety_checker: hold back what a model's own, where it brings one, does not let through.
+        """
         self.registry = registry
         self.device = torch.device(device or _best_device())
         self.dtype = torch.float16 if self.device.type == "cuda" else torch.float32
-        self._size = resident
+        self._size, self._safety_checker = resident, safety_checker
         self._models: OrderedDict[str, Resident] = OrderedDict()
         self._pieces: WeakValueDictionary[Files, Any] = WeakValueDictionary()
         self._texts: OrderedDict[tuple[Any, ...], Tensor] = OrderedDict()
@@ -146,8 +156,8 @@ class Worker:
         visitor: the session whose uploads `settings.loras` may name. between: a way with key frames; noise
         and text are mixed from theirs, and its picture takes the place of `settings`. observe: sees every
         moment of Euler's method on the straight path, whatever the solver in `settings`. line: whose turn it
-        is. Raises UserError for what the user can put right; another error is a defect, and the worker lives
-        on.
+        is. Raises UserError for what the user can put right, HeldBack for a picture that the model's safety
+        checker does not let through; another error is a defect, and the worker lives on.
         """
         return self._turns.take(lambda report: self._draw(settings, visitor, between, observe, report), line)
 
@@ -275,7 +285,7 @@ class Worker:
         stamps = frozenset(stamp(path) for path in {folder, *(piece.parent for piece in pieces.values())})
         text_stamp = stamp(pieces["text_encoder"])
         card = self.registry.card(id)
-        stock = load(pieces, card.kind, self.device, self.dtype, self._pieces)
+        stock = load(pieces, card.kind, self.device, self.dtype, self._pieces, self._safety_checker)
         pipeline = ResidentPipeline(**stock.components, requires_safety_checker=False)
         pipeline.set_progress_bar_config(disable=True)
         pipeline.unet.to(memory_format=torch.channels_last)
@@ -330,11 +340,19 @@ def _unread(pipeline: StableDiffusionPipeline, prompt: str) -> str:
 
 
 def _decode(pipeline: StableDiffusionPipeline, latents: Tensor) -> Image.Image:
-    """The picture of latents [1, C, h, w]."""
+    """The picture of latents [1, C, h, w]; raises HeldBack where the safety checker says so."""
     vae = pipeline.vae
     pixels = vae.decode(latents / vae.config.scaling_factor, return_dict=False)[0]
     levels = pixels[0].float().mul(127.5).add(127.5).round().clamp(0, 255).byte()
-    return Image.fromarray(levels.permute(1, 2, 0).cpu().numpy())
+    image = levels.permute(1, 2, 0).cpu().numpy()
+    if pipeline.safety_checker is not None:
+        _, (unsafe,) = pipeline.run_safety_checker(image[None] / 255, vae.device, vae.dtype)
+        if unsafe:
+            raise HeldBack(
+                "The model's own safety checker holds this picture back: it takes it for one that is not "
+                "safe to show. Try other words, or another seed."
+            )
+    return Image.fromarray(image)
 
 
 def _unchanged(old: Stamp) -> bool:

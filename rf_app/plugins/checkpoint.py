@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from rf_app.errors import UserError
 from rf_app.plugins.checking import ITEM_BYTES, Header, read_header
 from rf_app.registry.checking import CONFIGS, WEIGHTS, no_weights, read_json
-from rf_app.registry.loading import model_class
+from rf_app.registry.loading import CLIPS, model_class
 from rf_app.registry.recognition import MODEL, check_file
 
 PIECES = ("unet", "vae", "text_encoder")  # those with weights
@@ -64,7 +64,7 @@ Weights = dict[str, dict[str, Place]]
 
 def of_folders(pieces: Mapping[str, Path]) -> Weights:
     """The weights of a model's piece folders; raises UserError for a file that is missing or not sound."""
-    found = {name: find_weights(pieces[name]) for name in PIECES if name in pieces}
+    found = {name: find_weights(pieces[name]) for name in WEIGHTS if name in pieces}
     return {name: _named(name, places(path)) for name, path in found.items()}
 
 
@@ -131,7 +131,7 @@ def empty(piece: str, config: Mapping[str, Any]) -> nn.Module:
     """A piece with weights as its config has it, without values: its tensors have names and shapes only."""
     cls = model_class(piece, config)
     with torch.device("meta"):
-        if piece == "text_encoder":
+        if piece in CLIPS:
             return cls(cls.config_class.from_dict(dict(config)))
         return cls.from_config(config)
 

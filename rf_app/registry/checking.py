@@ -11,6 +11,7 @@ from rf_app.errors import UserError
 
 OWN = ("unet", "scheduler")  # every model folder carries these
 BORROWED = ("vae", "text_encoder", "tokenizer")  # these may come from base_model
+OPTIONAL = ("safety_checker",)  # as these may, which a model need not have
 CONFIGS = {
     "unet": "config.json",
     "controlnet": "config.json",
@@ -18,13 +19,18 @@ CONFIGS = {
     "vae": "config.json",
     "text_encoder": "config.json",
     "tokenizer": "tokenizer_config.json",
+    "safety_checker": "config.json",
+    "clip": "config.json",
 }
 WEIGHTS = {
     "unet": "diffusion_pytorch_model.safetensors",
     "controlnet": "diffusion_pytorch_model.safetensors",
     "vae": "diffusion_pytorch_model.safetensors",
     "text_encoder": "model.safetensors",
+    "safety_checker": "model.safetensors",
+    "clip": "model.safetensors",
 }
+WITH_PICKLES = ("controlnet", "safety_checker", "clip")
 PICKLES = {".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth"}
 MAX_JSON_BYTES = 64 * 2**20
 NUMBERS = {
@@ -42,6 +48,9 @@ NUMBERS = {
     "hidden_size": (1, 8192),
     "intermediate_size": (1, 32_768),
     "num_hidden_layers": (1, 64),
+    "projection_dim": (1, 8192),
+    "image_size": (1, 1024),
+    "patch_size": (4, 64),
 }
 """What a whole number of a config may be, by its key: each makes a library take memory, or time, for it."""
 LISTS = {
@@ -66,12 +75,13 @@ def check_piece(folder: Path, piece: str | None = None) -> None:
     """Check a piece of a model, such as `pocket-sd/unet`; raises UserError naming the file and the fault.
 
     piece: what it is, one of CONFIGS, where the folder's name does not say it. A pickle in it is refused, but
-    not beside the safetensors file of a ControlNet: the Hub has both in one folder, and it is never read.
+    not beside the safetensors file of one of WITH_PICKLES: the Hub has both in one folder, and it is never
+    read.
     """
     piece = piece or folder.name
     if not folder.is_dir():
         raise UserError(f"{folder}: this folder is missing.")
-    beside = piece == "controlnet" and weights_file(folder, piece).is_file()
+    beside = piece in WITH_PICKLES and weights_file(folder, piece).is_file()
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() in PICKLES and not beside:
             raise UserError(

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import diffusers
 from diffusers import SchedulerMixin
+from transformers import CLIPConfig
 
 from rf_app.errors import UserError
 from rf_app.registry.card import ModelCard, write_card
 from rf_app.registry.checking import CONFIGS, read_json
 from rf_app.registry.disk import publish_folder
+from rf_app.registry.loading import feature_extractor
 from rf_app.registry.models import Registry
 from rf_app.schedulers.solvers import own_class
 
@@ -37,6 +39,10 @@ CLASSES = {
     "tokenizer": ["transformers", "CLIPTokenizer"],
 }
 ABSENT = ("safety_checker", "feature_extractor", "image_encoder")
+CHECKER = {
+    "safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"],
+    "feature_extractor": ["transformers", "CLIPImageProcessor"],
+}
 USE = """## Use
 
 ```python
@@ -74,6 +80,9 @@ def export(registry: Registry, id: str, target: Path) -> Path:
         ):
             if extra.is_file():
                 shutil.copyfile(extra, fresh / extra.name)
+        if (checker := fresh / "safety_checker").is_dir():
+            side = CLIPConfig.from_pretrained(checker).vision_config.image_size
+            feature_extractor(side).save_pretrained(fresh / "feature_extractor")
         scheduler = own_class(card.kind)
         ours = scheduler.__module__.startswith("rf_app.")
         if ours:
@@ -109,6 +118,7 @@ def _index(folder: Path, own: type[SchedulerMixin], ours: bool) -> dict:
         if ours
         else ["diffusers", scheduler],
         **{name: [None, None] for name in ABSENT},
+        **(CHECKER if (folder / "safety_checker").is_dir() else {}),
         "requires_safety_checker": False,
     }
 

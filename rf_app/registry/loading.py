@@ -17,10 +17,11 @@ from diffusers import (
     StableDiffusionPipeline,
     UNet2DConditionModel,
 )
-from transformers import CLIPTextModel, CLIPTokenizer
+from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
+from transformers import CLIPImageProcessor, CLIPModel, CLIPTextModel, CLIPTokenizer
 
 from rf_app.errors import UserError
-from rf_app.registry.checking import CONFIGS, WEIGHTS, check_piece, read_json, weights_file
+from rf_app.registry.checking import CONFIGS, OPTIONAL, WEIGHTS, check_piece, read_json, weights_file
 from rf_app.registry.disk import Files, files_of
 from rf_app.schedulers.solvers import fresh, own_class, solvers
 
@@ -29,11 +30,19 @@ CLASSES = {
     "vae": AutoencoderKL,
     "text_encoder": CLIPTextModel,
     "controlnet": ControlNetModel,
+    "safety_checker": StableDiffusionSafetyChecker,
+    "clip": CLIPModel,
 }
+CLIPS = ("text_encoder", "safety_checker", "clip")  # those of transformers
 TINY = {"AutoencoderTiny": AutoencoderTiny}  # what a folder vae/ may hold instead, by its config
 
 SMALL = 8  # latents a side, of the picture that a check draws
-TITLES = {"unet": "U-Net", "vae": "autoencoder", "text_encoder": "text encoder"}  # those with weights
+TITLES = {  # of the pieces with weights
+    "unet": "U-Net",
+    "vae": "autoencoder",
+    "text_encoder": "text encoder",
+    "safety_checker": "safety checker",
+}
 
 
 def load(
@@ -42,15 +51,18 @@ def load(
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
     shared: MutableMapping[Files, Any] | None = None,
+    safety_checker: bool = False,
 ) -> StableDiffusionPipeline:
-    """A model's five piece folders as a pipeline in evaluation mode, without a safety checker.
+    """A model's piece folders as a pipeline in evaluation mode.
 
     kind: the card's. shared: pieces other pipelines have loaded already (same device and type); used, and
-    added to. Raises UserError naming the file that is missing, broken, or does not fit the others.
+    added to. safety_checker: with the model's own, where it brings one. Raises UserError naming the file that
+    is missing, broken, or does not fit the others.
     """
     shared = {} if shared is None else shared
     modules: dict[str, Any] = {}
-    for name in ("unet", "vae", "text_encoder", "tokenizer"):
+    optional = [name for name in OPTIONAL if safety_checker and name in pieces]
+    for name in ("unet", "vae", "text_encoder", "tokenizer", *optional):
         check_piece(pieces[name])
         key = files_of(pieces[name])
         if key not in shared:
@@ -74,12 +86,12 @@ def load(
             f"{pieces['text_encoder']} has."
         )
     scheduler = _load_scheduler(pieces["scheduler"], kind)
+    checker = modules.setdefault("safety_checker", None)
     try:
         pipeline = StableDiffusionPipeline(
             **modules,
             scheduler=scheduler,
-            safety_checker=None,
-            feature_extractor=None,
+            feature_extractor=feature_extractor(checker.config.vision_config.image_size) if checker else None,
             requires_safety_checker=False,
         )
     except Exception as error:  # of anybody's configs: it may raise anything
@@ -88,13 +100,18 @@ def load(
     return pipeline.to(device)
 
 
+def feature_extractor(side: int) -> CLIPImageProcessor:
+    """How CLIP, and so every safety checker, sees pictures; side: pixels that it takes."""
+    return CLIPImageProcessor(size={"shortest_edge": side}, crop_size={"height": side, "width": side})
+
+
 def check_loads(folder: Path, pieces: Mapping[str, Path], kind: str) -> None:
     """Raise UserError for a model in `folder` that `load` refuses, or that cannot draw a small picture, or
     whose own weights are not finite.
     """
-    pipeline = load(pieces, kind)
+    pipeline = load(pieces, kind, safety_checker=True)
     for piece, title in TITLES.items():
-        if pieces[piece].parent == folder:
+        if piece in pieces and pieces[piece].parent == folder:
             _check_finite(getattr(pipeline, piece), f"{folder.name}: the {title}")
     side = SMALL * pipeline.vae_scale_factor
     try:
@@ -107,6 +124,8 @@ def check_loads(folder: Path, pieces: Mapping[str, Path], kind: str) -> None:
             output_type="latent",
         ).images
         drawn = pipeline.vae.decode(drawn / pipeline.vae.config.scaling_factor, return_dict=False)[0]
+        pixels = drawn.nan_to_num().clamp(0, 1).permute(0, 2, 3, 1).numpy()
+        pipeline.run_safety_checker(pixels, pipeline.device, pipeline.dtype)  # where it has one
     except Exception as error:  # of anybody's files: it may raise anything
         raise UserError(f"{folder.name} cannot draw: {type(error).__name__} {_first_line(error)}") from None
     if not torch.isfinite(drawn).all():
@@ -156,11 +175,11 @@ def load_piece(folder: Path, dtype: torch.dtype, piece: str | None = None) -> An
     weights = weights_file(folder, piece)
     options = {"local_files_only": True, "use_safetensors": True, "output_loading_info": True, "dtype": dtype}
     try:
-        if piece == "text_encoder":
-            model, info = CLIPTextModel.from_pretrained(folder, ignore_mismatched_sizes=True, **options)
+        cls = model_class(piece, read_json(folder / CONFIGS[piece]))
+        if piece in CLIPS:
+            model, info = cls.from_pretrained(folder, ignore_mismatched_sizes=True, **options)
         else:
             variant = None if weights.name == WEIGHTS[piece] else "fp16"
-            cls = model_class(piece, read_json(folder / CONFIGS[piece]))
             model, info = cls.from_pretrained(folder, variant=variant, **options)
     except Exception as error:  # of anybody's files: it may raise anything
         raise UserError(f"{weights}: does not fit {folder / 'config.json'} ({_first_line(error)}).") from None

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rf_app.errors import UserError
 from rf_app.registry.card import README, ModelCard
-from rf_app.registry.checking import BORROWED, OWN, check_piece
+from rf_app.registry.checking import BORROWED, OPTIONAL, OWN, WEIGHTS, check_piece
 from rf_app.registry.store import ASSETS, Store
 
 BUNDLED = ASSETS / "models"
@@ -18,7 +18,9 @@ class Registry(Store[ModelCard]):
     CONTENT = f"{README} and the pieces of a diffusers model, as an import makes it of the file"
 
     def pieces(self, id: str) -> dict[str, Path]:
-        """The folders of unet, scheduler, vae, text_encoder and tokenizer, some of them of the base model."""
+        """The folders of unet, scheduler, vae, text_encoder and tokenizer, some of them of the base model; of
+        safety_checker, too, where there is one.
+        """
         return self._pieces(self.folder(id))
 
     def lender(self, id: str) -> str:
@@ -69,7 +71,8 @@ class Registry(Store[ModelCard]):
             pieces |= {name: owner / name for name in missing if (owner / name).is_dir()}
             missing = [name for name in missing if name not in pieces]
             if not missing:
-                return pieces
+                brought = [owner / name for owner in reversed(owners) for name in OPTIONAL]
+                return pieces | {each.name: each for each in brought if (each / WEIGHTS[each.name]).is_file()}
             base = self._index.card(owner).base_model
             if base is None:
                 raise UserError(

@@ -61,6 +61,10 @@ def test_of_the_files_on_the_hub_half_precision_is_wanted_and_pickles_are_not():
         "unet/config.json",
         "unet/diffusion_pytorch_model.fp16.safetensors",
     ]
+    checker = ["safety_checker/config.json", "safety_checker/pytorch_model.bin"]
+    assert sorted(wanted(dict.fromkeys([*names, *checker], 1))) == sorted(wanted(dict.fromkeys(names, 1)))
+    checker.append("safety_checker/model.safetensors")
+    assert {checker[0], checker[2]} < wanted(dict.fromkeys([*names, *checker], 1)).keys()
     with pytest.raises(UserError, match="a pickle only"):
         wanted({"unet/config.json": 1, "unet/diffusion_pytorch_model.bin": 1})
     with pytest.raises(

@@ -17,17 +17,19 @@ from diffusers import (
     PNDMScheduler,
     StableDiffusionPipeline,
 )
+from safetensors.torch import load_file, save_file
 
 from rf_app.actions.import_model import ImportModel
-from rf_app.errors import UserError
+from rf_app.errors import HeldBack, UserError
 from rf_app.pipeline.turns import result_of
+from rf_app.pipeline.worker import Worker
 from rf_app.registry.recognition import RECOMMENDED
 from rf_app.schedulers.perflow import PeRFlowScheduler
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
 from rf_app.settings.picture import PictureSettings
 from tests.actions.test_import_model import UNET, app, bring_in, elsewhere  # noqa: F401
 from tests.jobs.test_queue import database  # noqa: F401
-from tests.tiny import tiny_text_encoder, tiny_tokenizer, tiny_unet, tiny_vae
+from tests.tiny import save_tiny_safety_checker, tiny_text_encoder, tiny_tokenizer, tiny_unet, tiny_vae
 
 BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 
@@ -168,6 +170,42 @@ def test_each_published_layout_is_drawn_as_it_was_made_to_be(
         output_type="pil",
     ).images[0]
     assert np.abs(np.asarray(drawn.image, int) - np.asarray(expected, int)).max() <= 1
+
+
+def test_a_safety_checker_comes_along_or_is_said_to_be_missing(app, elsewhere):  # noqa: F811
+    """Its first picture is drawn there, though it lets none through; a pickle is left where it is."""
+    source = published(elsewhere, "instaflow", "RectifiedFlowPipeline", PNDMScheduler())
+    index = {"_class_name": "RectifiedFlowPipeline", "safety_checker": ["stable_diffusion", "Checker"]}
+    (source / "model_index.json").write_text(json.dumps(index))
+    checker = source / "safety_checker"
+    save_tiny_safety_checker(checker, -1)
+    (checker / "pytorch_model.bin").write_bytes(b"a pickle")
+    with_it = bring_in(app, ImportModel(str(source), id="with-it"))
+    assert sorted(path.name for path in (with_it / "safety_checker").iterdir()) == [
+        "config.json",
+        "model.safetensors",
+    ]
+    assert "left out" not in app.registry.card("with-it").description
+    public = Worker(app.registry, "cpu", safety_checker=True)
+    with pytest.raises(HeldBack):
+        result_of(public.draw(PictureSettings("a lake", "with-it")))
+    config = json.loads((checker / "config.json").read_text())
+    config["vision_config"]["num_channels"] = 1
+    (checker / "config.json").write_text(json.dumps(config))
+    weights = load_file(checker / "model.safetensors")
+    patches = "vision_model.vision_model.embeddings.patch_embedding.weight"
+    weights[patches] = weights[patches][:, :1].contiguous()
+    save_file(weights, checker / "model.safetensors", {"format": "pt"})
+    with pytest.raises(UserError, match="grey cannot draw"):
+        bring_in(app, ImportModel(str(source), id="grey"))
+    (checker / "model.safetensors").unlink()
+    without = bring_in(app, ImportModel(str(source), id="without"))
+    assert not (without / "safety_checker").exists()
+    assert app.registry.card("without").description.endswith(
+        "Its safety checker is left out: it has no safetensors file."
+    )
+    assert result_of(public.draw(PictureSettings("a lake", "without"))).image
+    public.close()
 
 
 def test_what_is_refused_by_name_costs_no_copy(app, elsewhere):  # noqa: F811

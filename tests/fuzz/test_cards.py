@@ -13,7 +13,7 @@ from pathlib import Path
 from rf_app.actions.application import Application
 from rf_app.errors import UserError
 from rf_app.registry.card import FRONT_MATTER, Card, read_card, read_front, write_card
-from rf_app.registry.checking import CONFIGS
+from rf_app.registry.checking import BORROWED, CONFIGS, OWN
 from rf_app.registry.controlnets import ControlNets
 from rf_app.registry.loras import Loras
 from rf_app.registry.models import Registry
@@ -104,7 +104,7 @@ def test_a_mutated_config_costs_its_model_its_place_alone(
     shutil.copytree(tiny_registry.folders[0] / "tiny-sd", tiny_registry.folders[0] / "bad")
     refused = 0
     for _ in rounds:
-        piece = rng.choice([each for each in CONFIGS if each != "controlnet"])
+        piece = rng.choice((*OWN, *BORROWED))
         path = tiny_registry.folder("bad") / piece / CONFIGS[piece]
         whole = path.read_text()
         path.write_text(json.dumps(spoiled(json.loads(whole), rng)))

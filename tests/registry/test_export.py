@@ -8,12 +8,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from diffusers import StableDiffusionPipeline
 
 from rf_app.errors import UserError
 from rf_app.registry.card import read_card
 from rf_app.registry.export import export
 from rf_app.schedulers.perflow import PeRFlowScheduler
-from tests.tiny import load, tiny_card, tiny_unet
+from tests.tiny import load, save_tiny_safety_checker, tiny_card, tiny_unet
 
 STOCK = """
 import sys, torch
@@ -27,6 +28,12 @@ for each in sys.argv[1:]:
     torch.save(latents, folder + ".latents")
 assert not any(name.startswith("rf_app") for name in sys.modules)
 """
+
+
+def test_a_safety_checker_goes_along(tiny_registry, tmp_path):
+    save_tiny_safety_checker(tiny_registry.folder("tiny-sd") / "safety_checker", -1)
+    pipeline = StableDiffusionPipeline.from_pretrained(export(tiny_registry, "tiny-sd", tmp_path / "out"))
+    assert pipeline("a lake", num_inference_steps=1).nsfw_content_detected == [True]
 
 
 def tiny_piecewise(folder):

@@ -2,15 +2,26 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
 
+from rf_app.metrics.clip_score import clip_score
 from rf_app.registry.models import Registry
+from tests.metrics.test_inception import random_inception
+from tests.tiny import save_tiny_clip
 from tests.trainers.commands import in_process
 from trainers import evaluate
+from trainers.common.pixels import to_tensor
+from trainers.common.references import Photographs
+from trainers.data.images import ImageFolder
 
 
 def options(home: Path, file: Path, *more: object) -> tuple:
@@ -69,9 +80,98 @@ def test_two_processes_measure_what_one_does(
     assert two["transport_cost"] == pytest.approx(one["transport_cost"], rel=1e-4)
 
 
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """COCO's layout with five pictures of noise, and random networks."""
+    folder = tmp_path_factory.mktemp("photographs")
+    (folder / "coco/val2017").mkdir(parents=True)
+    (folder / "coco/annotations").mkdir()
+    rng, images, captions = np.random.default_rng(0), [], []
+    for i in range(5):
+        images.append({"id": 70 - i, "file_name": f"{i:012}.jpg", "height": 120, "width": 100})
+        captions += [{"id": 9, "image_id": 70 - i, "caption": "a later one"}]
+        captions += [{"id": 1 + i, "image_id": 70 - i, "caption": f"a lake of kind {i} "}]
+        picture = rng.integers(0, 256, (120, 100, 3), dtype=np.uint8)
+        Image.fromarray(picture).save(folder / "coco/val2017" / images[-1]["file_name"])
+    content = json.dumps({"info": {}, "images": images, "annotations": captions})
+    (folder / "coco/annotations/captions_val2017.json").write_text(content)
+    save_tiny_clip(folder / "clip")
+    (folder / "clip/pytorch_model.bin").write_bytes(b"never read")
+    save_file(random_inception(), folder / "inception.safetensors")
+    return folder
+
+
+def against(photographs: Path) -> tuple:
+    networks = ("--inception", photographs / "inception.safetensors", "--clip", photographs / "clip")
+    return ("--images", photographs / "coco/val2017", *networks)
+
+
+def test_photographs_are_seen_by_inception_and_clip(photographs: Path) -> None:
+    """Their own score, and what FID compares, are those of the pictures as they lie there, by number."""
+    _, folder, _, inception, _, clip = against(photographs)
+    reference = Photographs(folder, inception, clip, 1, 4, 96, torch.device("cpu"))
+    assert reference.captions == [f"a lake of kind {i}" for i in (1, 2, 3, 4)]
+    images = reference.pictures([0, 2])
+    assert images.shape == (2, 3, 96, 96)
+    seen = reference.see(images, [0, 2])
+    pixels = ImageFolder(folder, 96).pixels([1, 3])
+    assert torch.equal(to_tensor(pixels), images)
+    with torch.no_grad():
+        assert torch.allclose(reference.features(seen), reference.inception(images))
+    model, processor = reference.clip, reference.processor
+    scores = clip_score(model, processor, pixels, ["a lake of kind 1", "a lake of kind 3"])
+    assert reference.figures(seen) == {"clip_score": pytest.approx(float(scores.mean()))}
+    assert torch.equal(reference.see(images + 1e-4, [0, 2]), seen)  # as a PNG would have them
+
+
+@pytest.mark.slow  # the root of 2048x2048 numbers
+def test_the_paper_s_table_against_photographs(
+    at_home: Path, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = (*against(photographs), "--prompts", 5, "--json", tmp_path / "table.json", "--write-card")
+    own = ("--model", "tiny-2rf", "--steps", 1)
+    assert in_process(evaluate, (*own, *more), monkeypatch) == 0
+    row = json.loads((tmp_path / "table.json").read_text())
+    assert row["fid"] > 0
+    assert -1 <= row["clip_score"] <= 1
+    assert "fidelity" not in row
+    on = row["measured_on"]
+    assert on["reference"] == "5 photographs of val2017, their middle squares of 96x96"
+    assert (on["features"], on["clip"]) == ("inception.safetensors", "clip")
+    assert -1 <= on["photographs_clip_score"] <= 1
+    assert Registry.default().card("tiny-2rf").measured["1 step"]["clip_score"] == row["clip_score"]
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [
+        (("--prompts", 6), "holds 5 captioned pictures; --prompts 6"),
+        (("--seed", 4, "--prompts", 2), "--prompts 2 of them from --seed 4"),
+        (("--clip", "absent"), "absent: this folder is missing"),
+        (("--clip", "bare"), "no tokenizer and image processor of CLIP"),
+        (("--inception", "absent"), "absent: not a complete safetensors file"),
+    ],
+)
+def test_what_photographs_need_is_named(
+    at_home: Path,
+    photographs: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+    more: tuple,
+    said: str,
+) -> None:
+    monkeypatch.chdir(photographs)
+    if not (photographs / "bare").exists():
+        shutil.copytree("clip", "bare", ignore=shutil.ignore_patterns("*token*", "*processor*", "*.json.*"))
+    own = ("--model", "tiny-sd", "--prompts", 5)
+    assert in_process(evaluate, (*own, *against(photographs), *more), monkeypatch) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("--model", "tiny-sd", "--images", "coco"), "--images, --inception and --clip belong"),
         (("--model", "nobody"), "no model 'nobody'"),
         (("--model", "tiny-sd", "--steps", 4, 0), "1 to 100, not 0"),
         (("--model", "tiny-sd", "--guidance", 21), "0 to 20, not 21"),

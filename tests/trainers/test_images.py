@@ -58,6 +58,33 @@ def test_what_is_left_out_is_said(tmp_path: Path) -> None:
     assert ImageFolder(tmp_path, 32).in_words().endswith(": a.png, b.gif")
 
 
+def test_coco_s_annotations_lie_beside_the_folder(tmp_path: Path) -> None:
+    """The first caption of each picture counts, by its number."""
+    folder, annotations = tmp_path / "val2017", tmp_path / "annotations" / "captions_val2017.json"
+    folder.mkdir()
+    annotations.parent.mkdir()
+    for name in ("b.jpg", "a.jpg", "c.jpg"):
+        draw(folder / name)
+    said = [(3, 7, "second"), (2, 7, " first\n"), (5, 8, "other")]
+    content = {
+        "images": [{"id": 7, "file_name": "b.jpg"}, {"id": 8, "file_name": "a.jpg"}],
+        "annotations": [{"id": id, "image_id": image, "caption": text} for id, image, text in said],
+    }
+    annotations.write_text(json.dumps(content))
+    found = ImageFolder(folder, 32)
+    assert [path.name for path in found.paths] == ["a.jpg", "b.jpg"]
+    assert found.captions == ["other", "first"]
+    assert found.in_words().endswith(": c.jpg")
+    content["images"][0]["file_name"] = "../annotations/captions_val2017.json"
+    annotations.write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"there is no picture '\.\./annotations"):
+        ImageFolder(folder, 32)
+    for broken in ({}, {"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": []}):
+        annotations.write_text(json.dumps(broken))
+        with pytest.raises(UserError, match="expected COCO's captions"):
+            ImageFolder(folder, 32)
+
+
 def test_a_byte_order_mark_is_no_part_of_a_caption(tmp_path: Path) -> None:
     draw(tmp_path / "a.png")
     (tmp_path / "a.txt").write_text("a tent", encoding="utf-8-sig")

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+import app
+
 APP = Path(__file__).parents[2] / "app.py"
 
 
@@ -47,6 +49,19 @@ def test_a_bad_option_is_named(arguments, message, monkeypatch):
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_safety_checker_is_on_where_strangers_are_and_its_owner_may_choose(monkeypatch):
+    def chosen(*arguments):
+        monkeypatch.setattr(sys, "argv", ["app.py", *arguments])
+        return app.options().safety_checker
+
+    monkeypatch.delenv("SPACE_ID", raising=False)
+    assert (chosen(), chosen("--safety-checker")) == (False, True)
+    monkeypatch.setenv("SPACE_ID", "somebody/studio")
+    assert (chosen(), chosen("--no-safety-checker")) == (True, False)
+    monkeypatch.setenv("INSTAFLOW_SAFETY_CHECKER", "0")
+    assert not chosen()
 
 
 def test_a_port_in_use_is_named_before_anything_is_loaded():

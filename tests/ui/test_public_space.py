@@ -3,14 +3,21 @@
 The rest is refused by endpoints, or not there.
 """
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from rf_app.actions.application import Application
+from rf_app.registry.card import write_card
+from rf_app.registry.models import Registry
 from rf_app.registry.permission import Permission
 from rf_app.ui.page import build
+from tests.browser import served, visiting
+from tests.tiny import save_tiny_safety_checker
+from tests.ui.test_page import choose
 
 OWNERS = {
     "ask": ("tiny-2rf",),
@@ -35,6 +42,24 @@ def test_endpoints_refuse_strangers(own_app: Application, tmp_path: Path, monkey
     assert own_app.registry.cards() == before
     assert own_app.jobs.jobs() == []
     assert not CLOSED & found.keys()
+
+
+def test_the_safety_checker_speaks_in_place_of_the_picture(
+    browser, tiny_registry: Registry, tmp_path: Path
+) -> None:
+    folder = tiny_registry.folders[-1] / "tiny-checked"
+    shutil.copytree(tiny_registry.folder("tiny-sd"), folder)
+    save_tiny_safety_checker(folder / "safety_checker", -1)
+    write_card(folder, replace(tiny_registry.card("tiny-checked"), title="Tiny Checked"))
+    app = Application.on(tiny_registry, "cpu", safety_checker=True)
+    with served(app, tmp_path / "no-examples") as address, visiting(browser, address) as page:
+        choose(page, "Tiny Checked")
+        page.fill("#prompt textarea", "a tent")
+        page.click("#go")
+        said = "The model's own safety checker holds this picture back"
+        expect(page.locator(".stage .empty")).to_contain_text(said)
+        expect(page.locator(".stage img")).to_have_count(0)
+    app.worker.close()
 
 
 def test_the_owner_may(own_app: Application, tmp_path: Path, monkeypatch) -> None:

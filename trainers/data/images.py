@@ -1,7 +1,7 @@
 """Captioned pictures to train on, with their latents: a folder of files, cut to the model's square.
 
-A folder is a Hugging Face imagefolder (`metadata.jsonl` with `file_name` and `text` on each line) or holds a
-`.txt` beside each picture.
+A folder is a Hugging Face imagefolder (`metadata.jsonl` with `file_name` and `text` on each line), one of
+COCO's (`coco/val2017`, with `coco/annotations/captions_val2017.json`), or holds a `.txt` beside each picture.
 """
 
 import hashlib
@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from rf_app.errors import UserError
 from rf_app.plugins.picture import as_rgb
+from rf_app.registry.checking import read_json
 from rf_app.registry.disk import write_atomically
 from rf_app.settings.text import read_text
 from trainers.common.pixels import to_tensor
@@ -35,11 +36,15 @@ class ImageFolder:
         """size: pixels a side. Raises UserError for a folder without captioned pictures, naming the fault."""
         self.size = size
         listed = folder / "metadata.jsonl"
-        found = _metadata(listed) if listed.is_file() else _texts(folder)
+        coco = folder.parent / "annotations" / f"captions_{folder.name}.json"
+        if listed.is_file():
+            found = _metadata(listed)
+        else:
+            found = _coco(folder, coco) if coco.is_file() else _texts(folder)
         if not found:
             raise UserError(
                 f"{folder} holds no captioned pictures: expected metadata.jsonl with 'file_name' and 'text' "
-                f"on each line, or a .txt beside each picture ({', '.join(SUFFIXES)})."
+                f"on each line, COCO's {coco}, or a .txt beside each picture ({', '.join(SUFFIXES)})."
             )
         self.paths = [path for path, _ in found]
         self.captions = [caption for _, caption in found]
@@ -122,6 +127,25 @@ def _metadata(path: Path) -> list[tuple[Path, str]]:
             raise UserError(f"{path}, line {number}: there is no picture {name!r:.80}.")
         found.append((picture, text.strip()))
     return found
+
+
+def _coco(folder: Path, annotations: Path) -> list[tuple[Path, str]]:
+    """The pictures that COCO's annotations name, by name, each with the first of its captions."""
+    content = read_json(annotations)
+    try:
+        first: dict[int, str] = {}
+        for each in sorted(content["annotations"], key=lambda each: each["id"]):
+            first.setdefault(each["image_id"], each["caption"].strip())
+        found = sorted((each["file_name"], first[each["id"]]) for each in content["images"])
+    except (KeyError, TypeError, AttributeError):
+        raise UserError(
+            f"{annotations}: expected COCO's captions: 'images' with 'id' and 'file_name', each with one of "
+            "the 'annotations', which have 'id', 'image_id' and 'caption'."
+        ) from None
+    for name, _ in found:
+        if Path(name).name != name or not (folder / name).is_file():
+            raise UserError(f"{annotations}: there is no picture {name!r:.80} in {folder}.")
+    return [(folder / name, caption) for name, caption in found]
 
 
 def _texts(folder: Path) -> list[tuple[Path, str]]:

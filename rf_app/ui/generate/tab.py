@@ -20,7 +20,7 @@ from rf_app.actions.examples import Example, examples
 from rf_app.actions.hints import hint
 from rf_app.actions.picture import Picture
 from rf_app.actions.run import LatestRun, run
-from rf_app.errors import Cancelled, UserError
+from rf_app.errors import Cancelled, HeldBack, UserError
 from rf_app.settings.picture import PictureSettings, read_loras
 from rf_app.ui.api import endpoint, seen_by
 from rf_app.ui.generate import control
@@ -149,6 +149,9 @@ def build(app: Application, page: Page) -> None:
             said = ""
         except Cancelled:
             said = "Stopped."
+        except HeldBack as error:
+            said = str(error) if pictures else ""
+            yield gr.skip() if pictures else {picture: message_stage(str(error))}
         except UserError as error:
             complain(error)
             said = ""
