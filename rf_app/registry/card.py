@@ -118,6 +118,9 @@ def write_card(folder: Path, card: Card) -> None:
     """
     card_of(type(card), card.id, vars(card))
     block = {name: getattr(card, name) for name in card.BLOCK}
+    for each in fields(card):
+        if isinstance(each.default, (str, float, int)) and block.get(each.name) == each.default:
+            del block[each.name]  # it says nothing
     front: dict[str, Any] = {"license": card.license}
     if card.base_model is not None:
         front["base_model"] = card.base_model

@@ -397,7 +397,6 @@ def test_an_import_that_an_earlier_version_began_is_gone_on_with(app, elsewhere,
 def test_the_catalogue_names_what_stands_in_the_way(monkeypatch, tmp_path):
     entries = {entry.id: entry for entry in catalogue()}
     assert {"sd-1-5", "instaflow-0.9b", "2-rf-sd-1-5", "dreamshaper-7"} <= entries.keys()
-    assert entries["lcm-lora-sd-1-5"].file.endswith(".safetensors")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     small = replace(entries["sd-1-5"], memory=0.1, gigabytes=0.001)
     assert obstacle(small, tmp_path) == "the Hub cannot be reached from here"
