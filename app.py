@@ -116,10 +116,17 @@ def main() -> None:
     os.environ["GRADIO_TEMP_DIR"] = tempfile.tempdir = str(folder)  # swept: a killed process leaves its own
     os.environ.setdefault("DIFFUSERS_DISABLE_REMOTE_CODE", "1")
 
-    # PyTorch and Gradio take seconds to import: not before the line above.
+    from rf_app.errors import UserError
+    from rf_app.settings.home import home
+
+    try:
+        home()  # a user without one hears of it before what takes seconds
+    except UserError as error:
+        raise SystemExit(str(error)) from None
+
+    # PyTorch and Gradio take seconds to import: not before the words above.
     from rf_app.actions.application import Application
     from rf_app.actions.examples import FOLDER
-    from rf_app.errors import UserError
     from rf_app.registry.card import capital
     from rf_app.registry.disk import disk_full_named
     from rf_app.registry.models import Registry

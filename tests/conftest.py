@@ -20,7 +20,7 @@ from tests.browser import chromium
 from tests.settled import until
 from tests.tiny import build_tiny
 
-LONG = "test_bundled.py"  # minutes: no worker shall begin with it at the end
+LONG = ("test_train_tab.py", "test_bundled.py")  # minutes: no worker shall begin with them at the end
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -30,8 +30,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long file first; a file's tests stay together and in their order."""
-    items.sort(key=lambda item: item.path.name != LONG)
+    """The long files first; a file's tests stay together and in their order."""
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_xdist_auto_num_workers():
+    """One more than cores: at any time some test waits for a page, a process or the clock."""
+    return (yield) + 1
 
 
 @pytest.fixture(scope="session", autouse=True)

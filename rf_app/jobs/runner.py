@@ -175,7 +175,7 @@ def _measured(database: Database, each: _Attended, taken: float) -> None:
 
 def main() -> None:
     """Work the queue off, yielding to everything else on this machine."""
-    psutil.Process().nice(NICE)
+    os.nice(NICE)  # who is nicer already may not take that back
     database = Database(Path(sys.argv[1]))
     work_off(database)
     os.close(int(sys.argv[2]))

@@ -330,7 +330,8 @@ def test_file_work_runs_beside_a_training_three_at_a_time(database: Database) ->
         until(lambda id=id: running(database, id), "the start")
     states = {job.id: job.state for job in database.jobs()}
     assert [states[id] for id in (trained[1], files[3])] == ["queued", "queued"]
-    assert (running(database, trained[0]).nice(), running(database, files[0]).nice()) == (19, 10)
+    niceness = running(database, trained[0]).nice(), running(database, files[0]).nice()
+    assert niceness == (19, min(19, os.nice(0) + 10))
     end_runner(database)
     queue.look(database)  # the next one takes all four over
     queue.stop(database, files[1])

@@ -11,7 +11,7 @@ def in_process(module: object, options: Sequence[object], monkeypatch: pytest.Mo
     """The exit code of a command run in this process, which is much faster; 0 where it returns."""
     from trainers.common import command, loop
 
-    monkeypatch.setattr(loop, "SHEETS", 2)  # they take most of the time of such short runs
+    monkeypatch.setattr(loop, "SHEETS", 1)  # they take most of the time of such short runs
     monkeypatch.setattr(sys, "argv", ["command", *map(str, options)])
     config = get_type_hints(module.main)["config"]
     try:

@@ -90,7 +90,7 @@ def test_a_killed_run_resumes_to_the_same_weights(
     at_home: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
 ) -> None:
     def own(name: str) -> tuple:
-        return options(pictures, name, "--steps", 10, "--checkpoint-every", 2)
+        return options(pictures, name, "--steps", 8, "--checkpoint-every", 2)
 
     process = command(at_home, "lora", *own("killed"))
     process.wait_until(lambda: checkpoints.steps_done(at_home / "runs/lora/killed") >= 2)

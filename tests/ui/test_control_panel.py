@@ -167,16 +167,16 @@ def test_an_uploaded_picture_is_turned_and_cut_square_and_a_bad_one_named(page, 
     expect(page.locator(MAP)).to_be_visible()
 
 
-@pytest.mark.parametrize("ink", ["black", "white"])
-def test_ink_on_a_transparent_ground_is_followed(page, tmp_path, ink):
+def test_ink_on_a_transparent_ground_is_followed_black_and_then_white(page, tmp_path):
     open_panel(page)
-    drawing = Image.new("RGBA", (300, 300), (0, 0, 0, 0))
-    ImageDraw.Draw(drawing).line([(0, 150), (300, 150)], fill=ink, width=8)
-    drawing.save(tmp_path / "drawing.png")
-    page.set_input_files("#control-1-sketch input[type=file]", tmp_path / "drawing.png")
-    settled(page)
-    found = pixels(page.locator(MAP))[..., 0] > 0
-    assert np.abs(np.flatnonzero(found.mean(1) > 0.9) - 48).max() <= 1
+    for ink, y in (("black", 150), ("white", 100)):
+        drawing = Image.new("RGBA", (300, 300), (0, 0, 0, 0))
+        ImageDraw.Draw(drawing).line([(0, y), (300, y)], fill=ink, width=8)
+        drawing.save(tmp_path / f"{ink}.png")
+        page.set_input_files("#control-1-sketch input[type=file]", tmp_path / f"{ink}.png")
+        settled(page)
+        found = pixels(page.locator(MAP))[..., 0] > 0
+        assert np.abs(np.flatnonzero(found.mean(1) > 0.9) - y * 96 / 300).max() <= 1
 
 
 def test_a_saved_picture_brings_its_controls_back(page):

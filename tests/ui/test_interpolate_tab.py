@@ -91,25 +91,31 @@ def scrub(page, shares):
     settled(page)
 
 
-def test_it_opens_with_the_first_key_frame(between, app):
+def test_it_opens_with_the_first_key_frame_and_nothing_sticks_out_on_any_screen(between, app):
     keys = next(iter(EXAMPLES.values())).key_frames
     shows(between, drawn(app, keys[0].prompt, keys[0].seed))
     expect(between.locator("#scrubber .send")).to_be_enabled()
+    for width in (1440, 768, 390):
+        between.set_viewport_size({"width": width, "height": 844})
+        settled(between)
+        assert between.evaluate("document.documentElement.scrollWidth") <= width
+        box = between.locator("#scrubber input").bounding_box()
+        assert box["y"] + box["height"] < 844, "picture and handle are on the first screen"
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
-def test_an_example_is_one_click(between, app, name):
-    square, keys = EXAMPLES[name].square, EXAMPLES[name].key_frames
-    between.get_by_role("button", name=name, exact=True).click()
-    settled(between)
-    prompts = between.locator("#interpolate .key-frame textarea:visible")
-    expect(prompts).to_have_count(len(keys))
-    for i, each in enumerate(keys):
-        expect(prompts.nth(i)).to_have_value(each.prompt)
-    last = len(keys) - 1
-    between.locator("#scrubber .stop:visible").nth(last).click()
-    at(between, *((1, 1) if square else (1,)))
-    shows(between, drawn(app, keys[last].prompt, keys[last].seed))
+def test_each_example_is_one_click(between, app):
+    for name, example in EXAMPLES.items():
+        keys = example.key_frames
+        between.get_by_role("button", name=name, exact=True).click()
+        settled(between)
+        prompts = between.locator("#interpolate .key-frame textarea:visible")
+        expect(prompts).to_have_count(len(keys))
+        for i, each in enumerate(keys):
+            expect(prompts.nth(i)).to_have_value(each.prompt)
+        last = len(keys) - 1
+        between.locator("#scrubber .stop:visible").nth(last).click()
+        at(between, *((1, 1) if example.square else (1,)))
+        shows(between, drawn(app, keys[last].prompt, keys[last].seed))
 
 
 def test_dragging_the_handle_changes_the_picture_and_ends_where_it_is(between):
@@ -257,29 +263,28 @@ def test_a_picture_sent_from_another_tab_is_the_first_key_frame(between, app):
     assert between.evaluate("typeof hacked") == "undefined"
 
 
-@pytest.mark.parametrize(("label", "form"), [("MP4", "mp4"), ("WebP that repeats", "webp")])
-def test_a_video_is_made_shown_and_saved(between, tmp_path, label, form):
+def test_a_video_is_made_shown_and_saved_as_mp4_and_then_as_webp(between, tmp_path):
     between.get_by_role("button", name="Red boat, blue boat").click()
-    between.get_by_label(label).check()
-    between.fill("#video-frames input", "8")
-    settled(between)
-    between.click("#video-make")
-    shown = between.locator("#video-preview video" if form == "mp4" else "#video-preview img")
-    expect(shown).to_be_visible()
-    shown.evaluate("it => it.decode ? it.decode() : it.readyState || new Promise(r => it.onloadeddata = r)")
-    expect(between.locator("#video-progress")).to_contain_text("8 frames")
-    with between.expect_download() as download:
-        between.click("#video-save")
-    assert download.value.suggested_filename == f"instaflow-interpolation.{form}"
-    path = tmp_path / f"way.{form}"
-    download.value.save_as(path)
-    if form == "mp4":
-        with av.open(str(path)) as video:
-            assert sum(1 for _ in video.decode(video=0)) == 8
-    else:
-        with Image.open(path) as image:
-            assert image.size == (384, 384)
-            assert image.is_animated
+    for label, form, frames in (("MP4", "mp4", 8), ("WebP that repeats", "webp", 9)):
+        between.get_by_label(label).check()
+        between.fill("#video-frames input", str(frames))
+        settled(between)
+        between.click("#video-make")
+        shown = between.locator("#video-preview video" if form == "mp4" else "#video-preview img")
+        expect(shown).to_be_visible()
+        shown.evaluate(
+            "it => it.decode ? it.decode() : it.readyState || new Promise(r => it.onloadeddata = r)"
+        )
+        expect(between.locator("#video-progress")).to_contain_text(f"{frames} frames")
+        with between.expect_download() as download:
+            between.click("#video-save")
+        assert download.value.suggested_filename == f"instaflow-interpolation.{form}"
+        download.value.save_as(tmp_path / f"way.{form}")
+    with av.open(str(tmp_path / "way.mp4")) as video:
+        assert sum(1 for _ in video.decode(video=0)) == 8
+    with Image.open(tmp_path / "way.webp") as image:
+        assert image.size == (384, 384)
+        assert image.is_animated
 
 
 def test_the_video_of_a_square_goes_round_it(between, tmp_path):
@@ -362,12 +367,3 @@ def test_two_windows_do_not_mix(between, browser, url, app):
         shows(between, mixed(app, ours, (0.5,)))
         shows(other, mixed(app, theirs, (0.5,)))
         expect(between.locator("#key-a textarea")).to_have_value("a lake")
-
-
-def test_nothing_sticks_out_on_any_screen(between):
-    for width in (1440, 768, 390):
-        between.set_viewport_size({"width": width, "height": 844})
-        settled(between)
-        assert between.evaluate("document.documentElement.scrollWidth") <= width
-        box = between.locator("#scrubber input").bounding_box()
-        assert box["y"] + box["height"] < 844, "picture and handle are on the first screen"

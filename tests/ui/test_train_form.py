@@ -61,3 +61,12 @@ def test_pictures_for_one_recipe_do_not_hinder_the_next(form: Form, tmp_path: Pa
     assert "takes no" not in shown[form.estimate]
     for field in (form.prompts, form.images):  # for whoever goes back
         assert "value" not in shown[field]
+
+
+def test_what_is_said_on_the_page_counts_where_other_recipes_have_it_among_their_advanced_settings(
+    form: Form,
+) -> None:
+    key = "distill.lpips_steps"
+    assert key in form.advanced
+    values = filled(form, recipe="distill") | {form.settings[key]: 0}
+    assert form.read(values).settings[key] == 0

@@ -68,7 +68,8 @@ class Form:
     def read(self, values: Values) -> Wish:
         """The wish that the fields say; `jobs.training` checks it."""
         found = recipes()[values[self.recipe]]
-        fields, allowed = self.settings | self.advanced, found.options()
+        shown = {each.key: self.settings[each.key] for each in found.shown}  # advanced ones of other recipes
+        fields, allowed = self.advanced | shown, found.options()
         own = {key: values[field] for key, field in fields.items() if key in allowed}
         title = values[self.name]
         return Wish(

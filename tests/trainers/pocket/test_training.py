@@ -26,12 +26,12 @@ def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pocket")
     patch = pytest.MonkeyPatch()
     for module, name in ((judge, "TEST_COUNT"), (judge, "SHOWN"), (teacher, "SHOWN"), (autoencoder, "SHOWN")):
-        patch.setattr(module, name, 8)
-    patch.setattr(autoencoder, "MEASURED", 8)
+        patch.setattr(module, name, 2)
+    patch.setattr(autoencoder, "MEASURED", 2)
     Judge().save(folder / "perceptual")
     autoencoder.main(
         autoencoder.AutoencoderConfig(
-            run=folder / "autoencoder", perceptual=folder / "perceptual", pictures=16, steps=4, batch=4
+            run=folder / "autoencoder", perceptual=folder / "perceptual", pictures=16, steps=4, batch=2
         )
     )
     judge.main(
@@ -41,7 +41,7 @@ def runs(tmp_path_factory):
             autoencoder=folder / "autoencoder/vae",
             pictures=16,
             steps=3,
-            batch=8,
+            batch=4,
         )
     )
     teacher.main(
@@ -51,7 +51,7 @@ def runs(tmp_path_factory):
             models=folder / "models",
             pictures=16,
             steps=2,
-            batch=4,
+            batch=1,
         )
     )
     patch.undo()
@@ -117,7 +117,7 @@ def test_training_noise_is_that_of_stable_diffusion():
 
 def test_standard_latents_leave_the_pictures_as_they_are():
     torch.manual_seed(0)
-    vae, images = autoencoder.build().eval(), pictures(12, size=FAMILY_SIZE)
+    vae, images = autoencoder.build().eval(), pictures(12, size=FAMILY_SIZE // 2)
     target = to_tensor(images[:4])
 
     def reconstruct() -> torch.Tensor:

@@ -142,11 +142,10 @@ def test_an_object_is_large_and_keeps_its_colour(thing: str, time: str):
         assert columns[-1] - columns[0] >= SIZE / 7
         assert 0 < columns[0] < columns[-1] < SIZE - 1
         assert changed.mean() < 0.3
-        nearest = Counter(
-            min(PAINT, key=lambda name: np.abs(pixel - PAINT[name]).sum())
-            for pixel in image[changed]
-            if np.abs(pixel - PAINT[colour]).sum() < 90
-        )
+        pixels = image[changed]
+        like_it = pixels[np.abs(pixels - PAINT[colour]).sum(axis=-1) < 90]
+        apart = np.abs(like_it[:, None] - np.array(list(PAINT.values()))).sum(axis=-1)
+        nearest = Counter(list(PAINT)[i] for i in apart.argmin(axis=-1))
         assert nearest[colour] > 120, (thing, colour, nearest)
         assert nearest.most_common(1)[0][0] == colour
 
