@@ -41,6 +41,7 @@ BEGINNINGS = {
     "lora_te_": TEXT_ENCODER,
     "lora_te1_": TEXT_ENCODER,
     "text_encoders_clip_l_transformer_": TEXT_ENCODER,
+    "text_encoders_clip_h_transformer_": TEXT_ENCODER,  # of Stable Diffusion 2
     "text_encoder_": TEXT_ENCODER,
 }
 
