@@ -25,10 +25,9 @@ help:
 run: $(VENV)/installed
 	$(PYTHON) app.py $(ARGS)
 
-# At the niceness of trainings, which beside busier tests would hardly get on.
 test: $(VENV)/installed-tests
 	$(PYTHON) -m tests.browser
-	nice -n 19 $(PYTHON) -m pytest -m "not slow" --numprocesses auto --dist worksteal
+	$(PYTHON) -m pytest -m "not slow" --numprocesses auto --dist worksteal
 
 test-slow: $(VENV)/installed-tests
 	$(PYTHON) -m tests.browser

@@ -8,6 +8,7 @@ it for. If it is killed all the same, the processes go on, and the next runner t
 """
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -109,7 +110,7 @@ def _start(database: Database, job: Job) -> psutil.Popen:
             start_new_session=True,
         )
     if job.lane == TRAINING:
-        process.nice(NICE_TRAINING)
+        process.nice(max(process.nice(), niceness(NICE_TRAINING)))
     database.note_process(job.id, process.pid)
     process.stdin.write(b"go\n")
     process.stdin.close()
@@ -173,9 +174,15 @@ def _measured(database: Database, each: _Attended, taken: float) -> None:
         database.measured(START_KEY, 0.0, max(0.0, taken - loops))
 
 
+def niceness(usual: int) -> int:
+    """How far work gives way to everything else: less than usual where $INSTAFLOW_NICE, 0 to 19, says so."""
+    said = os.environ.get("INSTAFLOW_NICE", "")
+    return min(usual, int(said)) if re.fullmatch(r"1?\d", said) else usual
+
+
 def main() -> None:
     """Work the queue off, yielding to everything else on this machine."""
-    os.nice(NICE)  # who is nicer already may not take that back
+    os.nice(niceness(NICE))  # who is nicer already may not take that back
     database = Database(Path(sys.argv[1]))
     work_off(database)
     os.close(int(sys.argv[2]))

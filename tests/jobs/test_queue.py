@@ -322,7 +322,10 @@ def test_a_model_that_a_job_needs_is_in_use_until_the_job_is_over(database: Data
     queue.check_unused(database, "my-teacher")
 
 
-def test_file_work_runs_beside_a_training_three_at_a_time(database: Database) -> None:
+def test_file_work_runs_beside_a_training_three_at_a_time(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("INSTAFLOW_NICE")
     trained = [add(database, FOREVER), add(database, FOREVER)]
     files = [add(database, FOREVER, kind="import") for _ in range(4)]
     queue.look(database)
