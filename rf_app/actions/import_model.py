@@ -115,6 +115,8 @@ def _bring_in(app: Application, wish: ImportModel, report: Report) -> Arrival:
                 path, place = Path(wish.source), None if wish.copy else refer
                 if not path.is_absolute():
                     path, place = fetch(wish.source, staging / "hub", report), link_or_copy
+                elif any(path.is_relative_to(root.resolve()) for each in app.stores for root in each.folders):
+                    place = link_or_copy  # what stands in a store may be deleted there
                 parcel = Parcel(wish.source, path, wish.id, wish.title, wish.kind, place)
                 arrival = receive(app, parcel, files, report)
                 shutil.rmtree(staging)

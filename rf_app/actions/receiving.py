@@ -147,8 +147,11 @@ def _model_card(parcel: Parcel, files: Path, lender: str) -> tuple[ModelCard, Re
         return replace(own, title=parcel.title or own.title), found
     entry = entry_of(parcel.source)
     found = recognize(files, parcel.source, parcel.kind)
-    size = read_json(files / "unet" / CONFIGS["unet"]).get("sample_size")
+    unet = read_json(files / "unet" / CONFIGS["unet"])
+    size = unet.get("sample_size")
     steps, guidance = (entry.steps, entry.guidance) if entry else RECOMMENDED[found.kind]
+    if found.kind == "consistency" and not unet.get("time_cond_proj_dim"):
+        guidance = 1.0  # it does not take it as an input
     said = f" The pieces it lacks are those of `{lender}`." if lender else ""
     said += _without_checker(files)
     card = ModelCard(

@@ -104,20 +104,23 @@ def in_pieces(called: str, found: dict[str, Place], configs: Mapping[str, Mappin
     A U-Net by itself may have diffusers' names already. What is not used of the file is no part of a model,
     such as the averages of its training; but of the U-Net everything has to be.
     """
+    if "input_blocks.0.0.weight" in found:  # the original code's U-Net by itself
+        found = {f"{UNET}{name}": place for name, place in found.items()}
     unet = [name for name in found if name.startswith(UNET)]
-    if not unet and "conv_in.weight" in found:
-        return {"unet": _named("unet", found)}
     vae = {name: place for name, place in found.items() if name.startswith("first_stage_model.")}
-    try:
-        converted = {
-            "unet": convert_ldm_unet_checkpoint({name: found[name] for name in unet}, configs["unet"]),
-            "vae": convert_ldm_vae_checkpoint(vae, configs["vae"]) if vae else {},
-            "text_encoder": convert_ldm_clip_checkpoint(found),
-        }
-    except (KeyError, IndexError, AttributeError) as error:
-        raise UserError(f"{called}: its tensors are not those of a whole model ({error}).") from None
-    if unused := set(unet) - {place.name for place in converted["unet"].values()}:
-        raise UserError(f"{called}: its U-Net has {min(unused)}, which Stable Diffusion's has not.")
+    if not unet:
+        converted = {"unet": found}
+    else:
+        try:
+            converted = {
+                "unet": convert_ldm_unet_checkpoint({name: found[name] for name in unet}, configs["unet"]),
+                "vae": convert_ldm_vae_checkpoint(vae, configs["vae"]) if vae else {},
+                "text_encoder": convert_ldm_clip_checkpoint(found),
+            }
+        except (KeyError, IndexError, AttributeError) as error:
+            raise UserError(f"{called}: its tensors are not those of a whole model ({error}).") from None
+        if unused := {found[name].name for name in unet} - {each.name for each in converted["unet"].values()}:
+            raise UserError(f"{called}: its U-Net has {min(unused)}, which Stable Diffusion's has not.")
     weights = {name: _named(name, piece) for name, piece in converted.items() if piece}
     for place in (place for piece in weights.values() for place in piece.values()):
         if place.dtype not in DTYPES:

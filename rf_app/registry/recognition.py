@@ -81,7 +81,7 @@ FILES = {
     r"(emb_params|clip_[lg])$": "a textual inversion",
     r"(control_model\.|input_hint_block\.|controlnet_cond_embedding\.)": CONTROLNET,
     r".*(lora_|lora\.|hada_|lokr_|oft_|\.diff$)": LORA,
-    r"(model\.diffusion_model\.input_blocks\.0\.0\.|conv_in\.)weight": MODEL,
+    r"((model\.diffusion_model\.)?input_blocks\.0\.0\.|conv_in\.)weight": MODEL,
     r"(first_stage_model\.|encoder\.conv_in\.|decoder\.conv_in\.)": "an autoencoder by itself",
     r"(cond_stage_model\.|text_model\.)": "a text encoder by itself",
 }
@@ -90,8 +90,8 @@ NAMES = {MODEL: "a model", CONTROLNET: "a ControlNet", LORA: "a LoRA"}
 BASE = "for Stable Diffusion 1.x"
 WIDTHS = {1024: "Stable Diffusion 2", 1280: "the Stable Diffusion XL refiner", 2048: "Stable Diffusion XL"}
 LISTENING = re.compile(r".*attn2[._]to_k\.weight")  # where a U-Net takes the text in
-ENTRY = ("model.diffusion_model.input_blocks.0.0.weight", "conv_in.weight")
-EXIT = ("model.diffusion_model.out.2.weight", "conv_out.weight")
+ENTRY = re.compile(r"(model\.diffusion_model\.)?input_blocks\.0\.0\.weight|conv_in\.weight")
+EXIT = re.compile(r"(model\.diffusion_model\.)?out\.2\.weight|conv_out\.weight")
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,9 @@ def recognize_file(name: str, shapes: Mapping[str, tuple[int, ...]]) -> str:
         found = what or "nothing that is known here"
         raise UserError(f"{name}: is {found}; expected a model, a LoRA or a ControlNet {BASE}.")
     width = next((shape[-1] for each, shape in shapes.items() if LISTENING.fullmatch(each) and shape), 0)
-    enter, leave = (next((shapes[each] for each in names if each in shapes), ()) for names in (ENTRY, EXIT))
+    enter, leave = (
+        next((shape for each, shape in shapes.items() if name.fullmatch(each)), ()) for name in (ENTRY, EXIT)
+    )
     fault = ""
     if what != LORA and width in WIDTHS:
         fault = f"for {WIDTHS[width]}: it takes texts {width} wide"

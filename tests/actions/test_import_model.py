@@ -110,6 +110,8 @@ def test_weights_are_used_where_they_lie_or_copied(app, elsewhere):
     assert "linked" in {card.id for card in app.registry.cards()}
     app.registry.delete("linked")
     assert before.is_file()
+    again = bring_in(app, ImportModel(str(copied), id="again"))  # from here, where it may be deleted
+    assert not (again / UNET).is_symlink()
 
 
 def test_parts_that_another_model_has_are_stored_and_loaded_once(app, elsewhere):

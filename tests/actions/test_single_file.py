@@ -96,10 +96,12 @@ def test_a_velocity_is_known_for_one(app, tmp_path, whole, how):  # noqa: F811
     assert scheduler["timestep_spacing"] == ("trailing" if how == "mark" else "linspace")
 
 
-@pytest.mark.parametrize("names", ["original", "diffusers"])
+@pytest.mark.parametrize("names", ["original", "original, bare", "diffusers"])
 def test_a_unet_alone_is_given_the_rest_of_a_model_at_hand(app, tiny_models, tmp_path, whole, names):  # noqa: F811
     unet = {name: tensor for name, tensor in whole.items() if name.startswith("model.diffusion_model.")}
-    if names == "diffusers":
+    if names == "original, bare":
+        unet = {name.removeprefix("model.diffusion_model."): tensor for name, tensor in unet.items()}
+    elif names == "diffusers":
         unet = load_file(tiny_models / "tiny-sd" / UNET)
     path = saved(tmp_path, unet)
     with pytest.raises(UserError, match=r"has no autoencoder and no text encoder\. Import a whole model"):
