@@ -39,6 +39,7 @@ class Card:
 
     NAME: ClassVar[str]  # what messages call it
     BLOCK: ClassVar[tuple[str, ...]]  # the fields that stand under "instaflow:", in this order
+    SELDOM: ClassVar[tuple[str, ...]] = ()  # those of them that are left out where they have their default
     FRONT: ClassVar[dict[str, str]] = {}  # fields that stand beside it besides license and base_model
 
     id: str  # the folder's name
@@ -117,7 +118,8 @@ def write_card(folder: Path, card: Card) -> None:
     Raises UserError for a card that could not be read again.
     """
     card_of(type(card), card.id, vars(card))
-    block = {name: getattr(card, name) for name in card.BLOCK}
+    plain = [name for name in card.SELDOM if getattr(card, name) == getattr(type(card), name)]
+    block = {name: getattr(card, name) for name in card.BLOCK if name not in plain}
     front: dict[str, Any] = {"license": card.license}
     if card.base_model is not None:
         front["base_model"] = card.base_model

@@ -22,6 +22,7 @@ class LoraCard(Card):
 
     NAME = "LoRA"
     BLOCK = ("title", "strength", "kind", "steps", "guidance", "settings", "measured")
+    SELDOM = ("strength", "kind", "steps", "guidance")
     FRONT: ClassVar = {"trigger": "instance_prompt"}
 
     trigger: str = ""  # words that call it, for the prompt

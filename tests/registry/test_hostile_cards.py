@@ -32,7 +32,8 @@ def look_at(app: Application, store: Store, card: Card) -> None:
     if isinstance(card, ModelCard):
         in_words(figures([card]))
         tree([card], card.id).encode()
-    each = Thing(getattr(card, "kind", LORA if store.FOLDER == "loras" else CONTROLNET), card, store)
+    kind = {"loras": LORA, "controlnets": CONTROLNET}.get(store.FOLDER) or card.kind
+    each = Thing(kind, card, store)
     shelf(app, [each], 0, each.key).encode()
     full(app, each).encode()
 
