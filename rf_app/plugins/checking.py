@@ -90,7 +90,8 @@ def read_header(file: BinaryIO, size: int) -> Header:
     spans: list[tuple[int, int, str]] = []
     tensors = {}
     for name, entry in header.items():
-        tensors[_checked_name(name)], span = _tensor(name, entry)
+        _check_name(name)  # before a message has it
+        tensors[name], span = _tensor(name, entry)
         spans.append((*span, name))
     end = 0
     for begin, after, name in sorted(spans):
@@ -141,7 +142,7 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
-def _checked_name(name: str) -> str:
+def _check_name(name: str) -> None:
     if len(name) > MAX_NAME:
         raise UserError(f"The tensor name {name!r:.80}… has {len(name)} letters; at most {MAX_NAME}.")
     if not NAME.fullmatch(name):
@@ -155,7 +156,6 @@ def _checked_name(name: str) -> str:
         raise UserError(
             f"The tensor name {name!r:.80} {fault}; a name has letters, digits, '_' and '-', parted by dots."
         )
-    return name
 
 
 def _tensor(name: str, entry: Any) -> tuple[TensorInfo, tuple[int, int]]:

@@ -144,6 +144,8 @@ def sort_out(header: Header) -> tuple[dict[str, dict[str, str]], tuple[str, ...]
             raise UserError(f"Tensor {name}: layer {stem} has its {part} twice.")
         if part == "alpha" and math.prod(info.shape) != 1:
             raise UserError(f"Tensor {name}: its shape is {list(info.shape)}; an alpha is one number.")
+        if part != "alpha" and not info.shape:
+            raise UserError(f"Tensor {name}: is a single number, which only an alpha can be.")
         if part != "alpha" and info.dtype not in STORED:
             raise UserError(
                 f"Tensor {name}: its type is {info.dtype}; accepted are {', '.join(sorted(STORED))}."

@@ -108,6 +108,7 @@ REFUSED = {
     "a long name": (packed({"a" * 300: entry()}), "300 letters; at most 256"),
     "a strange name": (packed({"a\n": entry()}), "a name has letters"),
     "complex": (packed({"a": entry((8,), "C64")}), "its type is 'C64'"),
+    "half a surrogate pair in a name": (packed(b'{"\\ud800":7}'), "'\\ud800' is none; a name has letters"),
     "no such type": (packed({"a": entry() | {"dtype": ["F32"]}}), "its type is ['F32']"),
     "many dimensions": (packed({"a": entry((1, 1, 1, 1, 2))}), "up to 4 sizes"),
     "an empty tensor": (packed({"a": entry((0,))}, b""), "up to 4 sizes from 1"),
@@ -275,6 +276,7 @@ BAD_LORAS = {
         "unet.b.to_q of the LoRA lacks a part: it has lora_down alone",
     ),
     "an alpha alone": ({"unet.b.to_q.alpha": torch.ones(())}, "lacks a part: it has alpha alone"),
+    "a number for a half": ({"unet.a.to_q.lora_A.weight": torch.ones(())}, "is a single number"),
     "a half twice": ({"unet.a.to_q.lora_down.weight": torch.ones(2, 4)}, "has its lora_down twice"),
     "whole numbers": (
         {"unet.a.to_q.lora_A.weight": torch.ones(2, 4, dtype=torch.int64)},
