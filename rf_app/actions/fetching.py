@@ -18,8 +18,7 @@ from rf_app.errors import UserError
 from rf_app.plugins.deltas import HUB_NAME
 from rf_app.registry.checking import BORROWED, CONFIGS, OPTIONAL, OWN, WEIGHTS, no_weights
 from rf_app.registry.disk import FULL
-from rf_app.registry.loras import WEIGHTS as LORA_WEIGHTS
-from rf_app.registry.recognition import INDEX, recognize, recognize_file, recognize_folder
+from rf_app.registry.recognition import INDEX, LORA_WEIGHTS, recognize, recognize_file, recognize_folder
 
 TOKENIZER = (
     "tokenizer_config.json",

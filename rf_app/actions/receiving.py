@@ -14,17 +14,18 @@ from rf_app.actions.single_file import gather_controlnet_file, gather_single_fil
 from rf_app.errors import UserError
 from rf_app.plugins.checkpoint import header_of
 from rf_app.plugins.lora import read_lora
+from rf_app.plugins.lora_header import MAX_TEXT
 from rf_app.registry.card import README, ModelCard, license_in, read_card, read_front
 from rf_app.registry.catalogue import entry_of
 from rf_app.registry.checking import CONFIGS, read_json
 from rf_app.registry.controlnets import ControlNetCard, check_base
 from rf_app.registry.disk import link_or_copy
-from rf_app.registry.loras import WEIGHTS as LORA_WEIGHTS
 from rf_app.registry.loras import LoraCard, sampling_in
 from rf_app.registry.recognition import (
     CONTROLNET,
     INDEX,
     LORA,
+    LORA_WEIGHTS,
     MODEL,
     RECOMMENDED,
     Recognized,
@@ -119,6 +120,10 @@ def _lora(app: Application, parcel: Parcel, files: Path, report: Report) -> Path
     report(1, 1, "Checking the LoRA…")
     entry = entry_of(parcel.source)
     said = read_lora(parcel.path).said | sampling_in(called_in(parcel.source))
+    said["license"] = _license(parcel.path.parent)
+    with suppress(UserError):
+        trigger = read_front(parcel.path.parent / README)[0].get("instance_prompt")  # as the Hub has it
+        said |= {"trigger": trigger[:MAX_TEXT]} if isinstance(trigger, str) else {}
     if entry:
         said |= {name: getattr(entry, name) for name in ("license", "kind", "steps", "guidance")}
     about = entry.about if entry else parcel.about

@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 
 from rf_app.errors import UserError
 from rf_app.registry.card import KINDS, Card, ModelCard
+from rf_app.registry.recognition import LORA_WEIGHTS as WEIGHTS
 from rf_app.registry.recognition import RECOMMENDED
 from rf_app.registry.store import Store
 
-WEIGHTS = "pytorch_lora_weights.safetensors"  # as diffusers names it
 UPLOAD = "upload-"  # how the ids of a session's uploads begin
 
 

@@ -67,6 +67,7 @@ ODD_CHANNELS = {
     5: "a model that follows a depth map",
 }
 EXPECTED = "expected a text-to-image model of Stable Diffusion 1.x or 2.x in diffusers' layout"
+LORA_WEIGHTS = "pytorch_lora_weights.safetensors"  # as diffusers names it
 MODEL, CONTROLNET, LORA = "model", "controlnet", "lora"
 FILES = {
     r"conditioner\.embedders\.1\.": "a Stable Diffusion XL model",
@@ -135,7 +136,8 @@ def recognize(folder: Path, name: str, chosen: str = "") -> Recognized:
 
 
 def recognize_folder(folder: Path) -> Path:
-    """The folder itself, for a model or a ControlNet in diffusers' layout, or the one safetensors file in it.
+    """The folder itself, for a model or a ControlNet in diffusers' layout, or the one safetensors file in it,
+    or the LoRA in it that has diffusers' name.
 
     Raises UserError for anything else, naming it.
     """
@@ -148,6 +150,8 @@ def recognize_folder(folder: Path) -> Path:
             return folder
         what = PARTS.get(named, f"a {named or 'thing without a _class_name'}")
         raise UserError(f"{folder.name}: is {what}; {EXPECTED}.")
+    if (folder / LORA_WEIGHTS).is_file():
+        return folder / LORA_WEIGHTS
     if len(files) != 1:
         found = (
             f"has {len(files)} safetensors files: name one of them" if files else "has no safetensors file"

@@ -209,8 +209,11 @@ def test_a_lora_comes_among_the_loras_where_it_lies(app, tmp_path):  # noqa: F81
     folder = tmp_path / "woodcut-lora"
     folder.mkdir()
     path = write(folder / "pytorch_lora_weights.safetensors", random_lora(tiny_unet(3)))
+    shutil.copyfile(path, folder / "kohya.safetensors")
+    (folder / "README.md").write_text("---\nlicense: mit\ninstance_prompt: a woodcut\n---\n# Woodcut\n")
     bring_in(app, ImportModel(str(folder)))
-    assert app.loras.card("woodcut-lora").title == "woodcut-lora"
+    card = app.loras.card("woodcut-lora")
+    assert (card.title, card.trigger, card.license) == ("woodcut-lora", "a woodcut", "mit")
     assert app.loras.file("woodcut-lora").samefile(path)
     bring_in(app, ImportModel(str(path), id="copied", copy=True))
     path.unlink()

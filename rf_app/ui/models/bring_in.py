@@ -42,7 +42,7 @@ def build(app: Application, tab: gr.Tab) -> None:
             source = gr.Textbox(
                 "",
                 label="Folder, file, or name on the Hub",
-                placeholder="~/models/dreamshaper.safetensors or https://huggingface.co/Lykon/dreamshaper-7",
+                placeholder="~/models/dreamshaper.safetensors or Lykon/dreamshaper-7",
                 lines=1,
                 elem_id="import-source",
             )
