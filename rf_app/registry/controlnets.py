@@ -7,7 +7,8 @@ from typing import Any
 
 from rf_app.errors import UserError
 from rf_app.registry.card import Card
-from rf_app.registry.checking import CONFIGS, WEIGHTS, check_piece
+from rf_app.registry.checking import CONFIGS, WEIGHTS, check_piece, read_json
+from rf_app.registry.recognition import recognize_folder
 from rf_app.registry.store import Store
 
 PREPROCESSORS = ("canny", "depth", "openpose", "scribble", "none")
@@ -51,8 +52,10 @@ class ControlNets(Store[ControlNetCard]):
     CONTENT = f"the file in it as {WEIGHTS['controlnet']}, and its {CONFIGS['controlnet']}"
 
     def check_part(self, folder: Path) -> None:
-        """Raise UserError unless a ControlNet is whole and harmless."""
+        """Raise UserError unless it is whole and harmless, and a ControlNet that a model here can use."""
         check_piece(folder, "controlnet")
+        recognize_folder(folder)  # a T2I adapter's looks alike
+        check_base(folder.name, read_json(folder / CONFIGS["controlnet"]))
 
     def check(self, folder: Path) -> None:
         """Load the ControlNet as a reader will, and refuse weights that are not finite."""

@@ -198,11 +198,17 @@ def test_a_controlnet_of_another_base_is_refused_by_name(app, tmp_path, shape): 
     net = tiny_controlnet(0)
     net.register_to_config(cross_attention_dim=2048)
     net.save_pretrained(folder)
-    with pytest.raises(UserError, match="is a ControlNet for Stable Diffusion XL; expected one for"):
+    said = "is a ControlNet for Stable Diffusion XL; expected one for"
+    with pytest.raises(UserError, match=said):
         bring_in(app, ImportModel(str(folder)))
-    (folder / "config.json").write_text(json.dumps({"_class_name": "T2IAdapter"}))
+    by_hand = app.controlnets.folders[-1] / folder.name
+    shutil.copytree(folder, by_hand)
+    assert said in app.controlnets.problems()[folder.name]
+    for each in (folder, by_hand):
+        (each / "config.json").write_text(json.dumps({"_class_name": "T2IAdapter"}))
     with pytest.raises(UserError, match="is a T2I adapter"):
-        bring_in(app, ImportModel(str(folder)))
+        bring_in(app, ImportModel(str(folder), id="adapter"))
+    assert "is a T2I adapter" in app.controlnets.problems()[folder.name]
 
 
 def test_a_lora_comes_among_the_loras_where_it_lies(app, tmp_path):  # noqa: F811
