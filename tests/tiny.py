@@ -15,7 +15,9 @@ from diffusers import (
     AutoencoderKL,
     ControlNetModel,
     DPMSolverMultistepScheduler,
+    EulerDiscreteScheduler,
     StableDiffusionPipeline,
+    StableDiffusionXLImg2ImgPipeline,
     UNet2DConditionModel,
 )
 from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
@@ -28,6 +30,7 @@ from transformers import (
     CLIPProcessor,
     CLIPTextConfig,
     CLIPTextModel,
+    CLIPTextModelWithProjection,
     CLIPTokenizer,
 )
 
@@ -89,10 +92,10 @@ def tiny_tokenizer() -> CLIPTokenizer:
     return CLIPTokenizer({token: i for i, token in enumerate(tokens)}, [], model_max_length=32)
 
 
-def tiny_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
-    """One layer of width 32."""
+def tiny_text_encoder(tokenizer: CLIPTokenizer, cls: type[CLIPTextModel] = CLIPTextModel) -> CLIPTextModel:
+    """One layer of width 32, and a projection of that width for the class that has one."""
     torch.manual_seed(2)
-    return CLIPTextModel(
+    return cls(
         CLIPTextConfig(
             vocab_size=len(tokenizer),
             hidden_size=32,
@@ -100,6 +103,7 @@ def tiny_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
             num_hidden_layers=1,
             num_attention_heads=4,
             max_position_embeddings=32,
+            projection_dim=32,
             bos_token_id=tokenizer.bos_token_id,
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
@@ -142,6 +146,26 @@ def save_tiny_safety_checker(folder: Path, threshold: float) -> None:
         for name, value in checker.state_dict().items()
     }
     save_file(state, folder / "model.safetensors", {"format": "pt"})
+
+
+def save_tiny_refiner(folder: Path, variant: str | None = None) -> None:
+    """Save a refiner laid out as Stable Diffusion XL's; variant: "fp16" for half size alone."""
+    tokenizer = tiny_tokenizer()
+    times = {"addition_embed_type": "text_time", "addition_time_embed_dim": 8}
+    pipeline = StableDiffusionXLImg2ImgPipeline(
+        vae=tiny_vae(),
+        text_encoder=None,
+        text_encoder_2=tiny_text_encoder(tokenizer, CLIPTextModelWithProjection),
+        tokenizer=None,
+        tokenizer_2=tokenizer,
+        unet=tiny_unet(8, projection_class_embeddings_input_dim=32 + 5 * 8, **times),
+        scheduler=EulerDiscreteScheduler(
+            beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1
+        ),
+        requires_aesthetics_score=True,
+        force_zeros_for_empty_prompt=False,
+    )
+    pipeline.to(dtype=torch.float16 if variant else torch.float32).save_pretrained(folder, variant=variant)
 
 
 def tiny_card(id: str, kind: str, steps: int, guidance: float, base_model: str | None = None) -> ModelCard:

@@ -16,13 +16,16 @@ WAY = "interpolation"  # in a picture's settings
 
 @dataclass(frozen=True)
 class Picture:
-    """What the worker has drawn."""
+    """What the worker has drawn; refined: how it was refined afterwards, if it was."""
 
     drawn: Drawn
+    refined: dict[str, Any] | None = None
 
     @property
     def same(self) -> dict[str, Any] | None:
-        """The settings with which the Generate tab makes it again; None for one that lies between others."""
+        """The settings with which the Generate tab makes it again; None for one that lies between others;
+        of a refined one, the picture that it was made from.
+        """
         if self.drawn.way is None:
             return self.drawn.settings.as_json()
         found = self.drawn.way.at_key_frame()
@@ -32,14 +35,16 @@ class Picture:
     def settings(self) -> dict[str, Any]:
         """All that the PNG carries."""
         way = self.drawn.way
-        return (self.same or {}) | ({WAY: way.as_json()} if way else {})
+        more = ({WAY: way.as_json()} if way else {}) | ({"refined": self.refined} if self.refined else {})
+        return (self.same or {}) | more
 
     @property
     def name(self) -> str:
         """A file name that says what it is: "instaflow-a-snowy-mountain-42.png"."""
         settings = self.drawn.settings
         words = re.sub(r"[^a-z0-9]+", "-", settings.prompt.lower()).strip("-")[:40].strip("-")
-        return "-".join(filter(None, ("instaflow", words, str(settings.seed)))) + ".png"
+        parts = ("instaflow", words, str(settings.seed), "refined" if self.refined else "")
+        return "-".join(filter(None, parts)) + ".png"
 
     @cached_property
     def png(self) -> bytes:

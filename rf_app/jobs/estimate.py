@@ -12,7 +12,7 @@ from pathlib import Path
 from rf_app.errors import UserError
 from rf_app.jobs.database import Database
 from rf_app.jobs.stage import Stage
-from rf_app.registry.checking import WEIGHTS, read_json
+from rf_app.registry.checking import read_json, weights_file
 
 POCKET = 11e6 * 12 * 12  # size of a pocket model, for which recipes state their guesses
 START = 12.0  # seconds to import PyTorch, load the models and publish: the guess
@@ -53,7 +53,7 @@ def size_of(unet: Path) -> ModelSize:
     height, width = size if isinstance(size, list) else (size, size)
     area = int(height) * int(width)
     latent = int(config["in_channels"]) * area
-    return ModelSize((unet / WEIGHTS["unet"]).stat().st_size, latent, round(area**0.5))
+    return ModelSize(weights_file(unet, "unet").stat().st_size, latent, round(area**0.5))
 
 
 def rate(database: Database, key: str, size: float, guess: float, pocket: float) -> tuple[float, str]:

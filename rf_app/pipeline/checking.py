@@ -42,7 +42,7 @@ def check(settings: PictureSettings, card: ModelCard) -> CheckedSettings:
         prompt=prompt,
         model=card.id,
         steps=check_whole("steps", steps, 1, MOST_STEPS.get(card.kind, MAX_STEPS)),
-        guidance=_number("guidance", guidance, 0, MAX_GUIDANCE),
+        guidance=check_number("guidance", guidance, 0, MAX_GUIDANCE),
         seed=check_whole("seed", settings.seed, 0, MAX_SEED),
         negative_prompt=_text("negative prompt", settings.negative_prompt),
         solver=solver,
@@ -97,7 +97,7 @@ def _loras(loras: tuple[Lora, ...]) -> tuple[Lora, ...]:
         if ids.count(id) > 1:
             raise UserError(f"LoRA {id!r} is there twice: give it once, with one strength.")
     return tuple(
-        Lora(each.id, _number(f"LoRA {each.id}: strength", each.strength, -MAX_STRENGTH, MAX_STRENGTH))
+        Lora(each.id, check_number(f"LoRA {each.id}: strength", each.strength, -MAX_STRENGTH, MAX_STRENGTH))
         for each in loras
     )
 
@@ -107,11 +107,11 @@ def _controls(control: tuple[Control, ...]) -> tuple[Control, ...]:
     checked = []
     for each in control:
         name = f"ControlNet {check_id(each.model, 'ControlNet')}"
-        start, end = (_number(f"{name}: {at}", getattr(each, at), 0, 1) for at in ("start", "end"))
+        start, end = (check_number(f"{name}: {at}", getattr(each, at), 0, 1) for at in ("start", "end"))
         if start >= end:
             raise UserError(f"{name}: start is {start:g} and end is {end:g}; start must be the smaller.")
         decode_map(each.image)
-        strength = _number(f"{name}: strength", each.strength, 0, MAX_STRENGTH)
+        strength = check_number(f"{name}: strength", each.strength, 0, MAX_STRENGTH)
         checked.append(Control(each.model, each.image, "none", strength=strength, start=start, end=end))
     return tuple(checked)
 
@@ -130,7 +130,8 @@ def _text(name: str, value: Any) -> str:
     return visible(value).strip()
 
 
-def _number(name: str, value: Any, low: float, high: float) -> float:
+def check_number(name: str, value: Any, low: float, high: float) -> float:
+    """The number; raises UserError for any other value."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise UserError(f"{name} must be a number in {low:g}..{high:g}, not {value!r:.40}.")
     if not low <= value <= high:  # neither NaN nor infinity is

@@ -11,13 +11,14 @@ depend on the number of its neighbours, and a seed must give the same pixels alw
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
+import numpy as np
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import StableDiffusionPipeline, StableDiffusionXLImg2ImgPipeline
 from PIL import Image
 from torch import Tensor
 
@@ -37,12 +38,15 @@ from rf_app.registry.disk import Files, Stamp, stamp
 from rf_app.registry.loading import load
 from rf_app.registry.loras import Loras, with_loras
 from rf_app.registry.models import Registry
+from rf_app.registry.refiner import load_refiner
 from rf_app.registry.vocabulary import Vocabulary, vocabulary
 from rf_app.schedulers.solvers import ETA, fresh, straight
 from rf_app.settings.picture import CheckedSettings, Lora, PictureSettings
 from rf_app.settings.way import Way
 
 CACHED_TEXTS = 256
+ENLARGED = 2  # times, before it is refined
+ROOM = 12 * 2**30  # bytes of a GPU for the refiner: 6 GiB of weights, and a picture of 1024x1024
 
 
 @dataclass(frozen=True)
@@ -141,6 +145,7 @@ class Worker:
         self._merger = Merger()
         self.controlnets = ControlNets.beside(registry)
         self._controlled = ControlNetPlugin(self.controlnets, self.device, self.dtype)
+        self._refiner: StableDiffusionXLImg2ImgPipeline | None = None
         self._turns = Turns()
 
     def draw(
@@ -160,6 +165,14 @@ class Worker:
         checker does not let through; another error is a defect, and the worker lives on.
         """
         return self._turns.take(lambda report: self._draw(settings, visitor, between, observe, report), line)
+
+    def refine(self, drawn: Drawn, strength: float, steps: int, line: Line = NOBODY) -> Turn[Drawn]:
+        """A picture at ENLARGED its side, refined with its own prompts and seed; in turn as `draw`.
+
+        strength: the share of the refiner's steps that are taken, in 0..1; one at least. Raises as `draw`,
+        and UserError where there is no refiner, or none that is whole.
+        """
+        return self._turns.take(lambda report: self._refine(drawn, strength, steps, report), line)
 
     def condition_map(
         self, picture: Image.Image, preprocessor: str, size: int, **thresholds: float
@@ -263,6 +276,37 @@ class Worker:
             unread=_unread(model.pipeline, settings.prompt),
         )
 
+    @torch.inference_mode()
+    def _refine(self, drawn: Drawn, strength: float, steps: int, report: Report) -> Drawn:
+        if self._refiner is None:
+            # It is larger than they are: both stay where a GPU has the room.
+            if self.device.type != "cuda" or torch.cuda.mem_get_info(self.device)[0] < ROOM:
+                self._models.clear()
+            self._refiner = load_refiner(self.device, self.dtype)
+        start = sampled = self._now()
+
+        def after_step(pipeline: StableDiffusionXLImg2ImgPipeline, done: int, _: Any, tensors: dict) -> dict:
+            nonlocal sampled
+            sampled = self._now()
+            report(Step(done + 1, pipeline.num_timesteps))
+            return tensors
+
+        settings, size = drawn.settings, tuple(ENLARGED * side for side in drawn.image.size)
+        image = self._refiner(
+            prompt=settings.prompt,
+            negative_prompt=settings.negative_prompt,
+            image=drawn.image.resize(size, Image.Resampling.LANCZOS),
+            strength=strength,
+            num_inference_steps=steps,
+            generator=torch.Generator("cpu").manual_seed(settings.seed),
+            callback_on_step_end=after_step,
+        ).images[0]
+        end = self._now()
+        if self._safety_checker:
+            _check_safe(self._model(settings.model).pipeline, image)
+        timings = drawn.timings + Timings(0, sampled - start, end - sampled, end - start)
+        return replace(drawn, image=image, timings=timings)
+
     def _model(self, id: str) -> Resident:
         """The model, from memory if its folders are still what they were."""
         folder = self.registry.folder(id)
@@ -271,6 +315,7 @@ class Worker:
             self._models.move_to_end(id)
             return found
         self._models.pop(id, None)
+        self._refiner = None  # it would leave too little room
         while len(self._models) >= self._size:
             self._models.popitem(last=False)
         model = self._load(id)
@@ -344,15 +389,20 @@ def _decode(pipeline: StableDiffusionPipeline, latents: Tensor) -> Image.Image:
     vae = pipeline.vae
     pixels = vae.decode(latents / vae.config.scaling_factor, return_dict=False)[0]
     levels = pixels[0].float().mul(127.5).add(127.5).round().clamp(0, 255).byte()
-    image = levels.permute(1, 2, 0).cpu().numpy()
+    image = Image.fromarray(levels.permute(1, 2, 0).cpu().numpy())
+    _check_safe(pipeline, image)
+    return image
+
+
+def _check_safe(pipeline: StableDiffusionPipeline, image: Image.Image) -> None:
     if pipeline.safety_checker is not None:
-        _, (unsafe,) = pipeline.run_safety_checker(image[None] / 255, vae.device, vae.dtype)
+        pixels = np.asarray(image)[None] / 255
+        _, (unsafe,) = pipeline.run_safety_checker(pixels, pipeline.vae.device, pipeline.vae.dtype)
         if unsafe:
             raise HeldBack(
                 "The model's own safety checker holds this picture back: it takes it for one that is not "
                 "safe to show. Try other words, or another seed."
             )
-    return Image.fromarray(image)
 
 
 def _unchanged(old: Stamp) -> bool:

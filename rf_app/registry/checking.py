@@ -19,6 +19,7 @@ CONFIGS = {
     "vae": "config.json",
     "text_encoder": "config.json",
     "tokenizer": "tokenizer_config.json",
+    "text_encoder_2": "config.json",
     "safety_checker": "config.json",
     "clip": "config.json",
 }
@@ -27,6 +28,7 @@ WEIGHTS = {
     "controlnet": "diffusion_pytorch_model.safetensors",
     "vae": "diffusion_pytorch_model.safetensors",
     "text_encoder": "model.safetensors",
+    "text_encoder_2": "model.safetensors",
     "safety_checker": "model.safetensors",
     "clip": "model.safetensors",
 }
@@ -130,10 +132,10 @@ def _is_in(value: Any, low: int, high: int) -> bool:
 
 
 def weights_file(folder: Path, piece: str) -> Path:
-    """Where the weights of a piece lie, or should; a ControlNet may have them in half size only."""
+    """Where the weights of a piece lie, or should; they may be there in half size only."""
     path = folder / WEIGHTS[piece]
     half = path.with_suffix(".fp16.safetensors")
-    return half if piece == "controlnet" and half.is_file() and not path.is_file() else path
+    return half if half.is_file() and not path.is_file() else path
 
 
 def no_weights(path: Path, beside: Iterable[str]) -> UserError:

@@ -18,7 +18,13 @@ from diffusers import (
     UNet2DConditionModel,
 )
 from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
-from transformers import CLIPImageProcessor, CLIPModel, CLIPTextModel, CLIPTokenizer
+from transformers import (
+    CLIPImageProcessor,
+    CLIPModel,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPTokenizer,
+)
 
 from rf_app.errors import UserError
 from rf_app.registry.checking import CONFIGS, OPTIONAL, WEIGHTS, check_piece, read_json, weights_file
@@ -29,11 +35,12 @@ CLASSES = {
     "unet": UNet2DConditionModel,
     "vae": AutoencoderKL,
     "text_encoder": CLIPTextModel,
+    "text_encoder_2": CLIPTextModelWithProjection,
     "controlnet": ControlNetModel,
     "safety_checker": StableDiffusionSafetyChecker,
     "clip": CLIPModel,
 }
-CLIPS = ("text_encoder", "safety_checker", "clip")  # those of transformers
+CLIPS = ("text_encoder", "text_encoder_2", "safety_checker", "clip")  # those of transformers
 TINY = {"AutoencoderTiny": AutoencoderTiny}  # what a folder vae/ may hold instead, by its config
 
 SMALL = 8  # latents a side, of the picture that a check draws
@@ -68,24 +75,8 @@ def load(
         if key not in shared:
             shared[key] = modules[name] = load_piece(pieces[name], dtype)
         modules[name] = shared[key]
-    unet, vae, text = modules["unet"], modules["vae"], modules["text_encoder"]
-    _same(pieces, "unet", "in_channels", unet.config.in_channels, "vae", vae.config.latent_channels)
-    _same(
-        pieces,
-        "unet",
-        "cross_attention_dim",
-        unet.config.cross_attention_dim,
-        "text_encoder",
-        text.config.hidden_size,
-    )
-    _same(pieces, "tokenizer", "length", len(modules["tokenizer"]), "text_encoder", text.config.vocab_size)
-    length, places = modules["tokenizer"].model_max_length, text.config.max_position_embeddings
-    if length > places:
-        raise UserError(
-            f"{pieces['tokenizer']}: model_max_length is {length}; expected up to {places}, the places that "
-            f"{pieces['text_encoder']} has."
-        )
-    scheduler = _load_scheduler(pieces["scheduler"], kind)
+    check_fit(pieces, modules)
+    scheduler = load_scheduler(pieces["scheduler"], own_class(kind))
     checker = modules.setdefault("safety_checker", None)
     try:
         pipeline = StableDiffusionPipeline(
@@ -98,6 +89,24 @@ def load(
         raise UserError(f"{pieces['unet'].parent}: no pipeline ({_first_line(error)}).") from None
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(device)
+
+
+def check_fit(pieces: Mapping[str, Path], modules: Mapping[str, Any], number: str = "") -> None:
+    """Raise UserError for loaded pieces that do not belong together.
+
+    number: what the names of its text encoder and tokenizer end in.
+    """
+    reader, words = f"text_encoder{number}", f"tokenizer{number}"
+    unet, vae, text = (modules[name].config for name in ("unet", "vae", reader))
+    _same(pieces, "unet", "in_channels", unet.in_channels, "vae", vae.latent_channels)
+    _same(pieces, "unet", "cross_attention_dim", unet.cross_attention_dim, reader, text.hidden_size)
+    _same(pieces, words, "length", len(modules[words]), reader, text.vocab_size)
+    length, places = modules[words].model_max_length, text.max_position_embeddings
+    if length > places:
+        raise UserError(
+            f"{pieces[words]}: model_max_length is {length}; expected up to {places}, the places that "
+            f"{pieces[reader]} has."
+        )
 
 
 def feature_extractor(side: int) -> CLIPImageProcessor:
@@ -150,11 +159,11 @@ def as_kind(own: SchedulerMixin, kind: str) -> SchedulerMixin:
     return fresh(own, kind, solvers(kind)[0])
 
 
-def _load_scheduler(folder: Path, kind: str) -> SchedulerMixin:
-    """The scheduler of a kind of model with the folder's noise schedule."""
+def load_scheduler(folder: Path, cls: type[SchedulerMixin]) -> SchedulerMixin:
+    """A scheduler of that class with the folder's noise schedule."""
     check_piece(folder)
     try:
-        return own_class(kind).from_pretrained(folder, local_files_only=True)
+        return cls.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # of anybody's config: it may raise anything
         raise UserError(f"{folder / 'scheduler_config.json'}: {error}") from None
 
@@ -173,14 +182,19 @@ def load_piece(folder: Path, dtype: torch.dtype, piece: str | None = None) -> An
         except Exception as error:  # the Rust tokenizer raises bare Exceptions
             raise UserError(f"{folder}: not a CLIP tokenizer ({_first_line(error)}).") from None
     weights = weights_file(folder, piece)
-    options = {"local_files_only": True, "use_safetensors": True, "output_loading_info": True, "dtype": dtype}
+    options = {
+        "local_files_only": True,
+        "use_safetensors": True,
+        "output_loading_info": True,
+        "dtype": dtype,
+        "variant": None if weights.name == WEIGHTS[piece] else "fp16",
+    }
     try:
         cls = model_class(piece, read_json(folder / CONFIGS[piece]))
         if piece in CLIPS:
             model, info = cls.from_pretrained(folder, ignore_mismatched_sizes=True, **options)
         else:
-            variant = None if weights.name == WEIGHTS[piece] else "fp16"
-            model, info = cls.from_pretrained(folder, variant=variant, **options)
+            model, info = cls.from_pretrained(folder, **options)
     except Exception as error:  # of anybody's files: it may raise anything
         raise UserError(f"{weights}: does not fit {folder / 'config.json'} ({_first_line(error)}).") from None
     if info["mismatched_keys"]:

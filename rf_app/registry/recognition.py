@@ -38,6 +38,7 @@ NAMED = {
 """What a word in the name of a file says, which has no model_index.json."""
 PIPELINES = ("StableDiffusionPipeline", "RectifiedFlowPipeline", "LatentConsistencyModelPipeline")
 OTHERS = {
+    "StableDiffusionXLImg2Img": "the Stable Diffusion XL refiner, which belongs beside models as refiner",
     "StableDiffusionXL": "Stable Diffusion XL",
     "StableDiffusion3": "Stable Diffusion 3",
     "Flux": "Flux",

@@ -8,8 +8,10 @@ from gradio import Blocks
 from playwright.sync_api import expect
 
 from rf_app.pipeline.png import read_png_settings
+from rf_app.registry.refiner import refiner_folder
 from tests.browser import arrived, visiting
 from tests.settled import settled, watch
+from tests.tiny import save_tiny_refiner
 from tests.ui.conftest import EXAMPLES
 
 IMAGE = "#stage img"
@@ -83,6 +85,7 @@ def test_it_opens_with_a_picture_and_asks_nobody_else(browser, url):
 def test_enter_draws_a_new_seed_and_the_saved_picture_carries_its_settings(page, tmp_path):
     ask(page, "a red tent")
     shows(page, "a red tent")
+    expect(page.locator("#stage .send", has_text="Refine")).to_have_count(0)  # there is no refiner
     seed = page.locator(IMAGE).get_attribute("data-seed")
     assert seed != str(FIRST_SEED)
     expect(number(page, "seed")).to_have_value(seed)
@@ -98,6 +101,16 @@ def test_enter_draws_a_new_seed_and_the_saved_picture_carries_its_settings(page,
         "solver": "euler",
         "seed": int(seed),
     }
+
+
+def test_a_picture_is_refined_where_a_refiner_is_at_hand(own_app, own_page):
+    save_tiny_refiner(refiner_folder())
+    ask(own_page, "a red tent")
+    seed = own_page.locator(IMAGE).get_attribute("data-seed")
+    own_page.get_by_role("button", name="Refine to 192").click()
+    expect(own_page.locator(IMAGE)).to_have_js_property("naturalWidth", 192, timeout=60_000)
+    assert download(own_page)[0] == f"instaflow-a-red-tent-{seed}-refined.png"
+    expect(own_page.locator("#stage .send", has_text="Refine")).to_have_count(0)
 
 
 def test_a_locked_seed_stays_and_the_dice_changes_it(page):

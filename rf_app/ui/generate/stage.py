@@ -13,16 +13,16 @@ from pathlib import Path
 from rf_app.actions.hints import Hint
 from rf_app.actions.picture import Picture
 from rf_app.actions.words import duration
-from rf_app.pipeline.worker import Timings
+from rf_app.pipeline.worker import ENLARGED, Timings
 from rf_app.registry.vocabulary import NOTATION
 from rf_app.ui.parts.image import SAVE, data_url
 from rf_app.ui.parts.send import send_button
 
 
-def stage(pictures: Sequence[Picture], hint: Hint | None, cue: str = "") -> str:
-    """The stage for the pictures of a request; cue: what asked for them."""
+def stage(pictures: Sequence[Picture], hint: Hint | None, cue: str = "", refinable: bool = False) -> str:
+    """The stage for the pictures of a request; cue: what asked for them; refinable: whether they can be."""
     many = len(pictures) > 1
-    figures = "".join(_figure(picture, many) for picture in pictures)
+    figures = "".join(_figure(picture, many, refinable) for picture in pictures)
     times = reduce(add, (picture.drawn.timings for picture in pictures))
     first = pictures[0].drawn
     notes = _unread(first.unread) + _notation(first.settings.prompt) + _hint(hint)
@@ -47,14 +47,16 @@ def _page(figures: str, count: int, times: str, hint: str, cue: str) -> str:
     return f'<div class="stage" data-cue="{escape(cue)}">{pictures}{times}{hint}</div>'
 
 
-def _figure(picture: Picture, many: bool) -> str:
+def _figure(picture: Picture, many: bool, refinable: bool) -> str:
     prompt, seed = escape(picture.settings["prompt"]), picture.settings["seed"]
     image = f'<img src="{data_url(picture.png)}" alt="{prompt}" data-seed="{seed}" decoding="sync">'
     label, caption = ("Save", f"<figcaption>{seed}</figcaption>") if many else ("Save PNG", "")
     save = f'<a class="save" href="#" onclick="{SAVE}" download="{escape(picture.name)}">{label}</a>'
     send = "".join(send_button(tab, picture.settings) for tab in ("compare", "interpolate"))
+    title = f"Refine to {ENLARGED * picture.drawn.image.width}"
+    refine = send_button("refine", picture.settings, title) if refinable else ""
     follow = '<button class="send" data-follow title="Let the next pictures follow this one">Follow</button>'
-    return f'<figure>{image}{save}<div class="sends">{send}{follow}</div>{caption}</figure>'
+    return f'<figure>{image}{save}<div class="sends">{send}{follow}{refine}</div>{caption}</figure>'
 
 
 def _times(timings: Timings) -> str:

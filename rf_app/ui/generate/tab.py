@@ -14,13 +14,14 @@ from typing import Any
 
 import gradio as gr
 
-from rf_app.actions import generate, upload_lora
+from rf_app.actions import generate, refine, upload_lora
 from rf_app.actions.application import Application
 from rf_app.actions.examples import Example, examples
 from rf_app.actions.hints import hint
 from rf_app.actions.picture import Picture
 from rf_app.actions.run import LatestRun, run
 from rf_app.errors import Cancelled, HeldBack, UserError
+from rf_app.registry.refiner import refiner_folder
 from rf_app.settings.picture import PictureSettings, read_loras
 from rf_app.ui.api import endpoint, seen_by
 from rf_app.ui.generate import control
@@ -34,7 +35,7 @@ from rf_app.ui.parts.progress_bar import note, progress_bar
 from rf_app.ui.parts.restoring import restore_button, restored_picture
 from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.seed_row import seed_row
-from rf_app.ui.parts.streaming import stops
+from rf_app.ui.parts.streaming import stops, stream
 from rf_app.ui.waiting import LONG_WORK
 
 FIRST_PROMPT = "A photograph of a snowy mountain near a beautiful lake under sunshine."
@@ -97,6 +98,7 @@ def build(app: Application, page: Page) -> None:
     form = ModelForm(model, steps, guidance, solver, negative)
     page.lists.append(model)
     sent = gr.Textbox("", visible="hidden", elem_id="sent-generate")
+    to_refine = gr.Textbox("", visible="hidden", elem_id="sent-refine")
     latest, number = gr.State(LatestRun()), gr.Number(visible="hidden")
     solvers = gr.State(preset.solvers)  # those that are offered
 
@@ -142,7 +144,8 @@ def build(app: Application, page: Page) -> None:
             for event in run(generate.generate(own, wish), ended):
                 if isinstance(event, Picture):
                     pictures.append(event)
-                    yield {picture: stage(pictures, hint(own, pictures[0].drawn, typing), values[cue])}
+                    words = hint(own, pictures[0].drawn, typing)
+                    yield {picture: stage(pictures, words, values[cue], refiner_folder().is_dir())}
                 else:
                     yield {line: progress_bar(event)} if event or not waited else gr.skip()
                     waited = True
@@ -157,6 +160,24 @@ def build(app: Application, page: Page) -> None:
             said = ""
         if waited or said or not pictures:
             yield {line: note(said)}
+
+    def refined(
+        source: str, latest_now: LatestRun, number_now: Any, asked_by: gr.Request
+    ) -> Iterator[dict[gr.Component, Any]]:
+        own = seen_by(app, asked_by)
+        try:
+            wish = refine.Refine(restored_picture(own, source))
+        except UserError as error:
+            complain(error)
+            yield gr.skip()
+            return
+        yield from stream(
+            refine.refine(own, wish),
+            latest_now,
+            line,
+            lambda made: {picture: stage([made], None)},
+            number=number_now,
+        )
 
     def chosen(model: str, rows: Any, prompt_now: str, asked_by: gr.Request) -> dict[gr.Component, Any]:
         try:
@@ -214,6 +235,15 @@ def build(app: Application, page: Page) -> None:
         **LONG_WORK,
         **quiet,
     )
+    to_refine.change(
+        refined,
+        [to_refine, latest, number],
+        [picture, line],
+        js=browser("numbered"),
+        trigger_mode="multiple",
+        **LONG_WORK,
+        **quiet,
+    )
     stops(stop, latest)
     controls.connect(app, page.blocks, model, live, prompt, seed, cue)
     chosen_for = [steps, guidance, solver, live, about, cue, solvers]
@@ -226,6 +256,7 @@ def build(app: Application, page: Page) -> None:
     page.blocks.load(lambda prompt: cue_for("go", prompt), prompt, cue, **quiet)
     order = ("prompt", "model", "steps", "guidance", "seed", "count")
     endpoint(app, generate, order)
+    endpoint(app, refine, order)
     endpoint(app, upload_lora, queue=False)
 
 
