@@ -211,7 +211,10 @@ def test_one_thing_of_a_folder_is_brought_in_merged_exported_renamed_and_deleted
         return code, capsys.readouterr()
 
     code, said = run("import-model", tiny_models / "tiny-sd", "--id", "mine", "--title=-Mine")
-    assert (code, json.loads(said.out)) == (0, {"id": "mine", "path": str(own / "mine")})
+    assert (code, json.loads(said.out)) == (
+        0,
+        {"id": "mine", "what": "model", "path": str(own / "mine")},
+    )
     assert run("merge", "mine", "merged", "--fine-tuned", "mine", "--base", "tiny-sd")[0] == 0
     assert (
         "Adding"
@@ -243,5 +246,5 @@ def test_a_job_finds_progress_and_answer_in_its_folder(tiny_models, tmp_path, ca
     wish = ["import-model", str(tiny_models / "tiny-sd"), "--id=mine", f"--registry={tmp_path / 'models'}"]
     assert main([*wish, f"--events={tmp_path / 'job'}"]) == 0
     answer = json.loads((tmp_path / "job" / "answer.json").read_text())
-    assert answer == {"id": "mine", "path": str(tmp_path / "models" / "mine")}
+    assert answer == {"id": "mine", "what": "model", "path": str(tmp_path / "models" / "mine")}
     assert events.read(tmp_path / "job")[-1]["of"] > 0

@@ -315,7 +315,7 @@ def test_closing_the_page_ends_its_work(page, hold):
     page.fill("#grid-columns-values textarea", "1-100")
     page.click("#grid-go")
     expect(page.locator("#grid-way")).to_contain_text("Waiting")
-    assert under_way(grid)
+    until(lambda: under_way(grid))
     page.context.close()
     let_go()
     until(lambda: not under_way(grid))

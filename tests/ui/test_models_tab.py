@@ -178,7 +178,7 @@ def test_export_and_bring_in(own_page, tiny_registry, tmp_path):
     expect(own_page.locator(".import")).to_have_count(1)
     own_page.locator("[data-import=again]").get_by_role("button", name="Draw with it").click()
     settled(own_page)
-    expect(own_page.locator("#model input")).to_have_value(tiny_registry.card("again").title)
+    expect(own_page.locator("#model input")).to_have_value("Tiny 2Rf (again)")
     own_page.click("#models-tab-button")
     # What cannot be had says why.
     expect(own_page.locator("[data-entry=lcm-lora-sd-1-5].off")).to_contain_text("cannot be reached")
