@@ -123,7 +123,7 @@ def _lora(app: Application, parcel: Parcel, files: Path, report: Report) -> Path
     said["license"] = _license(parcel.path.parent)
     with suppress(UserError):
         trigger = read_front(parcel.path.parent / README)[0].get("instance_prompt")  # as the Hub has it
-        said |= {"trigger": trigger[:MAX_TEXT]} if isinstance(trigger, str) else {}
+        said |= {"trigger": " ".join(trigger.split())[:MAX_TEXT]} if isinstance(trigger, str) else {}
     if entry:
         said |= {name: getattr(entry, name) for name in ("license", "kind", "steps", "guidance")}
     about = entry.about if entry else parcel.about
