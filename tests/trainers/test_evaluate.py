@@ -61,6 +61,7 @@ def test_rows_share_the_run_and_go_into_the_cards(
     assert measured["measured_on"]["prompts"] == 12
 
 
+@pytest.mark.slow  # two more processes, with PyTorch each
 def test_two_processes_measure_what_one_does(
     at_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
