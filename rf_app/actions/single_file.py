@@ -1,7 +1,7 @@
 """A single file of Stable Diffusion 1.x, or of another shape of model that is here, taken apart.
 
 It lacks a tokenizer and configurations: those of Stable Diffusion 1.x lie in assets/. One that has the U-Net
-alone is given the rest of a model at hand.
+alone is given the rest of a model at hand. A ControlNet's file becomes a folder by the same means.
 """
 
 import json

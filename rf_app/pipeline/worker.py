@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
-import numpy as np
 import torch
 from diffusers import StableDiffusionPipeline, StableDiffusionXLImg2ImgPipeline
 from PIL import Image
 from torch import Tensor
 
-from rf_app.errors import HeldBack
 from rf_app.pipeline.checking import check, check_way
+from rf_app.pipeline.decoding import check_safe, decode
 from rf_app.pipeline.mixing import mixed_noise, mixed_text
 from rf_app.pipeline.turns import NOBODY, Line, Report, Step, Turn, Turns
 from rf_app.plugins.controlnet import ControlNetPlugin
@@ -245,7 +244,7 @@ class Worker:
         def see(latents: Tensor) -> None:
             if observe:
                 velocity = scheduler.velocity
-                observe(Moment(done, settings.steps, latents, velocity, lambda x: _decode(pipeline, x)))
+                observe(Moment(done, settings.steps, latents, velocity, lambda x: decode(pipeline, x)))
 
         see(noise)
         pipeline.scheduler = scheduler  # lent
@@ -265,7 +264,7 @@ class Worker:
         finally:
             model.pipeline.scheduler = own
         sampled = self._now()
-        image = _decode(model.pipeline, latents)
+        image = decode(model.pipeline, latents)
         decoded = self._now()
         return Drawn(
             image=image,
@@ -303,7 +302,7 @@ class Worker:
         ).images[0]
         end = self._now()
         if self._safety_checker:
-            _check_safe(self._model(settings.model).pipeline, image)
+            check_safe(self._model(settings.model).pipeline, image)
         timings = drawn.timings + Timings(0, sampled - start, end - sampled, end - start)
         return replace(drawn, image=image, timings=timings)
 
@@ -382,27 +381,6 @@ def _unread(pipeline: StableDiffusionPipeline, prompt: str) -> str:
         prompt, add_special_tokens=False, return_offsets_mapping=True, verbose=False
     ).offset_mapping
     return prompt[starts[room][0] :] if len(starts) > room else ""
-
-
-def _decode(pipeline: StableDiffusionPipeline, latents: Tensor) -> Image.Image:
-    """The picture of latents [1, C, h, w]; raises HeldBack where the safety checker says so."""
-    vae = pipeline.vae
-    pixels = vae.decode(latents / vae.config.scaling_factor, return_dict=False)[0]
-    levels = pixels[0].float().mul(127.5).add(127.5).round().clamp(0, 255).byte()
-    image = Image.fromarray(levels.permute(1, 2, 0).cpu().numpy())
-    _check_safe(pipeline, image)
-    return image
-
-
-def _check_safe(pipeline: StableDiffusionPipeline, image: Image.Image) -> None:
-    if pipeline.safety_checker is not None:
-        pixels = np.asarray(image)[None] / 255
-        _, (unsafe,) = pipeline.run_safety_checker(pixels, pipeline.vae.device, pipeline.vae.dtype)
-        if unsafe:
-            raise HeldBack(
-                "The model's own safety checker holds this picture back: it takes it for one that is not "
-                "safe to show. Try other words, or another seed."
-            )
 
 
 def _unchanged(old: Stamp) -> bool:

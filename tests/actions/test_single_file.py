@@ -11,8 +11,9 @@ from rf_app.actions import single_file
 from rf_app.actions.import_model import ImportModel
 from rf_app.errors import UserError
 from rf_app.pipeline.turns import result_of
-from rf_app.plugins.checkpoint import short
-from rf_app.registry.checking import WEIGHTS
+from rf_app.plugins.checkpoint import configs_of, empty, short
+from rf_app.registry.checking import WEIGHTS, check_piece
+from rf_app.registry.loading import load_piece
 from rf_app.settings.picture import PictureSettings
 from tests.actions.test_import_model import UNET, app, bring_in  # noqa: F401
 from tests.jobs.test_queue import database  # noqa: F401
@@ -225,3 +226,18 @@ def test_a_lora_comes_among_the_loras_where_it_lies(app, tmp_path):  # noqa: F81
     path.unlink()
     assert app.loras.file("copied").is_file()
     assert "woodcut-lora" not in [card.id for card in app.loras.cards()]
+
+
+def test_what_comes_with_the_program_is_stable_diffusion_1():
+    """The published numbers of weights, and CLIP's ids of the words of diffusers' first example."""
+    configs = configs_of({piece: single_file.SD1 / piece for piece in ("unet", "vae", "text_encoder")})
+    counts = {
+        piece: sum(tensor.numel() for tensor in empty(piece, configs[piece]).parameters())
+        for piece in configs
+    }
+    assert counts == {"unet": 859_520_964, "vae": 83_653_863, "text_encoder": 123_060_480}
+    tokenizer = load_piece(single_file.SD1 / "tokenizer", torch.float32)
+    ids = [49406, 320, 1125, 539, 550, 18376, 6765, 320, 4558, 525, 7496, 49407]
+    assert tokenizer("a photo of an astronaut riding a horse on mars").input_ids == ids
+    assert tokenizer.model_max_length == 77
+    check_piece(single_file.SD1 / "scheduler")

@@ -131,7 +131,7 @@ def _import(job: Job, way: Progress) -> str:
 def _arrival(app: Application, job: Job) -> str:
     """One that is done, with a button that draws with it, where it is still here."""
     text = (app.jobs.job_folder(job.id) / ANSWER).read_text(encoding="utf-8")
-    what = json.loads(text)["what"]
+    what = json.loads(text).get("what", MODEL)  # those of an earlier version were models
     store = {MODEL: app.registry, LORA: app.loras, CONTROLNET: app.controlnets}[what]
     card = next((each for each in store.cards() if each.id == job.output), None)
     if card is None:  # it was deleted

@@ -1,0 +1,30 @@
+"""From latents to a picture that may be shown: the autoencoder, then the model's own safety checker."""
+
+import numpy as np
+from diffusers import StableDiffusionPipeline
+from PIL import Image
+from torch import Tensor
+
+from rf_app.errors import HeldBack
+
+
+def decode(pipeline: StableDiffusionPipeline, latents: Tensor) -> Image.Image:
+    """The picture of latents [1, C, h, w]; raises HeldBack where the safety checker says so."""
+    vae = pipeline.vae
+    pixels = vae.decode(latents / vae.config.scaling_factor, return_dict=False)[0]
+    levels = pixels[0].float().mul(127.5).add(127.5).round().clamp(0, 255).byte()
+    image = Image.fromarray(levels.permute(1, 2, 0).cpu().numpy())
+    check_safe(pipeline, image)
+    return image
+
+
+def check_safe(pipeline: StableDiffusionPipeline, image: Image.Image) -> None:
+    """Raise HeldBack for a picture that the pipeline's safety checker, if any, does not let through."""
+    if pipeline.safety_checker is not None:
+        pixels = np.asarray(image)[None] / 255
+        _, (unsafe,) = pipeline.run_safety_checker(pixels, pipeline.vae.device, pipeline.vae.dtype)
+        if unsafe:
+            raise HeldBack(
+                "The model's own safety checker holds this picture back: it takes it for one that is not "
+                "safe to show. Try other words, or another seed."
+            )
