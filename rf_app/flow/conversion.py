@@ -34,9 +34,9 @@ class NoiseSchedule:
         fraction = (inside - taus[right - 1]) / (taus[right] - taus[right - 1])
         return (len(taus) - right - fraction).float()
 
-    def tau(self, timestep: int) -> float:
-        """tau of an integer timestep 0 .. T-1."""
-        return float(self._taus[len(self._taus) - 1 - timestep])
+    def tau(self, timestep: int | Tensor) -> Tensor:
+        """tau, of the same shape, of integer timesteps 0 .. T-1."""
+        return self._taus[len(self._taus) - 1 - timestep]
 
     def scale(self, tau: Tau) -> Tau:
         """s with z = s X: alpha + sigma; keeps unit variance for unit-variance data."""

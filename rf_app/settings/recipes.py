@@ -137,6 +137,7 @@ def _distillation(teacher: str, pairs: str) -> Step:
         loops=(
             Loop("{folder}/distill/l2", "l2_steps", "l2_batch", 0.012),
             Loop("{folder}/distill/lpips", "lpips_steps", "lpips_batch", 0.06),
+            Loop("{folder}/distill/match", "match_steps", "match_batch", 0.03),
         ),
         memory=1.8,
     )

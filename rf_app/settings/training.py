@@ -54,7 +54,8 @@ class Training(Computing):
         """Raises UserError for a value out of its range."""
         for name, value in vars(self).items():
             flag = name.replace("_", "-")
-            if name in ("steps", "checkpoint_every", "accumulate") or name.endswith("batch"):
+            counts = ("steps", "checkpoint_every", "accumulate", "match_every")
+            if name in counts or name.endswith("batch"):
                 if value < 1:
                     raise UserError(f"--{flag} must be at least 1, not {value}.")
             elif name.endswith("learning_rate") and not 0 < value < 1:
@@ -154,7 +155,7 @@ class Reflow(OnPairs, SteppedTraining):
 
 @dataclass(frozen=True, kw_only=True)
 class Distill(OnPairs):
-    """Settings of a distillation; the defaults suit the pocket models. Its run folder has l2/ and lpips/."""
+    """Settings of a distillation; the defaults suit the pocket models. Its run has l2/, lpips/, match/."""
 
     l2_steps: int = 3_000
     """Steps of the first stage, 0 to leave it out."""
@@ -172,15 +173,35 @@ class Distill(OnPairs):
     """Weight of the latents' squared error in the second stage: it holds colours that LPIPS lets drift."""
     judge: Path | None = None
     """Folder of the judge whose feature maps LPIPS compares (default: the bundled one)."""
+    match_steps: int = 0
+    """Steps of the third stage, distribution matching (DMD2, arXiv 2405.14867), 0 to leave it out."""
+    match_batch: int = 48
+    """Pairs in a batch of the third stage."""
+    match_learning_rate: float = 5e-5
+    """Peak learning rate of the third stage, for the student and for the critic."""
+    match_teacher: str = ""
+    """Model id whose pictures the student's are to be like (default: the last diffusion model in the
+    teacher's line)."""
+    match_guidance: float | None = None
+    """Guidance of that model, 0 to 20 (default: what its card recommends)."""
+    match_every: int = 5
+    """Steps of the third stage for one in which the student learns; the critic learns in all of them."""
+    match_anchor: float = 0.25
+    """Weight of the latents' squared error in the third stage: it holds the student to its pairs."""
 
     def __post_init__(self) -> None:
         """Raises UserError for a value out of its range, and where nothing would be trained."""
         super().__post_init__()
-        if min(self.l2_steps, self.lpips_steps) < 0 or self.l2_steps + self.lpips_steps == 0:
+        steps = self.l2_steps, self.lpips_steps, self.match_steps
+        if min(steps) < 0 or sum(steps) == 0:
             raise UserError(
-                f"--l2-steps {self.l2_steps} and --lpips-steps {self.lpips_steps}: neither may be negative, "
-                "and one must be more than 0."
+                "--l2-steps {}, --lpips-steps {} and --match-steps {}: none may be negative, and one must be "
+                "more than 0.".format(*steps)
             )
+        if self.match_guidance is not None and not 0 <= self.match_guidance <= 20:
+            raise UserError(f"--match-guidance must be 0 to 20, not {self.match_guidance}.")
+        if self.match_anchor < 0:
+            raise UserError(f"--match-anchor must not be negative, not {self.match_anchor}.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
-"""Distillation: its target, its two stages in short real runs, stop and resume."""
+"""Distillation: its target, its stages in short real runs, stop and resume."""
 
 import signal
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from trainers.data.store import Pairs
 
 
 def options(home: Path, output: str, *more: object) -> tuple:
-    batches = ("--l2-batch", 4, "--lpips-batch", 2)
+    batches = ("--l2-batch", 4, "--lpips-batch", 2, "--match-batch", 4)
     own = ("--pairs", home / "pairs", "--judge", home / "judge", "--output", output)
     return (*own, *batches, *(more if "--teacher" in more else ("--teacher", "tiny-2rf", *more)))
 
@@ -37,15 +38,18 @@ def test_the_trained_step_is_the_published_schedulers(at_home: Path, id: str) ->
         assert torch.allclose(one_step(model.unet, batch, schedule), stepped, rtol=1e-4, atol=1e-3)
 
 
-def test_both_stages_learn_and_publish(at_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    more = ("--l2-steps", 20, "--lpips-steps", 10)
+def test_all_stages_learn_and_publish(at_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    more = ("--l2-steps", 20, "--lpips-steps", 10, "--match-steps", 10)
     assert in_process(distill, options(at_home, "one", *more), monkeypatch) == 0
     run = at_home / "runs" / "distill" / "one"
-    l2, lpips = (events.read(run / stage / "events.jsonl") for stage in ("l2", "lpips"))
+    l2, lpips, match = (events.read(run / stage / "events.jsonl") for stage in ("l2", "lpips", "match"))
     assert l2[-1]["loss"] < l2[0]["loss"]
     assert lpips[-1].keys() >= {"lpips", "l2"}
+    assert match[-1].keys() >= {"critic", "l2", "match", "psnr"}
     card = Registry.default().card("one")
     assert (card.kind, card.steps, card.lineage) == ("one-step", 1, ("tiny-sd", "tiny-2rf"))
+    assert "then distribution matching against `tiny-sd`" in card.description
+    assert (card.settings["match_teacher"], card.settings["match_guidance"]) == ("tiny-sd", 3.0)
     assert load_frozen(Registry.default(), "one").scheduler.config.prediction_type == "velocity"
 
 
@@ -59,32 +63,36 @@ def test_straight_from_the_diffusion_teacher(
     assert load_frozen(Registry.default(), id).scheduler.config.prediction_type == prediction
 
 
-def test_a_run_stopped_in_its_second_stage_resumes_to_the_same_weights(
-    at_home: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("stage", "steps"), [("lpips", (2, 8, 0)), ("match", (2, 0, 8))])
+def test_a_run_stopped_in_a_later_stage_resumes_to_the_same_weights(
+    at_home: Path, monkeypatch: pytest.MonkeyPatch, stage: str, steps: tuple[int, int, int]
 ) -> None:
-    more = ("--l2-steps", 2, "--lpips-steps", 8, "--checkpoint-every", 2)
-    process = command(at_home, "distill", *options(at_home, "stopped", *more))
-    run = at_home / "runs" / "distill" / "stopped" / "lpips"
+    each = zip(("--l2-steps", "--lpips-steps", "--match-steps"), steps, strict=True)
+    more = (*chain(*each), "--checkpoint-every", 2, "--match-every", 3)
+    stopped_id, through_id = f"{stage}-stopped", f"{stage}-through"
+    process = command(at_home, "distill", *options(at_home, stopped_id, *more))
+    run = at_home / "runs" / "distill" / stopped_id / stage
     process.wait_until(lambda: checkpoints.steps_done(run) >= 2)
     process.send(signal.SIGTERM)
     code, said = process.finish()
     assert code == 0
     assert "the same command resumes" in said
-    assert not (at_home / "models" / "stopped").exists()
-    for name in ("stopped", "through"):
+    assert not (at_home / "models" / stopped_id).exists()
+    for name in (stopped_id, through_id):
         assert in_process(distill, options(at_home, name, *more), monkeypatch) == 0
     file = Path("unet") / "diffusion_pytorch_model.safetensors"
-    stopped, through = (load_file(at_home / "models" / name / file) for name in ("stopped", "through"))
+    stopped, through = (load_file(at_home / "models" / name / file) for name in (stopped_id, through_id))
     assert all(torch.equal(stopped[name], through[name]) for name in through)
 
 
 def test_a_finished_distillation_goes_on_with_more_steps(
     at_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    """The first stage from its end; the second anew, for it began where the first one had ended."""
+    """The first stage from its end; the others anew, for they began where the one before had ended."""
 
     def distilled(l2: int, lpips: int, *more: str) -> int:
-        given = ("--l2-steps", l2, "--lpips-steps", lpips, "--accumulate", 2, *more)
+        steps = ("--l2-steps", l2, "--lpips-steps", lpips, "--match-steps", 1)
+        given = (*steps, "--match-every", 1, "--accumulate", 2, *more)
         return in_process(distill, options(at_home, "longer", *given), monkeypatch)
 
     run = at_home / "runs" / "distill" / "longer"
@@ -96,6 +104,7 @@ def test_a_finished_distillation_goes_on_with_more_steps(
     capsys.readouterr()
     assert distilled(4, 2, "--overwrite") == 0
     assert [checkpoints.steps_done(run / stage) for stage in ("l2", "lpips")] == [4, 2]
+    assert checkpoints.steps_done(run / "match") == 1
     assert capsys.readouterr().out.count("resuming") == 1
     assert Registry.default().card("longer").settings["l2_steps"] == 4
 
@@ -106,6 +115,8 @@ def test_a_finished_distillation_goes_on_with_more_steps(
         (("--l2-steps", 0, "--lpips-steps", 0), "one must be more than 0"),
         (("--judge", "absent"), "absent holds no judge.safetensors"),
         (("--teacher", "nobody"), "no model 'nobody'"),
+        (("--match-steps", 1, "--match-teacher", "tiny-2rf"), "it must be a diffusion model"),
+        (("--match-steps", 1, "--match-teacher", "pocket-sd"), "has not the text encoder"),
     ],
 )
 def test_bad_input_is_named(

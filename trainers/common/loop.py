@@ -96,8 +96,9 @@ def train(
 
     `loss(model, draw, generator)` makes its own batch number `draw` (the step, where a step takes one) with
     the CPU `generator`, seeded by (seed, draw, rank), and returns a scalar, or that and further figures for
-    the events. `samples(model, step)` is called on the first process with the averaged weights, in eval mode
-    and without gradients; figures it returns go into the events, too.
+    the events, which have the mean over the draws that gave one. `samples(model, step)` is called on the
+    first process with the averaged weights, in eval mode and without gradients; figures it returns go into
+    the events, too.
 
     SIGINT and SIGTERM finish the step, save, and leave through `SystemExit(0)`. Raises `DiskFull`,
     `Diverged`, and UserError for a run folder of another model or subject, or in which another process works.
@@ -139,7 +140,7 @@ def _trained(
                 accelerator.print(f"\nstopped at step {done}; the same command resumes", flush=True)
                 raise SystemExit(0)
     ema.copy_to(model.parameters())
-    return accelerator.unwrap_model(wrapped, keep_fp32_wrapper=False).eval()
+    return accelerator.unwrap_model(wrapped, keep_fp32_wrapper=False, keep_torch_compile=False).eval()
 
 
 def _attention(accelerator: Accelerator) -> AbstractContextManager:
@@ -214,7 +215,11 @@ class _Run:
                 f"{self.first_loss:.4g}). The last checkpoint in {self.config.run} is intact; start a "
                 f"new run with a learning rate under {self.config.learning_rate:g}."
             )
-        figures = {k: float(sum(f[k] for f in self.figures)) / len(self.figures) for k in self.figures[0]}
+        drawn: dict[str, list[Tensor]] = {}
+        for each in self.figures:
+            for name, figure in each.items():
+                drawn.setdefault(name, []).append(figure)
+        figures = {name: torch.stack(values).mean().item() for name, values in drawn.items()}
         speed = (done - self.start) / (time.perf_counter() - self.began)
         samples = self.config.batch * self.config.accumulate * self.accelerator.num_processes
         bar.set_postfix(loss=f"{loss:.4g}", refresh=False)

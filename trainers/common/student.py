@@ -13,6 +13,7 @@ from rf_app.flow.velocity import velocity_field
 from rf_app.registry.card import ModelCard
 from rf_app.settings.training import OnPairs
 from trainers.common.loop import LoopConfig, Loss, train
+from trainers.common.matching import Matching
 from trainers.common.models import (
     decode,
     fingerprint,
@@ -54,17 +55,26 @@ class Student:
         order = Order(len(self.pairs), size, seed, *ranks)
         return lambda draw: self.pairs.batch(order.at(draw), self.accelerator.device)
 
-    def learn(self, run: Path, loss: Loss, shown: tuple[int, ...], *about: str, **loop: object) -> None:
+    def learn(
+        self,
+        run: Path,
+        loss: Loss,
+        shown: tuple[int, ...],
+        *about: str,
+        real: nn.Module | None = None,
+        **loop: object,
+    ) -> None:
         """Train the U-Net in the folder `run`, which is refused where it holds another training.
 
-        shown: numbers of steps of the samples; about: settings in which trainings differ; loop: what the
-        settings do not say of the loop.
+        shown: numbers of steps of the samples; about: settings in which trainings differ; real: the frozen
+        U-Net of a `Matching`, where `loss` is of one; loop: what the settings do not say of the loop.
         """
         pairs = {"count": len(self.pairs)} | vars(self.pairs.settings)
         subject = {"start weights": fingerprint(self.unet), "pairs": pairs}
         subject |= {name: getattr(self.config, name) for name in ("start", *about)}
         config = LoopConfig.of(self.config, run, subject=subject, **loop)
-        self.unet = train(config, self.unet, loss, self._samples(run, shown))
+        model = self.unet if real is None else Matching(self.unet, real)
+        train(config, model, loss, self._samples(run, shown))
 
     def _samples(self, run: Path, steps: tuple[int, ...]) -> Callable[[nn.Module, int], dict[str, float]]:
         """Writes a sheet: the pairs' own pictures, then the model's in each of `steps`, from the same noise.
@@ -72,8 +82,8 @@ class Student:
         Returns how near the pictures in `steps[0]` steps are to the pairs' own: PSNR in dB, higher is nearer.
         """
 
-        def samples(model: nn.Module, step: int) -> dict[str, float]:
-            velocity = velocity_field(model, self.shown.text, schedule=self.schedule)
+        def samples(_: nn.Module, step: int) -> dict[str, float]:
+            velocity = velocity_field(self.unet, self.shown.text, schedule=self.schedule)
             drawn = (euler(velocity, self.shown.x0, uniform_taus(n)).x for n in steps)
             images = [decode(self.pipeline, x).clamp(-1, 1) for x in (self.shown.x1, *drawn)]
             write_sheet(run / "samples" / f"step-{step:06d}.png", images)
