@@ -177,8 +177,8 @@ class Distill(OnPairs):
     """Steps of the third stage, distribution matching (DMD2, arXiv 2405.14867), 0 to leave it out."""
     match_batch: int = 48
     """Pairs in a batch of the third stage."""
-    match_learning_rate: float = 5e-5
-    """Peak learning rate of the third stage, for the student and for the critic."""
+    match_learning_rate: float = 1e-5
+    """Peak learning rate of the third stage, of student and critic: low, or the one outruns the other."""
     match_teacher: str = ""
     """Model id whose pictures the student's are to be like (default: the last diffusion model in the
     teacher's line)."""
