@@ -54,11 +54,8 @@ class TeacherConfig(Published, SteppedTraining):
     pictures: int = 32_000
     """Number of drawings to learn from."""
     steps: int = 6_000
-    batch: int = 48
-    """Pictures in a batch (of half the size: four times as many)."""
+    batch: int = 256
     learning_rate: float = 1e-3
-    grown_from: float = 0.6
-    """Share of the steps after which pictures have their full size; composition is learned at half of it."""
     dropout: float = 0.1
     """Share of captions left out, for guidance."""
 
@@ -103,13 +100,6 @@ class Denoiser(nn.Module):
         return self.unet(noisy, timesteps, self.text_encoder(ids)[0], return_dict=False)[0]
 
 
-def latents_at(size: int, vae: AutoencoderKL, config: TeacherConfig) -> Tensor:
-    """Latents [N, C, size/8, size/8] of the drawings, ``size`` pixels a side; kept in the run folder."""
-    drawn = pictures(config.pictures, cache=config.run.parent / "drawings", size=size)
-    path = config.run / f"latents-{config.pictures}-{size}.safetensors"
-    return latents_of(vae, drawn.__getitem__, len(drawn), path)
-
-
 def main(config: TeacherConfig) -> None:
     """Train the teacher and publish it whole: U-Net, text encoder, tokenizer, autoencoder, vocabulary."""
     registry = registry_into(config.models)
@@ -122,20 +112,24 @@ def main(config: TeacherConfig) -> None:
     model = Denoiser(build_text_encoder(tokenizer), unet)
     with accelerator.main_process_first():
         vae = vae.to(accelerator.device, memory_format=torch.channels_last)
-        small, large = (latents_at(size, vae, config) for size in (FAMILY_SIZE // 2, FAMILY_SIZE))
+        drawn = pictures(config.pictures, cache=config.run.parent / "drawings", size=FAMILY_SIZE)
+        kept = config.run / f"latents-{config.pictures}.safetensors"
+        latents = latents_of(vae, drawn.__getitem__, len(drawn), kept)
     captions, blank = caption_ids(tokenizer, config.pictures), tokens(tokenizer, [""])
     noising, device = build_noising(), accelerator.device
+    # All of it, and the noise below, is on the device: a copy a step would leave a quick GPU waiting.
+    latents, captions, blank = latents.to(device), captions.to(device), blank.to(device)
 
     def loss(model: nn.Module, draw: int, generator: torch.Generator) -> Tensor:
-        grown = draw >= config.grown_from * config.steps * config.accumulate
-        latents, count = (large, config.batch) if grown else (small, 4 * config.batch)
-        picks = torch.randint(len(latents), (count,), generator=generator)
-        worded = torch.randint(WORDINGS, (count,), generator=generator)
-        dropped = torch.rand(count, generator=generator) < config.dropout
-        ids = torch.where(dropped[:, None], blank, captions[picks, worded]).to(device)
-        noise = torch.randn(count, *latents.shape[1:], generator=generator).to(device)
+        count = config.batch
+        picks = torch.randint(len(latents), (count,), generator=generator).to(device)
+        worded = torch.randint(WORDINGS, (count,), generator=generator).to(device)
+        dropped = torch.rand(count, generator=generator).to(device) < config.dropout
         timesteps = torch.randint(len(noising), (count,), generator=generator).to(device)
-        noisy = noising.add_noise(latents[picks].to(device), noise, timesteps)
+        ids = torch.where(dropped[:, None], blank, captions[picks, worded])
+        clean = latents[picks]
+        noise = torch.randn_like(clean)
+        noisy = noising.add_noise(clean, noise, timesteps)
         return functional.mse_loss(model(noisy, timesteps, ids), noise)
 
     def pipeline(model: Denoiser) -> StableDiffusionPipeline:
@@ -154,7 +148,7 @@ def main(config: TeacherConfig) -> None:
         pipe = pipeline(model)
         seeds = range(HELD_OUT, HELD_OUT + SHOWN)
         text, null = encode(pipe, [describe(seed)[1].text for seed in seeds]), encode(pipe, [""])
-        noise = noise_of(seeds, large.shape[1:]).to(device)
+        noise = noise_of(seeds, latents.shape[1:]).to(device)
         images = decode(pipe, sample(pipe.unet, pipe.scheduler, noise, text, null, GUIDANCE, STEPS))
         write_sheet(config.run / "samples" / f"step-{step:06d}.png", images.split(8))
 
@@ -183,7 +177,7 @@ def main(config: TeacherConfig) -> None:
         settings={
             name: value
             for name, value in asdict(config).items()
-            if name in ("pictures", "steps", "batch", "learning_rate", "grown_from", "dropout", "seed")
+            if name in ("pictures", "steps", "batch", "learning_rate", "dropout", "seed")
         },
     )
     if accelerator.is_main_process:
