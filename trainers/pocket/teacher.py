@@ -51,9 +51,9 @@ class TeacherConfig(Published, SteppedTraining):
     autoencoder: Path = field(default_factory=partial(default_run, "pocket/autoencoder/vae"))
     """Folder of the autoencoder."""
     output: str = "my-pocket-sd"
-    pictures: int = 32_000
+    pictures: int = 40_000
     """Number of drawings to learn from."""
-    steps: int = 6_000
+    steps: int = 7_600
     batch: int = 256
     learning_rate: float = 1e-3
     dropout: float = 0.1
