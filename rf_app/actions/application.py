@@ -10,6 +10,7 @@ from threading import Lock, Thread
 from rf_app.errors import UserError
 from rf_app.jobs.database import Database
 from rf_app.pipeline.checking import check_count
+from rf_app.pipeline.history import History
 from rf_app.pipeline.turns import NOBODY, Line, Turn, result_of
 from rf_app.pipeline.worker import Drawn, Observer, Worker
 from rf_app.plugins.picture import encode_map, read_base64, read_picture
@@ -63,6 +64,7 @@ class Application:
     visitor: str = ""
     line: Line = NOBODY
     one_picture: Lock = field(default_factory=Lock)
+    history: History = field(default_factory=History)
 
     @classmethod
     def on(

@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 from rf_app.actions.application import Application
 from rf_app.actions.loras import file_limit
 from rf_app.registry.permission import Permission
-from rf_app.ui import compare, files, generate, interpolate, mcp_tools, models, train
+from rf_app.ui import compare, files, generate, history, interpolate, mcp_tools, models, train
 from rf_app.ui.guard import Guard, not_there, not_understood
 from rf_app.ui.parts.components import Components
 from rf_app.ui.parts.context import Page
@@ -28,6 +28,7 @@ TABS = {
     "Interpolate": interpolate.build,
     "Train": train.build,
     "Models": models.build,
+    "History": history.build,
 }
 """A capability of the page is a folder here, with a line in this list."""
 LOGO = """<svg viewBox="0 0 40 40" aria-hidden="true"><rect width="40" height="40" rx="10" fill="#165339"/>

@@ -18,6 +18,7 @@ from rf_app.actions import generate, refine, upload_lora
 from rf_app.actions.application import Application
 from rf_app.actions.examples import Example, examples
 from rf_app.actions.hints import hint
+from rf_app.actions.history import keep
 from rf_app.actions.picture import Picture
 from rf_app.actions.run import LatestRun, run
 from rf_app.errors import Cancelled, HeldBack, UserError
@@ -146,6 +147,8 @@ def build(app: Application, page: Page) -> None:
                     pictures.append(event)
                     words = hint(own, pictures[0].drawn, typing)
                     yield {picture: stage(pictures, words, values[cue], refiner_folder().is_dir())}
+                    if values[cue].startswith("go"):  # what typing, or opening the page, shows is not kept
+                        kept(own, event)
                 else:
                     yield {line: progress_bar(event)} if event or not waited else gr.skip()
                     waited = True
@@ -165,6 +168,11 @@ def build(app: Application, page: Page) -> None:
         source: str, latest_now: LatestRun, number_now: Any, asked_by: gr.Request
     ) -> Iterator[dict[gr.Component, Any]]:
         own = seen_by(app, asked_by)
+
+        def show(made: Picture) -> dict[gr.Component, Any]:
+            kept(own, made)
+            return {picture: stage([made], None)}
+
         try:
             wish = refine.Refine(restored_picture(own, source))
         except UserError as error:
@@ -175,7 +183,7 @@ def build(app: Application, page: Page) -> None:
             refine.refine(own, wish),
             latest_now,
             line,
-            lambda made: {picture: stage([made], None)},
+            show,
             number=number_now,
         )
 
@@ -253,7 +261,7 @@ def build(app: Application, page: Page) -> None:
     outputs = [prompt, seed, count, locked, loras, about, cue, solvers, *form.fields, *controls.parts]
     upload.upload(restore, upload, outputs, **quiet)
     sent.change(restore, sent, outputs, **quiet)
-    page.blocks.load(lambda prompt: cue_for("go", prompt), prompt, cue, **quiet)
+    page.blocks.load(lambda prompt: cue_for("opening", prompt), prompt, cue, **quiet)
     order = ("prompt", "model", "steps", "guidance", "seed", "count")
     endpoint(app, generate, order)
     endpoint(app, refine, order)
@@ -261,8 +269,16 @@ def build(app: Application, page: Page) -> None:
 
 
 def cue_for(kind: str, prompt: str) -> str:
-    """The cue from the server: "live:…" follows the typing, "go:…" is asked for."""
+    """The cue from the server: "live:…" follows the typing, "go:…" is asked for, "opening:…" comes first."""
     return f"{kind}:{time.time_ns()}:{prompt}"
+
+
+def kept(own: Application, made: Picture) -> None:
+    """Keep the picture in the history; where that fails, a toast says so and the picture is shown."""
+    try:
+        keep(own, made.png, made.settings)
+    except UserError as error:
+        complain(error)
 
 
 def _examples(shown: list[Example]) -> list[gr.Button]:

@@ -20,9 +20,10 @@ from rf_app.actions.push import Push, start_push
 from rf_app.actions.rename import Rename, rename
 from rf_app.actions.run import LatestRun, results, run
 from rf_app.actions.samples import draw_sample, is_quick, sample_at_hand
+from rf_app.actions.words import in_bytes
 from rf_app.errors import Cancelled, UserError
 from rf_app.registry.disk import disk_full_named, stamp
-from rf_app.ui.models.view import full, in_bytes, shelf
+from rf_app.ui.models.view import full, shelf
 from rf_app.ui.parts.complaint import complain
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.left_out import left_out

@@ -51,7 +51,7 @@ def full(app: Application, thing: Thing) -> str:
         "Id": card.id,
         **_own_facts(card),
         "Licence": card.license,
-        "On disk": in_bytes(thing.size) + lent,
+        "On disk": words.in_bytes(thing.size) + lent,
     }
     if thing.linked and app.permission:  # a path of this computer does not concern strangers
         facts["Weights in"] = str(thing.linked)
@@ -75,15 +75,6 @@ def _plain(card: Card) -> str:
 def tree(cards: Sequence[ModelCard], id: str) -> str:
     """A model's family."""
     return f'<h4>Family</h4><ul class="family">{_branch(family(cards, id), id)}</ul>'
-
-
-def in_bytes(size: float) -> str:
-    """For people: 8.3 MB, 2.1 GB."""
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit in ("B", "kB") else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"
 
 
 def _badge(thing: Thing) -> str:

@@ -1,0 +1,56 @@
+"""What was drawn here and kept. It is the owner's: what they drew is no stranger's business.
+
+python -m rf_app history "red boat" --starred
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from rf_app.actions.application import Application
+from rf_app.actions.progress import Events
+from rf_app.errors import UserError
+from rf_app.pipeline.checking import check_whole
+from rf_app.pipeline.history import History as Pictures
+from rf_app.pipeline.history import Kept
+
+MAX_COUNT = 1000
+
+
+@dataclass(frozen=True)
+class History:
+    """Which pictures."""
+
+    words: str = ""
+    """Words of the prompt, the model's id or the styles' (default: all pictures)."""
+    starred: bool = False
+    """Those with a star alone."""
+    count: int = 60
+    """At most so many, 1 to 1000, the newest first."""
+
+
+def pictures(app: Application) -> Pictures:
+    """The kept pictures; raises UserError for strangers."""
+    app.permission.check("Looking at what was drawn here")
+    return app.history
+
+
+def keep(app: Application, png: bytes, settings: dict[str, Any]) -> None:
+    """Keep a picture, where it is the owner who draws; raises UserError where it cannot be written."""
+    if app.permission:
+        app.history.keep(png, settings)
+
+
+def history(app: Application, wish: History) -> Events[Kept]:
+    """Look up pictures that were drawn on the page, the newest first."""
+    count = check_whole("count", wish.count, 1, MAX_COUNT)
+    if not isinstance(wish.words, str):
+        raise UserError(f"words must be a text, not {wish.words!r:.40}.")
+    yield from pictures(app).search(wish.words, bool(wish.starred), count)[0]
+
+
+def answer(app: Application, found: list[Kept]) -> list[dict[str, Any]]:
+    """For each picture its settings, its file and whether it has a star."""
+    return [
+        {"file": str(app.history.folder / each.name), "starred": each.starred, "settings": each.settings}
+        for each in found
+    ]

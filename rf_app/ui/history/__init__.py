@@ -1,0 +1,5 @@
+"""The History tab."""
+
+from rf_app.ui.history.tab import build
+
+__all__ = ["build"]

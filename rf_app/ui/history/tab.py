@@ -1,0 +1,113 @@
+"""The History tab: what was drawn here, found again by its words, kept with a star, used again or deleted."""
+
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from rf_app.actions import history
+from rf_app.actions.application import Application
+from rf_app.actions.history import pictures
+from rf_app.actions.words import in_bytes
+from rf_app.errors import UserError
+from rf_app.pipeline.history import History as Pictures
+from rf_app.ui.api import endpoint
+from rf_app.ui.history.view import ELSEWHERE, NOT_FOUND, NOTHING, full, grid
+from rf_app.ui.parts.complaint import complain
+from rf_app.ui.parts.context import Page
+
+SHOWN = 60
+Updates = dict[gr.Component, Any]
+
+
+def build(app: Application, page: Page) -> None:
+    """Lay the tab out and connect it."""
+    endpoint(app, history)
+    if not app.permission:
+        gr.HTML(ELSEWHERE)
+        return
+    with gr.Column(elem_id="history"):
+        with gr.Column(elem_id="kept-all"):
+            with gr.Row(elem_classes="wish"):
+                search = gr.Textbox(
+                    "",
+                    label="Search",
+                    placeholder="Words of the prompt, a model, a style…",
+                    lines=1,
+                    elem_id="history-search",
+                )
+                starred = gr.Checkbox(False, label="With a star", elem_id="history-starred", container=False)
+            shown = gr.HTML("", elem_id="history-pictures")
+            more = gr.Button("Show more", size="sm", visible=False, elem_id="history-more")
+            room = gr.HTML("", elem_id="history-room")
+        with gr.Column(elem_id="kept-side", visible=False) as side:
+            about = gr.HTML("", elem_id="kept-full")
+            with gr.Row(elem_id="kept-acts"):
+                star = gr.Button("Give a star", size="sm", min_width=110, elem_id="kept-star")
+                delete = gr.Button("Delete", size="sm", min_width=90, elem_id="kept-delete")
+            with gr.Row(visible=False, elem_id="kept-sure") as sure:
+                yes = gr.Button("Delete for good", variant="stop", size="sm", elem_id="kept-yes")
+                no = gr.Button("Keep it", size="sm", elem_id="kept-no")
+    opened = gr.Textbox("", visible="hidden", elem_id="sent-history")
+    count = gr.State(SHOWN)
+
+    def show(words: str, only: bool, wanted: int, name: str) -> Updates:
+        try:
+            kept = pictures(app)
+            found, total = kept.search(words, only, wanted)
+            number, size = kept.size()
+        except UserError as error:
+            complain(error)
+            return gr.skip()
+        nothing = NOT_FOUND if words.strip() or only else NOTHING
+        limit = f"{in_bytes(size)} of at most {in_bytes(kept.limit)}"
+        return {
+            shown: grid(found, total - len(found), name) if found else nothing,
+            more: gr.Button(visible=total > len(found)),
+            room: f"<p>{number:,} picture{'s' * (number != 1)}, {limit}, in {kept.folder}.</p>"
+            if number
+            else "",
+        }
+
+    def open_(name: str) -> Updates:
+        if not name:
+            return {side: gr.Column(visible=False)}
+        try:
+            kept = pictures(app)
+            found = kept.picture(name)
+            png = kept.png(name)
+        except UserError as error:
+            complain(error)
+            return {side: gr.Column(visible=False)}
+        return {
+            side: gr.Column(visible=True),
+            about: full(found, png),
+            star: "Take the star away" if found.starred else "Give a star",
+            sure: gr.Row(visible=False),
+        }
+
+    def changed(name: str, do: Callable[[Pictures], None]) -> None:
+        try:
+            do(pictures(app))
+        except UserError as error:
+            complain(error)
+
+    def starring(name: str) -> None:
+        changed(name, lambda kept: kept.star(name, not kept.picture(name).starred))
+
+    def deleting(name: str) -> Updates:
+        changed(name, lambda kept: kept.delete(name))
+        return {opened: ""}
+
+    private = {"show_progress": "hidden", "api_visibility": "private"}
+    view = {"fn": show, "inputs": [search, starred, count, opened], "outputs": [shown, more, room], **private}
+    one = {"fn": open_, "inputs": opened, "outputs": [side, about, star, sure], **private}
+    gr.on([page.tab.select, search.change, starred.change], lambda: SHOWN, outputs=count, **private).then(
+        **view
+    )
+    more.click(lambda count: count + SHOWN, count, count, **private).then(**view)
+    opened.change(**one, trigger_mode="multiple").then(**view)
+    star.click(starring, opened, None, **private).then(**one).then(**view)
+    delete.click(lambda: gr.Row(visible=True), outputs=sure, **private)
+    no.click(lambda: gr.Row(visible=False), outputs=sure, **private)
+    yes.click(deleting, opened, opened, **private)

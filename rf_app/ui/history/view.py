@@ -1,0 +1,72 @@
+"""Kept pictures as HTML: all of them small, and one of them in full.
+
+A prompt may come from anyone, in a picture that was dropped here: every text is escaped.
+"""
+
+import base64
+import time
+from collections.abc import Sequence
+from html import escape
+from pathlib import PurePosixPath
+from typing import Any
+
+from rf_app.actions import words
+from rf_app.pipeline.history import Kept
+from rf_app.ui.parts.image import SAVE, data_url
+from rf_app.ui.parts.send import send_button
+
+NOTHING = (
+    '<div class="lead"><p>Nothing is kept yet. What you ask for in Generate, with Enter or its button, will '
+    "be here tomorrow, too; what you only tried while typing will not.</p></div>"
+)
+NOT_FOUND = '<div class="lead"><p>No picture has all of these words. Try fewer.</p></div>'
+ELSEWHERE = (
+    '<div class="lead"><p>The history is the owner’s, on their own computer: here nothing is kept.</p></div>'
+)
+
+
+def grid(pictures: Sequence[Kept], rest: int, chosen: str) -> str:
+    """The pictures, newest first; rest: how many more were found, chosen: the name of the one in full."""
+    found = "".join(_small(each, each.name == chosen) for each in pictures)
+    more = f'<p class="rest">{rest:,} more: search, or show more of them.</p>' if rest else ""
+    return f'<div class="kept">{found}</div>{more}'
+
+
+def _small(picture: Kept, chosen: bool) -> str:
+    prompt = escape(str(picture.settings.get("prompt", "")))
+    image = base64.b64encode(picture.thumbnail).decode("ascii")
+    marks = f"{' chosen' if chosen else ''}{' starred' if picture.starred else ''}"
+    return (
+        f'<button class="small{marks}" data-kept="{escape(picture.name)}" title="{prompt}">'
+        f'<img src="data:image/webp;base64,{image}" alt="{prompt}" loading="lazy"></button>'
+    )
+
+
+def full(picture: Kept, png: bytes) -> str:
+    """One picture, what made it, and where it can go from here."""
+    settings = picture.settings
+    prompt = escape(str(settings.get("prompt", "")))
+    name = PurePosixPath(picture.name).name
+    image = f'<img src="{data_url(png)}" alt="{prompt}">'
+    save = f'<a class="send" href="#" onclick="{SAVE}" download="instaflow-{escape(name)}">Save PNG</a>'
+    titles = {"generate": "Use again", "compare": "Compare", "interpolate": "Interpolate"}
+    send = "".join(send_button(tab, settings, title) for tab, title in titles.items())
+    when = time.strftime("%d %B %Y, %H:%M", time.localtime(picture.created))
+    facts = "".join(f"<dt>{key}</dt><dd>{escape(str(value))}</dd>" for key, value in _facts(settings).items())
+    return (
+        f'<figure>{image}<div class="links">{send}{save}</div></figure>'
+        f"<p>{prompt}</p><p>{when}</p><dl>{facts}</dl>"
+    )
+
+
+def _facts(settings: dict[str, Any]) -> dict[str, Any]:
+    """What can be said of settings that may come from anyone."""
+    found = {"Model": settings.get("model"), "Seed": settings.get("seed")}
+    if isinstance(settings.get("steps"), int):
+        found["Steps"] = words.steps(settings["steps"])
+    found["Guidance"] = settings.get("guidance")
+    found["Keep out"] = settings.get("negative_prompt")
+    styles = [each.get("id") for each in settings.get("loras", []) if isinstance(each, dict)]
+    found["Styles"] = ", ".join(map(str, styles))
+    found["Follows"] = "a drawing or picture" if settings.get("control") else ""
+    return {name: value for name, value in found.items() if value not in (None, "")}
