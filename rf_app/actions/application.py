@@ -21,6 +21,7 @@ from rf_app.registry.models import Registry
 from rf_app.registry.permission import Permission
 from rf_app.registry.store import Store
 from rf_app.schedulers.solvers import TITLES, solvers
+from rf_app.settings.alternatives import expanded
 from rf_app.settings.picture import MAX_CONTROLS, Control, Lora, PictureSettings
 from rf_app.settings.way import Way
 
@@ -88,7 +89,14 @@ class Application:
     def draw(
         self, settings: PictureSettings, between: Way | None = None, observe: Observer | None = None
     ) -> Turn[Drawn]:
-        """A picture when it is the turn of who asks, and with their uploads; the rest is as for `Worker`."""
+        """A picture when it is the turn of who asks, and with their uploads; the rest is as for `Worker`.
+
+        Where the prompts have alternatives, the seed has chosen.
+        """
+        if isinstance(settings.seed, int):  # else the worker says what it must be
+            texts = {"prompt": settings.prompt, "negative_prompt": settings.negative_prompt}
+            made = {k: expanded(text, settings.seed) for k, text in texts.items() if isinstance(text, str)}
+            settings = replace(settings, **made)
         return self.worker.draw(settings, self.visitor, between, observe, self.line)
 
     @property

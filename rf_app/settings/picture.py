@@ -75,7 +75,8 @@ class PictureSettings:
     """A wish for one picture."""
 
     prompt: str
-    """What the picture shows."""
+    """What the picture shows. Of {red|blue} the seed chooses one, of {2$$a|b|c} two, of __animal__ a line of
+    wildcards/animal.txt in the user's folder."""
     model: str = ""
     """Id of the model (default: the quick one-step model)."""
     steps: int | None = None

@@ -151,3 +151,9 @@ def test_a_program_hears_of_controls_without_the_maps(app):
     _, found = answer(app, draw(app, "a lake", "tiny-2rf", control=CONTROL))
     assert [set(each) for each in found["control"]] == [{"model", "strength", "start", "end", "map"}] * 2
     assert found["control"][0]["map"] == digest(CONTROL[0].image)
+
+
+def test_of_alternatives_the_seed_chooses_and_the_picture_says_which(app):
+    wish = Generate(PictureSettings("a {red|blue} tent", "tiny-instaflow", seed=4), count=3)
+    drawn = [picture.settings for picture in results(generate(app, wish))]
+    assert [each["prompt"] for each in drawn] == ["a red tent", "a blue tent", "a red tent"]

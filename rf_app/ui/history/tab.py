@@ -81,7 +81,7 @@ def build(app: Application, page: Page) -> None:
             return {side: gr.Column(visible=False)}
         return {
             side: gr.Column(visible=True),
-            about: full(found, png),
+            about: full(found, png, {id: title for title, id in app.models()}),
             star: "Take the star away" if found.starred else "Give a star",
             sure: gr.Row(visible=False),
         }

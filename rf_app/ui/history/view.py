@@ -5,7 +5,7 @@ A prompt may come from anyone, in a picture that was dropped here: every text is
 
 import base64
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import PurePosixPath
 from typing import Any
@@ -42,8 +42,8 @@ def _small(picture: Kept, chosen: bool) -> str:
     )
 
 
-def full(picture: Kept, png: bytes) -> str:
-    """One picture, what made it, and where it can go from here."""
+def full(picture: Kept, png: bytes, titles: Mapping[str, str]) -> str:
+    """One picture, what made it, and where it can go from here; titles: of the models at hand, by id."""
     settings = picture.settings
     prompt = escape(str(settings.get("prompt", "")))
     name = PurePosixPath(picture.name).name
@@ -52,16 +52,19 @@ def full(picture: Kept, png: bytes) -> str:
     titles = {"generate": "Use again", "compare": "Compare", "interpolate": "Interpolate"}
     send = "".join(send_button(tab, settings, title) for tab, title in titles.items())
     when = time.strftime("%d %B %Y, %H:%M", time.localtime(picture.created))
-    facts = "".join(f"<dt>{key}</dt><dd>{escape(str(value))}</dd>" for key, value in _facts(settings).items())
+    facts = "".join(
+        f"<dt>{key}</dt><dd>{escape(str(value))}</dd>" for key, value in _facts(settings, titles).items()
+    )
     return (
         f'<figure>{image}<div class="links">{send}{save}</div></figure>'
         f"<p>{prompt}</p><p>{when}</p><dl>{facts}</dl>"
     )
 
 
-def _facts(settings: dict[str, Any]) -> dict[str, Any]:
+def _facts(settings: dict[str, Any], titles: Mapping[str, str]) -> dict[str, Any]:
     """What can be said of settings that may come from anyone."""
-    found = {"Model": settings.get("model"), "Seed": settings.get("seed")}
+    model = settings.get("model")
+    found = {"Model": titles.get(str(model), model), "Seed": settings.get("seed")}
     if isinstance(settings.get("steps"), int):
         found["Steps"] = words.steps(settings["steps"])
     found["Guidance"] = settings.get("guidance")

@@ -1,0 +1,60 @@
+"""Alternatives in a prompt: one seed, one prompt; seeds in a row go through all of them."""
+
+from collections import Counter
+
+import pytest
+
+from rf_app.errors import UserError
+from rf_app.settings.alternatives import expanded
+
+
+@pytest.fixture
+def lists(tmp_path, monkeypatch):
+    monkeypatch.setenv("INSTAFLOW_HOME", str(tmp_path))
+    (tmp_path / "wildcards").mkdir()
+    return tmp_path / "wildcards"
+
+
+def test_seeds_in_a_row_show_every_combination_once() -> None:
+    found = [expanded("a {red|blue} {boat|tent|car}", seed) for seed in range(10, 16)]
+    assert len(set(found)) == 6
+    assert expanded("a {red|blue} boat", 4) == expanded("a {red|blue} boat", 4) == "a red boat"
+
+
+def test_groups_within_groups_and_empty_ones() -> None:
+    found = {expanded("{a {small|large} boat|nothing|}", seed) for seed in range(20)}
+    assert found == {"a small boat", "a large boat", "nothing", ""}
+
+
+def test_several_are_taken_by_lot_without_repeats() -> None:
+    counts = Counter(expanded("{2$$moon|cloud|bird}", seed) for seed in range(200))
+    assert len(counts) == 6  # in any order
+    assert all(len(set(each.split(", "))) == 2 for each in counts)
+    assert expanded("{3$$ and $$a|b}", 1) in ("a and b", "b and a")
+
+
+@pytest.mark.parametrize("text", ["a {boat}", "{", "}{", "a | b", "__", "a__b", "{}", '{"json": 1}', "😀 {a"])
+def test_what_is_no_alternative_stays(text: str) -> None:
+    assert expanded(text, 3) == text
+
+
+def test_lists_are_read_with_groups_in_them(lists) -> None:
+    (lists / "animal.txt").write_text("# pets\na {black|white} cat\n\na dog\n", encoding="utf-8")
+    assert {expanded("__animal__ by a lake", seed) for seed in range(12)} == {
+        "a black cat by a lake",
+        "a white cat by a lake",
+        "a dog by a lake",
+    }
+
+
+def test_lists_that_are_not_there_or_never_end_are_named(lists) -> None:
+    with pytest.raises(UserError, match="There is no list __animal__; there are none yet"):
+        expanded("__animal__", 1)
+    (lists / "empty.txt").write_text("# nothing\n")
+    with pytest.raises(UserError, match="__empty__ is empty"):
+        expanded("__empty__", 1)
+    with pytest.raises(UserError, match="no list __animal__; there are empty"):
+        expanded("__animal__", 1)
+    (lists / "loop.txt").write_text("__loop__ __loop__\n")
+    with pytest.raises(UserError, match="never end"):
+        expanded("__loop__", 1)
