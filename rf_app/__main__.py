@@ -8,7 +8,7 @@ Files go into the folder --out; what was found is printed, as JSON with --json. 
 and within two seconds. Exit codes: 0 done, 2 not done, with the reason, 130 stopped.
 """
 
-from rf_app.jobs import ctrl_c
+from rf_app import ctrl_c
 
 if __name__ == "__main__":  # before the imports that take seconds
     ctrl_c.ends_at_once()

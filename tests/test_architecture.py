@@ -1,8 +1,8 @@
 """The arrows of the house: who may import whom, read from the syntax trees, so none is too deep to be seen.
 
     app.py -> ui -> actions -> {pipeline, jobs} -> {plugins, registry, schedulers, metrics}
-        -> {flow, settings} -> rf_app.errors
-    trainers -> rf_app.{flow, settings, schedulers, registry, plugins, metrics}
+        -> {flow, settings} -> rf_app.{errors, ctrl_c}
+    trainers -> rf_app.{flow, settings, schedulers, registry, plugins, metrics, ctrl_c}
 
 An import may skip floors downwards; none goes upwards, none in a circle, and rf_app never imports trainers.
 What trainers share lies in trainers.{common, data} and the pocket world: no command is imported.
@@ -19,7 +19,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 FLOORS = (  # from the ground up
-    {"errors"},
+    {"errors", "ctrl_c"},
     {"flow", "settings"},
     {"plugins", "registry", "schedulers", "metrics"},
     {"pipeline", "jobs"},
@@ -29,7 +29,7 @@ FLOORS = (  # from the ground up
 HEIGHT = {part: height for height, parts in enumerate(FLOORS) for part in parts}
 # Loading needs a scheduler's class, a plugin the model's card, and a condition map shows the edges measured.
 SIDEWAYS = {("registry", "schedulers"), ("plugins", "registry"), ("plugins", "metrics")}
-FOR_TRAINERS = {"errors", "flow", "settings", "schedulers", "registry", "plugins", "metrics"}
+FOR_TRAINERS = {"errors", "ctrl_c", "flow", "settings", "schedulers", "registry", "plugins", "metrics"}
 POCKET_COMMANDS = {
     f"trainers.pocket.{name}" for name in ("autoencoder", "judge", "teacher", "sample", "weights")
 }
@@ -51,6 +51,7 @@ MAKERS |= {
     "set",
 }
 MAKING_METHODS = {"items", "lower", "capitalize", "join", "with_name"}
+ONLY = {"TYPE_CHECKING", "__name__ == '__main__'", "sys.argv[:1] == ['-m']"}  # in a command's own process
 FLOW_LIBRARIES = {"numpy", "scipy", "torch"}
 INPUT_OUTPUT = {"io", "json", "os", "pathlib", "shutil", "socket", "subprocess", "tempfile"}
 
@@ -267,7 +268,7 @@ def busy(body: list[ast.stmt], makers: set[str]) -> Iterator[ast.stmt]:
             ):
                 yield node
         elif isinstance(node, ast.If):
-            if ast.unparse(node.test) not in ("TYPE_CHECKING", "__name__ == '__main__'"):
+            if ast.unparse(node.test) not in ONLY:
                 yield node
         elif not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
             yield node

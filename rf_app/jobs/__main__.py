@@ -11,7 +11,7 @@
 `start --wait` and `show --follow` stay until the job has ended. A job needs neither: it goes on by itself.
 """
 
-from rf_app.jobs import ctrl_c
+from rf_app import ctrl_c
 
 if __name__ == "__main__":  # before the imports that take seconds
     ctrl_c.ends_at_once()

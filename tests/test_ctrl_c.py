@@ -8,7 +8,7 @@ import pytest
 
 STUCK = """
 import sys, threading
-from rf_app.jobs import ctrl_c
+from rf_app import ctrl_c
 ctrl_c.ends_at_once()
 threading.Thread(target=threading.Event().wait).start()
 try:
@@ -47,6 +47,7 @@ def test_it_ends_at_once_or_soon(script, times):
 COMMANDS = {
     "torch": ("rf_app", "generate", "a lake"),
     "rf_app.jobs.database": ("rf_app.jobs", "list"),
+    "diffusers": ("trainers.reflow", "--help"),
 }
 
 
