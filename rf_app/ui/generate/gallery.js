@@ -3,8 +3,9 @@
   const box = document.createElement("dialog");
   box.id = "lightbox";
   box.setAttribute("aria-label", "The picture, enlarged");
-  box.innerHTML = `<button data-turn="-1" aria-label="The one before">‹</button><div></div>
-    <button data-turn="1" aria-label="The next one">›</button><button data-close aria-label="Close">×</button>`;
+  box.innerHTML = `<button data-close aria-label="Close">×</button>
+    <button data-turn="-1" aria-label="The one before">‹</button><div></div>
+    <button data-turn="1" aria-label="The next one">›</button>`;
   const MARGIN = 48; // CSS pixels around the picture
   const BELOW = 76; // and for its buttons
   const all = () => [...document.querySelectorAll("#stage figure")]; // more of them come while this is open
