@@ -26,7 +26,8 @@ def caption(app: Application, pictures: Sequence[Picture]) -> Caption:
     size = f"{image.width}×{image.height}"
     styles = [(known(app, each.id).title, each.strength) for each in settings.loras]
     maps = [(app.controlnets.card(each.model).title, each.strength) for each in settings.control]
+    refined = ("refined",) if pictures[0].refined else ()
     return Caption(
-        (app.registry.card(settings.model).title, steps(settings.steps), size, seeds),
+        (app.registry.card(settings.model).title, steps(settings.steps), size, seeds, *refined),
         tuple(f"{title} {strength:g}" for title, strength in styles + maps if strength),
     )
