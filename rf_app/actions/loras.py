@@ -74,7 +74,13 @@ def keep(app: Application, id: str) -> LoraCard:
 
 def recommended(app: Application, id: str) -> Lora:
     """A LoRA at the strength that it recommends; raises UserError for one that is not at hand."""
-    return Lora(id, _known(app, id).strength)
+    return Lora(id, known(app, id).strength)
+
+
+def known(app: Application, id: str) -> LoraCard:
+    """What is known of a LoRA at hand; raises UserError for one that is not."""
+    uploaded = id.startswith(UPLOAD)
+    return app.worker.uploads.get(app.visitor, id) if uploaded else app.loras.card(id)
 
 
 def not_used(upload: Upload) -> str:
@@ -84,13 +90,8 @@ def not_used(upload: Upload) -> str:
     return f"Not used of its file: {', '.join(names[:NAMED])}{more}." if names else ""
 
 
-def _known(app: Application, id: str) -> LoraCard:
-    uploaded = id.startswith(UPLOAD)
-    return app.worker.uploads.get(app.visitor, id) if uploaded else app.loras.card(id)
-
-
 def _row(app: Application, lora: Lora) -> dict[str, Any]:
-    found = _known(app, lora.id)
+    found = known(app, lora.id)
     uploaded = isinstance(found, Upload)
     with app.one_picture:
         preview = preview_in(found.path if uploaded else app.loras.file(lora.id))

@@ -1,5 +1,6 @@
 """The settings that a saved picture carries, or that another tab sent, ready to be used here."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,24 @@ def restore_json(app: Application, found: dict[str, Any], source: str) -> Restor
         settings, note = _at_hand(app, read_picture_settings(found, source))
         settings = check(settings, app.card(settings))
     return Restored(settings, way, note)
+
+
+def usable(app: Application, found: dict[str, Any], settings: PictureSettings) -> CheckedSettings:
+    """The settings with what can be drawn with, of values that may come from anyone, in their place.
+
+    The others are left out without a word: models and LoRAs go. Steps, guidance and solver count only for the
+    model that they were chosen for.
+    """
+    of_model = ("solver", "steps", "guidance")
+    for name in ("model", "loras", "prompt", "negative_prompt", "seed", *of_model):
+        if found.get(name) is None or (name in of_model and settings.model != found.get("model")):
+            continue
+        with suppress(UserError):
+            value = getattr(read_picture_settings({name: found[name]}, "The form"), name)
+            tried, _ = _at_hand(app, replace(settings, **{name: value}))
+            check(tried, app.card(tried))
+            settings = tried
+    return check(settings, app.card(settings))
 
 
 def _at_hand(app: Application, settings: PictureSettings) -> tuple[PictureSettings, str]:

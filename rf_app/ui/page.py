@@ -85,7 +85,8 @@ def launch_options(
 ) -> dict[str, Any]:
     """What `launch` needs so that the page looks and behaves as it should; allowed_hosts: as for `Guard`.
 
-    Prompts are nobody's business: no history in the browser, no monitoring; no file but Gradio's is served.
+    Prompts are nobody's business: no history in the browser but the form as it was left, no monitoring;
+    no file but Gradio's is served.
     """
     return {
         "theme": theme(),

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from rf_app.actions.caption import caption
 from rf_app.actions.generate import Generate, generate
 from rf_app.actions.picture import WAY, Picture
-from rf_app.actions.restore import restore, restore_sent
+from rf_app.actions.restore import restore, restore_sent, usable
 from rf_app.actions.run import results
 from rf_app.errors import UserError
 from rf_app.pipeline.png import read_png_settings, save_png
@@ -205,3 +206,40 @@ def test_restoring_a_foreign_picture_says_what_would_do(app, tmp_path):
     Image.new("RGB", (8, 8)).save(path)
     with pytest.raises(UserError, match="no InstaFlow settings"):
         restore(app, path)
+
+
+FORM = {
+    "prompt": "a tent",
+    "negative_prompt": "snow",
+    "model": "tiny-2rf",
+    "seed": 9,
+    "steps": 6,
+    "guidance": 2.5,
+}
+
+
+@pytest.mark.parametrize(
+    ("form", "taken"),
+    [
+        (FORM | {"solver": "heun"}, FORM | {"solver": "heun"}),
+        (FORM | {"model": "gone"}, {"prompt": "a tent", "negative_prompt": "snow", "seed": 9}),
+        (FORM | {"steps": 500, "seed": None, "solver": "ddim"}, {**FORM, "steps": 4, "seed": 3}),
+        ({"prompt": " ", "seed": -1, "negative_prompt": ["a"], "loras": "woodcut", "guidance": "2"}, {}),
+    ],
+)
+def test_a_form_that_was_left_gives_back_what_can_be_used(app, form, taken):
+    default = CheckedSettings(PROMPT, "tiny-instaflow", seed=3)
+    assert usable(app, form, PictureSettings(PROMPT, "tiny-instaflow", seed=3)) == replace(default, **taken)
+
+
+def test_a_form_keeps_the_loras_that_are_still_here_and_a_caption_names_what_acts(own_app):
+    tensors = random_lora(load(own_app.registry, "tiny-sd").unet)
+    write(own_app.loras.folders[-1] / "ink" / WEIGHTS, tensors)
+    loras = [{"id": "ink", "strength": 0.5}, {"id": "gone", "strength": 1}]
+    found = usable(own_app, {"loras": loras}, PictureSettings(PROMPT, "tiny-instaflow"))
+    assert found.loras == (Lora("ink", 0.5),)
+    weak = replace(CONTROL[0], strength=0)
+    picture = draw(own_app, replace(found, control=(weak, CONTROL[1])))
+    said = caption(own_app, [picture])
+    assert said.made == ("Tiny Instaflow", "1 step", "96×96", "seed 0")
+    assert said.active == (f"{own_app.loras.card('ink').title} 0.5", "Tiny depth 1.5")

@@ -69,9 +69,12 @@ def test_a_tab_that_is_closed(page, gate):
 
 
 def test_stop_ends_it_within_a_step_and_says_so(page, gate):
+    page.set_viewport_size({"width": 1440, "height": 500})
     begin(page, gate, 100, 16)
     begun(gate)
     expect(page.locator("#generate-way")).to_contain_text("Picture 1 of 16")
+    page.evaluate("scrollTo(0, 0)")
+    expect(page.locator("#generate-way p")).to_be_in_viewport(ratio=1)
     page.click("#stop")
     expect(page.locator("#generate-way")).to_have_text("Stopped.")
     expect(page.locator("#stop")).to_be_hidden()

@@ -1,12 +1,15 @@
 """The page as a person uses it, in headless Chromium."""
 
 import base64
+import json
 import re
+from zipfile import ZipFile
 
 import pytest
 from gradio import Blocks
 from playwright.sync_api import expect
 
+from rf_app.actions import application
 from rf_app.pipeline.png import read_png_settings
 from rf_app.registry.refiner import refiner_folder
 from tests.browser import arrived, visiting
@@ -128,7 +131,7 @@ def test_a_locked_seed_stays_and_the_dice_changes_it(page):
     expect(page.locator(IMAGE)).to_have_attribute("data-seed", number(page, "seed").input_value())
 
 
-def test_a_saved_picture_dropped_on_the_page_brings_everything_back(page):
+def test_a_reload_and_a_saved_picture_dropped_on_the_page_bring_everything_back(page):
     choose(page, "Tiny 2Rf")
     expect(number(page, "steps")).to_have_value("4")  # the model brings its own
     page.get_by_text("Advanced").click()
@@ -144,21 +147,37 @@ def test_a_saved_picture_dropped_on_the_page_brings_everything_back(page):
     before = page.locator(IMAGE).get_attribute("src")
     name, content = download(page)
 
+    def is_back():
+        shows(page, "a lake")
+        expect(page.locator(PROMPT)).to_have_value("a lake")
+        expect(page.locator("#model input")).to_have_value("Tiny 2Rf")
+        expect(number(page, "steps")).to_have_value("6")
+        expect(number(page, "guidance")).to_have_value("2.5")
+        expect(number(page, "seed")).to_have_value("123")
+        expect(page.locator("#lock input")).to_be_checked()
+        expect(page.locator(IMAGE)).to_have_attribute("src", before)  # the very same picture
+        page.get_by_text("Advanced").click()
+        expect(page.locator("#negative textarea")).to_have_value("sunset")
+
+    other_tab = {"prompt": "a red tent", "model": "gone", "steps": 9, "seed": 5, "count": 99, "live": False}
+    leave = "left => localStorage.setItem('instaflow-form', left)"
+    page.evaluate(leave, json.dumps(other_tab | {"loras": [{"id": "gone"}]}))
     page.reload()
     arrived(page)
-    shows(page, FIRST_PROMPT)
+    is_back()  # each tab has its own
+
+    page.evaluate("sessionStorage.clear()")
+    page.evaluate(leave, json.dumps(other_tab | {"loras": [{"id": "gone"}]}))
+    page.reload()  # as a new tab
+    arrived(page)
+    shows(page, "a red tent")
+    expect(page.locator("#model input")).to_have_value("Tiny Instaflow")
+    expect(page.locator("#live input")).not_to_be_checked()
+    for field, value in (("steps", "1"), ("seed", "5"), ("count", "1")):
+        expect(number(page, field)).to_have_value(value)
+    expect(page.locator(".toast-body")).to_have_count(0)
     drop(page, name, content)
-    settled(page)
-    expect(page.locator(PROMPT)).to_have_value("a lake")
-    expect(page.locator("#model input")).to_have_value("Tiny 2Rf")
-    expect(number(page, "steps")).to_have_value("6")
-    expect(number(page, "guidance")).to_have_value("2.5")
-    expect(number(page, "seed")).to_have_value("123")
-    expect(page.locator("#lock input")).to_be_checked()
-    shows(page, "a lake")
-    expect(page.locator(IMAGE)).to_have_attribute("src", before)  # the very same picture
-    page.get_by_text("Advanced").click()
-    expect(page.locator("#negative textarea")).to_have_value("sunset")
+    is_back()
 
 
 @pytest.mark.parametrize(
@@ -219,24 +238,64 @@ def test_what_the_server_keeps_of_a_session_does_not_grow_with_its_pictures(page
     assert "a tent of mine" in str(state.config_values)
 
 
-def test_a_model_presets_steps_and_guidance(page):
+def test_a_model_presets_steps_guidance_and_live(page, monkeypatch):
+    monkeypatch.setattr(application, "LIVE_STEPS", 3)
     choose(page, "Tiny Sd")
+    expect(page.locator("#live input")).not_to_be_checked()
+    expect(page.locator("#about")).to_contain_text("so Live is off: press Generate.")
     expect(number(page, "steps")).to_have_value("4")
     expect(number(page, "guidance")).to_have_value("3")
     expect(page.locator("#about")).to_contain_text("96×96, 4 steps")
     choose(page, "Tiny Instaflow")
     expect(number(page, "steps")).to_have_value("1")
     expect(number(page, "guidance")).to_have_value("1")
+    expect(page.locator("#live input")).to_be_checked()
+    expect(page.locator("#about")).not_to_contain_text("Live")
 
 
-def test_several_pictures_have_a_seed_and_a_link_each(page):
+def test_several_pictures_are_enlarged_saved_together_chosen_and_varied(page):
     number(page, "count").fill("3")
     page.get_by_label("Keep the seed").check()
     ask(page, "a lake")
-    expect(page.locator(IMAGE)).to_have_count(3)
-    seeds = [image.get_attribute("data-seed") for image in page.locator(IMAGE).all()]
-    assert seeds == [str(FIRST_SEED + i) for i in range(3)]
-    expect(page.locator("#stage .save")).to_have_count(3)
+    seeds = [str(FIRST_SEED + i) for i in range(3)]
+    images = page.locator(IMAGE)
+    assert [image.get_attribute("data-seed") for image in images.all()] == seeds
+    expect(page.locator("#stage .made")).to_contain_text(
+        f"Tiny Instaflow · 1 step · 96×96 · seeds {seeds[0]} to {seeds[2]} · "
+    )
+
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download all").click()
+    assert download.value.suggested_filename == f"instaflow-a-lake-{seeds[0]}.zip"
+    with ZipFile(download.value.path()) as archive:
+        assert archive.namelist() == [f"instaflow-a-lake-{seed}.png" for seed in seeds]
+        pictures = [base64.b64encode(archive.read(name)).decode() for name in archive.namelist()]
+    assert pictures == [image.get_attribute("src").partition(",")[2] for image in images.all()]
+
+    images.nth(1).click()
+    large = page.locator("#lightbox img")
+    for key, seed in ((None, seeds[1]), ("ArrowRight", seeds[2]), ("ArrowRight", seeds[0])):
+        if key:
+            page.keyboard.press(key)
+        expect(large).to_have_attribute("data-seed", seed)
+    assert large.bounding_box()["width"] == 8 * 96  # what fits a window of 900
+    page.keyboard.press("Escape")
+    expect(large).to_be_hidden()
+    expect(page.locator("#stage .enlarge").first).to_be_focused()  # of the one seen last
+    page.keyboard.press("Enter")
+    page.keyboard.press("ArrowLeft")
+    page.locator("#lightbox").get_by_role("button", name="Use this seed").click()
+    settled(page)
+    expect(large).to_be_hidden()
+    expect(number(page, "seed")).to_have_value(seeds[2])
+    expect(images.first).to_have_attribute("data-seed", seeds[2])
+
+    images.first.click()
+    page.locator("#lightbox").get_by_role("button", name="Vary").click()
+    settled(page)
+    next_seeds = [str(FIRST_SEED + 3 + i) for i in range(4)]
+    assert [image.get_attribute("data-seed") for image in images.all()] == next_seeds
+    expect(images.first).to_have_attribute("alt", "a lake")
 
 
 def test_an_example_is_one_click(page):
@@ -288,7 +347,9 @@ def test_nothing_sticks_out_on_any_screen(page):
         box = page.locator(IMAGE).bounding_box()
         assert box["y"] + box["height"] < 844, "the first picture is on the first screen"
         assert box["width"] == pytest.approx(box["height"], abs=1)
-        save, *others = (each.bounding_box() for each in page.locator("#stage :is(.save, .send)").all())
+        save, *others = (
+            each.bounding_box() for each in page.locator("#stage :is(.save, .send):visible").all()
+        )
         for other in others:
             apart = other["x"] + other["width"] <= save["x"] or save["y"] + save["height"] <= other["y"]
             assert apart, "no button covers another"

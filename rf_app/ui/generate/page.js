@@ -1,5 +1,24 @@
 // The cue of the Generate tab: "live:…" follows the typing, "go:…" is asked for. An unchanged cue is no event.
+// The form is kept in the browser: each tab finds its own again, and a new one that of the last change anywhere.
 {
+  const KEPT = "instaflow-form";
+  // As the page found it: the page's own first values are kept, too. A browser may allow no storage at all.
+  const stored = (act) => {
+    try {
+      return act() ?? "";
+    } catch {
+      return "";
+    }
+  };
+  const left = stored(() => sessionStorage.getItem(KEPT) ?? localStorage.getItem(KEPT));
+  const keep = (prompt, model, steps, guidance, seed, locked, count, live, solver, negative_prompt, rows) => {
+    const chosen = (on) =>
+      rows.filter((row) => row.on === on).map(({ id, strength }) => ({ id, strength }));
+    const [loras, off] = [chosen(true), chosen(false)];
+    const form = { prompt, model, steps, guidance, seed, locked, count, live, solver, negative_prompt, loras, off };
+    stored(() => [sessionStorage, localStorage].forEach((to) => to.setItem(KEPT, JSON.stringify(form))));
+    return [];
+  };
   const live = (prompt) => `live:${performance.now()}:${prompt}`;
   window.studio = {
     ...window.studio,
@@ -7,6 +26,8 @@
     live: (on, cue, prompt) => (on ? live(prompt) : cue),
     liveText: (on, cue, prompt) =>
       on && cue.replace(/^\w+:[\d.]+:/, "") !== prompt ? live(prompt) : cue,
+    left: () => [left],
+    keep,
     example: (prompt, seed) => [prompt, seed, `go:${performance.now()}:${prompt}`],
   };
 
@@ -22,5 +43,15 @@
     // A picture becomes what the next one follows. With the moment in it, the same one sent again is news.
     const picture = event.target.closest?.("[data-follow]")?.closest("figure").querySelector("img");
     if (picture) studio.put("sent-control", `${performance.now()} ${picture.src}`, 200);
+
+    // Its seed is taken.
+    const use = event.target.closest?.("[data-use]");
+    if (use) {
+      const seed = document.querySelector("#seed input");
+      const lock = document.querySelector("#lock input");
+      if (!lock.checked) lock.click();
+      seed.value = use.dataset.use;
+      seed.dispatchEvent(new Event("input", { bubbles: true }));
+    }
   });
 }

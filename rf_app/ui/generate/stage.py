@@ -1,4 +1,4 @@
-"""The stage: the pictures, what each part of the work took, and the hint, as one piece of HTML.
+"""The stage: the pictures, what made them, what each part took, and the hint, as one piece of HTML.
 
 One piece, because a single output is what makes a picture appear quickly. The pictures travel inside it, so
 nothing is written to disk and no second request is made. Every text of a user's is escaped here.
@@ -7,9 +7,12 @@ nothing is written to disk and no second request is made. Every text of a user's
 from collections.abc import Sequence
 from functools import reduce
 from html import escape
+from itertools import pairwise
+from math import isqrt
 from operator import add
 from pathlib import Path
 
+from rf_app.actions.caption import Caption
 from rf_app.actions.hints import Hint
 from rf_app.actions.picture import Picture
 from rf_app.actions.words import duration
@@ -18,21 +21,25 @@ from rf_app.registry.vocabulary import NOTATION
 from rf_app.ui.parts.image import SAVE, data_url
 from rf_app.ui.parts.send import send_button
 
+DOWNLOAD = '<button class="send" data-download>Download all</button>'
 
-def stage(pictures: Sequence[Picture], hint: Hint | None, cue: str = "", refinable: bool = False) -> str:
+
+def stage(
+    pictures: Sequence[Picture], made: Caption, hint: Hint | None, cue: str = "", refinable: bool = False
+) -> str:
     """The stage for the pictures of a request; cue: what asked for them; refinable: whether they can be."""
-    many = len(pictures) > 1
-    figures = "".join(_figure(picture, many, refinable) for picture in pictures)
+    figures = [_figure(picture, refinable) for picture in pictures]
     times = reduce(add, (picture.drawn.timings for picture in pictures))
     first = pictures[0].drawn
+    all_of_it = send_button("vary", pictures[0].settings) if len(pictures) == 1 else DOWNLOAD
     notes = _unread(first.unread) + _notation(first.settings.prompt) + _hint(hint)
-    return _page(figures, len(pictures), _times(times), notes, cue)
+    return _page(figures, _times(times, made, all_of_it), notes, cue)
 
 
 def opening_stage(picture: Path, prompt: str) -> str:
     """The stage before anything was computed: a picture from a file, so that the page never opens empty."""
     image = f'<img src="{data_url(picture.read_bytes())}" alt="{escape(prompt)}" decoding="sync">'
-    return _page(f"<figure>{image}</figure>", 1, '<div class="times waiting">Warming up…</div>', "", "")
+    return _page([f"<figure>{image}</figure>"], '<div class="times waiting">Warming up…</div>', "", "")
 
 
 def message_stage(text: str) -> str:
@@ -40,26 +47,35 @@ def message_stage(text: str) -> str:
     return f'<div class="stage"><div class="empty">{escape(text)}</div></div>'
 
 
-def _page(figures: str, count: int, times: str, hint: str, cue: str) -> str:
-    # 2 to 4 pictures stand two by two, more of them three or four in a row.
-    columns = 1 if count == 1 else 2 if count <= 4 else 3 if count <= 9 else 4
-    pictures = f'<div class="pictures" style="--columns:{columns}">{figures}</div>'
+def _page(figures: Sequence[str], times: str, hint: str, cue: str) -> str:
+    # As many lines as make the whole about a square, each filled, as short ones have larger pictures.
+    lines = isqrt(len(figures))
+    ends = [len(figures) * i // lines for i in range(lines + 1)]
+    pictures = "".join(
+        f'<div class="pictures" style="--columns:{end - start}">{"".join(figures[start:end])}</div>'
+        for start, end in pairwise(ends)
+    )
     return f'<div class="stage" data-cue="{escape(cue)}">{pictures}{times}{hint}</div>'
 
 
-def _figure(picture: Picture, many: bool, refinable: bool) -> str:
+def _figure(picture: Picture, refinable: bool) -> str:
     prompt, seed = escape(picture.settings["prompt"]), picture.settings["seed"]
     image = f'<img src="{data_url(picture.png)}" alt="{prompt}" data-seed="{seed}" decoding="sync">'
-    label, caption = ("Save", f"<figcaption>{seed}</figcaption>") if many else ("Save PNG", "")
-    save = f'<a class="save" href="#" onclick="{SAVE}" download="{escape(picture.name)}">{label}</a>'
+    save = f'<a class="save" href="#" onclick="{SAVE}" download="{escape(picture.name)}">Save PNG</a>'
     send = "".join(send_button(tab, picture.settings) for tab in ("compare", "interpolate"))
     title = f"Refine to {ENLARGED * picture.drawn.image.width}"
     refine = send_button("refine", picture.settings, title) if refinable else ""
     follow = '<button class="send" data-follow title="Let the next pictures follow this one">Follow</button>'
-    return f'<figure>{image}{save}<div class="sends">{send}{follow}{refine}</div>{caption}</figure>'
+    one = f'<button class="send" data-use="{seed}">Use this seed</button>'
+    one += send_button("vary", picture.settings)
+    return (
+        f'<figure>{image}<button class="enlarge" title="Enlarge" aria-label="Enlarge"></button>{save}'
+        f'<div class="sends">{send}{follow}{refine}<span class="of-many">{one}</span></div>'
+        f'<figcaption class="of-many">{seed}</figcaption></figure>'
+    )
 
 
-def _times(timings: Timings) -> str:
+def _times(timings: Timings, made: Caption, act: str) -> str:
     parts = (
         ("text", "Text", timings.text),
         ("unet", "U-Net", timings.unet),
@@ -73,8 +89,14 @@ def _times(timings: Timings) -> str:
         for key, name, seconds in parts
     )
     whole = timings.total
-    total = f'<span class="total" data-seconds="{whole:.6f}">Total <b>{duration(whole)}</b></span>'
-    return f'<div class="times"><div class="bar">{bars}</div><div class="parts">{words}{total}</div></div>'
+    total = f'<span class="total" data-seconds="{whole:.6f}">{duration(whole)}</span>'
+    model, *more = map(escape, made.made)
+    line = " · ".join((f"<b>{model}</b>", *more, total))
+    active = "".join(f"<i>{escape(each)}</i>" for each in made.active)
+    return (
+        f'<div class="times"><div class="made"><p>{line}</p>{active}{act}</div>'
+        f'<div class="bar">{bars}</div><div class="parts">{words}</div></div>'
+    )
 
 
 def _unread(end: str) -> str:

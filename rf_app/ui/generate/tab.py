@@ -9,21 +9,24 @@ asked for. It must not raise what a user can cause: Gradio forgets the waiting e
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from html import escape
 from typing import Any
 
 import gradio as gr
 
 from rf_app.actions import generate, refine, upload_lora
-from rf_app.actions.application import Application
+from rf_app.actions.application import Application, Preset
+from rf_app.actions.caption import caption
 from rf_app.actions.examples import Example, examples
 from rf_app.actions.hints import hint
 from rf_app.actions.history import keep
 from rf_app.actions.picture import Picture
+from rf_app.actions.restore import usable
 from rf_app.actions.run import LatestRun, run
 from rf_app.errors import Cancelled, HeldBack, UserError
 from rf_app.registry.refiner import refiner_folder
-from rf_app.settings.picture import PictureSettings, read_loras
+from rf_app.settings.picture import MAX_SEED, PictureSettings, parse_json, read_loras
 from rf_app.ui.api import endpoint, seen_by
 from rf_app.ui.generate import control
 from rf_app.ui.generate.stage import message_stage, opening_stage, stage
@@ -39,7 +42,9 @@ from rf_app.ui.parts.seed_row import seed_row
 from rf_app.ui.parts.streaming import stops, stream
 from rf_app.ui.waiting import LONG_WORK
 
-FIRST_PROMPT = "A photograph of a snowy mountain near a beautiful lake under sunshine."
+FIRST = PictureSettings("A photograph of a snowy mountain near a beautiful lake under sunshine.", seed=7)
+SLOW = "Too slow to draw while you type, so Live is off: press Generate."
+VARIANTS = 4
 NEGATIVE = "What to keep out. It acts only with guidance above 1."
 
 
@@ -49,6 +54,7 @@ def build(app: Application, page: Page) -> None:
     preset = app.preset(model_id)
     shown = examples(page.examples)
     first = shown[0] if shown else None
+    opening = PictureSettings(first.prompt, model_id, seed=first.seed) if first else FIRST
     with gr.Column(elem_id="generate"):
         with gr.Column(elem_id="picture-side"):
             picture = gr.HTML(
@@ -59,7 +65,7 @@ def build(app: Application, page: Page) -> None:
         with gr.Column(elem_id="control-side"):
             with gr.Column(elem_id="ask"):
                 prompt = gr.Textbox(
-                    first.prompt if first else FIRST_PROMPT,
+                    opening.prompt,
                     label="Prompt",
                     show_label=False,
                     placeholder="Describe a picture…",
@@ -81,10 +87,10 @@ def build(app: Application, page: Page) -> None:
             controls = control.build(app, page.examples / "drawings")
             with gr.Column(elem_id="settings"):
                 model = model_list(app, model_id, elem_id="model")
-                about = gr.HTML(_about(preset.about), elem_id="about")
+                about = gr.HTML(_about(preset), elem_id="about")
                 steps, guidance = steps_and_guidance(preset)
                 with gr.Row(elem_classes="pair"):
-                    seed, dice, locked = seed_row(first.seed if first else 7)
+                    seed, dice, locked = seed_row(opening.seed)
                     count = gr.Slider(
                         1, generate.MAX_COUNT, 1, step=1, label="Pictures", buttons=[], elem_id="count"
                     )
@@ -100,6 +106,7 @@ def build(app: Application, page: Page) -> None:
     page.lists.append(model)
     sent = gr.Textbox("", visible="hidden", elem_id="sent-generate")
     to_refine = gr.Textbox("", visible="hidden", elem_id="sent-refine")
+    to_vary = gr.Textbox("", visible="hidden", elem_id="sent-vary")
     latest, number = gr.State(LatestRun()), gr.Number(visible="hidden")
     solvers = gr.State(preset.solvers)  # those that are offered
 
@@ -116,6 +123,8 @@ def build(app: Application, page: Page) -> None:
     prompt.change(js=browser("liveText"), inputs=now, outputs=[cue], **page_only)
     changes = [field.input for field in (steps, guidance, seed, count, live, solver)]
     gr.on([*changes, negative.change], **follow_live)
+    form_now = [prompt, model, steps, guidance, seed, locked, count, live, solver, negative, loras]
+    gr.on([field.change for field in form_now], js=browser("keep"), inputs=form_now, **page_only)
     for example, button in zip(shown, buttons, strict=True):
         button.click(
             js=browser("example", example.prompt, example.seed), outputs=[prompt, seed, cue], **page_only
@@ -146,7 +155,8 @@ def build(app: Application, page: Page) -> None:
                 if isinstance(event, Picture):
                     pictures.append(event)
                     words = hint(own, pictures[0].drawn, typing)
-                    yield {picture: stage(pictures, words, values[cue], refiner_folder().is_dir())}
+                    made = caption(own, pictures)
+                    yield {picture: stage(pictures, made, words, values[cue], refiner_folder().is_dir())}
                     if values[cue].startswith("go"):  # what typing, or opening the page, shows is not kept
                         kept(own, event)
                 else:
@@ -171,7 +181,7 @@ def build(app: Application, page: Page) -> None:
 
         def show(made: Picture) -> dict[gr.Component, Any]:
             kept(own, made)
-            return {picture: stage([made], None)}
+            return {picture: stage([made], caption(own, [made]), None)}
 
         try:
             wish = refine.Refine(restored_picture(own, source))
@@ -196,7 +206,7 @@ def build(app: Application, page: Page) -> None:
         return {
             **form.show_preset(preset),
             live: preset.live,
-            about: _about(preset.about),
+            about: _about(preset),
             solvers: preset.solvers,
             cue: cue_for("live", prompt_now) if preset.live else gr.skip(),
         }
@@ -228,9 +238,42 @@ def build(app: Application, page: Page) -> None:
             count: 1,
             locked: True,
             loras: rows,
-            about: _about(preset.about),
+            about: _about(preset),
             solvers: preset.solvers,
             cue: cue_for("go", found.prompt),
+        }
+
+    def vary(source: str, asked_by: gr.Request) -> dict[gr.Component, Any]:
+        shown = restore(source, asked_by)
+        if seed in shown:  # else something was wrong
+            shown |= {seed: (shown[seed] + 1) % (MAX_SEED + 1), count: VARIANTS, locked: False}
+        return shown
+
+    def opened(left: str, asked_by: gr.Request) -> dict[gr.Component, Any]:
+        """The form as it was left; what of it cannot be used any more is as on a first visit."""
+        try:
+            values = parse_json(left, "The form")
+        except UserError:  # a first visit
+            return {cue: cue_for("opening", opening.prompt)}
+        own = seen_by(app, asked_by)
+        default = replace(opening, model=own.first_model())
+        found = usable(own, values, default)
+        off = usable(own, {"loras": values.get("off")}, default).loras
+        preset = own.preset(found.model, found.loras)
+        many = values.get("count")
+        return {
+            **form.show(own, found),
+            model: gr.Dropdown(own.models(), value=found.model),  # it may be newer than the page
+            prompt: found.prompt,
+            seed: found.seed,
+            count: many if many in range(1, generate.MAX_COUNT + 1) else 1,
+            locked: values.get("locked") is True,
+            live: values.get("live") is True,
+            loras: show_loras(app, found.loras, asked_by)
+            + [row | {"on": False} for row in show_loras(app, off, asked_by)],
+            about: _about(preset),
+            solvers: preset.solvers,
+            cue: cue_for("opening", found.prompt),
         }
 
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
@@ -261,7 +304,8 @@ def build(app: Application, page: Page) -> None:
     outputs = [prompt, seed, count, locked, loras, about, cue, solvers, *form.fields, *controls.parts]
     upload.upload(restore, upload, outputs, **quiet)
     sent.change(restore, sent, outputs, **quiet)
-    page.blocks.load(lambda prompt: cue_for("opening", prompt), prompt, cue, **quiet)
+    to_vary.change(vary, to_vary, outputs, **quiet)
+    page.blocks.load(opened, sent, [*outputs, live], js=browser("left"), **quiet)
     order = ("prompt", "model", "steps", "guidance", "seed", "count")
     endpoint(app, generate, order)
     endpoint(app, refine, order)
@@ -289,5 +333,6 @@ def _examples(shown: list[Example]) -> list[gr.Button]:
         ]
 
 
-def _about(text: str) -> str:
-    return f"<p>{escape(text)}</p>"
+def _about(preset: Preset) -> str:
+    slow = "" if preset.live else f"<p class='slow' role='status'>{SLOW}</p>"  # style.css: while Live is off
+    return f"<p>{escape(preset.about)}</p>{slow}"

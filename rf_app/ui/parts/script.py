@@ -1,4 +1,6 @@
-"""What the browser does by itself: functions of the `page.js` files, which hang on `window.studio`."""
+"""What the browser does by itself: functions of the `page.js` files, which hang on `window.studio`, and the
+pictures' dialog.
+"""
 
 import json
 from pathlib import Path
@@ -13,6 +15,6 @@ def browser(name: str, *first: str | int) -> str:
 
 
 def scripts() -> str:
-    """All `page.js` files of the tabs, for the page's head."""
-    files = sorted(FOLDER.glob("*/page.js"))
+    """All `page.js` files of the tabs and the dialog, for the page's head."""
+    files = [*sorted(FOLDER.glob("*/page.js")), FOLDER / "generate/gallery.js"]
     return "".join(f"<script>{file.read_text(encoding='utf-8')}</script>" for file in files)

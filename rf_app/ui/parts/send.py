@@ -4,7 +4,12 @@ import json
 from html import escape
 from typing import Any
 
-TITLES = {"generate": "Open in Generate", "compare": "Compare", "interpolate": "Interpolate"}
+TITLES = {
+    "generate": "Open in Generate",
+    "compare": "Compare",
+    "interpolate": "Interpolate",
+    "vary": "Vary",
+}
 
 
 def send_button(tab: str, settings: dict[str, Any], title: str = "") -> str:

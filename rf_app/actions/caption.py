@@ -1,0 +1,33 @@
+"""What made pictures, in the words that stand under them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rf_app.actions.application import Application
+from rf_app.actions.loras import known
+from rf_app.actions.picture import Picture
+from rf_app.actions.words import steps
+
+
+@dataclass(frozen=True)
+class Caption:
+    """made: model, steps, size and seeds; active: each LoRA and ControlNet that acts, with its strength."""
+
+    made: tuple[str, ...]
+    active: tuple[str, ...]
+
+
+def caption(app: Application, pictures: Sequence[Picture]) -> Caption:
+    """The words for pictures of one wish; raises UserError for what is gone since they were drawn."""
+    settings, image = pictures[0].drawn.settings, pictures[0].drawn.image
+    seeds = f"seed {settings.seed}"
+    if len(pictures) > 1:
+        seeds = f"seeds {settings.seed} to {pictures[-1].drawn.settings.seed}"
+    size = f"{image.width}×{image.height}"
+    styles = [(known(app, each.id).title, each.strength) for each in settings.loras]
+    maps = [(app.controlnets.card(each.model).title, each.strength) for each in settings.control]
+    refined = ("refined",) if pictures[0].refined else ()
+    return Caption(
+        (app.registry.card(settings.model).title, steps(settings.steps), size, seeds, *refined),
+        tuple(f"{title} {strength:g}" for title, strength in styles + maps if strength),
+    )
