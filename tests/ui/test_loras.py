@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from rf_app.pipeline.png import read_png_settings
 from rf_app.registry.card import write_card
 from rf_app.registry.loras import WEIGHTS, LoraCard
-from tests.browser import visiting
+from tests.browser import arrived, visiting
 from tests.plugins.lora_files import as_kohya, random_lora, write
 from tests.settled import settled, until
 from tests.tiny import load
@@ -143,14 +143,26 @@ def test_one_is_picked_from_the_list_and_sent_along(page):
     assert pixels(page, "#scrubber img") == decoded(before)
 
 
-def test_one_that_brings_a_sampler_sets_the_form_and_gives_it_back(page, app):
+def test_one_that_brings_a_sampler_sets_the_form_and_gives_it_back_after_a_reload(page, app):
     choose(page, "Tiny Sd")
     before = page.input_value("#steps input[type=number]")
-    page.get_by_label("LoRA", exact=True).click()
-    settled(page)
-    page.get_by_role("option", name="Quick").click()
+    for name in ("Ink drawing", "Quick"):
+        page.get_by_label("LoRA", exact=True).click()
+        settled(page)
+        page.get_by_role("option", name=name).click()
+        settled(page)
     expect(page.locator("#steps input[type=number]")).to_have_value("2")
     expect(row(page, "Quick").locator("input[type=range]")).to_have_value("0.8")
+    set_strength(page, "Quick", 0.6)
+    row(page, "Ink drawing").get_by_role("checkbox").uncheck()
+    settled(page)
+    page.reload()
+    arrived(page)
+    expect(page.locator("#loras .lora")).to_have_count(2)
+    expect(row(page, "Ink drawing").get_by_role("checkbox")).not_to_be_checked()
+    expect(row(page, "Quick").locator("input[type=range]")).to_have_value("0.6")
+    expect(page.locator("#stage .made i")).to_have_text(["Quick 0.6"])
+    expect(page.locator("#steps input[type=number]")).to_have_value("2")
     page.get_by_text("Advanced").first.click()
     expect(page.locator("#solver input")).to_have_value("LCM")
     page.get_by_label("Remove Quick").click()
