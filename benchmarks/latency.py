@@ -20,6 +20,7 @@ import torch
 import tyro
 
 from rf_app.actions.application import Application
+from rf_app.actions.caption import caption
 from rf_app.actions.generate import Generate, generate
 from rf_app.actions.picture import Picture
 from rf_app.actions.run import results
@@ -101,7 +102,7 @@ def measure_server(app: Application, options: Options) -> ServerTimes:
 def _shown(app: Application, settings: PictureSettings) -> Picture:
     """A picture, once the page has it."""
     (picture,) = results(generate(app, Generate(settings)))
-    stage([picture], None)
+    stage([picture], caption(app, [picture]), None)
     return picture
 
 

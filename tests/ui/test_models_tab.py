@@ -120,6 +120,7 @@ def test_a_plug_in_has_a_sample_a_name_an_export_and_goes(own_page, own_app, tmp
     own_app.loras.save(file, LoraCard("ink", "Ink", base_model="tiny-instaflow"))
     kind = "LoRA" if key == "lora/ink" else "ControlNet"
     own_page.click("#models-tab-button")
+    settled(own_page)
     own_page.locator("#models-kind label", has_text=kind).click()
     expect(cards(own_page)).to_have_count(1 if kind == "LoRA" else 2)
     opened(own_page, title)
