@@ -17,14 +17,14 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from PIL import Image
-
 from rf_app.errors import UserError
 from rf_app.pipeline.png import read_png_settings
+from rf_app.plugins.picture import read_picture
 from rf_app.registry.disk import writable, write_atomically
 from rf_app.settings.home import home
+from rf_app.settings.picture import read_picture_settings
 
-LIMIT = 2 * 2**30  # bytes of all pictures; beyond it the oldest without a star leave
+LIMIT = 2 * 10**9  # bytes of all pictures; beyond it the oldest without a star leave
 WAITS = 10.0  # seconds for another process's write
 SIDE = 256  # pixels of a thumbnail
 SCHEMA = """
@@ -61,15 +61,14 @@ class History:
         Raises UserError where it cannot be written.
         """
         digest = hashlib.sha256(png).hexdigest()
+        name = time.strftime("%Y-%m-%d/%H%M%S-") + f"{digest[:12]}.png"
         with self._open() as rows:
             found = rows.execute("SELECT name FROM picture WHERE digest = ?", [digest]).fetchone()
             if found:
                 rows.execute("UPDATE picture SET created = ? WHERE name = ?", [time.time(), found["name"]])
                 return found["name"]
-        name = time.strftime("%Y-%m-%d/%H%M%S-") + f"{digest[:12]}.png"
-        with writable(self.folder):
-            write_atomically(self.folder / name, lambda temporary: temporary.write_bytes(png))
-        with self._open() as rows:
+            with writable(self.folder):
+                write_atomically(self.folder / name, lambda temporary: temporary.write_bytes(png))
             _add(rows, name, png, settings, time.time())
             leaving = self._over(rows)
             rows.executemany("DELETE FROM picture WHERE name = ?", [[each] for each in leaving])
@@ -123,7 +122,7 @@ class History:
         """The names of the oldest pictures without a star that are beyond the limit; never the newest."""
         total = rows.execute("SELECT SUM(bytes) FROM picture").fetchone()[0]
         newest = "(SELECT MAX(created) FROM picture)"
-        oldest = f"SELECT * FROM picture WHERE starred = 0 AND created < {newest} ORDER BY created"
+        oldest = f"SELECT name, bytes FROM picture WHERE starred = 0 AND created < {newest} ORDER BY created"
         leaving = []
         for row in rows.execute(oldest):
             if total <= self.limit:
@@ -169,7 +168,8 @@ class History:
         with self._rows() as rows:
             rows.executemany("DELETE FROM picture WHERE name = ?", [[name] for name in known - here])
             for name in sorted(here - known):
-                with suppress(UserError, OSError, ValueError, sqlite3.IntegrityError):  # nobody's picture
+                # No picture of ours, or one that is there twice.
+                with suppress(UserError, OSError, sqlite3.IntegrityError):
                     path = self.folder / name
                     settings = read_png_settings(path)
                     if settings is not None:
@@ -177,14 +177,13 @@ class History:
 
 
 def _add(rows: sqlite3.Connection, name: str, png: bytes, settings: dict[str, Any], created: float) -> None:
-    buffer = io.BytesIO()
-    with Image.open(io.BytesIO(png)) as image:
-        image.thumbnail((SIDE, SIDE))
-        image.save(buffer, "WEBP", quality=85)
-    styles = [each.get("id") for each in settings.get("loras", []) if isinstance(each, dict)]
-    words = " ".join(str(each) for each in (settings.get("prompt"), settings.get("model"), *styles))
+    thumbnail, buffer = read_picture(png), io.BytesIO()
+    thumbnail.thumbnail((SIDE, SIDE))
+    thumbnail.save(buffer, "WEBP", quality=85)
+    found = read_picture_settings(settings, name)
+    words = " ".join((found.prompt, found.model, *(each.id for each in found.loras)))
     rows.execute(
-        "INSERT OR IGNORE INTO picture (name, digest, created, words, settings, bytes, thumbnail) "
+        "INSERT INTO picture (name, digest, created, words, settings, bytes, thumbnail) "
         "VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
             name,

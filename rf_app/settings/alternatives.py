@@ -12,20 +12,24 @@ from collections.abc import Callable
 
 from rf_app.errors import UserError
 from rf_app.settings.home import home
+from rf_app.settings.picture import MAX_PROMPT
 from rf_app.settings.text import read_text
 
-GROUP = re.compile(r"\{([^{}]*\|[^{}]*)\}")
+GROUP = re.compile(r"\{([^{}|]*\|[^{}]*)\}")
 LIST = re.compile(r"__([A-Za-z0-9][A-Za-z0-9-]*(?:_[A-Za-z0-9-]+)*)__")
 SEVERAL = re.compile(r"(\d{1,3})\$\$(?:([^$|]*)\$\$)?")
 MAX_CHARACTERS = 10_000  # of a prompt on its way
-MAX_LISTS = 100  # in a prompt, those in lines of others among them
+MAX_CHOICES = 100  # in a prompt, those that others bring along among them
 
 
 def expanded(prompt: str, seed: int) -> str:
-    """The prompt that a seed makes of one with alternatives; any other prompt is given back.
+    """The prompt that a seed makes of one with alternatives; any other is given back, and so is a longer one
+    than `MAX_PROMPT`, which nothing draws.
 
     Raises UserError for a list that is not there, and for a prompt that grows beyond all bounds.
     """
+    if len(prompt) > MAX_PROMPT:
+        return prompt
     rest = seed
 
     def choose(options: list[str]) -> str:
@@ -33,7 +37,7 @@ def expanded(prompt: str, seed: int) -> str:
         rest, index = divmod(rest, len(options))
         return options[index]
 
-    for _ in range(MAX_LISTS):
+    for _ in range(MAX_CHOICES + 1):
         if found := LIST.search(prompt):
             chosen = choose(_lines(found[1]))
         elif found := GROUP.search(prompt):

@@ -85,6 +85,7 @@ def test_files_and_index_agree_at_the_next_start(history: History, tmp_path) -> 
     (history.folder / "2001-01-01" / "brought.png").write_bytes(picture("brought here", 3)[0])
     (history.folder / "2001-01-01" / "torn.png").write_bytes(picture("torn", 4)[0][:60])
     Image.new("RGB", (8, 8)).save(history.folder / "2001-01-01" / "foreign.png")
+    (history.folder / "2001-01-01" / "hostile.png").write_bytes(picture("hostile", 5, loras=7)[0])
     assert set(prompts(History(history.folder))) == {"a boat", "brought here"}
     history.path.write_bytes(b"not a database" * 100)
     assert set(prompts(History(history.folder))) == {"a boat", "brought here"}

@@ -58,3 +58,14 @@ def test_lists_that_are_not_there_or_never_end_are_named(lists) -> None:
     (lists / "loop.txt").write_text("__loop__ __loop__\n")
     with pytest.raises(UserError, match="never end"):
         expanded("__loop__", 1)
+
+
+def test_a_hundred_choices_are_made_and_no_more() -> None:
+    assert expanded("{a|b}" * 100, 0) == "a" * 100
+    with pytest.raises(UserError, match="never end"):
+        expanded("{a|b}" * 101, 0)
+
+
+def test_a_prompt_that_nothing_draws_is_given_back_at_once() -> None:
+    long = "{" + "|" * 4_000_000
+    assert expanded(long, 1) is long

@@ -38,6 +38,7 @@ def test_what_was_asked_for_is_found_starred_used_again_and_deleted(own_page, ow
     thumbnails(own_page).click()
     settled(own_page)
     expect(own_page.locator("#kept-full figure + p")).to_have_text(HOSTILE)
+    expect(own_page.locator("#kept-full dd").first).to_have_text("Tiny Instaflow")  # its title, not its id
     assert own_page.evaluate("typeof hacked") == "undefined"
     own_page.click("#kept-star")
     settled(own_page)

@@ -1,6 +1,7 @@
 """The History tab: what was drawn here, found again by its words, kept with a star, used again or deleted."""
 
 from collections.abc import Callable
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -64,9 +65,7 @@ def build(app: Application, page: Page) -> None:
         return {
             shown: grid(found, total - len(found), name) if found else nothing,
             more: gr.Button(visible=total > len(found)),
-            room: f"<p>{number:,} picture{'s' * (number != 1)}, {limit}, in {kept.folder}.</p>"
-            if number
-            else "",
+            room: f"<p>{number:,} picture{'s' * (number != 1)}, {limit}, in {escape(str(kept.folder))}.</p>",
         }
 
     def open_(name: str) -> Updates:
@@ -100,13 +99,13 @@ def build(app: Application, page: Page) -> None:
         return {opened: ""}
 
     private = {"show_progress": "hidden", "api_visibility": "private"}
-    view = {"fn": show, "inputs": [search, starred, count, opened], "outputs": [shown, more, room], **private}
-    one = {"fn": open_, "inputs": opened, "outputs": [side, about, star, sure], **private}
-    gr.on([page.tab.select, search.change, starred.change], lambda: SHOWN, outputs=count, **private).then(
-        **view
-    )
+    newest = {"trigger_mode": "always_last", **private}  # else the last letters of a quick search are dropped
+    view = {"fn": show, "inputs": [search, starred, count, opened], "outputs": [shown, more, room], **newest}
+    one = {"fn": open_, "inputs": opened, "outputs": [side, about, star, sure], **newest}
+    searched = [page.tab.select, search.change, starred.change]
+    gr.on(searched, lambda: SHOWN, outputs=count, **newest).then(**view)
     more.click(lambda count: count + SHOWN, count, count, **private).then(**view)
-    opened.change(**one, trigger_mode="multiple").then(**view)
+    opened.change(**one).then(**view)
     star.click(starring, opened, None, **private).then(**one).then(**view)
     delete.click(lambda: gr.Row(visible=True), outputs=sure, **private)
     no.click(lambda: gr.Row(visible=False), outputs=sure, **private)

@@ -3,7 +3,6 @@
 A prompt may come from anyone, in a picture that was dropped here: every text is escaped.
 """
 
-import base64
 import time
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -12,6 +11,7 @@ from typing import Any
 
 from rf_app.actions import words
 from rf_app.pipeline.history import Kept
+from rf_app.settings.picture import read_picture_settings
 from rf_app.ui.parts.image import SAVE, data_url
 from rf_app.ui.parts.send import send_button
 
@@ -34,11 +34,10 @@ def grid(pictures: Sequence[Kept], rest: int, chosen: str) -> str:
 
 def _small(picture: Kept, chosen: bool) -> str:
     prompt = escape(str(picture.settings.get("prompt", "")))
-    image = base64.b64encode(picture.thumbnail).decode("ascii")
     marks = f"{' chosen' if chosen else ''}{' starred' if picture.starred else ''}"
     return (
         f'<button class="small{marks}" data-kept="{escape(picture.name)}" title="{prompt}">'
-        f'<img src="data:image/webp;base64,{image}" alt="{prompt}" loading="lazy"></button>'
+        f'<img src="{data_url(picture.thumbnail, "webp")}" alt="{prompt}" loading="lazy"></button>'
     )
 
 
@@ -49,8 +48,8 @@ def full(picture: Kept, png: bytes, titles: Mapping[str, str]) -> str:
     name = PurePosixPath(picture.name).name
     image = f'<img src="{data_url(png)}" alt="{prompt}">'
     save = f'<a class="send" href="#" onclick="{SAVE}" download="instaflow-{escape(name)}">Save PNG</a>'
-    titles = {"generate": "Use again", "compare": "Compare", "interpolate": "Interpolate"}
-    send = "".join(send_button(tab, settings, title) for tab, title in titles.items())
+    send = send_button("generate", settings, "Use again")
+    send += "".join(send_button(tab, settings) for tab in ("compare", "interpolate"))
     when = time.strftime("%d %B %Y, %H:%M", time.localtime(picture.created))
     facts = "".join(
         f"<dt>{key}</dt><dd>{escape(str(value))}</dd>" for key, value in _facts(settings, titles).items()
@@ -62,14 +61,11 @@ def full(picture: Kept, png: bytes, titles: Mapping[str, str]) -> str:
 
 
 def _facts(settings: dict[str, Any], titles: Mapping[str, str]) -> dict[str, Any]:
-    """What can be said of settings that may come from anyone."""
-    model = settings.get("model")
-    found = {"Model": titles.get(str(model), model), "Seed": settings.get("seed")}
-    if isinstance(settings.get("steps"), int):
-        found["Steps"] = words.steps(settings["steps"])
-    found["Guidance"] = settings.get("guidance")
-    found["Keep out"] = settings.get("negative_prompt")
-    styles = [each.get("id") for each in settings.get("loras", []) if isinstance(each, dict)]
-    found["Styles"] = ", ".join(map(str, styles))
-    found["Follows"] = "a drawing or picture" if settings.get("control") else ""
+    made = read_picture_settings(settings, "The picture's settings")
+    found = {"Model": titles.get(made.model, made.model), "Seed": made.seed}
+    found["Steps"] = made.steps and words.steps(made.steps)
+    found["Guidance"] = made.guidance
+    found["Keep out"] = made.negative_prompt
+    found["Styles"] = ", ".join(f"{each.id} {each.strength:g}" for each in made.loras)
+    found["Follows"] = "a drawing or picture" if made.control else ""
     return {name: value for name, value in found.items() if value not in (None, "")}

@@ -3,7 +3,6 @@
 What a card says may come from anyone: every text is escaped here.
 """
 
-import base64
 import io
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -17,6 +16,7 @@ from rf_app.actions.collection import SHELVES, Relative, Thing, family
 from rf_app.actions.measure import figures
 from rf_app.actions.samples import opening_settings, sample_at_hand, thumbnail
 from rf_app.registry.card import Card, ModelCard
+from rf_app.ui.parts.image import data_url
 from rf_app.ui.parts.send import send_button
 
 SMALL, LARGE = 256, 512  # pixels a side
@@ -101,15 +101,15 @@ def _own_facts(card: Card) -> dict[str, str]:
 def _picture(card: Card, sample: Path | None, side: int) -> str:
     if sample is None:
         return '<div class="blank"><span>No sample yet</span></div>'
-    return f'<img src="{_data_url(sample, side)}" alt="Drawn by {escape(card.title)}" loading="lazy">'
+    return f'<img src="{_address(sample, side)}" alt="Drawn by {escape(card.title)}" loading="lazy">'
 
 
 @lru_cache(maxsize=256)
-def _data_url(sample: Path, side: int) -> str:
+def _address(sample: Path, side: int) -> str:
     """Whoever types into the search sees the same pictures again; a new one has another path."""
     buffer = io.BytesIO()
     thumbnail(sample, side).save(buffer, "WEBP", quality=88)
-    return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return data_url(buffer.getvalue(), "webp")
 
 
 def _links(app: Application, thing: Thing, sample: Path | None) -> str:

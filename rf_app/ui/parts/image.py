@@ -12,9 +12,9 @@ ICON_SIDE = 192  # pixels
 SAVE = "this.href=this.closest('figure').querySelector('img').src"
 
 
-def data_url(png: bytes) -> str:
-    """A PNG's bytes as the address of a picture."""
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+def data_url(content: bytes, kind: str = "png") -> str:
+    """A file's bytes as the address of a picture."""
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def icon(path: Path) -> dict[str, str]:
@@ -23,4 +23,4 @@ def icon(path: Path) -> dict[str, str]:
     with Image.open(path) as image:
         image.thumbnail((ICON_SIDE, ICON_SIDE))
         image.save(buffer, "WEBP", quality=90)
-    return {"url": "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")}
+    return {"url": data_url(buffer.getvalue(), "webp")}
