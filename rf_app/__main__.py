@@ -35,7 +35,6 @@ from rf_app import actions as package
 from rf_app.actions.application import Application
 from rf_app.actions.as_job import ANSWER
 from rf_app.actions.asking import READERS, Argument, Asking, File, asking
-from rf_app.actions.attempt import Attempt
 from rf_app.actions.progress import Progress
 from rf_app.actions.run import run
 from rf_app.errors import UserError
@@ -43,6 +42,10 @@ from rf_app.jobs import events
 from rf_app.registry.disk import writable, write_atomically
 from rf_app.registry.models import Registry
 from rf_app.settings.picture import Control, Lora
+from rf_app.settings.prompts import Text
+from rf_app.settings.text import read_text
+
+OUT = "out"  # an action that has it writes each of its files as soon as it is made
 
 
 def actions() -> dict[str, ModuleType]:
@@ -77,6 +80,7 @@ def main(words: Sequence[str] | None = None) -> int:
             *([] if each.default is MISSING else [field(default=each.default)]),
         )
         for each in action.arguments
+        if each.name != OUT
     ]
     own = [  # what has to be given needs no name
         (each[0], tyro.conf.Positional[each[1]]) if len(each) == 2 else each for each in own
@@ -84,7 +88,7 @@ def main(words: Sequence[str] | None = None) -> int:
     options = [
         (name, Annotated[kind, tyro.conf.arg(help=about)], field(default=default))
         for name, kind, default, about in (
-            ("out", Path, Path(), "Folder for the files."),
+            (OUT, Path, Path(), "Folder for the files."),
             ("json", bool, False, "Print what was found as JSON."),
             ("registry", Path | None, None, "A folder of models, where new ones go (default: the user's)."),
             ("events", Path | None, None, "A folder to note the progress and the answer in, for a job."),
@@ -124,7 +128,7 @@ def _act(app: Application, action: Asking, chosen: dict[str, Any]) -> int:
             _say(event, chosen["events"])
         elif event is not None:
             found.append(event)
-    attempts = [each.attempt for each in found if isinstance(getattr(each, "attempt", None), Attempt)]
+    attempts = [each for each in (getattr(each, "attempt", each) for each in found) if hasattr(each, "error")]
     for each in attempts:
         if each.error:
             print(f"error: {each.settings.model}: {each.error}", file=sys.stderr)
@@ -132,14 +136,14 @@ def _act(app: Application, action: Asking, chosen: dict[str, Any]) -> int:
     _give(answer, chosen["out"], chosen["json"])
     if chosen["events"]:
         (chosen["events"] / ANSWER).write_text(json.dumps(answer), encoding="utf-8")
-    return 2 if attempts and not any(each.picture for each in attempts) else 0
+    return 2 if attempts and all(each.error for each in attempts) else 0
 
 
 def _typed(kind: Any) -> Any:
     """Records are words here: a LoRA is ID or ID=STRENGTH, a control is CONTROLNET=PICTURE."""
     if kind in READERS:
         return tuple[str, ...] | None if type(None) in get_args(kind) else tuple[str, ...]
-    return Path if kind is File else kind
+    return Path if kind in (File, Text) else kind
 
 
 def _value(argument: Argument, value: Any) -> Any:
@@ -147,6 +151,8 @@ def _value(argument: Argument, value: Any) -> Any:
         return [_lora(*each.split("=", 1)) for each in value]
     if argument.type == tuple[Control, ...]:
         return [_control(*each.split("=", 1)) for each in value]
+    if argument.type is Text:
+        return read_text(value)
     return File(value.name, value) if argument.type is File else value
 
 
@@ -178,9 +184,11 @@ def _give(answer: Any, out: Path, as_json: bool) -> None:
     for each in answer if isinstance(answer, tuple) else (answer,):
         if isinstance(each, (File, list)):
             for file in each if isinstance(each, list) else [each]:
-                with writable(out):
-                    path = _free(out / file.name)
-                    write_atomically(path, partial(_write, file.content))
+                path = out / file.name
+                if file.content != path:
+                    with writable(out):
+                        path = _free(path)
+                        write_atomically(path, partial(_write, file.content))
                 print(path, file=sys.stderr if as_json else sys.stdout)
         elif as_json or each is answer:
             print(json.dumps(each, ensure_ascii=sys.stdout.encoding != "utf-8", indent=2))

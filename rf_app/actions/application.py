@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from threading import Lock, Thread
 
+from rf_app.actions.detached import Detached
 from rf_app.errors import UserError
 from rf_app.jobs.database import Database
 from rf_app.pipeline.checking import check_count
@@ -66,6 +67,7 @@ class Application:
     line: Line = NOBODY
     one_picture: Lock = field(default_factory=Lock)
     history: History = field(default_factory=History)
+    detached: Detached = field(default_factory=Detached)
 
     @classmethod
     def on(
@@ -89,15 +91,16 @@ class Application:
     def draw(
         self, settings: PictureSettings, between: Way | None = None, observe: Observer | None = None
     ) -> Turn[Drawn]:
-        """A picture when it is the turn of who asks, and with their uploads; the rest is as for `Worker`.
+        """A picture when it is the turn of who asks, and with their uploads; the rest is as for `Worker`."""
+        return self.worker.draw(self.expanded(settings), self.visitor, between, observe, self.line)
 
-        Where the prompts have alternatives, the seed has chosen.
-        """
-        if isinstance(settings.seed, int):  # else the worker says what it must be
-            texts = {"prompt": settings.prompt, "negative_prompt": settings.negative_prompt}
-            made = {k: expanded(text, settings.seed) for k, text in texts.items() if isinstance(text, str)}
-            settings = replace(settings, **made)
-        return self.worker.draw(settings, self.visitor, between, observe, self.line)
+    def expanded(self, settings: PictureSettings) -> PictureSettings:
+        """The same, where the prompts have alternatives, with those that the seed chooses."""
+        if not isinstance(settings.seed, int):  # whoever draws says what it must be
+            return settings
+        texts = {"prompt": settings.prompt, "negative_prompt": settings.negative_prompt}
+        made = {k: expanded(text, settings.seed) for k, text in texts.items() if isinstance(text, str)}
+        return replace(settings, **made)
 
     @property
     def registry(self) -> Registry:

@@ -5,19 +5,18 @@ The pictures in the ZIP carry their settings, so each can be dropped on the page
 
 import json
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from io import BytesIO
 from zipfile import ZIP_STORED, ZipFile
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from rf_app.actions.grid_plan import Axis, Cell, CellDone, Plan
+from rf_app.actions.lettering import GAP, NO_LETTER, best_font, missing, tallest, widest, wrap
 
 PAPER, INK, QUIET, EMPTY = "#f6f8f5", "#16211b", "#54645b", "#dde4dd"
-OTHER_FONTS = ("NotoSansCJK-Regular.ttc", "Arial Unicode.ttf", "DejaVuSans.ttf")
-NO_LETTER, NO_FONT = "\uffff", "no font on this computer has this letter"
-GAP, MARGIN = 10, 40  # pixels
+NO_FONT = "no font on this computer has this letter"
+MARGIN = 40  # pixels
 SMALLEST = 192  # pixels a side that a picture gets on the sheet
 LARGEST_SHEET = 12_000  # pixels a side; larger ones are scaled down
 
@@ -34,25 +33,25 @@ def sheet(plan: Plan, done: Sequence[CellDone]) -> Image.Image:
     words = " ".join(
         [_heading(plan), *row_labels, *column_labels, *plan.labels(plan.grid.pages), _footer(plan)]
     )
-    label, title = _font(max(13, side // 14), words), _font(max(18, side // 10), words)
-    left = max(_width(_wrap(text, label, side), label) for text in row_labels)
+    label, title = best_font(max(13, side // 14), words), best_font(max(18, side // 10), words)
+    left = max(widest(wrap(text, label, side), label) for text in row_labels)
     left += 2 * GAP if left else 0
     width = 2 * MARGIN + left + columns * (side + GAP) - GAP
-    above = _height([_wrap(text, label, side) for text in column_labels], label)
-    heading = _wrap(_heading(plan), title, width - 2 * MARGIN)
-    names = [_wrap(text, title, width - 2 * MARGIN) for text in plan.labels(plan.grid.pages)]
-    tall = [_height([name], title) for name in names]
-    height = MARGIN + _height([heading], title) + sum(tall) + pages * (above + rows * (side + GAP) + GAP)
-    footer = _wrap(_footer(plan), label, width - 2 * MARGIN)
-    if _missing(label, words):
-        footer += _wrap(f"{NO_LETTER}: {NO_FONT}", label, width - 2 * MARGIN)
-    height += _height([footer], label) + MARGIN
+    above = tallest([wrap(text, label, side) for text in column_labels], label)
+    heading = wrap(_heading(plan), title, width - 2 * MARGIN)
+    names = [wrap(text, title, width - 2 * MARGIN) for text in plan.labels(plan.grid.pages)]
+    tall = [tallest([name], title) for name in names]
+    height = MARGIN + tallest([heading], title) + sum(tall) + pages * (above + rows * (side + GAP) + GAP)
+    footer = wrap(_footer(plan), label, width - 2 * MARGIN)
+    if missing(label, words):
+        footer += wrap(f"{NO_LETTER}: {NO_FONT}", label, width - 2 * MARGIN)
+    height += tallest([footer], label) + MARGIN
     image = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(image)
 
     y = MARGIN
     draw.multiline_text((MARGIN, y), "\n".join(heading), INK, title)
-    y += _height([heading], title)
+    y += tallest([heading], title)
     for page in range(pages):
         draw.multiline_text((MARGIN, y), "\n".join(names[page]), INK, title)
         y += tall[page]
@@ -60,12 +59,12 @@ def sheet(plan: Plan, done: Sequence[CellDone]) -> Image.Image:
             x = MARGIN + left + column * (side + GAP) + side // 2
             bottom = y + above - GAP
             draw.multiline_text(
-                (x, bottom), "\n".join(_wrap(text, label, side)), INK, label, "md", 4, "center"
+                (x, bottom), "\n".join(wrap(text, label, side)), INK, label, "md", 4, "center"
             )
         y += above
         for row, text in enumerate(row_labels):
             at = (MARGIN + left - 2 * GAP, y + side // 2)
-            draw.multiline_text(at, "\n".join(_wrap(text, label, side)), INK, label, "rm", 4, "right")
+            draw.multiline_text(at, "\n".join(wrap(text, label, side)), INK, label, "rm", 4, "right")
             for column in range(columns):
                 place = (MARGIN + left + column * (side + GAP), y)
                 picture = pictures.get((page, row, column))
@@ -133,46 +132,3 @@ def _footer(plan: Plan) -> str:
         if len(values) == 1 and name not in [axis.name for axis in plan.grid.axes if axis]:
             common += plan.labels(Axis(name, tuple(values)))
     return "  ·  ".join([*common, "InstaFlow Studio"])
-
-
-def _font(size: int, words: str) -> ImageFont.FreeTypeFont:
-    """Pillow's own, which has little more than English, or what the computer has that lacks fewer letters."""
-    fonts = [ImageFont.load_default(size)]
-    for name in OTHER_FONTS:
-        with suppress(OSError):
-            fonts.append(ImageFont.truetype(name, size))
-    return min(fonts, key=lambda font: len(_missing(font, words)))
-
-
-def _missing(font: ImageFont.FreeTypeFont, words: str) -> set[str]:
-    """The letters that a font draws as it draws what is no letter."""
-    none = bytes(font.getmask(NO_LETTER))
-    return {letter for letter in set(words) if bytes(font.getmask(letter)) == none}
-
-
-def _wrap(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
-    """The text in at most four lines of a width in pixels."""
-    lines = [""]
-    for word in text.split():
-        longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and font.getlength(longer) > width:
-            lines.append(word)
-        else:
-            lines[-1] = longer
-    if len(lines) > 4:
-        lines = [*lines[:3], lines[3] + " …"]
-    while any(font.getlength(line) > width for line in lines):  # a single word without an end
-        lines = [
-            line if font.getlength(line) <= width else line[: len(line) * 3 // 4] + "…" for line in lines
-        ]
-    return lines
-
-
-def _width(lines: list[str], font: ImageFont.FreeTypeFont) -> int:
-    return round(max(font.getlength(line) for line in lines))
-
-
-def _height(texts: list[list[str]], font: ImageFont.FreeTypeFont) -> int:
-    """Of the tallest of some wrapped texts, with a gap below; nothing where there is no text."""
-    lines = max(len(text) if text[0] else 0 for text in texts)
-    return lines * (round(font.size * 1.2) + 4) + 2 * GAP if lines else 0

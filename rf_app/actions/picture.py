@@ -10,6 +10,7 @@ from typing import Any
 
 from rf_app.pipeline.png import save_png
 from rf_app.pipeline.worker import Drawn
+from rf_app.settings.picture import PictureSettings
 
 WAY = "interpolation"  # in a picture's settings
 
@@ -40,11 +41,8 @@ class Picture:
 
     @property
     def name(self) -> str:
-        """A file name that says what it is: "instaflow-a-snowy-mountain-42.png"."""
-        settings = self.drawn.settings
-        words = re.sub(r"[^a-z0-9]+", "-", settings.prompt.lower()).strip("-")[:40].strip("-")
-        parts = ("instaflow", words, str(settings.seed), "refined" if self.refined else "")
-        return "-".join(filter(None, parts)) + ".png"
+        """Its file's."""
+        return file_name(self.drawn.settings, "refined" if self.refined else "")
 
     @cached_property
     def png(self) -> bytes:
@@ -52,3 +50,9 @@ class Picture:
         buffer = io.BytesIO()
         save_png(self.drawn.image, buffer, self.settings)
         return buffer.getvalue()
+
+
+def file_name(settings: PictureSettings, more: str = "") -> str:
+    """A name that says what the picture is: "instaflow-a-snowy-mountain-42.png"; more: its last word."""
+    words = re.sub(r"[^a-z0-9]+", "-", settings.prompt.lower()).strip("-")[:40].strip("-")
+    return "-".join(filter(None, ("instaflow", words, str(settings.seed), more))) + ".png"

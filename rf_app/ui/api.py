@@ -25,6 +25,7 @@ from rf_app.actions.progress import Progress
 from rf_app.actions.run import run
 from rf_app.errors import UserError
 from rf_app.pipeline.turns import NOBODY
+from rf_app.settings.prompts import Text
 from rf_app.ui.files import file_data
 from rf_app.ui.waiting import LONG_WORK
 
@@ -49,7 +50,7 @@ def endpoint(
     """
     action = asking(module)
     arguments = sorted(
-        action.arguments,
+        (each for each in action.arguments if each.type != Path | None),  # of this computer: nobody else's
         key=lambda each: order.index(each.name) if each.name in order else len(order),
     )
 
@@ -107,6 +108,8 @@ def _answered(action: Asking) -> Any:
 def _known_to_gradio(kind: Any) -> Any:
     if kind is File:
         return FileData
+    if kind is Text:
+        return str
     if is_dataclass(kind):  # of these Gradio says that a field is required whose default is 0 or ""
         return TypedDict(kind.__name__, get_type_hints(kind), total=False)
     inner = tuple(map(_known_to_gradio, get_args(kind)))

@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 from rf_app.actions.application import Application
 from rf_app.actions.loras import file_limit
 from rf_app.registry.permission import Permission
-from rf_app.ui import compare, files, generate, history, interpolate, mcp_tools, models, train
+from rf_app.ui import batch, compare, files, generate, history, interpolate, mcp_tools, models, train
 from rf_app.ui.guard import Guard, not_there, not_understood
 from rf_app.ui.parts.components import Components
 from rf_app.ui.parts.context import Page
@@ -26,6 +26,7 @@ TABS = {
     "Generate": generate.build,
     "Compare": compare.build,
     "Interpolate": interpolate.build,
+    "Batch": batch.build,
     "Train": train.build,
     "Models": models.build,
     "History": history.build,

@@ -1,4 +1,5 @@
-// The pictures of the stage: enlarged one by one in a dialog, and saved together in one ZIP.
+// The pictures of the stage, or of a batch: enlarged one by one in a dialog; those of the stage are saved
+// together in one ZIP.
 {
   const box = document.createElement("dialog");
   box.id = "lightbox";
@@ -8,7 +9,8 @@
     <button data-turn="1" aria-label="The next one">›</button>`;
   const MARGIN = 48; // CSS pixels around the picture
   const BELOW = 76; // and for its buttons
-  const all = () => [...document.querySelectorAll("#stage figure")]; // more of them come while this is open
+  let shown = "#stage"; // where they are
+  const all = () => [...document.querySelectorAll(`${shown} figure:has(img)`)]; // more may come while this is open
   let at = 0;
 
   const show = (to) => {
@@ -38,13 +40,14 @@
   });
   window.addEventListener("resize", () => box.open && show(at));
   document.addEventListener("click", (event) => {
-    const figure = event.target.closest?.("#stage figure > :is(img, .enlarge)")?.parentElement;
+    const figure = event.target.closest?.(":is(#stage, .gallery) figure > :is(img, .enlarge)")?.parentElement;
     if (figure) {
+      shown = figure.closest(".gallery") ? ".gallery" : "#stage";
       document.body.append(box);
       show(all().indexOf(figure));
       box.showModal();
     }
-    if (event.target.closest?.("[data-download]")) save(all());
+    if (event.target.closest?.("[data-download]")) save([...document.querySelectorAll("#stage figure")]);
   });
 
   const crc32 = (bytes) => {

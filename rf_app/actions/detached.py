@@ -1,0 +1,97 @@
+"""An action that goes on when whoever asked for it has gone: a page that is loaded anew follows it again."""
+
+import time
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from threading import Event, Lock, Thread
+from typing import Any
+
+from rf_app.actions.progress import Events, Progress, Result
+from rf_app.actions.run import run
+from rf_app.errors import Cancelled, UserError
+from rf_app.pipeline.turns import NOBODY, PULSE, Line
+
+AT_ONCE = 2  # of one address
+MOST = 16  # of all
+KEPT = 3600.0  # seconds for which one that has ended can be looked at again
+
+
+@dataclass(eq=False)
+class Run:
+    """One of them: what it has yielded so far, and how it ended."""
+
+    line: Line
+    results: list[Any] = field(default_factory=list)
+    progress: Progress | None = None
+    error: UserError | None = None
+    ended: float | None = None
+    stop: Event = field(default_factory=Event)
+
+    def work(self, events: Events[Any]) -> None:
+        """Run the action to its end."""
+        try:
+            for event in run(events, self.stop.is_set):
+                if isinstance(event, Progress):
+                    self.progress = event
+                elif event is not None:
+                    self.results.append(event)
+        except Cancelled:
+            pass
+        except UserError as error:
+            self.error = error
+        finally:
+            self.ended = time.monotonic()
+
+    def follow(self) -> Generator[Progress | Any | None, None, None]:
+        """All its results from the first on, and its progress, to its end; raises the error that ended it, if
+        that was not `stop`.
+
+        Closing this ends nothing but this.
+        """
+        seen, told = 0, None
+        while True:
+            over = self.ended is not None  # before looking at what there is
+            yield from self.results[seen : (seen := len(self.results))]
+            if over:
+                break
+            yield self.progress if self.progress is not told else None
+            told = self.progress
+            time.sleep(PULSE / 2)
+        if self.error:
+            raise self.error
+
+
+class Detached:
+    """The runs of all visitors, by their names: who knows the name of one may follow and stop it."""
+
+    def __init__(self):
+        self._runs: dict[str, Run] = {}
+        self._lock = Lock()
+
+    def start(self, name: str, events: Events[Result], line: Line = NOBODY) -> Run:
+        """Begin; one of the same name is stopped. Raises UserError where too many are at work."""
+        self.stop(name)
+        with self._lock:
+            now = time.monotonic()
+            self._runs = {
+                each: run for each, run in self._runs.items() if run.ended is None or now - run.ended < KEPT
+            }
+            at_work = [each.line[0] for each in self._runs.values() if each.ended is None]
+            if at_work.count(line[0]) >= AT_ONCE:
+                raise UserError(f"{AT_ONCE} lists of yours are being drawn: let one of them end, or stop it.")
+            if len(at_work) >= MOST:
+                raise UserError(f"{MOST} lists are being drawn: try again in a moment.")
+            found = self._runs[name] = Run(line)
+        Thread(target=found.work, args=[events], daemon=True).start()
+        return found
+
+    def find(self, name: str) -> Run | None:
+        """The one of a name, while it can be looked at."""
+        return self._runs.get(name)
+
+    def stop(self, name: str) -> None:
+        """End one within a step, and wait until it has; nothing where there is none."""
+        if found := self._runs.get(name):
+            found.stop.set()
+            while found.ended is None:
+                time.sleep(PULSE / 10)

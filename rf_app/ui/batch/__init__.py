@@ -1,0 +1,5 @@
+"""The Batch tab: pictures of many prompts."""
+
+from rf_app.ui.batch.tab import build
+
+__all__ = ["build"]

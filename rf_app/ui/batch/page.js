@@ -1,0 +1,29 @@
+// The batch of this browser: its form, and the random name by which a page that is loaded anew finds it again.
+{
+  const KEPT = "instaflow-batch";
+  const kept = () => {
+    try {
+      return JSON.parse(localStorage.getItem(KEPT)) ?? {};
+    } catch {
+      return {}; // a browser may allow no storage
+    }
+  };
+  const keep = (values) => {
+    try {
+      localStorage.setItem(KEPT, JSON.stringify({ ...kept(), ...values }));
+    } catch {}
+  };
+  const hex = (byte) => byte.toString(16).padStart(2, "0");
+  const name = kept().name ?? [...crypto.getRandomValues(new Uint8Array(16))].map(hex).join("");
+  const left = JSON.stringify({ ...kept(), name });
+  keep({ name });
+  window.studio = {
+    ...window.studio,
+    batch: (act) => JSON.stringify({ act, name, at: performance.now() }),
+    batchForm: (prompts, count, seed, model, steps, guidance, solver, negative_prompt) => {
+      keep({ form: { prompts, count, seed, model, steps, guidance, solver, negative_prompt } });
+      return [];
+    },
+    batchLeft: () => [left],
+  };
+}

@@ -1,0 +1,134 @@
+"""Many prompts: each picture equals the single one, is on the disk at once, and is not drawn twice."""
+
+import csv
+import io
+import zipfile
+
+import pytest
+from PIL import Image
+
+from rf_app.actions.batch import Batch, PictureDone, answer, batch
+from rf_app.actions.contact_sheet import files
+from rf_app.actions.detached import AT_ONCE, Detached
+from rf_app.actions.generate import Generate, generate
+from rf_app.actions.run import results
+from rf_app.errors import UserError
+from rf_app.pipeline.png import read_png_settings
+from rf_app.settings.picture import PictureSettings
+from tests.settled import until
+
+LIST = "a {red|blue} boat\na lake"
+
+
+def draw(app, text, **named):
+    return results(batch(app, Batch(text, **named)))[1:]
+
+
+def test_each_picture_is_the_single_one_of_its_seed_and_says_what_it_shows(app, tmp_path):
+    found = draw(app, LIST, model="tiny-2rf", count=2, seed=6, out=tmp_path)
+    assert [(each.settings.prompt, each.settings.seed) for each in found] == [
+        ("a red boat", 6),
+        ("a blue boat", 7),
+        ("a lake", 8),
+        ("a lake", 9),
+    ]
+    assert [each.file.name for each in found][::3] == [
+        "0001-instaflow-a-red-boat-6.png",
+        "0004-instaflow-a-lake-9.png",
+    ]
+    for each in found:
+        settings = PictureSettings(**read_png_settings(each.file))
+        assert results(generate(app, Generate(settings)))[0].png == each.file.read_bytes()
+
+
+def test_the_same_again_draws_only_what_is_missing(app, tmp_path):
+    first = draw(app, LIST, count=2, out=tmp_path)
+    content = first[1].file.read_bytes()
+    first[1].file.unlink()
+    first[2].file.write_bytes(first[3].file.read_bytes())  # of another seed
+    again = draw(app, LIST, count=2, out=tmp_path)
+    assert [each.new for each in again] == [False, True, True, False]
+    assert again[1].file.read_bytes() == content
+    assert all(each.new for each in draw(app, LIST, count=2, steps=2, out=tmp_path))
+
+
+def test_what_was_drawn_before_a_stop_stays(app, tmp_path):
+    events = batch(app, Batch(LIST, count=2, out=tmp_path))
+    next(event for event in events if isinstance(event, PictureDone))
+    events.close()
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("wish", "message"),
+    [
+        ({"prompts": "# nothing\n"}, "no prompt in the list"),
+        ({"prompts": "a lake\na tent", "count": 101}, r"Line 1: count is 101; it must be .* 1\.\.100"),
+        ({"prompts": "prompt,model\na lake,\na tent,nobody"}, "Line 3: .*nobody"),
+        ({"prompts": f"a lake\n{'a' * 3000}"}, "Line 2: The prompt has 3,000 characters"),
+        ({"prompts": "a lake\n" * 11, "count": 100}, "Line 11: .*more than 1,000 pictures"),
+        ({"prompts": "a lake\n__nolist__"}, "Line 2: There is no list __nolist__"),
+        ({"prompts": 7}, "prompts must be a text"),
+        ({"prompts": "a lake", "seed": -1}, "seed is -1"),
+    ],
+)
+def test_what_cannot_be_drawn_is_named_before_anything_is(app, tmp_path, wish, message):
+    with pytest.raises(UserError, match=message):
+        results(batch(app, Batch(**wish, out=tmp_path / "new")))
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_sheet_and_a_zip_that_makes_all_of_it_again(app, tmp_path):
+    found = draw(app, LIST, count=2, out=tmp_path)
+    sheet, archive = files(found, tmp_path)
+    with Image.open(io.BytesIO(sheet.content)) as image:
+        assert image.width > 2 * 192
+    with zipfile.ZipFile(archive.content) as zip:
+        assert len(zip.namelist()) == 6
+        table = zip.read("prompts.csv").decode()
+        assert zip.read(found[0].file.name) == found[0].file.read_bytes()
+    assert [row["prompt"] for row in csv.DictReader(io.StringIO(table))][:2] == ["a red boat", "a blue boat"]
+    again = draw(app, table, out=tmp_path / "again")
+    assert [each.file.read_bytes() for each in again] == [each.file.read_bytes() for each in found]
+
+
+def test_a_program_gets_files_and_settings(app, tmp_path):
+    given, told = answer(app, results(batch(app, Batch("a lake", count=2))))
+    assert [file.content.read_bytes()[:4] for file in given] == [b"\x89PNG"] * 2
+    assert [each["settings"]["seed"] for each in told["pictures"]] == [0, 1]
+
+
+def test_it_goes_on_when_nobody_looks_and_is_followed_again_from_the_first(app, tmp_path, gate):
+    runs = Detached()
+    wish = Batch("a lake\na tent\na boat", model="tiny-sd", steps=1, guidance=1, out=tmp_path)
+    run = runs.start("mine", batch(app, wish))
+    follower = run.follow()
+    assert next(each for each in follower if each)
+    follower.close()
+    gate.open()
+    until(lambda: run.ended)
+    assert runs.find("mine") is run
+    assert [each.number for each in run.follow() if isinstance(each, PictureDone)] == [1, 2, 3]
+
+
+def test_stop_ends_it_and_an_error_reaches_who_follows(app, tmp_path, gate):
+    runs = Detached()
+    run = runs.start("mine", batch(app, Batch("a lake", model="tiny-sd", out=tmp_path)))
+    gate.under_way()
+    gate.let(1)
+    runs.stop("mine")
+    assert not [each for each in run.follow() if isinstance(each, PictureDone)]
+    broken = runs.start("other", batch(app, Batch("", out=tmp_path)))
+    with pytest.raises(UserError, match="no prompt"):
+        list(broken.follow())
+
+
+def test_one_address_has_few_at_a_time(app, tmp_path, gate):
+    runs = Detached()
+    wish = Batch("a lake", model="tiny-sd", out=tmp_path)
+    for i in range(AT_ONCE):
+        runs.start(f"run {i}", batch(app, wish), ("here", f"session {i}"))
+    with pytest.raises(UserError, match="lists of yours are being drawn"):
+        runs.start("one more", batch(app, wish), ("here", "session"))
+    runs.start("another's", batch(app, wish), ("there", ""))
+    gate.open()
