@@ -146,8 +146,20 @@ class Gate:
 
 
 @pytest.fixture
-def gate(app):
+def gate_of():
+    """Call it with an application and a model, and that is drawn step by step."""
+    gates = []
+
+    def made(app: Application, model: str) -> Gate:
+        gates.append(Gate(app, model))
+        return gates[-1]
+
+    yield made
+    for gate in gates:
+        gate.open()
+
+
+@pytest.fixture
+def gate(app, gate_of):
     """tiny-sd, step by step."""
-    found = Gate(app, "tiny-sd")
-    yield found
-    found.open()
+    return gate_of(app, "tiny-sd")

@@ -13,6 +13,7 @@ from rf_app.pipeline.turns import NOBODY, PULSE, Line
 
 AT_ONCE = 2  # of one address
 MOST = 16  # of all
+EACH = 0.004  # seconds between two looks for each result there is
 KEPT = 3600.0  # seconds for which one that has ended can be looked at again
 
 
@@ -42,16 +43,19 @@ class Run:
         finally:
             self.ended = time.monotonic()
 
-    def follow(self) -> Generator[Progress | Any | None, None, None]:
-        """All its results from the first on, and its progress, to its end; raises the error that ended it, if
-        that was not `stop`.
+    def follow(self) -> Generator[list[Any] | Progress | None, None, None]:
+        """All its results from the first on, those that are new together, and its progress, to its end.
 
-        Closing this ends nothing but this.
+        The more there are, the less often: whoever follows shows all of them anew. Closing this ends nothing
+        but this. Raises the error that ended the run, if that was not `stop`.
         """
-        seen, told = 0, None
+        seen, looked, told = 0, 0.0, None
         while True:
-            over = self.ended is not None  # before looking at what there is
-            yield from self.results[seen : (seen := len(self.results))]
+            over, now = self.ended is not None, time.monotonic()
+            if len(self.results) > seen and (over or now - looked > EACH * seen):
+                new = self.results[seen:]
+                yield new
+                seen, looked = seen + len(new), now
             if over:
                 break
             yield self.progress if self.progress is not told else None

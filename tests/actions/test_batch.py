@@ -98,6 +98,11 @@ def test_a_program_gets_files_and_settings(app, tmp_path):
     assert [each["settings"]["seed"] for each in told["pictures"]] == [0, 1]
 
 
+def seen(run):
+    new = [event for event in run.follow() if isinstance(event, list)]
+    return [each for several in new for each in several if isinstance(each, PictureDone)]
+
+
 def test_it_goes_on_when_nobody_looks_and_is_followed_again_from_the_first(app, tmp_path, gate):
     runs = Detached()
     wish = Batch("a lake\na tent\na boat", model="tiny-sd", steps=1, guidance=1, out=tmp_path)
@@ -108,7 +113,7 @@ def test_it_goes_on_when_nobody_looks_and_is_followed_again_from_the_first(app, 
     gate.open()
     until(lambda: run.ended)
     assert runs.find("mine") is run
-    assert [each.number for each in run.follow() if isinstance(each, PictureDone)] == [1, 2, 3]
+    assert [each.number for each in seen(run)] == [1, 2, 3]
 
 
 def test_stop_ends_it_and_an_error_reaches_who_follows(app, tmp_path, gate):
@@ -117,7 +122,7 @@ def test_stop_ends_it_and_an_error_reaches_who_follows(app, tmp_path, gate):
     gate.under_way()
     gate.let(1)
     runs.stop("mine")
-    assert not [each for each in run.follow() if isinstance(each, PictureDone)]
+    assert not seen(run)
     broken = runs.start("other", batch(app, Batch("", out=tmp_path)))
     with pytest.raises(UserError, match="no prompt"):
         list(broken.follow())

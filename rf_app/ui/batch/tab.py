@@ -6,7 +6,6 @@ only its browser knows. The pictures lie among the files that are swept; the own
 
 import re
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,6 @@ from rf_app.actions.progress import Events
 from rf_app.actions.restore import usable
 from rf_app.actions.run import LatestRun
 from rf_app.errors import UserError
-from rf_app.pipeline.turns import PULSE
 from rf_app.settings.picture import PictureSettings, parse_json
 from rf_app.settings.prompts import Text
 from rf_app.settings.text import read_text
@@ -41,7 +39,6 @@ from rf_app.ui.waiting import LONG_WORK
 
 FIRST_SEED = 7
 NAME = re.compile(r"[0-9a-f]{32}")
-SENT_EVERY = 0.004  # seconds for each picture there is: all of them are sent with each new one
 LEFT = "“Go on” shows what is drawn of this list, and draws the rest."
 EXAMPLE = """a snowy mountain near a lake at sunset
 a {red|blue|green|yellow} boat on a lake
@@ -111,17 +108,11 @@ def build(app: Application, page: Page) -> None:
         """The run to its end, or until the page leaves it."""
         plan: Planned | None = None
         done: list[PictureDone] = []
-        sent = 0.0
 
-        def show(event: Planned | PictureDone) -> Updates:
-            nonlocal plan, sent
-            if isinstance(event, Planned):
-                plan = event
-            else:
-                done.append(event)
-                if time.monotonic() - sent < max(PULSE, SENT_EVERY * len(done)):
-                    return gr.skip()
-            sent = time.monotonic()
+        def show(new: list[Planned | PictureDone]) -> Updates:
+            nonlocal plan
+            plan = next((each for each in new if isinstance(each, Planned)), plan)
+            done.extend(each for each in new if isinstance(each, PictureDone))
             return {shown: gallery(done, len(plan.pictures))}
 
         def said() -> str:
@@ -135,10 +126,7 @@ def build(app: Application, page: Page) -> None:
         hidden = {each: gr.DownloadButton(visible=False) for each in (sheet, archive)}
         yield hidden | {again: gr.Button(visible=False)}
         if (yield from stream(run.follow(), latest, line, show, said)) and plan:
-            yield {
-                shown: gallery(done, len(plan.pictures)),
-                again: gr.Button(visible=len(done) < len(plan.pictures)),
-            }
+            yield {again: gr.Button(visible=len(done) < len(plan.pictures))}
             if any(not each.error for each in done):
                 paths = map(served, files(done, plan.out))
                 made = [gr.DownloadButton(value=path, visible=True) for path in paths]
