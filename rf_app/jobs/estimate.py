@@ -1,7 +1,8 @@
 """How long a job will take, and how much disk and memory: as measured here, else a guess that says so.
 
 Every stage that runs leaves its rate, in seconds a sample, and the memory it took, with the model's size.
-For another size they are scaled, as the work and memory of convolutions roughly are.
+For another size they are scaled, as the work and memory of convolutions roughly are. What was not measured
+yet is guessed by the pace of what was: how much longer than its own guess that took.
 """
 
 import shutil
@@ -11,12 +12,12 @@ from pathlib import Path
 
 from rf_app.errors import UserError
 from rf_app.jobs.database import Database
-from rf_app.jobs.stage import Stage
+from rf_app.jobs.stage import LoopWork, Stage
 from rf_app.registry.checking import read_json, weights_file
 
 POCKET = 11e6 * 12 * 12  # size of a pocket model, for which recipes state their guesses
 START = 12.0  # seconds to import PyTorch, load the models and publish: the guess
-START_KEY = "start"
+START_KEY, PACE_KEY = "start", "pace"
 SPARE = 200e6  # bytes that stay free on the disk
 LIBRARIES = 0.7  # GB of a trainer's memory that do not grow with the model
 SURE = ("measured", "scaled", "guessed")  # from the best to the worst
@@ -56,15 +57,24 @@ def size_of(unet: Path) -> ModelSize:
     return ModelSize(weights_file(unet, "unet").stat().st_size, latent, round(area**0.5))
 
 
-def rate(database: Database, key: str, size: float, guess: float, pocket: float) -> tuple[float, str]:
-    """What was measured with a model of `size`, or the nearest or the guess, scaled; and how sure that is."""
-    measured = database.rates(key)
+def rate(database: Database, loop: LoopWork, size: float, pace: float | None = None) -> tuple[float, str]:
+    """Seconds a sample as measured with a model of `size`, or the nearest or the guess, scaled; and how sure
+    that is. pace: for a guess (default: of what was measured last).
+    """
+    if not loop.key:  # no model works at it
+        return loop.seconds, "guessed"
+    measured = database.rates(loop.key)
     if size in measured:
         return measured[size], "measured"
     if measured:
         near = min(measured, key=lambda each: max(each / size, size / each))
         return measured[near] * size / near, "measured" if 0.8 < size / near < 1.25 else "scaled"
-    return guess * size / pocket, "guessed"
+    return (pace or database.rates(PACE_KEY).get(0.0, 1.0)) * guess(loop, size), "guessed"
+
+
+def guess(loop: LoopWork, size: float) -> float:
+    """Seconds a sample, where nothing was measured."""
+    return loop.seconds * size / POCKET
 
 
 def estimate(database: Database, stages: Sequence[Stage], size: ModelSize) -> Needs:
@@ -80,14 +90,14 @@ def estimate(database: Database, stages: Sequence[Stage], size: ModelSize) -> Ne
 
 def _stage(database: Database, stage: Stage, size: ModelSize) -> Needs:
     start = database.rates(START_KEY).get(0.0, START)
-    parts = [rate(database, loop.key, size.work, loop.seconds, POCKET) for loop in stage.loops]
+    parts = [rate(database, loop, size.work) for loop in stage.loops]
     seconds = start + sum(loop.samples * each for loop, (each, _) in zip(stage.loops, parts, strict=True))
-    guess = LIBRARIES + (stage.memory - LIBRARIES) * size.weights / (POCKET / 144)
+    guessed = LIBRARIES + (stage.memory - LIBRARIES) * size.weights / (POCKET / 144)
     held = database.rates(f"memory {stage.module}").get(size.work)
     return Needs(
         seconds,
         _disk(stage, size),
-        held or guess * 1e9,
+        held or guessed * 1e9,
         max((sure for _, sure in parts), key=SURE.index, default="measured"),
     )
 

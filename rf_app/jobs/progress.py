@@ -6,8 +6,9 @@ from pathlib import Path
 
 from rf_app.jobs import events
 from rf_app.jobs.database import Database
-from rf_app.jobs.estimate import POCKET, START, START_KEY, rate
+from rf_app.jobs.estimate import START, START_KEY, guess, rate
 from rf_app.jobs.job import Job
+from rf_app.jobs.stage import Stage
 
 POINTS = 120  # of a curve; more are averaged
 NOT_FIGURES = {"step", "of", "loss", "lr", "seconds_left", "samples_per_second", "text"}
@@ -17,7 +18,7 @@ NOT_FIGURES = {"step", "of", "loss", "lr", "seconds_left", "samples_per_second",
 class Curve:
     """A figure over the steps of a loop. points: (step, value), at most `POINTS`."""
 
-    stage: str
+    stage: Stage
     name: str  # "loss", or what the trainer calls it
     of: int  # steps in all
     points: tuple[tuple[float, float], ...]
@@ -38,27 +39,28 @@ class Progress:
 def progress(database: Database, job: Job) -> Progress:
     """Where a job stands now."""
     start = database.rates(START_KEY).get(0.0, START)
+    begun = job.stages[: job.stage + (job.pid is not None)]
+    heard = {loop.run: events.read(Path(loop.run)) for stage in begun for loop in stage.loops}
+    wholes = {run: whole for run, found in heard.items() if (whole := events.whole(found)) is not None}
+    pace = _pace(job, wholes)
     done = left = 0.0
     latest: events.Event = {}
     curves: list[Curve] = []
     sheets: tuple[Path, ...] = ()
     for number, stage in enumerate(job.stages):
-        begun = number < job.stage or (number == job.stage and job.pid is not None)
-        heard = [events.read(Path(loop.run)) if begun else [] for loop in stage.loops]
-        loaded = number < job.stage or any(heard)
+        own = [heard.get(loop.run, ()) for loop in stage.loops]
+        loaded = number < job.stage or any(own)
         done, left = (done + start, left) if loaded else (done, left + start)
-        for loop, found in zip(stage.loops, heard, strict=True):
-            run = Path(loop.run)
+        for loop, found in zip(stage.loops, own, strict=True):
             share = 1.0 if number < job.stage else found[-1]["step"] / found[-1]["of"] if found else 0.0
-            whole = events.whole(found)
+            whole = wholes.get(loop.run)
             if whole is None:
-                known = loop.key and rate(database, loop.key, job.size, loop.seconds, POCKET)[0]
-                whole = loop.samples * (known or loop.seconds)
+                whole = loop.samples * rate(database, loop, job.size, pace)[0]
             done, left = done + whole * share, left + whole * (1 - share)
             if found:
                 latest = found[-1] if number == job.stage else {}
-                curves = _curves(stage.title, found) + curves
-                sheets = tuple(events.sheets(run)) or sheets
+                curves = _curves(stage, found) + curves
+                sheets = tuple(events.sheets(Path(loop.run))) or sheets
     return Progress(
         share=1.0 if job.state == "done" else done / max(done + left, 1e-9),
         seconds_left=left if job.under_way else None,
@@ -67,6 +69,13 @@ def progress(database: Database, job: Job) -> Progress:
         curves=tuple(curves),
         sheets=sheets,
     )
+
+
+def _pace(job: Job, wholes: dict[str, float]) -> float | None:
+    """How much longer than guessed the loops take of which something is known."""
+    known = [loop for stage in job.stages for loop in stage.loops if loop.key and loop.run in wholes]
+    guessed = sum(loop.samples * guess(loop, job.size) for loop in known)
+    return sum(wholes[loop.run] for loop in known) / guessed if guessed else None
 
 
 def _text(job: Job, latest: events.Event) -> str:
@@ -82,7 +91,7 @@ def _text(job: Job, latest: events.Event) -> str:
     return f"{title}{many}{steps}"
 
 
-def _curves(stage: str, found: Sequence[events.Event]) -> list[Curve]:
+def _curves(stage: Stage, found: Sequence[events.Event]) -> list[Curve]:
     names = ["loss"] if any("loss" in event for event in found) else []
     names += sorted({name for event in found for name in event} - NOT_FIGURES)
     return [

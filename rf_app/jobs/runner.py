@@ -20,7 +20,7 @@ import psutil
 
 from rf_app.jobs import events
 from rf_app.jobs.database import Database
-from rf_app.jobs.estimate import START_KEY
+from rf_app.jobs.estimate import PACE_KEY, START_KEY, guess
 from rf_app.jobs.job import Job
 from rf_app.jobs.log import last_words, log_path
 from rf_app.jobs.processes import ROOT, end_tree, find, has_ended, memory, trainer_environment
@@ -168,6 +168,7 @@ def _measured(database: Database, each: _Attended, taken: float) -> None:
         if seconds is not None:
             loops += seconds
             database.measured(loop.key, job.size, seconds / loop.samples)
+            database.measured(PACE_KEY, 0.0, seconds / loop.samples / guess(loop, job.size))
     if each.peak:
         database.measured(f"memory {stage.module}", job.size, each.peak)
     if each.fresh and loops:  # and not a part of it, after a pause

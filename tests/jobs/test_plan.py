@@ -130,6 +130,16 @@ def test_an_estimate_is_a_guess_until_measured_and_says_so(tmp_path: Path) -> No
     assert larger.seconds == pytest.approx(20 * work)
 
 
+def test_a_guess_goes_by_the_pace_of_what_was_measured(tmp_path: Path) -> None:
+    database, size = Database(tmp_path), estimate.ModelSize(11e6, 1152, 12)
+    guess = estimate.estimate(database, planned(), size)
+    database.measured(estimate.PACE_KEY, 0.0, 3.0)
+    starts = len(planned()) * estimate.START
+    paced = estimate.estimate(database, planned(), size)
+    assert paced.sure == "guessed"
+    assert paced.seconds - starts == pytest.approx(3 * (guess.seconds - starts))
+
+
 def test_the_disk_an_estimate_names_is_what_pairs_take(tmp_path: Path) -> None:
     (stage,) = planned("pairs", settings={"pairs.count": 1000})
     needs = estimate.estimate(Database(tmp_path), [stage], estimate.ModelSize(11e6, 1152, 12))

@@ -17,6 +17,7 @@ import pytest
 from rf_app.errors import UserError
 from rf_app.jobs import events, queue
 from rf_app.jobs.database import Database
+from rf_app.jobs.estimate import PACE_KEY, START, guess
 from rf_app.jobs.log import log_path
 from rf_app.jobs.plan import Wish
 from rf_app.jobs.processes import ROOT, find, has_ended
@@ -113,6 +114,21 @@ def test_a_job_runs_its_stages_and_is_done(database: Database) -> None:
     assert all(Path(stage.product).exists() for stage in job.stages)
     assert progress(database, job).share == 1
     assert database.rates("worker steps") == {1.0: 0.5}  # half a second a sample, as the events have it
+    assert database.rates(PACE_KEY) == {0.0: 0.5 / guess(job.stages[0].loops[0], job.size)}
+
+
+def test_what_is_still_to_come_is_guessed_by_the_pace_so_far(database: Database) -> None:
+    id = add(database, (), ())
+    job = database.job(id)
+    first, second = (stage.loops[0] for stage in job.stages)
+    database.claim(TRAINING)
+    database.note_process(id, 1)
+    Path(first.run).mkdir(parents=True)
+    slow = 10 * first.samples * guess(first, job.size)
+    events.append(Path(first.run), {"step": 1, "of": 2, "seconds_left": slow / 2})
+    left = progress(database, database.job(id)).seconds_left
+    rest = 10 * second.samples * guess(second, job.size)
+    assert left == pytest.approx(slow / 2 + START + rest)
 
 
 def test_a_job_outlives_the_page_that_started_it(database: Database) -> None:
