@@ -13,6 +13,7 @@ from rf_app.actions.application import Application
 from rf_app.actions.asking import File
 from rf_app.actions.hints import hint
 from rf_app.actions.picture import Picture
+from rf_app.actions.presets import preset
 from rf_app.actions.progress import Clock, Events
 from rf_app.pipeline.checking import check_whole
 from rf_app.plugins.picture import digest
@@ -28,12 +29,16 @@ class Generate:
     settings: PictureSettings
     count: int = 1
     """Number of pictures, 1 to 16; the next ones have the seeds that follow."""
+    preset: str = ""
+    """Name of a preset, as presets lists them: its words go around the prompt, and what else it says counts
+    where nothing is given."""
 
 
 def generate(app: Application, wish: Generate) -> Events[Picture]:
     """Make pictures of a prompt. Between two of them others have their turn."""
     count = check_whole("count", wish.count, 1, MAX_COUNT)
-    settings = app.prepared(wish.settings)
+    asked = preset(wish.preset).applied(wish.settings) if wish.preset else wish.settings
+    settings = app.prepared(asked)
     seed = check_whole("seed", settings.seed, 0, MAX_SEED)
     clock = Clock(count)
     for i in range(count):

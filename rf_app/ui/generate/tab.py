@@ -29,6 +29,7 @@ from rf_app.registry.refiner import refiner_folder
 from rf_app.settings.picture import MAX_SEED, PictureSettings, parse_json, read_loras
 from rf_app.ui.api import endpoint, seen_by
 from rf_app.ui.generate import control
+from rf_app.ui.generate.presets import presets_panel
 from rf_app.ui.generate.stage import message_stage, opening_stage, stage
 from rf_app.ui.parts.complaint import complain
 from rf_app.ui.parts.context import Page
@@ -100,11 +101,18 @@ def build(app: Application, page: Page) -> None:
                 follow_live = {"js": browser("live"), "inputs": now, "outputs": [cue], **page_only}
                 loras = lora_panel(app, model, page.blocks, lambda event: event(**follow_live))
                 solver, negative = advanced(preset, info=NEGATIVE)
+                form = ModelForm(model, steps, guidance, solver, negative)
+                sent = gr.Textbox("", visible="hidden", elem_id="sent-generate")
+                presets_panel(
+                    app,
+                    page.blocks,
+                    lambda values, asked_by: settings(seen_by(app, asked_by), values),
+                    {prompt, seed, loras, *controls.inputs, *form.fields},
+                    sent,
+                )
                 # Not in the accordion: what that hides is not on the page, and pictures are dropped on this.
                 upload = restore_button("restore")
-    form = ModelForm(model, steps, guidance, solver, negative)
     page.lists.append(model)
-    sent = gr.Textbox("", visible="hidden", elem_id="sent-generate")
     to_refine = gr.Textbox("", visible="hidden", elem_id="sent-refine")
     to_vary = gr.Textbox("", visible="hidden", elem_id="sent-vary")
     latest, number = gr.State(LatestRun()), gr.Number(visible="hidden")

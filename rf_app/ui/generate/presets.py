@@ -1,0 +1,133 @@
+"""The presets of the Generate tab: picked from a list, saved from the form, taken along as JSON.
+
+What is picked goes the way of a picture's settings that another tab sends.
+"""
+
+import json
+from collections.abc import Callable
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from rf_app.actions.application import Application
+from rf_app.actions.asking import File
+from rf_app.actions.presets import PromptPreset, at_hand, delete, own, preset, read, save
+from rf_app.errors import UserError
+from rf_app.settings.picture import PictureSettings
+from rf_app.ui.files import served
+from rf_app.ui.parts.complaint import complain
+
+NONE = ("None", "")
+Values = dict[gr.Component, Any]
+
+
+def presets_panel(
+    app: Application,
+    page: gr.Blocks,
+    settings: Callable[[Values, gr.Request], PictureSettings],
+    inputs: set[gr.Component],
+    sent: gr.Textbox,
+) -> None:
+    """Lay it out and connect it.
+
+    settings: those of the form, read from the values of `inputs`. sent: gets what a preset makes of them, as
+    JSON.
+    """
+    with gr.Accordion("Presets", open=False, elem_id="presets", elem_classes="advanced"):
+        pick = gr.Dropdown(_choices(), value="", label="Preset", filterable=False, elem_id="preset-pick")
+        if app.permission:
+            with gr.Row(elem_classes="pair"):
+                before = gr.Textbox("", label="Before the prompt", lines=1, elem_id="preset-before")
+                after = gr.Textbox("", label="After it", lines=1, elem_id="preset-after")
+            name = gr.Textbox(
+                "",
+                label="Keep the settings above under a name",
+                placeholder="Name",
+                lines=1,
+                max_length=60,
+                elem_id="preset-name",
+            )
+            with gr.Row(elem_classes="acts"):
+                keep = gr.Button("Save", size="sm", min_width=70, elem_id="preset-save")
+                drop = gr.Button("Delete", size="sm", min_width=70, elem_id="preset-delete")
+                export = gr.DownloadButton(
+                    "Export", visible=False, size="sm", min_width=70, elem_id="preset-export"
+                )
+                take = gr.UploadButton(
+                    "Read", file_types=[".json"], size="sm", min_width=70, elem_id="preset-read"
+                )
+    last = gr.State("")
+
+    def listed(chosen: str = "") -> Values:
+        lists = {pick: gr.Dropdown(_choices(), value=chosen)}
+        if app.permission:
+            text = json.dumps([each.as_json() for each in own()], ensure_ascii=False, indent=2)
+            file = served(File("instaflow-presets.json", text.encode()))
+            lists[export] = gr.DownloadButton(value=file, visible=bool(own()))
+        return lists
+
+    def picked(values: Values, asked_by: gr.Request) -> Values:
+        if values[pick] == values[last]:  # a list that is filled anew while it opens says it twice
+            return gr.skip()
+        try:
+            now = settings(values, asked_by)
+            known = {each.name: each for each in at_hand()}
+            plain = known[values[last]].within(now.prompt) if values[last] in known else now.prompt
+            new = preset(values[pick]) if values[pick] else PromptPreset("")
+            made = new.applied(PictureSettings(plain, seed=now.seed, control=now.control))
+            made = made if made.model else PictureSettings(**vars(made) | {"model": now.model})
+        except UserError as error:
+            complain(error)
+            return gr.skip()
+        words = {before: new.before, after: new.after, name: new.name} if app.permission else {}
+        return {sent: json.dumps(made.as_json()), last: values[pick], **words}
+
+    def kept(values: Values, asked_by: gr.Request) -> Values:
+        try:
+            now = settings(values, asked_by)
+            shared = {key: getattr(now, key) for key in ("model", "steps", "guidance", "solver", "loras")}
+            made = PromptPreset(
+                values[name],
+                values[before],
+                values[after],
+                negative_prompt=now.negative_prompt,
+                **shared,
+            )
+            save(app, made)
+        except UserError as error:
+            complain(error)
+            return gr.skip()
+        gr.Info(f"{escape(made.name)} is in the list of presets now.")
+        return listed() | {last: ""}
+
+    def dropped(chosen: str) -> Values:
+        try:
+            delete(app, chosen)
+        except UserError as error:
+            complain(error)
+            return gr.skip()
+        return listed()
+
+    def taken(path: str) -> Values:
+        try:
+            save(app, *read(Path(path)))
+        except UserError as error:
+            complain(error)
+            return gr.skip()
+        return listed()
+
+    private = {"show_progress": "hidden", "api_visibility": "private"}
+    mine = [before, after, name] if app.permission else []
+    lists = [pick, export] if app.permission else [pick]
+    pick.input(picked, {pick, last, *inputs}, [sent, last, *mine], trigger_mode="always_last", **private)
+    gr.on([page.load, pick.focus], listed, pick, lists, **private)
+    if app.permission:
+        keep.click(kept, {*mine, *inputs}, [*lists, last], **private)
+        drop.click(dropped, pick, lists, **private)
+        take.upload(taken, take, lists, **private)
+
+
+def _choices() -> list[tuple[str, str]]:
+    return [NONE, *((each.name, each.name) for each in at_hand())]
