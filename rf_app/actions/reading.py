@@ -18,15 +18,16 @@ from rf_app.registry.vocabulary import Span, vocabulary
 from rf_app.settings.picture import MAX_PROMPT, Lora
 
 LIKE = 0.7  # by difflib's ratio: a known word so near may have been meant
+SHORT = 4  # letters: of a shorter word hardly any is left that could be near
 COMPARED = 8  # unknown words
 
 
 @dataclass(frozen=True)
 class Reading:
     """tokens: of the prompt; room: how many are read. unread: where reading stops. chunks: where each but the
-    first begins. unknown: words not learned, where they are; like: known words that may have been
-    meant. notes: what is not read as it is meant: "weights", "emoji", "tags". topics: what can be asked for;
-    places: where the prompt says something of a topic.
+    first begins. unknown: words not learned in what is read, and where they are; like: known words that may
+    have been meant. notes: what is not read as it is meant: "weights", "emoji", "tags". topics: what can be
+    asked for; places: where the prompt says something of a topic.
     """
 
     tokens: int
@@ -56,7 +57,8 @@ def reading(
     unknown: dict[str, list[Span]] = {}
     notes = {"tags": TAG.search(prompt)}
     if known:
-        unknown = known.unknown(prompt, app.worker.trigger_words(loras, app.visitor))
+        seen = prompt[: rest[0].start] if rest else prompt
+        unknown = known.unknown(seen, app.worker.trigger_words(loras, app.visitor))
         last = next(reversed(unknown), "")
         at_end = typing and last and unknown[last][-1][1] == len(prompt)
         if at_end and any(word.startswith(last) for word in known.words):
@@ -69,7 +71,11 @@ def reading(
         unread=rest[0].start if rest else None,
         chunks=tuple(chunk[0].start for chunk in read[1:]),
         unknown=unknown,
-        like={word: get_close_matches(word, known.words, 2, LIKE) for word in list(unknown)[:COMPARED]},
+        like={
+            word: get_close_matches(word, known.words, 2, LIKE)
+            for word in list(unknown)[:COMPARED]
+            if len(word) >= SHORT
+        },
         notes=tuple(name for name, there in notes.items() if there),
         topics=known.topics if known else {},
         places=known.places(prompt) if known else {},

@@ -159,10 +159,10 @@ def _restored(app: Application, found: Foreign) -> Restored:
     if schedule not in PLAIN_SCHEDULES:
         left.append(f"{'karras' if schedule == 'k' else schedule} schedule")
     card = app.card(settings)
-    size = [*map(_number, found.size)]
-    if size not in ([], [card.resolution] * 2) and all(isinstance(side, int) for side in size):
+    size = [side for side in map(_number, found.size) if isinstance(side, int)]
+    if len(size) == 2 and {*size} != {card.resolution}:
         left.append(f"size {size[0]}×{size[1]}")
-    left = [f"{each:.{LONGEST}}" for each in (*left, *found.others)]
+    left = [f"{each:.{LONGEST}}".encode(errors="replace").decode() for each in (*left, *found.others)]
     more = [f"{len(left) - NAMED} more"] if len(left) > NAMED else []
     note = f"Left out: {', '.join(left[:NAMED] + more)}." if left else ""
     return Restored(check(settings, card), None, note)

@@ -14,7 +14,7 @@ from tests.tiny import load
 def test_words_not_learned_are_named_with_those_that_may_have_been_meant(app):
     found = reading(app, "a zebra near a lkae, 湖", "tiny-instaflow")
     assert found.unknown == {"zebra": [(2, 7)], "lkae": [(15, 19)], "湖": [(21, 22)]}
-    assert found.like == {"zebra": [], "lkae": ["lake"], "湖": []}
+    assert found.like == {"zebra": [], "lkae": ["lake"]}
     assert found.topics["water"] == ("lake",)
     assert reading(app, "a red tent near a lake", "tiny-instaflow").places == {
         "object": (0, 10),
@@ -69,6 +69,10 @@ def test_the_words_that_call_a_lora_are_known_while_it_acts(own_app):
 def test_tokens_are_counted_and_the_cut_is_named(own_app):
     found = reading(own_app, "x" * 35, "tiny-instaflow")
     assert (found.tokens, found.room, found.unread, found.chunks) == (35, 30, 30, ())
+    assert list(reading(own_app, "zebra " * 5 + "x" * 5 + " dragon", "tiny-instaflow").unknown) == [
+        "zebra",
+        "xxxxx",
+    ]
     (own_app.registry.folder("tiny-sd") / "vocabulary.json").unlink()
     found = reading(own_app, "🌄(x:1.2) " + "x" * 34, "tiny-instaflow")
     assert (found.tokens, found.room, found.unread, found.chunks) == (39, 60, None, (34,))

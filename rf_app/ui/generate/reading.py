@@ -86,26 +86,21 @@ def view(prompt: str, found: Reading) -> str:
         for kind, group in groupby(zip(prompt, kinds, strict=True), key=lambda each: each[1])
     ]
     parts = f", in {len(found.chunks) + 1} parts" if found.chunks else ""
-    count = f"<span>{found.tokens} of {found.room} tokens{parts}</span>"
-    said = [_unknown(found)] if found.unknown else []
+    said = [f"{found.tokens} of {found.room} tokens{parts}"]
+    said += [_unknown(found)] if found.unknown else []
     said += [NOTES[name] for name in found.notes]
     said += ["The end is not read: it is struck out."] if found.unread is not None else []
-    return (
-        f'<div data-pieces="{escape(json.dumps(pieces))}"><p>{count} {" ".join(said)}</p>'
-        f"{_topics(found)}</div>"
-    )
+    return f'<div data-pieces="{escape(json.dumps(pieces))}"><p>{" · ".join(said)}</p>{_topics(found)}</div>'
 
 
 def _unknown(found: Reading) -> str:
     words = list(found.unknown)
-    shown = ", ".join(f"<b>{escape(word)}</b>{_like(found, word)}" for word in words[:COMPARED])
+    shown = ", ".join(f"<b>{escape(word)}</b>" for word in words[:COMPARED])
     more = f" and {len(words) - COMPARED} more" if len(words) > COMPARED else ""
-    return f"Not learned by this model: {shown}{more}."
-
-
-def _like(found: Reading, word: str) -> str:
-    chips = [_chip(like, found.unknown[word][0]) for like in found.like[word]]
-    return f" (did you mean {' or '.join(chips)}?)" if chips else ""
+    like = "".join(
+        _chip(one, found.unknown[word][0], word) for word in found.like for one in found.like[word]
+    )
+    return f"This model has not learned {shown}{more}." + (f" Did you mean {like}" if like else "")
 
 
 def _topics(found: Reading) -> str:
@@ -118,7 +113,8 @@ def _topics(found: Reading) -> str:
     return f"<details><summary>What it knows</summary><dl>{rows}</dl></details>"
 
 
-def _chip(text: str, place: Span | None) -> str:
+def _chip(text: str, place: Span | None, instead: str = "") -> str:
     """A button that puts the text into the prompt, at its end or in the place of what stands there."""
     at = f' data-at="{place[0]} {place[1]}"' if place else ""
-    return f'<button data-add="{escape(text)}"{at}>{escape(text)}</button>'
+    title = f' title="instead of {escape(instead)}"' if instead else ""
+    return f'<button data-add="{escape(text)}"{at}{title}>{escape(text)}</button>'
