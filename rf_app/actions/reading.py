@@ -10,12 +10,13 @@ import torch
 from transformers import CLIPTokenizer
 
 from rf_app.actions.application import Application
+from rf_app.pipeline.checking import check_text
 from rf_app.pipeline.prompts import TAG, chunks, room, stretches
 from rf_app.registry.checking import check_piece
 from rf_app.registry.disk import Stamp, stamp
 from rf_app.registry.loading import load_piece
 from rf_app.registry.vocabulary import Span, vocabulary
-from rf_app.settings.picture import MAX_PROMPT, Lora
+from rf_app.settings.picture import Lora
 
 LIKE = 0.7  # by difflib's ratio: a known word so near may have been meant
 SHORT = 4  # letters: of a shorter word hardly any is left that could be near
@@ -43,14 +44,13 @@ class Reading:
 
 def reading(
     app: Application, prompt: str, model: str, loras: Sequence[Lora] = (), typing: bool = False
-) -> Reading | None:
-    """What the model reads of a prompt; None for one that is too long to be drawn.
+) -> Reading:
+    """What the model reads of a prompt.
 
     typing: the last word may be unfinished, so it is not named while a known one begins with it. Raises
-    UserError for a model that is not at hand.
+    UserError for a prompt that cannot be drawn, and for a model that is not at hand.
     """
-    if len(prompt) > MAX_PROMPT:
-        return None
+    check_text("prompt", prompt)
     known = vocabulary(app.registry, model)
     tokenizer = _tokenizer(stamp(app.registry.pieces(model)["tokenizer"]))
     read, rest = chunks(tokenizer, prompt, weighted=known is None)

@@ -83,6 +83,12 @@ def test_tokens_are_counted_and_the_cut_is_named(own_app):
 
 def test_no_prompt_and_one_that_nothing_draws(app):
     assert reading(app, "", "tiny-instaflow").tokens == 0
-    assert reading(app, "x" * 2001, "tiny-instaflow") is None
-    with pytest.raises(UserError, match="gone"):
-        reading(app, "a lake", "gone")
+    for prompt, model, message in (
+        ("x" * 2001, "tiny-instaflow", "2,001 characters"),
+        ("\ud800", "tiny-instaflow", "half a surrogate"),
+        (None, "tiny-instaflow", "must be text"),
+        ("a lake", "gone", "gone"),
+        ("a lake", None, "None"),
+    ):
+        with pytest.raises(UserError, match=message):
+            reading(app, prompt, model)

@@ -1,14 +1,18 @@
 """The stage's HTML: what a user typed is text, never markup."""
 
+import json
 import re
 from functools import reduce
+from html import unescape
 from html.parser import HTMLParser
 from operator import add
 
 from rf_app.actions.caption import Caption, caption
 from rf_app.actions.generate import Generate, generate
+from rf_app.actions.reading import reading
 from rf_app.actions.run import results
 from rf_app.settings.picture import PictureSettings
+from rf_app.ui.generate.reading import view
 from rf_app.ui.generate.stage import message_stage, stage
 
 EVIL = "<script>alert(1)</script> \"onerror='x' & lake"
@@ -52,6 +56,15 @@ def test_a_prompt_is_never_markup(app):
     assert found.images[0]["alt"] == EVIL
     assert set(found.images[0]) == {"src", "alt", "data-seed", "decoding"}
     assert "<script>" not in message_stage(EVIL)
+
+
+def test_what_is_read_of_a_prompt_is_never_markup(app):
+    evil = f"a lake {EVIL} <img src=x>"
+    html = view(evil, reading(app, evil, "tiny-instaflow"))
+    assert set(parsed(html).tags) <= {"div", "p", "b", "details", "summary", "dl", "dt", "dd", "button"}
+    pieces = json.loads(unescape(re.search('data-pieces="([^"]*)"', html)[1]))
+    assert "".join(text for text, _ in pieces) == evil
+    assert {kind for _, kind in pieces} == {"", "unknown", "unread"}
 
 
 def test_each_part_has_its_time_and_each_picture_its_place(app):

@@ -29,7 +29,7 @@ NOTES = {
 def prompt_reading(app: Application, prompt: str, model: str) -> gr.HTML:
     """The part, to be laid out under the prompt; prompt, model: what the page opens with."""
     return gr.HTML(
-        _read(app, prompt, model, [], False) or "",
+        _read(app, prompt, model, [], False),
         js_on_load=SCRIPT.read_text(encoding="utf-8"),
         apply_default_css=False,
         elem_id="reading",
@@ -41,10 +41,10 @@ def connect(
 ) -> None:
     """Let it follow the prompt, the model and its LoRAs; once Generate is pressed, no word is unfinished."""
 
-    def typed(text: str, id: str, rows: Any, asked_by: gr.Request) -> Any:
+    def typed(text: str, id: str, rows: Any, asked_by: gr.Request) -> str:
         return _read(app.seen_by(session_of(asked_by)), text, id, rows, True)
 
-    def finished(text: str, id: str, rows: Any, asked_by: gr.Request) -> Any:
+    def finished(text: str, id: str, rows: Any, asked_by: gr.Request) -> str:
         return _read(app.seen_by(session_of(asked_by)), text, id, rows, False)
 
     for events, read in (
@@ -63,12 +63,11 @@ def connect(
         )
 
 
-def _read(app: Application, text: str, model: str, rows: Any, typing: bool) -> Any:
+def _read(app: Application, text: str, model: str, rows: Any, typing: bool) -> str:
     try:
-        found = reading(app, text, model, read_loras(rows), typing)
+        return view(text, reading(app, text, model, read_loras(rows), typing))
     except UserError:  # drawing says so
-        return None
-    return view(text, found) if found else None
+        return ""
 
 
 def view(prompt: str, found: Reading) -> str:
