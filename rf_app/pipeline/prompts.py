@@ -85,7 +85,7 @@ def _embed(pipeline: StableDiffusionPipeline, chunk: list[Token]) -> Tensor:
     weights = torch.ones(1, len(ids), 1, dtype=embeds.dtype)
     weights[0, 1 : 1 + len(chunk), 0] = torch.tensor([token.weight for token in chunk])
     scaled = embeds * weights.to(embeds.device)
-    return scaled * (embeds.mean() / scaled.mean())
+    return scaled * (embeds.float().mean() / scaled.float().mean())
 
 
 def stretches(prompt: str) -> list[tuple[int, int, float]]:
