@@ -11,7 +11,6 @@ from typing import Any
 
 from rf_app.actions.application import Application
 from rf_app.actions.asking import File
-from rf_app.actions.hints import hint
 from rf_app.actions.picture import Picture
 from rf_app.actions.presets import preset
 from rf_app.actions.progress import Clock, Events
@@ -56,11 +55,10 @@ def details(app: Application, pictures: Sequence[Picture]) -> dict[str, Any]:
         **first.settings.as_json(),
         "seeds": [picture.drawn.settings.seed for picture in pictures],
         "seconds": asdict(reduce(add, (picture.drawn.timings for picture in pictures))),
+        "unknown_words": list(first.unknown_words),
         "unread": first.unread,
     }
     del settings["seed"]
-    found = hint(app, first)
-    settings["unknown_words"] = list(found.words) if found else []
     settings["control"] = [
         {name: value for name, value in asdict(each).items() if name in ("model", "strength", "start", "end")}
         | {"map": digest(each.image)}

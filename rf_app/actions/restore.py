@@ -1,17 +1,36 @@
-"""The settings that a saved picture carries, or that another tab sent, ready to be used here."""
+"""The settings that a saved picture carries, another program's too, or that another tab sent, ready to be
+used.
+"""
 
+import re
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rf_app.actions.application import Application
+from rf_app.actions.compare import best_of_kinds
+from rf_app.actions.foreign import READERS, Foreign, read_foreign
 from rf_app.actions.picture import WAY
 from rf_app.errors import UserError
 from rf_app.pipeline.checking import check, check_way
-from rf_app.pipeline.png import read_png_settings
-from rf_app.settings.picture import CheckedSettings, PictureSettings, parse_json, read_picture_settings
+from rf_app.pipeline.png import read_png_settings, read_texts
+from rf_app.registry.card import Card
+from rf_app.settings.picture import (
+    MAX_LORAS,
+    CheckedSettings,
+    Lora,
+    PictureSettings,
+    parse_json,
+    read_picture_settings,
+)
 from rf_app.settings.way import Way, read_way
+
+SAMPLERS = {"dpm++ 2m": "dpm++", "dpmpp_2m": "dpm++"}
+"""By what other programs call them; ddim, euler, heun, lcm and tcd are called so everywhere."""
+PLAIN_SCHEDULES = ("", "automatic", "normal", "simple", "uniform")
+NAMED, LONGEST = 12, 60  # parts of a note, and characters of each
 
 
 @dataclass(frozen=True)
@@ -28,13 +47,20 @@ class Restored:
 
 
 def restore(app: Application, path: Path) -> Restored:
-    """What a PNG carries; raises UserError where it carries nothing of ours or its settings make no sense."""
-    found = read_png_settings(path)
+    """What a picture carries, from here or from another program.
+
+    Raises UserError where it carries nothing that can be read, or its settings make no sense.
+    """
+    own = read_png_settings(path)
+    if own is not None:
+        return restore_json(app, own, f"{path.name}: the settings inside the picture")
+    found = read_foreign(read_texts(path, READERS))
     if found is None:
         raise UserError(
-            "This picture carries no InstaFlow settings. Drop a PNG that was saved here, unchanged."
+            "This picture says nothing of how it was made. Drop one as it was saved here, or by A1111, "
+            "Forge, ComfyUI, InvokeAI or Fooocus: what changes a picture often removes its settings."
         )
-    return restore_json(app, found, f"{path.name}: the settings inside the picture")
+    return _restored(app, found)
 
 
 def restore_sent(app: Application, text: str) -> Restored:
@@ -97,3 +123,68 @@ def _at_hand(app: Application, settings: PictureSettings) -> tuple[PictureSettin
         control=tuple(each for each in settings.control if each.model in nets),
     )
     return settings, " ".join(notes)
+
+
+def _restored(app: Application, found: Foreign) -> Restored:
+    """As much of another program's settings as there is something for here; the note names the rest."""
+    left: list[str] = []
+    model = _by_name(app.registry.cards(), found.model)
+    if found.model and not model:
+        left.append(f"model {found.model}")
+    model = model or next(iter(best_of_kinds(app.registry, ("diffusion",))), app.first_model())
+    settings = PictureSettings(found.prompt, model, negative_prompt=found.negative_prompt)
+
+    def take(name: str, value: Any, called: str) -> None:
+        nonlocal settings
+        try:
+            tried = replace(settings, **{name: value})
+            check(tried, app.card(tried))
+            settings = tried
+        except UserError:
+            left.append(called)
+
+    at_hand = [*app.worker.uploads.of(app.visitor), *app.loras.cards()]
+    for name, strength in found.loras[:MAX_LORAS]:
+        lora = Lora(_by_name(at_hand, name), _number(strength))
+        take("loras", (*settings.loras, lora), f"LoRA {name}")
+    if len(found.loras) > MAX_LORAS:
+        left.append(f"{len(found.loras) - MAX_LORAS} LoRAs more than {MAX_LORAS}")
+    for name in ("steps", "guidance", "seed"):
+        if (value := getattr(found, name)) is not None:
+            take(name, _number(value), f"{name} {value}" if isinstance(value, (int, float, str)) else name)
+    if found.sampler:
+        solver = SAMPLERS.get(found.sampler.lower(), found.sampler.lower())
+        take("solver", solver, f"sampler {found.sampler}")
+    schedule = found.schedule.lower()
+    if schedule not in PLAIN_SCHEDULES:
+        left.append(f"{'karras' if schedule == 'k' else schedule} schedule")
+    card = app.card(settings)
+    size = [side for side in map(_number, found.size) if isinstance(side, int)]
+    if len(size) == 2 and {*size} != {card.resolution}:
+        left.append(f"size {size[0]}×{size[1]}")
+    left = [f"{each:.{LONGEST}}".encode(errors="replace").decode() for each in (*left, *found.others)]
+    more = [f"{len(left) - NAMED} more"] if len(left) > NAMED else []
+    note = f"Left out: {', '.join(left[:NAMED] + more)}." if left else ""
+    return Restored(check(settings, card), None, note)
+
+
+def _by_name(cards: Sequence[Card], name: str) -> str:
+    """The id of what is called so, or was when it was imported; "" for none."""
+    wanted = _plain(name)
+    names = {each.id: (each.id, each.title, str(each.settings.get("imported", ""))) for each in cards}
+    return next((id for id, known in names.items() if wanted and wanted in map(_plain, known)), "")
+
+
+def _plain(name: str) -> str:
+    """A name without its folder and its ending, however its words are joined."""
+    bare = re.sub(r"\.(safetensors|ckpt|pt|bin)$", "", re.split(r"[\\/]", name)[-1], flags=re.I)
+    return re.sub(r"[\W_]+", "-", bare.lower()).strip("-")
+
+
+def _number(value: Any) -> Any:
+    """The number that is meant; any other value as it is."""
+    try:
+        found = float(value)
+        return int(found) if found.is_integer() else found
+    except (ValueError, TypeError, OverflowError):
+        return value

@@ -29,7 +29,7 @@ from rf_app.settings.way import MAX_KEY_FRAMES, NOISE, TEXT, KeyFrame, Way
 
 def check(settings: PictureSettings, card: ModelCard) -> CheckedSettings:
     """The settings in force on the model of `card`; raises UserError naming the value out of range."""
-    prompt = _text("prompt", settings.prompt)
+    prompt = check_text("prompt", settings.prompt)
     if not prompt:
         raise UserError("The prompt is empty: describe the picture you want.")
     known = solvers(card.kind)
@@ -44,7 +44,7 @@ def check(settings: PictureSettings, card: ModelCard) -> CheckedSettings:
         steps=check_whole("steps", steps, 1, MOST_STEPS.get(card.kind, MAX_STEPS)),
         guidance=check_number("guidance", guidance, 0, MAX_GUIDANCE),
         seed=check_whole("seed", settings.seed, 0, MAX_SEED),
-        negative_prompt=_text("negative prompt", settings.negative_prompt),
+        negative_prompt=check_text("negative prompt", settings.negative_prompt),
         solver=solver,
         control=_controls(settings.control),
         loras=_loras(settings.loras),
@@ -116,7 +116,8 @@ def _controls(control: tuple[Control, ...]) -> tuple[Control, ...]:
     return tuple(checked)
 
 
-def _text(name: str, value: Any) -> str:
+def check_text(name: str, value: Any) -> str:
+    """The text as a person sees it; raises UserError for what is none, or too long."""
     if not isinstance(value, str):
         raise UserError(f"The {name} must be text, not {value!r:.40}.")
     if len(value) > MAX_PROMPT:

@@ -1,18 +1,23 @@
-"""A picture that knows how it was made: settings as JSON in the PNG's text chunk "instaflow", and back."""
+"""A picture that knows how it was made: settings as JSON in the PNG's text chunk "instaflow", and back.
+
+Other programs have texts of their own there.
+"""
 
 import json
 import struct
+from collections.abc import Collection
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from PIL import Image
+from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
 from rf_app.errors import UserError
 from rf_app.settings.picture import parse_json
 
 KEY = "instaflow"
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
 TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 END = b"\0\0\0\0IEND\xaeB`\x82"
 MAX_FILE_BYTES = 64 * 2**20
@@ -26,32 +31,59 @@ def save_png(image: Image.Image, path: Path | BinaryIO, settings: dict[str, Any]
 
 
 def read_png_settings(path: Path) -> dict[str, Any] | None:
-    """The settings in a PNG; None for a PNG that carries none.
+    """The settings in a PNG; None for a picture without; raises as `read_texts`, and for broken ones."""
+    text = read_texts(path, [KEY]).get(KEY)
+    return None if text is None else parse_json(text, f"{path.name}: the settings inside the picture")
 
-    The file may come from anyone: raises UserError for what is not a PNG, too large, or has broken settings.
+
+def read_texts(path: Path, keys: Collection[str]) -> dict[str, str]:
+    """The texts in a PNG that have these names; in a JPEG or WebP what programs write into its EXIF.
+
+    The file may come from anyone: raises UserError for what is no such picture, or too large.
     """
     name = path.name
     if path.stat().st_size > MAX_FILE_BYTES:
         raise UserError(f"{name}: larger than the {MAX_FILE_BYTES // 2**20} MB that are accepted.")
     try:
-        with path.open("rb") as file, Image.open(_without_others(file), formats=["PNG"]) as image:
-            text = image.info.get(KEY)
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise UserError(f"{name}: not a readable PNG picture ({type(error).__name__}).") from None
-    return None if text is None else parse_json(text, f"{name}: the settings inside the picture")
+        with path.open("rb") as file:
+            png = file.read(8) == SIGNATURE
+            file.seek(0)
+            with Image.open(
+                _without_others(file, keys) if png else file, formats=["PNG", "JPEG", "WEBP"]
+            ) as image:
+                texts = image.info if png else _in_exif(image.getexif())
+    except Exception as error:  # of anybody's file: it may raise anything
+        raise UserError(
+            f"{name}: not a readable PNG, JPEG or WebP picture ({type(error).__name__})."
+        ) from None
+    return {key: texts[key] for key in keys if isinstance(texts.get(key), str)}
 
 
-def _without_others(file: BinaryIO) -> BytesIO:
-    """A PNG's header and its texts of this program, which some tools move behind the pixels.
+def _in_exif(exif: Image.Exif) -> dict[str, str]:
+    """As the programs write it there: A1111 as the user's comment, ComfyUI as a camera's "prompt:…"."""
+    comment = exif.get_ifd(ExifTags.IFD.Exif).get(
+        ExifTags.Base.UserComment, exif.get(ExifTags.Base.UserComment, "")
+    )
+    if isinstance(comment, bytes):
+        code, text = comment[:8], comment[8:]
+        wide = "utf-16-le" if text[1:2] == b"\0" else "utf-16-be"
+        comment = text.decode(wide if code == b"UNICODE\0" else "utf-8", "replace")
+    tags = [exif.get(tag) for tag in (ExifTags.Base.Make, ExifTags.Base.Model)]
+    pairs = [tag.partition(":") for tag in tags if isinstance(tag, str)]
+    return {"parameters": comment} | {name.lower(): text for name, _, text in pairs}
+
+
+def _without_others(file: BinaryIO, keys: Collection[str]) -> BytesIO:
+    """A PNG's header and its texts of these names, which some tools move behind the pixels.
 
     Nothing is decoded, and what others have written beside it may be of any size.
     """
-    kept = BytesIO()
+    kept, names = BytesIO(), tuple(f"{key}\0".encode() for key in keys)
     kept.write(file.read(33))  # the signature, and the header as a chunk
     while len(head := file.read(8)) == 8:
         length, kind = struct.unpack(">I4s", head)
         content = file.read(length + 4)  # with the checksum
-        if kind in TEXTS and content.startswith(f"{KEY}\0".encode()):
+        if kind in TEXTS and content.startswith(names):
             kept.write(head + content)
     kept.write(END)
     kept.seek(0)

@@ -24,6 +24,7 @@ from torch import Tensor
 from rf_app.pipeline.checking import check, check_way
 from rf_app.pipeline.decoding import check_safe, decode
 from rf_app.pipeline.mixing import mixed_noise, mixed_text
+from rf_app.pipeline.prompts import embed, of_one_length, unread
 from rf_app.pipeline.turns import NOBODY, Line, Report, Step, Turn, Turns
 from rf_app.plugins.controlnet import ControlNetPlugin
 from rf_app.plugins.lora import LoraFile
@@ -189,6 +190,10 @@ class Worker:
         """The ids of those that make a diffusion model one of another kind."""
         return {id for id, card in self._plugs.cards(loras, visitor).items() if card.kind}
 
+    def trigger_words(self, loras: Sequence[Lora], visitor: str) -> list[str]:
+        """The words that call those that act."""
+        return [card.trigger for card in self._plugs.cards(loras, visitor).values()]
+
     def inspect_lora(self, file: Path, model: str) -> LoraFile:
         """Read a LoRA's file that may come from anyone, and see that it fits a model; in turn as `draw`.
 
@@ -222,14 +227,15 @@ class Worker:
         # After the noise some samplers draw more from it, as in the stock pipeline.
         generator = torch.Generator("cpu").manual_seed(settings.seed)
         noise = self._noise(model, generator)
+        guided = settings.guidance > 1
+        alone = way.at_key_frame() if way else settings  # a key frame's length is not that of its neighbours
+        prompts = [alone.prompt] if alone else [key.prompt for key in way.key_frames]
+        texts = self._embed(model, [*prompts, *([settings.negative_prompt] * guided)], plugged)
+        null_embeds = texts.pop() if guided else None
+        embeds = texts[0] if alone else mixed_text(way, texts)
         if way:
-            embeds = mixed_text(way, [self._embed(model, key.prompt, plugged) for key in way.key_frames])
             seeded = [torch.Generator("cpu").manual_seed(key.seed) for key in way.key_frames]
             noise = mixed_noise(way, [self._noise(model, each) for each in seeded])
-        else:
-            embeds = self._embed(model, settings.prompt, plugged)
-        guided = settings.guidance > 1
-        null_embeds = self._embed(model, settings.negative_prompt, plugged) if guided else None
         text_done = self._now()
         self._merger.give(model.pipeline.unet, plugged.unet)
         done = 0
@@ -266,13 +272,14 @@ class Worker:
         sampled = self._now()
         image = decode(model.pipeline, latents)
         decoded = self._now()
+        called, known = self.trigger_words(settings.loras, visitor), model.vocabulary
         return Drawn(
             image=image,
             settings=settings,
             way=way,
             timings=Timings(text_done - start, sampled - text_done, decoded - sampled, decoded - start),
-            unknown_words=tuple(model.vocabulary.unknown(settings.prompt)) if model.vocabulary else (),
-            unread=_unread(model.pipeline, settings.prompt),
+            unknown_words=tuple(known.unknown(settings.prompt, called)) if known else (),
+            unread=unread(model.pipeline.tokenizer, settings.prompt, weighted=known is None),
         )
 
     @torch.inference_mode()
@@ -342,18 +349,26 @@ class Worker:
             text_stamp=text_stamp,
         )
 
-    def _embed(self, model: Resident, text: str, plugged: Plugged) -> Tensor:
-        """The text's embedding [1, L, D], from memory if it was asked for lately with the same LoRAs."""
-        key = model.text_stamp, signature(plugged.text_encoder), text
+    def _embed(self, model: Resident, texts: Sequence[str], plugged: Plugged) -> list[Tensor]:
+        """The texts' embeddings, all of one length, each from memory if it was asked for lately with the same
+        LoRAs.
+        """
+        found = [self._embed_one(model, text, plugged) for text in texts]
+        if len({each.shape for each in found}) > 1:
+            found = of_one_length(found, self._embed_one(model, "", plugged))
+        return found
+
+    def _embed_one(self, model: Resident, text: str, plugged: Plugged) -> Tensor:
+        weighted = model.vocabulary is None
+        key = model.text_stamp, signature(plugged.text_encoder), weighted, text
         if key in self._texts:
             self._texts.move_to_end(key)
             return self._texts[key]
         self._merger.give(model.pipeline.text_encoder, plugged.text_encoder)
-        embeds, _ = model.pipeline.encode_prompt(text, self.device, 1, do_classifier_free_guidance=False)
-        self._texts[key] = embeds
+        self._texts[key] = embed(model.pipeline, text, weighted)
         if len(self._texts) > CACHED_TEXTS:
             self._texts.popitem(last=False)
-        return embeds
+        return self._texts[key]
 
     def _noise(self, model: Resident, generator: torch.Generator) -> Tensor:
         """The noise [1, C, h, w] that the stock pipeline draws."""
@@ -371,16 +386,6 @@ class Worker:
         elif self.device.type == "mps":
             torch.mps.synchronize()
         return time.perf_counter()
-
-
-def _unread(pipeline: StableDiffusionPipeline, prompt: str) -> str:
-    """The end of the prompt that the text encoder has no room for, or nothing."""
-    tokenizer = pipeline.tokenizer
-    room = tokenizer.model_max_length - tokenizer.num_special_tokens_to_add()
-    starts = tokenizer(
-        prompt, add_special_tokens=False, return_offsets_mapping=True, verbose=False
-    ).offset_mapping
-    return prompt[starts[room][0] :] if len(starts) > room else ""
 
 
 def _unchanged(old: Stamp) -> bool:

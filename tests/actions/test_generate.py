@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 
 from rf_app.actions.generate import Generate, answer, generate
-from rf_app.actions.hints import hint
 from rf_app.actions.progress import Progress
 from rf_app.actions.run import results
 from rf_app.errors import UserError
@@ -98,27 +97,6 @@ def test_a_picture_to_follow_becomes_a_map(app):
     assert edges.drawn.image.tobytes() != as_it_is.drawn.image.tobytes()
     again = draw(app, PROMPT, control=(replace(carried),))[0]
     assert again.png == edges.png
-
-
-def test_unknown_words_are_named_with_what_is_known(app):
-    (picture,) = draw(app, "a zebra near a lake, 湖")
-    found = hint(app, picture.drawn)
-    assert found.words == ("zebra", "湖")
-    assert found.topics["water"] == ("lake",)
-    assert hint(app, draw(app, PROMPT)[0].drawn) is None
-
-
-@pytest.mark.parametrize(
-    ("text", "named"),
-    [
-        ("a lake near a mount", None),  # may become "mountain"
-        ("a lake near a zeb", ("zeb",)),  # can become nothing it knows
-        ("a mount near a lake", ("mount",)),  # finished
-    ],
-)
-def test_a_word_being_typed_is_not_complained_about(app, text, named):
-    found = hint(app, draw(app, text)[0].drawn, typing=True)
-    assert (found.words if found else None) == named
 
 
 @pytest.mark.parametrize(

@@ -204,7 +204,7 @@ def test_restoring_nonsense_names_it(app, tmp_path, settings, message):
 def test_restoring_a_foreign_picture_says_what_would_do(app, tmp_path):
     path = tmp_path / "holiday.png"
     Image.new("RGB", (8, 8)).save(path)
-    with pytest.raises(UserError, match="no InstaFlow settings"):
+    with pytest.raises(UserError, match="says nothing of how it was made"):
         restore(app, path)
 
 

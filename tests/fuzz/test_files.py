@@ -32,6 +32,7 @@ from rf_app.plugins.picture import encode_map, read_picture
 from rf_app.registry.checking import WEIGHTS
 from rf_app.registry.models import Registry
 from rf_app.settings.picture import Lora, PictureSettings
+from tests.actions.test_foreign import A1111, COMFYUI, FOOOCUS, INVOKEAI, INVOKEAI_2, WORKFLOW
 from tests.fuzz.spoiling import ODD, spoiled, spoiled_bytes
 from tests.plugins.lora_files import EVERYWHERE, as_kohya, as_peft, random_lora
 from tests.single_file import save_single_file
@@ -196,18 +197,18 @@ def chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def texts(text: bytes, rng: random.Random) -> bytes:
+def texts(text: bytes, rng: random.Random, name: bytes = b"instaflow") -> bytes:
     """A chunk of text in one of the three kinds that a PNG has, or nearly."""
     packed = zlib.compress(text)
     return rng.choice(
         (
-            chunk(b"tEXt", b"instaflow\0" + text),
-            chunk(b"zTXt", b"instaflow\0\0" + packed),
-            chunk(b"zTXt", b"instaflow\0\x07" + packed[:-3]),
-            chunk(b"iTXt", b"instaflow\0\0\0\0\0" + text),
-            chunk(b"iTXt", b"instaflow\0\1\0en\0\xc3\x28\0" + packed),
-            chunk(b"iTXt", b"instaflow\0\1\7\0\0" + packed),
-            chunk(b"iTXt", b"instaflow\0\1"),
+            chunk(b"tEXt", name + b"\0" + text),
+            chunk(b"zTXt", name + b"\0\0" + packed),
+            chunk(b"zTXt", name + b"\0\x07" + packed[:-3]),
+            chunk(b"iTXt", name + b"\0\0\0\0\0" + text),
+            chunk(b"iTXt", name + b"\0\1\0en\0\xc3\x28\0" + packed),
+            chunk(b"iTXt", name + b"\0\1\7\0\0" + packed),
+            chunk(b"iTXt", name + b"\0\1"),
         )
     )
 
@@ -237,6 +238,37 @@ def test_a_mutated_picture_is_restored_and_read_or_refused(
         path.write_bytes(content)
         answers.add(tried(lambda: restore(app, path)))
         tried(lambda: read_picture(path.read_bytes()))
+    assert answers == {True, False}
+
+
+def test_a_mutated_picture_of_another_program_is_restored_or_refused(
+    app: Application, tmp_path: Path, rng: random.Random, rounds: range
+) -> None:
+    said = {
+        "prompt": COMFYUI,
+        "workflow": WORKFLOW,
+        "invokeai_metadata": INVOKEAI,
+        "sd-metadata": INVOKEAI_2,
+        "parameters": FOOOCUS,
+    }
+    image, answers = BytesIO(), set()
+    Image.new("RGB", (8, 8)).save(image, "PNG")
+    bare, path = image.getvalue(), tmp_path / "a.png"
+    for _ in range(3 * len(rounds)):
+        name = rng.choice([*said])
+        text = json.dumps(spoiled(said[name], rng)).encode("utf-8", "replace")
+        if rng.random() < 0.3:
+            name, text = "parameters", spoiled_bytes(A1111.encode(), rng)
+        if rng.random() < 0.3:
+            exif, kind = Image.Exif(), rng.choice(("JPEG", "WEBP"))
+            exif.get_ifd(0x8769)[0x9286] = rng.choice((b"UNICODE\0", b"ASCII\0\0\0", b"")) + text
+            exif[0x0110] = b"prompt:" + text
+            image = BytesIO()
+            Image.new("RGB", (8, 8)).save(image, kind, exif=exif)
+            path.write_bytes(rng.choice((image.getvalue(), spoiled_bytes(image.getvalue(), rng))))
+        else:
+            path.write_bytes(bare[:33] + texts(text, rng, name.encode()) + bare[33:])
+        answers.add(tried(lambda: restore(app, path).note.encode()))
     assert answers == {True, False}
 
 

@@ -3,10 +3,13 @@
 import base64
 import json
 import re
+from io import BytesIO
 from zipfile import ZipFile
 
 import pytest
 from gradio import Blocks
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import expect
 
 from rf_app.actions import application
@@ -305,12 +308,69 @@ def test_an_example_is_one_click(page):
     expect(page.locator(IMAGE)).to_have_attribute("data-seed", str(EXAMPLES[1][2]))
 
 
-def test_unknown_words_are_named_and_known_ones_offered(page):
-    ask(page, "a zebra near a lake")
-    hint = page.locator("#stage .hint")
-    expect(hint.locator("p b")).to_have_text(["zebra"])
-    hint.get_by_role("button", name="red tent").click()
-    shows(page, "a zebra near a lake red tent")
+def test_another_program_s_picture_dropped_on_the_page_brings_back_what_it_can(page):
+    text = PngInfo()
+    text.add_text("parameters", "a red tent\nSteps: 5, Seed: 9, Size: 512x768, Model: <i>deliberate</i>")
+    content = BytesIO()
+    Image.new("RGB", (8, 8)).save(content, "PNG", pnginfo=text)
+    drop(page, "forge.png", content.getvalue())
+    shows(page, "a red tent")
+    expect(page.locator("#model input")).to_have_value("Tiny Sd")
+    expect(number(page, "steps")).to_have_value("5")
+    expect(page.locator(IMAGE)).to_have_attribute("data-seed", "9")
+    said = "Left out: model <i>deliberate</i>, size 512×768."
+    expect(page.locator(".toast-body")).to_contain_text(said)
+
+
+def test_unknown_words_are_marked_in_the_prompt_and_known_ones_offered_under_it(page):
+    page.fill(PROMPT, "🌄 a zebra near a lkae")
+    settled(page)
+    marks, reading = page.locator("#prompt mark"), page.locator("#reading")
+    expect(marks).to_have_text(["zebra", "lkae"])
+    expect(reading.locator("b")).to_have_text(["zebra", "lkae"])
+    expect(reading).to_contain_text("Emoji are not read by this model")
+    for width in (1440, 390):
+        page.set_viewport_size({"width": width, "height": 844})
+        settled(page)
+        prompt, under = (page.locator(each).bounding_box() for each in (PROMPT, "#reading p"))
+        assert prompt["y"] + prompt["height"] <= under["y"] + 1 < 400
+    reading.get_by_role("button", name="lake").click()
+    shows(page, "🌄 a zebra near a lake")
+    expect(marks).to_have_text(["zebra"])
+    reading.get_by_text("What it knows").click()
+    reading.get_by_role("button", name="red tent").click()
+    shows(page, "🌄 a zebra near a lake red tent")
+    page.fill(PROMPT, "a red tent near a zebra")
+    settled(page)
+    reading.get_by_role("button", name="red tent").click()  # is still unfolded
+    shows(page, "red tent near a zebra")
+
+
+def test_the_marks_stay_on_their_words(page):
+    page.fill(PROMPT, "a lake, " * 40 + "a zebra")
+    settled(page)
+    typed = """text => {
+        const box = document.querySelector("#prompt textarea");
+        box.setRangeText(text, 0, 0);
+        box.dispatchEvent(new Event("input", { bubbles: true }));
+        return [...document.querySelectorAll("#prompt mark")].map((mark) => mark.textContent);
+    }"""
+    before = page.locator("#prompt mark").all_text_contents()
+    assert before[-1].endswith("a zebra"), "the end is not read"
+    assert page.evaluate(typed, "a big red tent, ") == before  # before the server has answered
+    settled(page)
+    boxes = page.evaluate(
+        """() => {
+            const box = document.querySelector("#prompt textarea");
+            box.scrollTop = 1e6;
+            return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(
+                [box, document.querySelector("#prompt .marks")].map((each) =>
+                    [each.scrollTop, each.scrollHeight, each.clientWidth, each.offsetLeft + each.clientLeft])
+            ))));
+        }"""
+    )
+    assert boxes[0] == boxes[1]
+    assert boxes[0][0] > 0
 
 
 def test_a_bad_prompt_gets_its_message_and_the_page_stays_alive(page):

@@ -1,16 +1,18 @@
 """The stage's HTML: what a user typed is text, never markup."""
 
+import json
 import re
 from functools import reduce
+from html import unescape
 from html.parser import HTMLParser
 from operator import add
 
-import pytest
-
 from rf_app.actions.caption import Caption, caption
 from rf_app.actions.generate import Generate, generate
+from rf_app.actions.reading import reading
 from rf_app.actions.run import results
 from rf_app.settings.picture import PictureSettings
+from rf_app.ui.generate.reading import view
 from rf_app.ui.generate.stage import message_stage, stage
 
 EVIL = "<script>alert(1)</script> \"onerror='x' & lake"
@@ -45,7 +47,7 @@ def drawn(app, prompt, count=1):
 def shown(app, prompt):
     """The stage with a picture of a prompt."""
     pictures = drawn(app, prompt)
-    return stage(pictures, caption(app, pictures), None, f"go:1:{prompt}")
+    return stage(pictures, caption(app, pictures), f"go:1:{prompt}")
 
 
 def test_a_prompt_is_never_markup(app):
@@ -56,10 +58,19 @@ def test_a_prompt_is_never_markup(app):
     assert "<script>" not in message_stage(EVIL)
 
 
+def test_what_is_read_of_a_prompt_is_never_markup(app):
+    evil = f"a lake {EVIL} <img src=x>"
+    html = view(evil, reading(app, evil, "tiny-instaflow"))
+    assert set(parsed(html).tags) <= {"div", "p", "b", "details", "summary", "dl", "dt", "dd", "button"}
+    pieces = json.loads(unescape(re.search('data-pieces="([^"]*)"', html)[1]))
+    assert "".join(text for text, _ in pieces) == evil
+    assert {kind for _, kind in pieces} == {"", "unknown", "unread"}
+
+
 def test_each_part_has_its_time_and_each_picture_its_place(app):
     pictures = drawn(app, "a lake", 5)
     made = Caption(("<Tiny>", "1 step", "seeds 0 to 4"), ("Woodcut & ink 0.8",))
-    html = stage(pictures, made, None)
+    html = stage(pictures, made)
     assert len(parsed(html).images) == 5
     assert re.findall(r"--columns:\d", html) == ["--columns:2", "--columns:3"]  # no line is left short
     assert "<b>&lt;Tiny&gt;</b> · 1 step · seeds 0 to 4 · " in html
@@ -67,17 +78,3 @@ def test_each_part_has_its_time_and_each_picture_its_place(app):
     times = reduce(add, (picture.drawn.timings for picture in pictures))
     for part in ("text", "unet", "decode", "total"):
         assert f'class="{part}" data-seconds="{getattr(times, part):.6f}"' in html
-
-
-@pytest.mark.parametrize("notation", ["(snowy:1.3)", "<lora:pocket-woodcut:0.8>"])
-def test_weights_and_tags_are_said_to_be_unread(app, notation):
-    said = "are not read here. LoRAs are chosen from their list."
-    assert said in shown(app, f"a lake {notation}")
-    assert said not in shown(app, "a (lake: blue) <3")
-
-
-def test_the_end_of_a_long_prompt_is_named_as_text(app):
-    html = shown(app, "x" * 30 + EVIL)
-    assert "longer than this model reads" in html
-    assert "script" not in parsed(html).tags
-    assert "longer" not in shown(app, "a lake")

@@ -144,7 +144,9 @@ def read_caption(text: str) -> dict[str, str]:
 
 
 def vocabulary() -> dict[str, dict[str, list[str]] | list[str]]:
-    """What a pocket model knows, for the page: topics with example phrases, and every single word."""
+    """What a pocket model knows, for the page: topics with example phrases, all wordings of each, and every
+    single word.
+    """
 
     def first(name: str, values: tuple[str, ...]) -> list[str]:
         return [PHRASES[name][value][0].replace("|", "").replace("*", "") for value in values]
@@ -174,7 +176,25 @@ def vocabulary() -> dict[str, dict[str, list[str]] | list[str]]:
         *COLOURS,
         "an on",
     ]
-    return {"topics": topics, "words": sorted({word for phrase in phrases for word in split_words(phrase)})}
+    said = {
+        name: [option for options in values.values() for option in options]
+        for name, values in PHRASES.items()
+    }
+    wordings = {
+        name: sorted(
+            {
+                text.strip("*")
+                for option in options
+                for text in (option.replace("|", ""), option.split("|")[1])
+            }
+        )
+        for name, options in said.items()
+    }
+    return {
+        "topics": topics,
+        "wordings": wordings | {"colour": list(COLOURS)},
+        "words": sorted({word for phrase in phrases for word in split_words(phrase)}),
+    }
 
 
 def _shuffled(parts: list[str], rng: np.random.Generator) -> list[str]:

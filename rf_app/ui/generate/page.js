@@ -32,11 +32,14 @@
   };
 
   document.addEventListener("click", (event) => {
-    // A phrase of the hint goes into the prompt.
+    // A phrase goes into the prompt: in the place of what the model has read there, or at the end.
     const phrase = event.target.closest?.("[data-add]");
     if (phrase) {
       const prompt = document.querySelector("#prompt textarea");
-      prompt.value = `${prompt.value.trimEnd()} ${phrase.dataset.add}`.trim();
+      const { add, at } = phrase.dataset;
+      const letters = [...prompt.value]; // as the server counts them
+      if (at) letters.splice(at.split(" ")[0], at.split(" ")[1] - at.split(" ")[0], add);
+      prompt.value = at ? letters.join("") : `${prompt.value.trimEnd()} ${add}`.trim();
       prompt.dispatchEvent(new Event("input", { bubbles: true }));
       prompt.focus();
     }

@@ -1,4 +1,4 @@
-"""The stage: the pictures, what made them, what each part took, and the hint, as one piece of HTML.
+"""The stage: the pictures, what made them, and what each part took, as one piece of HTML.
 
 One piece, because a single output is what makes a picture appear quickly. The pictures travel inside it, so
 nothing is written to disk and no second request is made. Every text of a user's is escaped here.
@@ -13,33 +13,27 @@ from operator import add
 from pathlib import Path
 
 from rf_app.actions.caption import Caption
-from rf_app.actions.hints import Hint
 from rf_app.actions.picture import Picture
 from rf_app.actions.words import duration
 from rf_app.pipeline.worker import ENLARGED, Timings
-from rf_app.registry.vocabulary import NOTATION
 from rf_app.ui.parts.image import SAVE, data_url
 from rf_app.ui.parts.send import send_button
 
 DOWNLOAD = '<button class="send" data-download>Download all</button>'
 
 
-def stage(
-    pictures: Sequence[Picture], made: Caption, hint: Hint | None, cue: str = "", refinable: bool = False
-) -> str:
+def stage(pictures: Sequence[Picture], made: Caption, cue: str = "", refinable: bool = False) -> str:
     """The stage for the pictures of a request; cue: what asked for them; refinable: whether they can be."""
     figures = [_figure(picture, refinable) for picture in pictures]
     times = reduce(add, (picture.drawn.timings for picture in pictures))
-    first = pictures[0].drawn
     all_of_it = send_button("vary", pictures[0].settings) if len(pictures) == 1 else DOWNLOAD
-    notes = _unread(first.unread) + _notation(first.settings.prompt) + _hint(hint)
-    return _page(figures, _times(times, made, all_of_it), notes, cue)
+    return _page(figures, _times(times, made, all_of_it), cue)
 
 
 def opening_stage(picture: Path, prompt: str) -> str:
     """The stage before anything was computed: a picture from a file, so that the page never opens empty."""
     image = f'<img src="{data_url(picture.read_bytes())}" alt="{escape(prompt)}" decoding="sync">'
-    return _page([f"<figure>{image}</figure>"], '<div class="times waiting">Warming up…</div>', "", "")
+    return _page([f"<figure>{image}</figure>"], '<div class="times waiting">Warming up…</div>', "")
 
 
 def message_stage(text: str) -> str:
@@ -47,7 +41,7 @@ def message_stage(text: str) -> str:
     return f'<div class="stage"><div class="empty">{escape(text)}</div></div>'
 
 
-def _page(figures: Sequence[str], times: str, hint: str, cue: str) -> str:
+def _page(figures: Sequence[str], times: str, cue: str) -> str:
     # As many lines as make the whole about a square, each filled, as short ones have larger pictures.
     lines = isqrt(len(figures))
     ends = [len(figures) * i // lines for i in range(lines + 1)]
@@ -55,7 +49,7 @@ def _page(figures: Sequence[str], times: str, hint: str, cue: str) -> str:
         f'<div class="pictures" style="--columns:{end - start}">{"".join(figures[start:end])}</div>'
         for start, end in pairwise(ends)
     )
-    return f'<div class="stage" data-cue="{escape(cue)}">{pictures}{times}{hint}</div>'
+    return f'<div class="stage" data-cue="{escape(cue)}">{pictures}{times}</div>'
 
 
 def _figure(picture: Picture, refinable: bool) -> str:
@@ -97,40 +91,3 @@ def _times(timings: Timings, made: Caption, act: str) -> str:
         f'<div class="times"><div class="made"><p>{line}</p>{active}{act}</div>'
         f'<div class="bar">{bars}</div><div class="parts">{words}</div></div>'
     )
-
-
-def _unread(end: str) -> str:
-    if not end:
-        return ""
-    shown = end if len(end) <= 80 else f"{end[:79]}…"
-    return (
-        '<div class="hint" role="status"><p>The prompt is longer than this model reads. '
-        f"It stopped before <b>{escape(shown)}</b></p></div>"
-    )
-
-
-def _notation(prompt: str) -> str:
-    if not NOTATION.search(prompt):
-        return ""
-    return (
-        '<div class="hint" role="status"><p>Weights as in (snow:1.3) and tags as &lt;lora:name:0.8&gt; are '
-        "not read here. LoRAs are chosen from their list.</p></div>"
-    )
-
-
-def _hint(hint: Hint | None) -> str:
-    if hint is None:
-        return ""
-    shown = ", ".join(f"<b>{escape(word)}</b>" for word in hint.words[:8])
-    more = f" and {len(hint.words) - 8} more" if len(hint.words) > 8 else ""
-    verb = "is a word" if len(hint.words) == 1 else "are words"
-    topics = "".join(_topic(topic, phrases) for topic, phrases in hint.topics.items())
-    return (
-        f'<div class="hint" role="status"><p>{shown}{more} {verb} this pocket model has not learned. '
-        f"It knows these; click one to add it:</p><dl>{topics}</dl></div>"
-    )
-
-
-def _topic(topic: str, phrases: tuple[str, ...]) -> str:
-    buttons = "".join(f'<button data-add="{escape(phrase)}">{escape(phrase)}</button>' for phrase in phrases)
-    return f"<dt>{escape(topic)}</dt><dd>{buttons}</dd>"

@@ -19,7 +19,6 @@ from rf_app.actions import generate, refine, upload_lora
 from rf_app.actions.application import Application, Preset
 from rf_app.actions.caption import caption
 from rf_app.actions.examples import Example, examples
-from rf_app.actions.hints import hint
 from rf_app.actions.history import keep
 from rf_app.actions.picture import Picture
 from rf_app.actions.restore import usable
@@ -28,7 +27,7 @@ from rf_app.errors import Cancelled, HeldBack, UserError
 from rf_app.registry.refiner import refiner_folder
 from rf_app.settings.picture import MAX_SEED, PictureSettings, parse_json, read_loras
 from rf_app.ui.api import endpoint, seen_by
-from rf_app.ui.generate import control
+from rf_app.ui.generate import control, reading
 from rf_app.ui.generate.presets import presets_panel
 from rf_app.ui.generate.stage import message_stage, opening_stage, stage
 from rf_app.ui.parts.complaint import complain
@@ -78,6 +77,7 @@ def build(app: Application, page: Page) -> None:
                         enterkeyhint="go", spellcheck=False, autocorrect="off"
                     ),
                 )
+                read = reading.prompt_reading(app, opening.prompt, model_id)
                 with gr.Row(elem_id="actions"):
                     go = gr.Button("Generate", variant="primary", elem_id="go", min_width=140)
                     stop = gr.Button("Stop", elem_id="stop", min_width=70)
@@ -162,9 +162,8 @@ def build(app: Application, page: Page) -> None:
             for event in run(generate.generate(own, wish), ended):
                 if isinstance(event, Picture):
                     pictures.append(event)
-                    words = hint(own, pictures[0].drawn, typing)
                     made = caption(own, pictures)
-                    yield {picture: stage(pictures, made, words, values[cue], refiner_folder().is_dir())}
+                    yield {picture: stage(pictures, made, values[cue], refiner_folder().is_dir())}
                     if values[cue].startswith("go"):  # what typing, or opening the page, shows is not kept
                         kept(own, event)
                 else:
@@ -189,7 +188,7 @@ def build(app: Application, page: Page) -> None:
 
         def show(made: Picture) -> dict[gr.Component, Any]:
             kept(own, made)
-            return {picture: stage([made], caption(own, [made]), None)}
+            return {picture: stage([made], caption(own, [made]))}
 
         try:
             wish = refine.Refine(restored_picture(own, source))
@@ -304,6 +303,7 @@ def build(app: Application, page: Page) -> None:
         **quiet,
     )
     stops(stop, latest)
+    reading.connect(app, read, prompt, go, model, loras)
     controls.connect(app, page.blocks, model, live, prompt, seed, cue)
     chosen_for = [steps, guidance, solver, live, about, cue, solvers]
     # Else the second of two quick choices is dropped.

@@ -1,4 +1,4 @@
-"""A picture's settings on their way to a tab: from a saved PNG, or from the picture of another tab."""
+"""A picture's settings on their way to a tab: from a saved picture, or from the picture of another tab."""
 
 from html import escape
 from typing import Any
@@ -11,18 +11,20 @@ from rf_app.errors import UserError
 from rf_app.settings.picture import CheckedSettings
 from rf_app.ui.api import uploaded
 
+TYPES = [".png", ".jpg", ".jpeg", ".webp"]
+
 
 def restore_button(elem_id: str) -> gr.UploadButton:
     """Takes a saved picture, dropped or chosen."""
     # A box of its own around it: pictures are dropped on that.
     with gr.Column(elem_id=f"{elem_id}-box", elem_classes="restore-box"):
         return gr.UploadButton(
-            "Restore a saved picture’s settings", file_types=[".png"], size="sm", elem_id=elem_id
+            "Restore a saved picture’s settings", file_types=TYPES, size="sm", elem_id=elem_id
         )
 
 
 def restored(own: Application, source: Any) -> Restored:
-    """What an uploaded PNG carries, or what another tab sent as JSON; a toast says what is left out.
+    """What an uploaded picture carries, or what another tab sent as JSON; a toast says what is left out.
 
     Raises UserError, as `restore` does, and for the path of any other file: anybody may send one.
     """

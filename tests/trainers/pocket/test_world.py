@@ -209,6 +209,7 @@ def test_the_vocabulary_holds_every_word_of_every_caption():
     asked = "cat car tree winter rain snowing autumn beach island castle moon person poster drawing"
     assert set(split_words(f"{wanted} {asked}")) <= words
     topics = vocabulary()["topics"]
+    assert set(topics) == set(vocabulary()["wordings"])
     assert set(topics) == {"land", "time", "season", "weather", "water", "object", "colour"}
     assert all(set(split_words(phrase)) <= words for phrases in topics.values() for phrase in phrases)
     assert len(topics["object"]) == len(ATTRIBUTES["object"]) - 1
