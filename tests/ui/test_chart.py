@@ -10,7 +10,7 @@ from rf_app.ui.parts.chart import LEFT, RIGHT, TOP, WIDTH, Axis, Point, Series, 
 def corners(scale, low, middle):
     x, y = Axis("x", low, 100, scale), Axis("y", low, 100, scale)
     points = tuple(Point(v, v, "tip") for v in (low, middle, 100))
-    html = chart("title", [Series("name", 7, points)], x, y, height=200)
+    html = chart("title", [Series("name", 1, points)], x, y, height=200)
     found = re.search(r'class="c1"><polyline points="([^"]+)"', html)[1]
     return [tuple(map(float, point.split(","))) for point in found.split()]
 
