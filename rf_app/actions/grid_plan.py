@@ -213,21 +213,30 @@ def plan(app: Application, grid: Grid) -> Plan:
     return Plan(grid, tuple(cells), titles, shared)
 
 
-def steps_figure(registry: Registry, base: PictureSettings) -> Grid:
-    """The paper's figure: the same noise in 1, 2, 4, 8 and 25 steps, by diffusion, by rectified flow, and by
-    models of one step: all bundled ones, since the paper compares distillation with and without reflow.
+def one_step_figure(registry: Registry, base: PictureSettings) -> Grid:
+    """What every kind of model draws in one step, of those distilled to one all that are bundled: the paper
+    compares them with and without reflow.
     """
-    bundled = [
-        card.id for card in registry.cards() if registry.is_bundled(card.id) and card.kind == "one-step"
-    ]
+    one_step = [card.id for card in registry.cards() if card.kind == "one-step"]
+    bundled = [id for id in one_step if registry.is_bundled(id)]
     models = [*best_of_kinds(registry, ("diffusion", "rectified-flow", "one-step")), *bundled]
-    return Grid(base, _models(registry, models), Axis("steps", (1, 2, 4, 8, 25)))
+    return Grid(base, _models(registry, models), Axis("seed", (1, 2, 3, 4)), Axis("steps", (1,)))
+
+
+def steps_figure(registry: Registry, base: PictureSettings) -> Grid:
+    """The paper's figure: the same noise in 1, 2, 4, 8 and 25 steps, by diffusion and by rectified flow."""
+    return Grid(base, _models(registry, _many_step(registry)), Axis("steps", (1, 2, 4, 8, 25)))
 
 
 def guidance_figure(registry: Registry, base: PictureSettings) -> Grid:
     """What guidance does to the models that take any."""
-    models = _models(registry, best_of_kinds(registry, ("diffusion", "rectified-flow")))
-    return Grid(base, models, Axis("guidance", (1.0, 1.5, 2.0, 3.0, 5.0, 8.0)))
+    return Grid(
+        base, _models(registry, _many_step(registry)), Axis("guidance", (1.0, 1.5, 2.0, 3.0, 5.0, 8.0))
+    )
+
+
+def _many_step(registry: Registry) -> list[str]:
+    return best_of_kinds(registry, ("diffusion", "rectified-flow"))
 
 
 def _models(registry: Registry, models: Sequence[str]) -> Axis:

@@ -12,7 +12,16 @@ from PIL import Image
 
 from rf_app.actions.generate import Generate, generate
 from rf_app.actions.grid import ask, grid
-from rf_app.actions.grid_plan import Axis, CellDone, Grid, axis, guidance_figure, plan, steps_figure
+from rf_app.actions.grid_plan import (
+    Axis,
+    CellDone,
+    Grid,
+    axis,
+    guidance_figure,
+    one_step_figure,
+    plan,
+    steps_figure,
+)
 from rf_app.actions.grid_sheet import MARGIN, archive, as_json, sheet
 from rf_app.actions.progress import Progress
 from rf_app.actions.restore import restore
@@ -180,13 +189,16 @@ def test_the_model_to_open_with_is_taken_where_none_is_named(app):
 
 def test_the_figures_are_made_of_the_models_at_hand(app):
     figure = steps_figure(app.registry, BASE)
-    assert figure.rows == Axis("model", ("tiny-sd", "tiny-2rf", "tiny-instaflow"))
+    assert figure.rows == Axis("model", ("tiny-sd", "tiny-2rf"))
     assert figure.columns == Axis("steps", (1, 2, 4, 8, 25))
     assert len(plan(app, guidance_figure(app.registry, BASE)).cells) == 12
+    cells = plan(app, one_step_figure(app.registry, BASE)).cells
+    assert {cell.settings.model for cell in cells} == {"tiny-sd", "tiny-2rf", "tiny-instaflow"}
+    assert {cell.settings.steps for cell in cells} == {1}
 
 
 def test_the_bundled_figure_has_all_bundled_models_of_one_step():
-    figure = steps_figure(Registry.default(), BASE)
+    figure = one_step_figure(Registry.default(), BASE)
     assert figure.rows.values == ("pocket-sd", "pocket-2rf", "pocket-instaflow", "pocket-sd-distilled")
 
 

@@ -218,7 +218,7 @@ def test_compare_has_a_panel_of_its_own_for_all_its_ways(page, files):
     settled(page)
     expect(page.locator("#grid-rows-values textarea")).to_have_value("0, 0.25, 0.5, 0.75, 1")
     page.fill("#grid-rows-values textarea", "-0.5, 1")
-    page.fill("#grid-columns-values textarea", "1")
+    page.fill("#grid-columns-values textarea", "7")
     page.click("#grid-go")
     settled(page)
     expect(page.locator(".cells .left")).to_have_text(["Ink drawing -0.5", "Ink drawing 1"])

@@ -37,7 +37,7 @@ def test_the_cards_figures_are_shown_in_charts_words_and_table(browser):
     for chart in page.locator(".chart").all():
         assert chart.locator("circle").count() == 3
         assert chart.locator("polyline").last.get_attribute("points").count(",") == 2
-    tips = page.locator(".chart").first.locator(f".c{colour_of('sd')} circle")
+    tips = page.locator(".chart").first.locator(f".{colour_of('sd').replace(' ', '.')} circle")
     expect(tips.last).to_have_attribute("data-tip", "Pocket SD, 25 steps: fidelity 99.1%, FID 18.0, 950 ms")
     page.close()
 

@@ -22,6 +22,7 @@ from rf_app.actions.grid_plan import (
     Plan,
     axis,
     guidance_figure,
+    one_step_figure,
     steps_figure,
 )
 from rf_app.actions.loras import choices
@@ -97,6 +98,7 @@ def build(app: Application, page: Page, plugs: PlugIns) -> None:
     """Lay the panel out and connect it; plugs: what all pictures are drawn with."""
     base = PictureSettings(EXAMPLES[0][1], app.first_model(), seed=EXAMPLES[0][2])
     figures = (
+        ("The one-step figure", one_step_figure(app.registry, base)),
         ("The N-step figure", steps_figure(app.registry, base)),
         ("The guidance figure", guidance_figure(app.registry, base)),
     )

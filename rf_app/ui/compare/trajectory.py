@@ -122,12 +122,12 @@ def strips_and_charts(found: Sequence[Followed]) -> str:
     return f'{lead}<div class="strips">{strips}</div>{charts}'
 
 
-def _colour(each: Followed) -> int:
+def _colour(each: Followed) -> str:
     return colour_of(each.attempt.settings.model)
 
 
 def _strip(each: Followed) -> str:
-    head = f'<h4 class="c{_colour(each)}">{escape(each.title)}'
+    head = f'<h4 class="{_colour(each)}">{escape(each.title)}'
     way = each.trajectory
     if way is None:
         return f'<section>{head}</h4><p class="problem">{escape(each.attempt.error)}</p></section>'
@@ -167,7 +167,7 @@ def _png(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-Shown = tuple[str, int, Trajectory]  # title, colour, way
+Shown = tuple[str, str, Trajectory]  # title, colour, way
 
 
 def _curves(ways: Sequence[Shown]) -> str:

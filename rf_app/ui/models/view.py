@@ -139,9 +139,7 @@ def _branch(tree: Relative, chosen: str) -> str:
         name = f"<span>{title}, not here</span>"
     steps = f" <small>{words.steps(tree.card.steps)}</small>" if tree.card else ""
     below = "".join(_branch(child, chosen) for child in tree.children)
-    return (
-        f'<li><i class="c{colour_of(tree.id)}"></i>{name}{steps}{f"<ul>{below}</ul>" if below else ""}</li>'
-    )
+    return f'<li><i class="{colour_of(tree.id)}"></i>{name}{steps}{f"<ul>{below}</ul>" if below else ""}</li>'
 
 
 def _figures(card: Card) -> str:
