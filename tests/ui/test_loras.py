@@ -214,7 +214,7 @@ def test_compare_has_a_panel_of_its_own_for_all_its_ways(page, files):
     page.get_by_role("tab", name="Grid").click()
     page.locator("#grid-rows input").click()
     settled(page)
-    page.get_by_role("option", name="Strength of Ink drawing").click()
+    page.get_by_role("option", name="Ink drawing, strength").click()
     settled(page)
     expect(page.locator("#grid-rows-values textarea")).to_have_value("0, 0.25, 0.5, 0.75, 1")
     page.fill("#grid-rows-values textarea", "-0.5, 1")

@@ -211,7 +211,7 @@ def build(app: Application, page: Page, plugs: PlugIns) -> None:
 
 def axis_choices(own: Application) -> list[tuple[str, str]]:
     """(title, name) of all that may vary, for a visitor."""
-    loras = [(f"Strength of {title}", f"{LORA}{id}") for title, id in choices(own)]
+    loras = [(f"{title}, strength", f"{LORA}{id}") for title, id in choices(own)]
     return [("–", ""), *((name.capitalize(), name) for name in AXES), *loras]
 
 

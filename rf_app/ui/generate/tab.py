@@ -298,13 +298,12 @@ def build(app: Application, page: Page) -> None:
     def follow(event: Any) -> None:
         event(**follow_live)
 
-    def begin(event: Any, example: Example) -> None:
-        begun = browser("example", example.prompt, example.seed)
-        event(js=begun, outputs=[prompt, seed, cue], **page_only)
+    def begin(line: Example) -> dict[gr.Component, Any]:
+        return {prompt: line.prompt, seed: line.seed, cue: cue_for("go", line.prompt)}
 
     follow(loras.input)
     lora_box.connect(app, model, follow, page.blocks.load)
-    controls.connect(app, model, follow, begin, to_follow)
+    controls.connect(app, model, follow, to_follow, begin, [prompt, seed, cue])
     end_uploads(app, lora_box, page.blocks)
     chosen_for = [steps, guidance, solver, live, about, cue, solvers]
     # Else the second of two quick choices is dropped.

@@ -2,8 +2,9 @@
 with.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from rf_app.actions.examples import Example, examples
 from rf_app.errors import UserError
 from rf_app.settings.picture import MAX_CONTROLS, Control
 from rf_app.ui.parts.complaint import complain
-from rf_app.ui.parts.control_unit import Unit, Values, asked_preprocessor, control_unit, net_choices
+from rf_app.ui.parts.control_unit import Unit, Values, control_unit, net_choices
 from rf_app.ui.parts.image import data_url, icon
 from rf_app.ui.parts.left_out import left_out
 
@@ -61,23 +62,25 @@ class ControlPanel:
         app: Application,
         model: gr.Dropdown,
         changed: Callable[[Any], Any],
-        begun: Callable[[Any, Example], Any] | None = None,
         sent: gr.Textbox | None = None,
+        begin: Callable[[Example], Values] = lambda _: {},
+        begun: Sequence[gr.Component] = (),
     ) -> None:
         """Connect the panel to the tab it is on.
 
         model: whose size maps have. changed: given an event after which the controls are different, connects
-        it to what has to follow; begun: the same for a line to begin with, in the place of `changed`. sent: a
-        moment and the data URL of a picture of the page, to be followed.
+        it to what has to follow. sent: a moment and the data URL of a picture of the page, to be followed.
+        begin: what else a line to begin with changes, among the parts `begun`.
         """
         quiet = {"show_progress": "hidden", "trigger_mode": "always_last", "api_visibility": "private"}
 
-        def told(change: Callable[[Values], Values]) -> Callable[[Values], Values]:
+        def told(change: Callable[..., Values]) -> Callable[..., Values]:
             """The handler that makes `change`, or says why it cannot."""
 
-            def handle(values: Values) -> Values:
+            @wraps(change)
+            def handle(values: Values, *more: Any) -> Values:
                 try:
-                    return change(values | {"model": values[model]})
+                    return change(values | {"model": values[model]}, *more)
                 except UserError as error:
                     complain(error)
                     return gr.skip()
@@ -92,15 +95,16 @@ class ControlPanel:
                 unit.following,
                 **quiet,
             )
-            mapped = {
-                "fn": told(lambda values, unit=unit: unit.mapped(app, values)),
-                "inputs": inputs,
-                "outputs": unit.following,
-            }
-            own = gr.on([part.input for part in unit.fields if part is not unit.net], **mapped, **quiet)
+            own = gr.on(
+                [part.input for part in unit.fields if part is not unit.net],
+                told(lambda values, unit=unit: unit.mapped(app, values)),
+                inputs,
+                unit.following,
+                **quiet,
+            )
             net = unit.net.input(
-                lambda net: asked_preprocessor(app, net), unit.net, unit.preprocessor, **quiet
-            ).then(**mapped, **quiet)
+                told(lambda values, unit=unit: unit.read_by(app, values)), inputs, unit.following, **quiet
+            )
             for event in (drawn, own, net):
                 changed(event.then)
 
@@ -125,14 +129,20 @@ class ControlPanel:
                 return opened | first.drawn(app, values, url)
 
             changed(sent.change(told(taken), inputs | {sent}, [self.accordion, *shown], **quiet).then)
-        for button, example in zip(self.buttons, self.drawings, strict=True):
 
-            def followed(values: Values, example: Example = example) -> Values:
-                url = data_url(example.path.read_bytes())
-                return {first.sketch: url} | first.drawn(app, values | {first.on: True}, url)
+        def started(values: Values, event: gr.EventData) -> Values:
+            lines = {button._id: line for button, line in zip(self.buttons, self.drawings, strict=True)}
+            line = lines.get(getattr(event.target, "_id", None))
+            if line is None:  # a program may say anything
+                return gr.skip()
+            url = data_url(line.path.read_bytes())
+            return {first.sketch: url} | begin(line) | first.drawn(app, values | {first.on: True}, url)
 
-            event = button.click(told(followed), inputs, shown, **quiet)
-            begun(event.then, example) if begun else changed(event.then)
+        if self.buttons:
+            clicks = [button.click for button in self.buttons]
+            event = gr.on(clicks, told(started), inputs, [*shown, *begun], **quiet)
+            if not begun:
+                changed(event.then)
 
     def _refreshed(self, app: Application, chosen: Values) -> Values:
         choices = net_choices(app)

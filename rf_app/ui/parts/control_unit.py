@@ -91,6 +91,11 @@ class Unit:
             self.control: control if values[self.on] and net else None,
         }
 
+    def read_by(self, app: Application, values: Values) -> Values:
+        """The same for another ControlNet, whose own kind of map is made."""
+        how = asked_preprocessor(app, values[self.net])
+        return {self.preprocessor: how} | self.mapped(app, values | {self.preprocessor: how})
+
     def drawn(self, app: Application, values: Values, url: str) -> Values:
         """For a picture that is new: it is on at once, and a drawing is made into a map as drawings are."""
         asked_for, before = asked_preprocessor(app, values[self.net]), values[self.picture]
