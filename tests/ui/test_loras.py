@@ -231,6 +231,26 @@ def test_compare_has_a_panel_of_its_own_for_all_its_ways(page, files):
     expect(page.locator("#loras output")).to_have_text(["-0.50", "0.50"])
 
 
+def test_interpolate_has_a_panel_of_its_own_and_one_that_brings_a_sampler_is_drawn_with_it(page):
+    page.click("#interpolate-tab-button")
+    page.locator("#between-model input").click()
+    page.get_by_role("option", name="Tiny Sd").click()
+    before = pixels(page, "#scrubber img")
+    page.locator("#interpolate").get_by_text("LoRAs: styles").click()
+    for name in ("Ink drawing", "Quick"):
+        page.locator("#interpolate-lora-pick input").click()
+        settled(page)
+        page.get_by_role("option", name=name).click()
+        now = pixels(page, "#scrubber img")
+        assert now != before
+        before = now
+        expect(page.locator("#scrubber .problem")).to_be_empty()
+    page.locator("#scrubber").get_by_role("button", name="Open in Generate").click()
+    settled(page)
+    expect(page.locator("#loras output")).to_have_text(["1.00", "0.80"])
+    expect(page.locator("#steps input[type=number]")).to_have_value("2")
+
+
 def decoded(url):
     return Image.open(BytesIO(base64.b64decode(url.partition(",")[2]))).tobytes()
 

@@ -24,7 +24,7 @@ from rf_app.settings.way import KeyFrame, Way, read_way
 from rf_app.ui.api import endpoint, seen_by
 from rf_app.ui.files import served
 from rf_app.ui.interpolate.examples import EXAMPLES
-from rf_app.ui.interpolate.scrubber import NAMES, scrubber
+from rf_app.ui.interpolate.scrubber import NAMES, page_way, scrubber
 from rf_app.ui.parts.complaint import complain
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.model_form import ModelForm, advanced, model_list, steps_and_guidance
@@ -121,7 +121,7 @@ def build(app: Application, page: Page) -> None:
         asked = interpolate.Video(values[frames], values[kind], values[back])
 
         def video() -> Events[File]:
-            wish = interpolate.Interpolate(read_way(values[live]), asked)  # the page may send anything
+            wish = interpolate.Interpolate(page_way(own, values[live]), asked)
             yield from interpolate.interpolate(own, wish)
 
         def show(found: File) -> Updates:
