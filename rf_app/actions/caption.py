@@ -7,6 +7,7 @@ from rf_app.actions.application import Application
 from rf_app.actions.loras import known
 from rf_app.actions.picture import Picture
 from rf_app.actions.words import steps
+from rf_app.settings.picture import PictureSettings
 
 
 @dataclass(frozen=True)
@@ -24,10 +25,15 @@ def caption(app: Application, pictures: Sequence[Picture]) -> Caption:
     if len(pictures) > 1:
         seeds = f"seeds {settings.seed} to {pictures[-1].drawn.settings.seed}"
     size = f"{image.width}×{image.height}"
-    styles = [(known(app, each.id).title, each.strength) for each in settings.loras]
-    maps = [(app.controlnets.card(each.model).title, each.strength) for each in settings.control]
     refined = ("refined",) if pictures[0].refined else ()
     return Caption(
         (app.registry.card(settings.model).title, steps(settings.steps), size, seeds, *refined),
-        tuple(f"{title} {strength:g}" for title, strength in styles + maps if strength),
+        active(app, settings),
     )
+
+
+def active(app: Application, settings: PictureSettings) -> tuple[str, ...]:
+    """The words for LoRAs and ControlNets that act; raises UserError for one that is not at hand."""
+    styles = [(known(app, each.id).title, each.strength) for each in settings.loras]
+    maps = [(app.controlnets.card(each.model).title, each.strength) for each in settings.control]
+    return tuple(f"{title} {strength:g}" for title, strength in styles + maps if strength)

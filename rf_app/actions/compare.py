@@ -168,14 +168,21 @@ def speed_up(attempts: Sequence[Attempt]) -> SpeedUp | None:
     return SpeedUp(quickest, slowest, seconds[slowest] / seconds[quickest])
 
 
+def in_force(app: Application, settings: PictureSettings) -> CheckedSettings:
+    """The settings in force on their model, which are prepared; raises UserError as `check` does.
+
+    LoRAs for fewer steps are for diffusion models: any other goes without them.
+    """
+    if app.registry.card(settings.model).kind != "diffusion":
+        few = app.worker.few_step_loras(settings.loras, app.visitor)
+        settings = replace(settings, loras=tuple(each for each in settings.loras if each.id not in few))
+    return check(settings, app.card(settings))
+
+
 def _checked(app: Application, settings: PictureSettings) -> Attempt:
     if not settings.model:
         return Attempt(settings, error="No model is chosen: choose one of the list.")
     try:
-        settings = app.prepared(settings)
-        if app.registry.card(settings.model).kind != "diffusion":  # a LoRA for fewer steps is for others
-            few = app.worker.few_step_loras(settings.loras, app.visitor)
-            settings = replace(settings, loras=tuple(each for each in settings.loras if each.id not in few))
-        return Attempt(check(settings, app.card(settings)))
+        return Attempt(in_force(app, app.prepared(settings)))
     except UserError as error:
         return Attempt(settings, error=app.permission.told(error))

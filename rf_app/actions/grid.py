@@ -15,7 +15,7 @@ from rf_app.actions.compare import calls
 from rf_app.actions.grid_plan import CellDone, Grid, Plan, axis, plan
 from rf_app.actions.grid_sheet import archive, as_json, sheet
 from rf_app.actions.progress import Clock, Events
-from rf_app.settings.picture import PictureSettings
+from rf_app.settings.picture import Control, Lora, PictureSettings
 
 
 def ask(
@@ -31,13 +31,16 @@ def ask(
     guidance: float | None = None,
     seed: int = 0,
     negative_prompt: str = "",
+    loras: tuple[Lora, ...] = (),
+    control: tuple[Control, ...] = (),
 ) -> Grid:
     """The grid of texts.
 
     Args:
         prompt: What the pictures show, unless prompts are on an axis.
-        rows: The setting that varies from row to row: steps, guidance, model, seed, prompt, or nothing.
-        row_values: Its values: "1, 2, 4" or "1-4"; model ids with commas; prompts one a line.
+        rows: The setting that varies from row to row: steps, guidance, model, seed, prompt, lora:ID for the
+            strength of a LoRA, or nothing.
+        row_values: Its values: "1, 2, 4" or "1-4"; "0, 0.5, 1"; model ids with commas; prompts one a line.
         columns: The setting that varies from column to column.
         column_values: Its values.
         pages: The setting that varies from page to page.
@@ -47,8 +50,12 @@ def ask(
         guidance: Strength of guidance of all pictures (default: what each model recommends).
         seed: The whole number the noise is drawn from.
         negative_prompt: What to keep out of the pictures; it acts with guidance above 1.
+        loras: For all pictures, as in generate.
+        control: For all pictures, as in generate.
     """
-    base = PictureSettings(prompt, model, steps, guidance, seed, negative_prompt)
+    base = PictureSettings(
+        prompt, model, steps, guidance, seed, negative_prompt, control=control, loras=loras
+    )
     axes = ((rows, row_values), (columns, column_values), (pages, page_values))
     return Grid(base, *(axis(*each) for each in axes))
 

@@ -10,25 +10,40 @@ from typing import Any
 from rf_app.actions import words
 from rf_app.actions.application import Application
 from rf_app.actions.attempt import Attempt
-from rf_app.actions.compare import best_of_kinds
+from rf_app.actions.caption import active
+from rf_app.actions.compare import best_of_kinds, in_force
+from rf_app.actions.loras import known
 from rf_app.errors import UserError
-from rf_app.pipeline.checking import check
 from rf_app.registry.models import Registry
-from rf_app.settings.picture import PictureSettings
+from rf_app.settings.picture import Lora, PictureSettings
 
 VALUE = (str, int, float)
 AXES = ("steps", "guidance", "model", "seed", "prompt")
+LORA = "lora:"  # and an id: the axis of that LoRA's strength
 MAX_CELLS = 200
 NAMED = 3  # of the errors, where no cell can be drawn
-EXAMPLES = {"steps": "1, 2, 4-8", "guidance": "1, 1.5, 3", "seed": "1-4"}
+EXAMPLES = {"steps": "1, 2, 4-8", "guidance": "1, 1.5, 3", "seed": "1-4", LORA: "0, 0.5, 1"}
 
 
 @dataclass(frozen=True)
 class Axis:
-    """A setting, one of AXES, and the values it takes."""
+    """A setting, one of AXES or LORA with an id, and the values it takes."""
 
     name: str
     values: tuple[Any, ...]
+
+    @property
+    def lora(self) -> str:
+        """The id of the LoRA whose strengths they are, or nothing."""
+        return self.name.removeprefix(LORA) if self.name.startswith(LORA) else ""
+
+    def put(self, settings: PictureSettings, value: Any) -> PictureSettings:
+        """The settings with one of the values."""
+        if not self.lora:
+            return replace(settings, **{self.name: value})
+        own = Lora(self.lora, value)
+        others = settings.loras if own.id in [each.id for each in settings.loras] else (*settings.loras, own)
+        return replace(settings, loras=tuple(own if each.id == own.id else each for each in others))
 
 
 @dataclass(frozen=True)
@@ -63,7 +78,8 @@ class Plan:
 
     grid: Grid
     cells: tuple[Cell, ...]
-    titles: dict[str, str]  # of the models, by id
+    titles: dict[str, str]  # of models by id, of the axes of LoRAs by name
+    shared: tuple[str, ...] = ()  # the words for LoRAs and ControlNets of all pictures
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -71,7 +87,7 @@ class Plan:
         return tuple(len(axis.values) if axis else 1 for axis in self.grid.axes)
 
     def labels(self, axis: Axis | None) -> list[str]:
-        """What stands beside each value of an axis: "4 steps", "seed 7", a model's title, a prompt."""
+        """What stands beside each value of an axis: "4 steps", "Ink 0.5", a model's title, a prompt."""
         return [self._label(axis.name, value) for value in axis.values] if axis else [""]
 
     def _label(self, name: str, value: Any) -> str:
@@ -81,7 +97,8 @@ class Plan:
             return self.titles.get(value, value)
         if name == "steps":
             return words.steps(value)
-        return f"{name} {value:g}" if name == "guidance" else f"{name} {value}"
+        title = self.titles[name] if name.startswith(LORA) else name
+        return f"{title} {value:g}" if isinstance(value, float) else f"{title} {value}"
 
 
 @dataclass(frozen=True)
@@ -95,13 +112,16 @@ class CellDone:
 def axis(name: str, values: str | Sequence[Any] | None) -> Axis | None:
     """An axis of a page's or a program's wish: a list of values, or a text of them; None without a name.
 
-    Text: "1, 2, 4-8" (whole numbers with ranges; guidance may be broken), prompts one a line, model ids with
-    commas. Values given twice count once. Raises UserError for an unknown name, no values, and too many.
+    Text: "1, 2, 4-8" (whole numbers with ranges; guidance and strengths may be broken), prompts one a line,
+    model ids with commas. Values given twice count once. Raises UserError for an unknown name, no values, and
+    too many.
     """
     if not name:
         return None
-    if name not in AXES:
-        raise UserError(f"There is no axis {name!r:.40}; choose from {', '.join(AXES)}.")
+    if not isinstance(name, str) or not (name in AXES or name.startswith(LORA)):
+        raise UserError(
+            f"There is no axis {name!r:.40}; choose from {', '.join(AXES)}, {LORA}ID (a LoRA's strength)."
+        )
     if isinstance(values, str):
         values = _parse(name, values)
     if not isinstance(values, (list, tuple, NoneType)) or not all(
@@ -112,7 +132,7 @@ def axis(name: str, values: str | Sequence[Any] | None) -> Axis | None:
         )
     found = tuple(dict.fromkeys(values or ()))
     if not found:
-        example = f"; write for example {EXAMPLES[name]}" if name in EXAMPLES else ""
+        example = f"; write for example {shown}" if (shown := _example(name)) else ""
         raise UserError(f"There are no values for {name}{example}.")
     if len(found) > MAX_CELLS:
         raise UserError(f"{len(found):,} values for {name}; a grid has at most {MAX_CELLS} cells.")
@@ -122,14 +142,17 @@ def axis(name: str, values: str | Sequence[Any] | None) -> Axis | None:
 def _parse(name: str, text: str) -> list[Any]:
     if name == "prompt":
         return [line.strip() for line in text.splitlines() if line.strip()]
-    parts = [part for part in re.split(r"[\s,;]+", re.sub(r"\s*[-–]\s*(?=\d)", "-", text.strip())) if part]
+    lora = name.startswith(LORA)
+    text = text if lora else re.sub(r"\s*[-–]\s*(?=\d)", "-", text)  # a strength may be below 0
+    parts = [part for part in re.split(r"[\s,;]+", text) if part]
     if name == "model":
         return parts
     values: list[Any] = []
     for part in parts:
-        if name == "guidance" and re.fullmatch(r"\d{1,9}(\.\d{1,9})?|\.\d{1,9}", part):
+        broken = lora or name == "guidance"
+        if broken and re.fullmatch(r"\d{1,9}(\.\d{1,9})?|\.\d{1,9}", part.removeprefix("-" if lora else "")):
             values.append(float(part))
-        elif name != "guidance" and (span := re.fullmatch(r"(\d{1,10})(?:-(\d{1,10}))?", part)):
+        elif not broken and (span := re.fullmatch(r"(\d{1,10})(?:-(\d{1,10}))?", part)):
             first, last = int(span[1]), int(span[2] or span[1])
             if last - first >= MAX_CELLS:
                 raise UserError(
@@ -137,8 +160,12 @@ def _parse(name: str, text: str) -> list[Any]:
                 )
             values += range(first, last + 1)
         else:
-            raise UserError(f"{part!r:.40} is no value for {name}; write for example {EXAMPLES[name]}.")
+            raise UserError(f"{part!r:.40} is no value for {name}; write for example {_example(name)}.")
     return values
+
+
+def _example(name: str) -> str:
+    return EXAMPLES.get(LORA if name.startswith(LORA) else name, "")
 
 
 def plan(app: Application, grid: Grid) -> Plan:
@@ -158,12 +185,22 @@ def plan(app: Application, grid: Grid) -> Plan:
             f"{' × '.join(map(str, sizes))} = {count:,} pictures; a grid has at most {MAX_CELLS}."
         )
     base = app.prepared(grid.base)
+    varied = {each.name: known(app, each.lora).title for each in grid.axes if each and each.lora}
+    common = replace(base, loras=tuple(each for each in base.loras if f"{LORA}{each.id}" not in varied))
+    shared = active(app, common)
     cells = []
     for place in product(*map(range, sizes)):
-        chosen = {each.name: each.values[i] for each, i in zip(grid.axes, place, strict=True) if each}
-        wish = replace(base, **chosen)
+        wish = base
+        for each, i in zip(grid.axes, place, strict=True):
+            wish = each.put(wish, each.values[i]) if each else wish
         try:
-            cells.append(Cell(*place, check(wish, app.card(wish))))
+            settings = in_force(app, wish)
+            for name, title in varied.items():
+                if name.removeprefix(LORA) not in [each.id for each in settings.loras]:
+                    raise UserError(
+                        f"LoRA {title} lets a diffusion model draw in few steps; {settings.model} is none."
+                    )
+            cells.append(Cell(*place, settings))
         except UserError as error:
             cells.append(Cell(*place, wish, app.permission.told(error)))
     errors = list(dict.fromkeys(cell.error for cell in cells))
@@ -172,20 +209,36 @@ def plan(app: Application, grid: Grid) -> Plan:
         raise UserError(" ".join(errors[:NAMED]) + more)
     models = list(dict.fromkeys(cell.settings.model for cell in cells))
     cells.sort(key=lambda cell: models.index(cell.settings.model))
-    return Plan(grid, tuple(cells), {id: title for title, id in app.models()})
+    titles = {id: title for title, id in app.models()} | varied
+    return Plan(grid, tuple(cells), titles, shared)
+
+
+def one_step_figure(registry: Registry, base: PictureSettings) -> Grid:
+    """What every kind of model draws in one step, of those distilled to one all that are bundled: the paper
+    compares them with and without reflow.
+    """
+    one_step = [card.id for card in registry.cards() if card.kind == "one-step"]
+    bundled = [id for id in one_step if registry.is_bundled(id)]
+    models = [*best_of_kinds(registry, ("diffusion", "rectified-flow", "one-step")), *bundled]
+    return Grid(base, _models(registry, models), Axis("seed", (1, 2, 3, 4)), Axis("steps", (1,)))
 
 
 def steps_figure(registry: Registry, base: PictureSettings) -> Grid:
     """The paper's figure: the same noise in 1, 2, 4, 8 and 25 steps, by diffusion and by rectified flow."""
-    return Grid(base, _many_step_models(registry), Axis("steps", (1, 2, 4, 8, 25)))
+    return Grid(base, _models(registry, _many_step(registry)), Axis("steps", (1, 2, 4, 8, 25)))
 
 
 def guidance_figure(registry: Registry, base: PictureSettings) -> Grid:
     """What guidance does to the models that take any."""
-    return Grid(base, _many_step_models(registry), Axis("guidance", (1.0, 1.5, 2.0, 3.0, 5.0, 8.0)))
+    return Grid(
+        base, _models(registry, _many_step(registry)), Axis("guidance", (1.0, 1.5, 2.0, 3.0, 5.0, 8.0))
+    )
 
 
-def _many_step_models(registry: Registry) -> Axis:
+def _many_step(registry: Registry) -> list[str]:
+    return best_of_kinds(registry, ("diffusion", "rectified-flow"))
+
+
+def _models(registry: Registry, models: Sequence[str]) -> Axis:
     """Those the figures are about, or whatever there is."""
-    models = best_of_kinds(registry, ("diffusion", "rectified-flow"))
-    return Axis("model", tuple(models or (card.id for card in registry.cards())))
+    return Axis("model", tuple(dict.fromkeys(models or (card.id for card in registry.cards()))))

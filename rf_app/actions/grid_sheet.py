@@ -131,4 +131,4 @@ def _footer(plan: Plan) -> str:
         values = {getattr(cell.settings, name) for cell in plan.cells}
         if len(values) == 1 and name not in [axis.name for axis in plan.grid.axes if axis]:
             common += plan.labels(Axis(name, tuple(values)))
-    return "  ·  ".join([*common, "InstaFlow Studio"])
+    return "  ·  ".join([*common, *plan.shared, "InstaFlow Studio"])

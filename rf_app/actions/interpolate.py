@@ -20,7 +20,8 @@ from rf_app.pipeline.checking import check_way, check_whole
 from rf_app.pipeline.turns import Turn
 from rf_app.pipeline.worker import Drawn
 from rf_app.registry.disk import disk_full_named
-from rf_app.settings.picture import Lora, PictureSettings
+from rf_app.settings.alternatives import expanded
+from rf_app.settings.picture import Control, Lora, PictureSettings
 from rf_app.settings.way import KeyFrame, Way
 
 MIN_FRAMES, MAX_FRAMES = 2, 600
@@ -48,7 +49,7 @@ class Video:
 
 @dataclass(frozen=True)
 class Interpolate:
-    """The pictures that `way` follows are condition maps already."""
+    """A way, as one picture or as a video. Where prompts have alternatives, each key frame's seed chooses."""
 
     way: Way
     video: Video | None = None
@@ -71,6 +72,7 @@ def ask(
     square: bool = False,
     position: float | list[float] | None = None,
     loras: tuple[Lora, ...] = (),
+    control: tuple[Control, ...] = (),
 ) -> Interpolate:
     """The wish of a program.
 
@@ -91,6 +93,7 @@ def ask(
         position: Instead of a video make the one picture there, a PNG: 0 to 1 on the way from the first
             prompt to the last, or [right, down] between the 4 corners of a square.
         loras: Up to 8 objects of "id", as upload_lora gives it, and "strength" (-2 to 2, default 1).
+        control: Up to 2 pictures that all frames follow, as in generate.
     """
     if not isinstance(prompts, list):
         raise UserError("prompts must be a list of 2 to 16 texts.")
@@ -103,7 +106,7 @@ def ask(
     way = Way(
         tuple(KeyFrame(prompt, seed) for prompt, seed in zip(prompts, seeds, strict=True)),
         tuple(place) if isinstance(place, list) else (place,),
-        PictureSettings("", model, steps, guidance, 0, negative_prompt, solver, (), loras),
+        PictureSettings("", model, steps, guidance, 0, negative_prompt, solver, control, loras),
         noise,
         text,
     )
@@ -112,13 +115,19 @@ def ask(
 
 def interpolate(app: Application, wish: Interpolate) -> Events[Picture | File]:
     """Make a video that changes smoothly from one picture to the next, or a picture in between."""
-    model = wish.way.picture.model or app.first_model()
-    way = replace(wish.way, picture=replace(wish.way.picture, model=model))
-    way = check_way(way, app.card(way.picture))
+    way = replace(wish.way, picture=app.prepared(wish.way.picture))
+    way = _expanded(check_way(way, app.card(way.picture)))
     if wish.video:
         yield from _film(app, way, wish.video)
     else:
         yield Picture((yield from Clock(1).follow(_frame(app, way), "Drawing")))
+
+
+def _expanded(way: Way) -> Way:
+    """The way with what the seeds have chosen of alternatives; drawing checks it once more."""
+    keys = tuple(replace(key, prompt=expanded(key.prompt, key.seed)) for key in way.key_frames)
+    negative = expanded(way.picture.negative_prompt, way.picture.seed)
+    return replace(way, key_frames=keys, picture=replace(way.picture, negative_prompt=negative))
 
 
 def answer(app: Application, results: list[Picture | File]) -> File:

@@ -16,10 +16,11 @@ from rf_app.registry.card import as_id
 from rf_app.registry.disk import disk_full_named
 from rf_app.registry.loras import UPLOAD, LoraCard, sampling_in
 from rf_app.registry.permission import Permission
-from rf_app.settings.picture import Lora
+from rf_app.settings.picture import MAX_LORAS, Lora
 
 STRANGER_FILE_BYTES = 256 * 2**20
 NAMED = 8  # of what is not used
+BUDGET = 1.0  # of strength, which styles share; as in ui/parts/loras.js
 
 
 def choices(app: Application) -> list[tuple[str, str]]:
@@ -31,6 +32,34 @@ def choices(app: Application) -> list[tuple[str, str]]:
 def rows(app: Application, loras: Sequence[Lora]) -> list[dict[str, Any]]:
     """One row of a panel for each; raises UserError for one that is not at hand."""
     return [_row(app, lora) for lora in loras]
+
+
+def added(app: Application, shown: Sequence[dict[str, Any]], lora: Lora) -> list[dict[str, Any]]:
+    """The rows of a panel, with one more for a LoRA that is not among them yet.
+
+    Styles share one budget of strength, as two at full strength make confetti: a new one has its share, and
+    the others give way, if need be. One that brings a sampler counts for nothing. Raises UserError for too
+    many.
+    """
+    if lora.id in [row["id"] for row in shown]:
+        return list(shown)
+    if len(shown) >= MAX_LORAS:
+        raise UserError(f"{MAX_LORAS} LoRAs are there already: remove one first.")
+    new = _row(app, lora)
+    styles = [] if new["sampler"] else [row for row in shown if row["on"] and not row["sampler"]]
+    if styles:
+        share, used = BUDGET / (len(styles) + 1), sum(abs(row["strength"]) for row in styles)
+        new["strength"] = _notch(min(max(new["strength"], -share), share))
+        room = BUDGET - abs(new["strength"])
+        if used > room:
+            styles = [row | {"strength": _notch(row["strength"] * room / used)} for row in styles]
+    changed = {row["id"]: row for row in styles}
+    return [*(changed.get(row["id"], row) for row in shown), new]
+
+
+def _notch(strength: float) -> float:
+    """The nearest place that the page's sliders have."""
+    return round(strength * 20) / 20
 
 
 def upload(app: Application, file: Path, name: str, model: str) -> Upload:
@@ -101,6 +130,7 @@ def _row(app: Application, lora: Lora) -> dict[str, Any]:
         "trigger": found.trigger,
         "strength": lora.strength,
         "on": True,
+        "sampler": bool(found.kind),
         "uploaded": uploaded,
         "preview": preview,
         "note": not_used(found) if uploaded else "",

@@ -19,6 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from rf_app.actions.application import Application
+from rf_app.actions.caption import active
 from rf_app.actions.progress import Clock, Events
 from rf_app.actions.words import duration
 from rf_app.errors import UserError
@@ -27,7 +28,7 @@ from rf_app.metrics.fidelity import Fidelity, fidelity
 from rf_app.metrics.judge import Judge
 from rf_app.metrics.sample import Sample
 from rf_app.registry.card import ModelCard
-from rf_app.settings.picture import PictureSettings
+from rf_app.settings.picture import Lora, PictureSettings
 
 POCKET_RESOLUTION = 96  # pixels a side of what the judge has learned
 
@@ -42,6 +43,8 @@ class Measure:
     """Pictures to draw: 32, 64, 128 or 256."""
     steps: int | None = None
     """Steps, 1 to 100 (default: what the model recommends)."""
+    loras: tuple[Lora, ...] = ()
+    """To draw with, as in generate."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,9 @@ def measure(app: Application, wish: Measure) -> Events[Measured]:
     features: list[Tensor] = []
     seconds: list[float] = []
     for done, each in enumerate(chosen, 1):
-        turn = app.draw(PictureSettings(each.prompt, wish.model, wish.steps, seed=each.seed))
+        turn = app.draw(
+            PictureSettings(each.prompt, wish.model, wish.steps, seed=each.seed, loras=wish.loras)
+        )
         drawn = yield from clock.follow(turn, text)
         seconds.append(drawn.timings.total)
         features.append(_seen(judge, drawn.image))
@@ -135,7 +140,7 @@ def measure(app: Application, wish: Measure) -> Events[Measured]:
         text = f"{done} of {wish.prompts} pictures, fidelity so far {share:.1%}"
     yield Measured(
         model=wish.model,
-        title=card.title,
+        title=", ".join((card.title, *active(app, drawn.settings))),
         steps=drawn.settings.steps,
         guidance=drawn.settings.guidance,
         prompts=wish.prompts,

@@ -16,17 +16,16 @@ from PIL import Image
 from rf_app.actions.application import Application
 from rf_app.actions.asking import File
 from rf_app.actions.attempt import Attempt, attempt
-from rf_app.actions.compare import best_of_kinds
+from rf_app.actions.compare import best_of_kinds, in_force
 from rf_app.actions.progress import Clock, Events
 from rf_app.errors import UserError
-from rf_app.pipeline.checking import check
 from rf_app.pipeline.png import save_png
 from rf_app.pipeline.trajectory import Recorder, Trajectory
-from rf_app.settings.picture import PictureSettings
+from rf_app.settings.picture import Control, Lora, PictureSettings
 
 KINDS = ("diffusion", "rectified-flow", "one-step")  # in the order of the story
 STEPS = 25
-FRAMES = 6  # of a strip
+FRAMES = 6  # of a strip, after the noise
 CLOSE = 0.1  # of the way: a single step that misses by less gives nearly the same picture
 GAP = 4  # pixels between the frames of a strip
 ALIKE = 1.2  # S within this factor is no difference to speak of
@@ -44,11 +43,15 @@ class TrajectorySettings:
     """Euler steps of the solve, 1 to 100; one-step models always take 1."""
     seed: int = 0
     """Seed of the noise that all models start from."""
+    loras: tuple[Lora, ...] = ()
+    """For all of them, as in generate."""
+    control: tuple[Control, ...] = ()
+    """For all of them, as in generate."""
 
 
 @dataclass(frozen=True)
 class Followed:
-    """A model's picture and its way there, with frames of a film; or the attempt's error."""
+    """A model's picture and its way there, with frames of a film, the noise first; or the attempt's error."""
 
     title: str
     attempt: Attempt
@@ -59,12 +62,13 @@ class Followed:
     @property
     def settings(self) -> dict[str, Any]:
         """What makes the strip's last picture again; of a diffusion model nearly, with its own solver."""
-        names = ("prompt", "model", "steps", "guidance", "seed")
-        return {name: getattr(self.attempt.settings, name) for name in names}
+        return {name: value for name, value in self.attempt.settings.as_json().items() if name != "solver"}
 
     @property
     def strip(self) -> File:
-        """The film strip as a PNG, "trajectory-pocket-sd-7.png", with its settings and each frame's tau."""
+        """The film strip as a PNG, "trajectory-pocket-sd-7.png", with its settings, and the tau of each frame
+        after the noise.
+        """
         width, height = self.images[0].size
         strip = Image.new("RGB", (len(self.images) * (width + GAP) - GAP, height), "white")
         for i, frame in enumerate(self.images):
@@ -97,13 +101,18 @@ def trajectory(app: Application, wish: TrajectorySettings) -> Events[Followed]:
         raise UserError("No model is chosen: choose one or more.")
     wishes = []
     for id in dict.fromkeys(models):
-        settings = PictureSettings(wish.prompt, id, wish.steps, seed=wish.seed)
+        plugged = {"loras": wish.loras, "control": wish.control}
+        settings = PictureSettings(wish.prompt, id, wish.steps, seed=wish.seed, **plugged)
         try:
-            card = app.registry.card(id)
+            settings, card = app.prepared(settings), app.registry.card(id)
+            if card.kind == "diffusion" and app.worker.few_step_loras(wish.loras, app.visitor):
+                raise UserError(
+                    f"With a few-step LoRA {card.title} jumps to the picture: there is no path to follow."
+                )
         except UserError as error:
             yield Followed(id, Attempt(settings, error=app.permission.told(error)))
             continue
-        settings = check(settings, card)
+        settings = in_force(app, settings)
         wishes.append((card, replace(settings, steps=1) if card.kind == "one-step" else settings))
     # In calls of the U-Net: guidance calls it for two.
     costs = [settings.steps * (2 if settings.guidance > 1 else 1) for _, settings in wishes]

@@ -65,7 +65,7 @@ def look_back(points: list[Tensor], velocities: list[Tensor], frames: int) -> Tr
 
 class Recorder:
     """An observer of `Worker.draw` on the straight path; after the last step it has the trajectory and a
-    film.
+    film: the noise, and each of the trajectory's estimates.
     """
 
     def __init__(self, frames: int):
@@ -83,5 +83,5 @@ class Recorder:
             self._velocities.append(moment.velocity)
         if moment.done == moment.of:
             self.trajectory = look_back(self._points, self._velocities, self.frames)
-            latents = self.trajectory.estimates.to(moment.latents.dtype).split(1)
-            self.images = tuple(moment.decode(each) for each in latents)
+            film = torch.cat([self._points[0], self.trajectory.estimates]).to(moment.latents.dtype)
+            self.images = tuple(moment.decode(each) for each in film.split(1))

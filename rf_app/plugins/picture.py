@@ -18,7 +18,7 @@ MAX_PIXELS = 64 * 10**6
 MAX_MAP_SIDE = 2048
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
-FAINT = 40  # of 255: what stands out less from its ground cannot be seen; as in ui/generate/sketch.js
+FAINT = 40  # of 255: what stands out less from its ground cannot be seen; as in ui/parts/sketch.js
 
 
 def read_picture(content: bytes) -> Image.Image:

@@ -20,7 +20,7 @@
     if (event.target.closest?.("[data-drop]")) return; // it takes files itself
     const files = [...event.dataTransfer.files];
     const loras = files.filter((file) => file.name.toLowerCase().endsWith(".safetensors"));
-    const boxes = [...document.querySelectorAll(loras.length ? "#lora-box" : ".restore-box")];
+    const boxes = [...document.querySelectorAll(loras.length ? ".lora-box" : ".restore-box")];
     const box = boxes.find((each) => each.checkVisibility()) ?? boxes[0];
     const input = box?.querySelector("input[type=file]");
     if (ownDrag || !input || !files.length) return;

@@ -10,6 +10,7 @@ from rf_app.actions.generate import Generate, generate
 from rf_app.actions.picture import Picture
 from rf_app.actions.run import results
 from rf_app.errors import UserError
+from rf_app.pipeline.png import read_png_settings
 from rf_app.pipeline.worker import Drawn, Timings
 from rf_app.settings.picture import PictureSettings, Side
 
@@ -113,6 +114,12 @@ def test_the_speed_up_is_between_the_slowest_and_the_quickest():
     found = speed_up([took(0.5), Attempt(settings, error="no"), took(2.0), took(0.25)])
     assert (found.quickest, found.slowest, found.factor) == (3, 2, 8.0)
     assert speed_up([took(1.0)]) is None
+
+
+def test_alternatives_are_chosen_by_the_seed_for_all_and_stored_as_chosen(app, tmp_path):
+    for each in done(app, wish(MODELS[:2], prompt="a {red|blue} tent", seed=5)):
+        (tmp_path / "side.png").write_bytes(each.picture.png)
+        assert read_png_settings(tmp_path / "side.png")["prompt"] == "a blue tent"
 
 
 def test_teacher_and_student_are_compared_unless_one_says_otherwise(app):

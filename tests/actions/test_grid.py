@@ -4,7 +4,7 @@ import io
 import json
 import zipfile
 from dataclasses import replace
-from itertools import groupby
+from itertools import combinations, groupby
 
 import numpy as np
 import pytest
@@ -12,13 +12,29 @@ from PIL import Image
 
 from rf_app.actions.generate import Generate, generate
 from rf_app.actions.grid import ask, grid
-from rf_app.actions.grid_plan import Axis, CellDone, Grid, axis, guidance_figure, plan, steps_figure
+from rf_app.actions.grid_plan import (
+    Axis,
+    CellDone,
+    Grid,
+    axis,
+    guidance_figure,
+    one_step_figure,
+    plan,
+    steps_figure,
+)
 from rf_app.actions.grid_sheet import MARGIN, archive, as_json, sheet
 from rf_app.actions.progress import Progress
+from rf_app.actions.restore import restore
 from rf_app.actions.run import results
 from rf_app.errors import UserError
 from rf_app.pipeline.png import read_png_settings
-from rf_app.settings.picture import PictureSettings
+from rf_app.plugins.picture import encode_map
+from rf_app.registry.card import write_card
+from rf_app.registry.loras import WEIGHTS, LoraCard
+from rf_app.registry.models import Registry
+from rf_app.settings.picture import Control, Lora, PictureSettings
+from tests.plugins.lora_files import random_lora, write
+from tests.tiny import load
 
 BASE = PictureSettings("a mountain near a lake", "tiny-instaflow", seed=7)
 
@@ -40,6 +56,8 @@ def drawn(app, wish):
         ("prompt", "a lake, at night\n\n  a red tent ", ("a lake, at night", "a red tent")),
         ("model", "tiny-sd, tiny-2rf", ("tiny-sd", "tiny-2rf")),
         ("model", ["tiny-sd", "tiny-sd"], ("tiny-sd",)),
+        ("lora:ink", "-1, 0;.5 1 -0.25", (-1.0, 0.0, 0.5, 1.0, -0.25)),
+        ("lora:ink", [0, 0.5], (0, 0.5)),
     ],
 )
 def test_values_as_people_write_them(name, text, values):
@@ -54,6 +72,9 @@ def test_no_name_is_no_axis():
     ("name", "text", "message"),
     [
         ("colour", "1", "There is no axis 'colour'; choose from steps, guidance"),
+        (["steps"], "1", "There is no axis"),
+        ("lora:ink", "", "no values for lora:ink; write for example 0, 0.5, 1"),
+        ("lora:ink", "0-1", "'0-1' is no value for lora:ink"),
         ("steps", " ", "no values for steps; write for example"),
         ("model", [], "no values for model"),
         ("seed", True, "The values for seed are True; expected a text or a list of texts and numbers"),
@@ -82,6 +103,9 @@ def test_values_that_make_no_sense_are_named(name, text, message):
         (Grid(PictureSettings("a", ["tiny-sd"]), axis("seed", "1-2")), "Model id \\['tiny-sd'\\]"),
         (Grid(BASE, axis("steps", "150, 200")), r"steps is 150.* steps is 200; it must be .*\.100\.$"),
         (Grid(BASE, axis("model", "nope, nada")), "no model 'nope'.* no model 'nada'"),
+        (Grid(BASE, axis("lora:gone", "0, 1")), "no LoRA 'gone'"),
+        (Grid(BASE, axis("lora:../x", "0, 1")), "LoRA id '../x'"),
+        (Grid(replace(BASE, loras=(Lora("gone"),)), axis("seed", "1-2")), "no LoRA 'gone'"),
         (Grid(BASE, axis("steps", "101-120")), "steps is 103.* And 17 more like these"),
     ],
 )
@@ -168,6 +192,82 @@ def test_the_figures_are_made_of_the_models_at_hand(app):
     assert figure.rows == Axis("model", ("tiny-sd", "tiny-2rf"))
     assert figure.columns == Axis("steps", (1, 2, 4, 8, 25))
     assert len(plan(app, guidance_figure(app.registry, BASE)).cells) == 12
+    cells = plan(app, one_step_figure(app.registry, BASE)).cells
+    assert {cell.settings.model for cell in cells} == {"tiny-sd", "tiny-2rf", "tiny-instaflow"}
+    assert {cell.settings.steps for cell in cells} == {1}
+
+
+def test_the_bundled_figure_has_all_bundled_models_of_one_step():
+    figure = one_step_figure(Registry.default(), BASE)
+    assert figure.rows.values == ("pocket-sd", "pocket-2rf", "pocket-instaflow", "pocket-sd-distilled")
+
+
+@pytest.fixture
+def inked(own_app):
+    """An application with two styles and a LoRA for few steps."""
+    unet = load(own_app.registry, "tiny-sd").unet
+    for seed, (id, more) in enumerate({"ink": {}, "neon": {}, "quick": {"kind": "consistency"}}.items()):
+        folder = own_app.loras.folders[-1] / id
+        write(folder / WEIGHTS, random_lora(unet, size=0.4, seed=seed))
+        write_card(folder, LoraCard(id, id.capitalize(), **more))
+    return own_app
+
+
+def test_strengths_of_loras_are_axes_beside_what_all_pictures_share(inked, tmp_path):
+    control = Control("tiny-canny", encode_map(Image.effect_noise((96, 96), 90)), "canny")
+    wish = ask(
+        "a lake",
+        "lora:ink",
+        "0, 0.5",
+        "lora:neon",
+        [0.25, 1],
+        model="tiny-instaflow",
+        loras=(Lora("ink", 0.9), Lora("quick", 0.0)),
+        control=(control,),
+    )
+    planned, done = drawn(inked, wish)
+    assert planned.labels(wish.rows) == ["Ink 0", "Ink 0.5"]
+    assert planned.labels(wish.columns) == ["Neon 0.25", "Neon 1"]
+    assert planned.shared == ("Tiny canny 1",)
+    images = []
+    for each in done:
+        ink, neon = wish.rows.values[each.cell.row], wish.columns.values[each.cell.column]
+        (tmp_path / "cell.png").write_bytes(each.attempt.picture.png)
+        restored = restore(inked, tmp_path / "cell.png").settings
+        assert restored.loras == (Lora("ink", ink), Lora("quick", 0.0), Lora("neon", neon))
+        assert restored.control[0].model == "tiny-canny"
+        (alone,) = results(generate(inked, Generate(restored)))
+        images.append(np.asarray(each.attempt.picture.drawn.image))
+        assert np.array_equal(images[-1], np.asarray(alone.drawn.image))
+    assert not any(np.array_equal(a, b) for a, b in combinations(images, 2))
+    assert as_json(planned, done)["rows"] == {"setting": "lora:ink", "values": [0.0, 0.5]}
+
+
+def test_a_lora_for_few_steps_is_for_the_diffusion_models_of_a_grid(inked):
+    models = axis("model", ["tiny-sd", "tiny-instaflow"])
+    base = replace(BASE, loras=(Lora("quick"),))
+    solvers = [cell.settings.solver for cell in plan(inked, Grid(base, models)).cells]
+    assert solvers == ["lcm", "euler"]
+    cells = plan(inked, Grid(BASE, models, axis("lora:quick", "0, 1"))).cells
+    errors = {(cell.row, cell.column): cell.error for cell in cells}
+    assert (
+        errors.pop((1, 1)) == "LoRA Quick lets a diffusion model draw in few steps; tiny-instaflow is none."
+    )
+    assert set(errors.values()) == {""}
+
+
+def test_a_strength_out_of_range_is_the_error_of_its_cells(inked):
+    cells = plan(inked, Grid(BASE, axis("lora:ink", [1, 3, "much"]))).cells
+    assert cells[0].error == ""
+    assert "LoRA ink: strength is 3" in cells[1].error
+    assert "LoRA ink: strength must be a number" in cells[2].error
+
+
+def test_alternatives_are_chosen_by_each_seed_and_stored_as_chosen(app, tmp_path):
+    _, done = drawn(app, Grid(replace(BASE, prompt="a {red|blue} tent"), axis("seed", "4-5")))
+    for each, prompt in zip(done, ("a red tent", "a blue tent"), strict=True):
+        (tmp_path / "cell.png").write_bytes(each.attempt.picture.png)
+        assert read_png_settings(tmp_path / "cell.png")["prompt"] == prompt
 
 
 def test_the_sheet_has_every_picture_in_its_place(app):

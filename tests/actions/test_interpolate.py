@@ -23,7 +23,8 @@ from rf_app.errors import UserError
 from rf_app.pipeline.checking import check_way
 from rf_app.pipeline.png import read_png_settings, save_png
 from rf_app.pipeline.turns import result_of
-from rf_app.settings.picture import PictureSettings
+from rf_app.plugins.picture import decode_map, encode_map
+from rf_app.settings.picture import Control, PictureSettings
 from rf_app.settings.way import KeyFrame, Way, read_way
 from tests.full_disk import full_disk
 
@@ -223,6 +224,37 @@ def test_a_program_asks_with_prompts_alone(app, place):
         found = json.loads(video.metadata["comment"])["interpolation"]
     assert (found["model"], found["steps"], found["position"]) == ("tiny-instaflow", 1, [0.0])
     assert [key["seed"] for key in found["key_frames"]] == [0, 0]
+
+
+def test_frames_follow_a_picture_that_becomes_a_map_once(app, tmp_path):
+    control = Control("tiny-canny", encode_map(Image.effect_noise((200, 200), 90)))
+    way = ask(["a lake", "a tent"], position=0.5, control=(control,)).way
+    found = frame(app, way)
+    (made_of,) = found.drawn.settings.control
+    assert decode_map(made_of.image).size == (96, 96)
+    assert not np.array_equal(
+        np.asarray(found.drawn.image), np.asarray(frame(app, ask(["a lake", "a tent"]).way).drawn.image)
+    )
+    restored = restore(app, saved(found, tmp_path)).way
+    assert restored.picture.control == (made_of,)
+    assert frame(app, restored).png == found.png
+
+
+def test_alternatives_are_chosen_by_each_key_frames_seed_and_stored_as_chosen(app, tmp_path, place):
+    keys = (KeyFrame("a {red|blue} tent", 4), KeyFrame("a {red|blue} tent", 5))
+    way = replace(ROW, key_frames=keys, picture=replace(ROW.picture, negative_prompt="{a|b}"))
+    chosen = (KeyFrame("a red tent", 4), KeyFrame("a blue tent", 5))
+    found = frame(app, way)
+    restored = restore(app, saved(found, tmp_path)).way
+    assert (restored.key_frames, restored.picture.negative_prompt) == (chosen, "a")
+    assert found.png == frame(app, replace(way, key_frames=chosen)).png
+    with av.open(str(made(app, way, frames=2).content)) as video:
+        stored = json.loads(video.metadata["comment"])["interpolation"]
+    assert read_way(stored).key_frames == chosen
+    with pytest.raises(UserError, match="no list __nothing__"):
+        frame(app, replace(way, key_frames=(KEYS[0], KeyFrame("__nothing__", 1))))
+    with pytest.raises(UserError, match="Key frame 2: The prompt is empty"):
+        frame(app, replace(way, key_frames=(KEYS[0], KeyFrame("{|a}", 2))))
 
 
 def test_what_a_png_carries_besides_settings_is_read_whole(app, tmp_path):

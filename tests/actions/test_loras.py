@@ -47,12 +47,36 @@ def test_a_list_and_rows_are_the_visitor_s_own(own_app, file):
         "trigger": "woodcut",
         "strength": 0.5,
         "on": True,
+        "sampler": False,
         "uploaded": True,
         "preview": "",
         "note": "",
     }
     with pytest.raises(UserError, match="none of this session's uploads"):
         loras.rows(bob, [Lora(own.id)])
+
+
+def test_styles_share_a_budget_of_strength_as_they_come(own_app, file, tmp_path):
+    ann, rows = own_app.seen_by("ann"), []
+    unet = load(own_app.registry, "tiny-sd").unet
+    for seed, name in enumerate(("a", "b", "lcm", "c")):
+        own = upload(ann, write(tmp_path / f"{name}.safetensors", random_lora(unet, seed=seed)))
+        rows = loras.added(ann, rows, Lora(own.id, own.strength))
+        assert loras.added(ann, rows, Lora(own.id)) == rows
+        strengths = {row["title"]: row["strength"] for row in rows}
+        if name == "a":
+            assert strengths == {"a": 1.0}
+            rows[0]["strength"] = -0.8
+        elif name == "b":
+            assert strengths == {"a": -0.5, "b": 0.5}
+            rows[0]["strength"] = 0.2
+        elif name == "lcm":  # without its sampler's steps at full strength it draws nothing
+            assert strengths == {"a": 0.2, "b": 0.5, "lcm": 1.0}
+            rows[1]["on"] = False
+    assert strengths == {"a": 0.2, "b": 0.5, "lcm": 1.0, "c": 0.5}
+    full = [rows[0] | {"id": str(i)} for i in range(8)]
+    with pytest.raises(UserError, match="8 LoRAs are there already"):
+        loras.added(ann, full, Lora("ink"))
 
 
 def test_a_program_hears_the_id_and_the_file_stays(own_app, file):

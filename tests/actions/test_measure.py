@@ -17,8 +17,10 @@ from rf_app.metrics.fidelity import fidelity
 from rf_app.metrics.judge import Judge
 from rf_app.metrics.sample import Sample
 from rf_app.registry.card import read_card, write_card
-from rf_app.settings.picture import PictureSettings
-from tests.tiny import tiny_card
+from rf_app.registry.loras import WEIGHTS, LoraCard
+from rf_app.settings.picture import Lora, PictureSettings
+from tests.plugins.lora_files import random_lora, write
+from tests.tiny import load, tiny_card
 from trainers.evaluate import Row, measured
 
 
@@ -83,6 +85,18 @@ def test_a_measurement_is_what_its_parts_are(app):
     assert (found.steps, found.guidance, found.prompts) == (1, 1.0, 32)
     assert found.drawings_fid == sample.drawings_fid[32] < found.fid
     assert found.seconds > 0
+
+
+def test_a_style_is_measured_along_and_named(own_app):
+    folder = own_app.loras.folders[-1] / "ink"
+    write(folder / WEIGHTS, random_lora(load(own_app.registry, "tiny-sd").unet, size=0.5))
+    write_card(folder, LoraCard("ink", "Ink"))
+    plain, inked = (
+        results(measure(own_app, Measure("tiny-instaflow", 32, loras=given)))[0]
+        for given in ((), (Lora("ink", 0.5),))
+    )
+    assert (plain.title, inked.title) == ("Tiny Instaflow", "Tiny Instaflow, Ink 0.5")
+    assert inked.fid != plain.fid
 
 
 def test_it_stops_within_a_step(app):

@@ -5,14 +5,32 @@ from dataclasses import replace
 
 import pytest
 import torch
+from PIL import Image
 
 from rf_app.actions.attempt import Attempt
 from rf_app.actions.progress import Progress
+from rf_app.actions.restore import restore
 from rf_app.actions.run import results
 from rf_app.actions.trajectory import Followed, TrajectorySettings, in_words, trajectory
 from rf_app.errors import UserError
 from rf_app.pipeline.trajectory import Trajectory
-from rf_app.settings.picture import PictureSettings
+from rf_app.plugins.picture import encode_map
+from rf_app.registry.card import write_card
+from rf_app.registry.loras import WEIGHTS, LoraCard
+from rf_app.settings.picture import Control, Lora, PictureSettings
+from tests.plugins.lora_files import random_lora, write
+from tests.tiny import load
+
+
+@pytest.fixture
+def ann(own_app):
+    """A visitor of an application with a style and a LoRA for few steps."""
+    unet = load(own_app.registry, "tiny-sd").unet
+    for id, kind in (("ink", ""), ("quick", "consistency")):
+        folder = own_app.loras.folders[-1] / id
+        write(folder / WEIGHTS, random_lora(unet, size=0.4))
+        write_card(folder, LoraCard(id, id, kind=kind))
+    return own_app.seen_by("ann")
 
 
 def wish(*models, **values):
@@ -69,6 +87,21 @@ def test_it_stops_within_a_step(app):
     events.close()
     # The worker has gone on to the next wish.
     assert results(trajectory(app, wish("tiny-instaflow")))[0].trajectory
+
+
+def test_loras_and_a_followed_picture_act_and_stand_in_the_strip(ann, tmp_path):
+    control = Control("tiny-canny", encode_map(Image.effect_noise((96, 96), 90)), "canny")
+    given = {"loras": (Lora("ink"), Lora("quick")), "control": (control,)}
+    models = ("tiny-sd", "tiny-2rf", "tiny-instaflow")
+    sd, *others = results(trajectory(ann, wish(*models, **given)))
+    assert "With a few-step LoRA Tiny Sd jumps to the picture" in sd.attempt.error
+    for each, plain in zip(others, results(trajectory(ann, wish(*models[1:]))), strict=True):
+        path = tmp_path / "strip.png"
+        path.write_bytes(each.strip.content)
+        restored = restore(ann, path).settings
+        assert restored.loras == (Lora("ink"),)
+        assert restored == each.attempt.settings
+        assert each.images[-1].tobytes() != plain.images[-1].tobytes()
 
 
 def followed(title, straightness, miss, steps=25):

@@ -108,7 +108,7 @@ def test_what_is_recorded(worker, model):
     found = recorder.trajectory
     assert drawn.settings.guidance == worker.registry.card(model).guidance
     assert found.taus == (0, 0.2, 0.4, 0.6, 0.8, 1)
-    assert [image.size for image in recorder.images] == [(96, 96)] * 6
+    assert [image.size for image in recorder.images] == [(96, 96)] * 7  # the noise is the first
     assert (len(found.curve), len(found.path)) == (10, 11)
     assert found.straightness == pytest.approx(sum(found.curve) / 10)
     assert found.straightness > 0

@@ -10,7 +10,7 @@ from rf_app.ui.parts.chart import LEFT, RIGHT, TOP, WIDTH, Axis, Point, Series, 
 def corners(scale, low, middle):
     x, y = Axis("x", low, 100, scale), Axis("y", low, 100, scale)
     points = tuple(Point(v, v, "tip") for v in (low, middle, 100))
-    html = chart("title", [Series("name", 7, points)], x, y, height=200)
+    html = chart("title", [Series("name", "c1", points)], x, y, height=200)
     found = re.search(r'class="c1"><polyline points="([^"]+)"', html)[1]
     return [tuple(map(float, point.split(","))) for point in found.split()]
 
@@ -23,7 +23,7 @@ def test_points_stand_where_the_axes_say(scale):
 
 def test_the_order_of_points_is_kept():
     points = tuple(Point(x, 0.5, "") for x in (0, 1, 0.5))
-    html = chart("t", [Series("n", 0, points)], Axis("x", 0, 1), Axis("y", 0, 1))
+    html = chart("t", [Series("n", "c0", points)], Axis("x", 0, 1), Axis("y", 0, 1))
     xs = [float(x) for x in re.findall(r"([\d.]+),", re.search(r'points="([^"]+)"', html)[1])]
     assert xs[0] < xs[2] < xs[1]
 
@@ -46,5 +46,5 @@ def test_axes_carry_round_numbers(axis, marks):
 
 def test_every_text_is_escaped():
     nasty = '"><img src=x>'
-    html = chart(nasty, [Series(nasty, 0, (Point(0, 0, nasty),))], Axis(nasty, 0, 1), Axis(nasty, 0, 1))
+    html = chart(nasty, [Series(nasty, "c0", (Point(0, 0, nasty),))], Axis(nasty, 0, 1), Axis(nasty, 0, 1))
     assert "<img" not in html

@@ -32,6 +32,13 @@ def open_compare(page, panel="Side by side"):
     settled(page)
 
 
+def open_grid(page):
+    """Open the grid with the axes of the N-step figure."""
+    open_compare(page, "Grid")
+    page.get_by_role("button", name="The N-step figure").click()
+    settled(page)
+
+
 def under_way(action):
     """The runs of an action that have not ended."""
     runs = [each for each in gc.get_objects() if isinstance(each, GeneratorType)]
@@ -227,8 +234,8 @@ def test_the_n_step_figure_is_one_click_and_comes_as_sheet_and_zip(page):
 
 
 def test_a_grid_stopped_in_the_middle_keeps_what_is_done(page, app):
-    open_compare(page, "Grid")
-    page.fill("#grid-columns-values textarea", "1, 51-100")  # of the N-step figure, which stands there
+    open_grid(page)
+    page.fill("#grid-columns-values textarea", "1, 51-100")
     page.click("#grid-go")
     expect(page.locator(".cells .top").nth(1)).to_have_text("51 steps")
     expect(page.locator(".cells figure img")).not_to_have_count(0)
@@ -245,7 +252,7 @@ def test_a_grid_stopped_in_the_middle_keeps_what_is_done(page, app):
 
 
 def test_axes_of_every_kind_and_a_cell_that_fails(page):
-    open_compare(page, "Grid")
+    open_grid(page)
     page.click("#grid-rows input")
     page.locator("#grid-rows").get_by_role("option", name="Prompt").click()
     settled(page)
@@ -273,7 +280,7 @@ def test_axes_of_every_kind_and_a_cell_that_fails(page):
 
 
 def test_values_that_make_no_grid_are_named(page):
-    open_compare(page, "Grid")
+    open_grid(page)
     for text, message in (
         ("", "There are no values for steps"),
         ("1-100000", "at most 200"),
@@ -310,7 +317,7 @@ def test_two_windows_do_not_mix(page, browser, url, hold):
 
 def test_closing_the_page_ends_its_work(page, hold):
     """A grid of minutes, whose first picture waits for the worker when the page is closed."""
-    open_compare(page, "Grid")
+    open_grid(page)
     let_go = hold()
     page.fill("#grid-columns-values textarea", "1-100")
     page.click("#grid-go")

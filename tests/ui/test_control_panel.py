@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from rf_app.plugins.picture import encode_map, read_base64, read_picture
 from rf_app.plugins.preprocessors import condition_map
-from rf_app.ui.generate.control import PNG_URL
+from rf_app.ui.parts.control_unit import PNG_URL
 from tests.browser import arrived
 from tests.settled import settled
 from tests.ui.test_page import FIRST_PROMPT, IMAGE, ask, download, drop, shows
@@ -213,27 +213,35 @@ def test_it_goes_along_to_compare_and_interpolate_and_can_be_switched_off_there(
     shows(page, "a red tent")
     followed = decoded(changed(page, before))
 
-    def switched_off(box, image):
-        page.uncheck(box)
+    def switched_off(tab, image):
+        page.uncheck(f"#{tab}-control-1-on input")
         settled(page)
         assert not np.array_equal(pixels(page.locator(image)), followed)
 
     page.locator("#stage").get_by_role("button", name="Compare").click()
     side = "#side-2 .side-picture.done img"
     settled(page)
-    expect(page.locator("#compare-followed")).to_contain_text("tiny-canny at 1")
+    expect(page.locator("#compare-control-1-net input")).to_have_value("Tiny canny")
+    expect(page.locator("#side-2 figcaption")).to_contain_text("Tiny canny 1")
     expect(page.locator(side)).to_have_attribute("alt", "a red tent")
     assert np.array_equal(pixels(page.locator(side)), followed)
-    switched_off("#compare-followed input", side)
+    switched_off("compare", side)
 
     page.click("#generate-tab-button")
     page.locator("#stage").get_by_role("button", name="Interpolate").click()
-    expect(page.locator("#interpolate-followed")).to_contain_text("tiny-canny at 1")
+    expect(page.locator("#interpolate-control-1-net input")).to_have_value("Tiny canny")
     settled(page)
     frame = "#scrubber .pad img"
     expect(page.locator("#scrubber .send")).to_be_enabled()
     assert np.array_equal(pixels(page.locator(frame)), followed)
-    switched_off("#interpolate-followed input", frame)
+    switched_off("interpolate", frame)
+    page.locator("#interpolate-control").get_by_role("button", name="Roof").click()
+    page.uncheck("#interpolate-control-1-on input")
+    settled(page)
+    plain = pixels(page.locator(frame))
+    page.check("#interpolate-control-1-on input")
+    settled(page)
+    assert not np.array_equal(pixels(page.locator(frame)), plain)
 
 
 def test_the_panel_fits_any_screen(page):

@@ -1,6 +1,7 @@
 """LoRAs on the page, in headless Chromium: uploaded, seen, kept, taken off again."""
 
 import base64
+import re
 from io import BytesIO
 
 import pytest
@@ -170,16 +171,84 @@ def test_one_that_brings_a_sampler_sets_the_form_and_gives_it_back_after_a_reloa
     expect(page.locator("#solver input")).to_have_value("DPM-Solver++")
 
 
-def test_a_copy_elsewhere_offers_no_button_that_nobody_hears(page, files):
-    page.set_input_files("#lora-box input[type=file]", files / "Woodcut.safetensors")
-    expect(row(page, "Woodcut").get_by_role("button", name="Keep")).to_be_visible()
+def test_styles_share_a_budget_and_a_high_sum_is_said(page, files):
+    page.get_by_label("LoRA", exact=True).click()
     settled(page)
-    for tab in ("compare", "interpolate"):
-        page.get_by_role("tab", name="Generate").click()
-        page.locator(f"#stage .send[data-send={tab}]").first.click()
-        copy = page.locator(f"#{tab}-loras .lora")
-        expect(copy.get_by_label("Remove Woodcut")).to_be_visible()
-        expect(copy.get_by_role("button", name="Keep")).to_have_count(0)
+    page.get_by_role("option", name="Ink drawing").click()
+    settled(page)
+    page.set_input_files("#lora-box input[type=file]", files / "Neon.safetensors")
+    settled(page)
+    strengths, budget = page.locator("#loras output"), page.locator("#loras .budget")
+    expect(strengths).to_have_text(["0.50", "0.50"])
+    expect(budget).to_be_hidden()
+    set_strength(page, "Ink drawing", 0.7)
+    expect(budget).to_have_text("Balance")
+    set_strength(page, "Ink drawing", 1.5)
+    expect(budget).to_contain_text("Strengths add up to 2.00: over about 1.3 pictures tend to fall apart.")
+    row(page, "Neon").get_by_role("checkbox").uncheck()
+    expect(budget).to_contain_text("add up to 1.50")
+    row(page, "Neon").get_by_role("checkbox").check()
+    before = picture(page)
+    budget.get_by_role("button").click()
+    expect(strengths).to_have_text(["0.75", "0.25"])
+    expect(budget).to_be_hidden()
+    pixels_change(page, before)
+
+
+def test_compare_has_a_panel_of_its_own_for_all_its_ways(page, files):
+    side = "#side-2 .done img"
+    page.get_by_role("tab", name="Compare").click()
+    expect(page.locator(side)).to_be_visible()
+    settled(page)
+    before = pixels(page, side)
+    page.locator("#compare-tab").get_by_text("LoRAs: styles").click()
+    page.locator("#compare-lora-pick input").click()
+    settled(page)
+    page.get_by_role("option", name="Ink drawing").click()
+    assert pixels(page, side) != before
+    expect(page.locator("#side-2 figcaption")).to_contain_text("Ink drawing 1")
+    page.set_input_files("#compare-lora-box input[type=file]", files / "Neon.safetensors")
+    settled(page)
+    expect(page.locator("#side-2 figcaption")).to_contain_text("Ink drawing 0.5, Neon 0.5")
+
+    page.get_by_role("tab", name="Grid").click()
+    page.locator("#grid-rows input").click()
+    settled(page)
+    page.get_by_role("option", name="Ink drawing, strength").click()
+    settled(page)
+    expect(page.locator("#grid-rows-values textarea")).to_have_value("0, 0.25, 0.5, 0.75, 1")
+    page.fill("#grid-rows-values textarea", "-0.5, 1")
+    page.fill("#grid-columns-values textarea", "7")
+    page.click("#grid-go")
+    settled(page)
+    expect(page.locator(".cells .left")).to_have_text(["Ink drawing -0.5", "Ink drawing 1"])
+    cells = page.locator(".cells figure img")
+    expect(cells).to_have_count(2)
+    expect(cells.first).to_have_attribute("title", re.compile("seed 7, Neon 0.5: "))
+    page.locator(".cells figure").first.hover()
+    page.locator(".cells").get_by_role("button", name="Open in Generate").first.click()
+    settled(page)
+    expect(page.locator("#loras output")).to_have_text(["-0.50", "0.50"])
+
+
+def test_interpolate_has_a_panel_of_its_own_and_one_that_brings_a_sampler_is_drawn_with_it(page):
+    page.click("#interpolate-tab-button")
+    page.locator("#between-model input").click()
+    page.get_by_role("option", name="Tiny Sd").click()
+    before = pixels(page, "#scrubber img")
+    page.locator("#interpolate").get_by_text("LoRAs: styles").click()
+    for name in ("Ink drawing", "Quick"):
+        page.locator("#interpolate-lora-pick input").click()
+        settled(page)
+        page.get_by_role("option", name=name).click()
+        now = pixels(page, "#scrubber img")
+        assert now != before
+        before = now
+        expect(page.locator("#scrubber .problem")).to_be_empty()
+    page.locator("#scrubber").get_by_role("button", name="Open in Generate").click()
+    settled(page)
+    expect(page.locator("#loras output")).to_have_text(["1.00", "0.80"])
+    expect(page.locator("#steps input[type=number]")).to_have_value("2")
 
 
 def decoded(url):

@@ -5,6 +5,7 @@ from playwright.sync_api import expect
 
 from rf_app.actions.measure import Figures
 from rf_app.ui.compare.quality import known
+from rf_app.ui.parts.colours import colour_of
 from tests.settled import settled
 
 WAY, RESULT = "#quality-way", "#quality-result"
@@ -27,7 +28,7 @@ def panel(page):
 
 def test_the_cards_figures_are_shown_in_charts_words_and_table(browser):
     page = browser.new_page()
-    page.set_content(known(ROWS, {"one": 0, "sd": 2}))
+    page.set_content(known(ROWS))
     titles = page.locator(".chart figcaption")
     expect(titles).to_contain_text(["Fidelity by steps", "Fidelity by time", "FID by steps", "FID by time"])
     expect(page.locator(".lead")).to_contain_text("<b>One at one step shows 96.2%")
@@ -36,7 +37,7 @@ def test_the_cards_figures_are_shown_in_charts_words_and_table(browser):
     for chart in page.locator(".chart").all():
         assert chart.locator("circle").count() == 3
         assert chart.locator("polyline").last.get_attribute("points").count(",") == 2
-    tips = page.locator(".chart").first.locator(".c2 circle")
+    tips = page.locator(".chart").first.locator(f".{colour_of('sd').replace(' ', '.')} circle")
     expect(tips.last).to_have_attribute("data-tip", "Pocket SD, 25 steps: fidelity 99.1%, FID 18.0, 950 ms")
     page.close()
 

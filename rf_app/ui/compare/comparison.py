@@ -34,8 +34,10 @@ def working(progress: SideProgress | None) -> str:
     return f'<figure class="side-picture working"><div class="blank">{bar}</div></figure>'
 
 
-def outcome(attempt: Attempt) -> str:
-    """A frame with its picture and time, or with the reason why it is empty."""
+def outcome(attempt: Attempt, plugged: Sequence[str] = ()) -> str:
+    """A frame with its picture and time, or with the reason why it is empty; plugged: the words for LoRAs and
+    ControlNets.
+    """
     if attempt.picture is None:
         message = f'<div class="blank"><p class="problem">{escape(attempt.error)}</p></div>'
         return f'<figure class="side-picture failed">{message}</figure>'
@@ -46,7 +48,8 @@ def outcome(attempt: Attempt) -> str:
         f'<figure class="side-picture done"><img src="{data_url(picture.png)}" alt="{prompt}" '
         f'data-seed="{settings.seed}" decoding="sync">'
         f'<figcaption><b data-seconds="{seconds:.6f}">{words.duration(seconds)}</b>'
-        f"<span>{words.steps(settings.steps)}, {TITLES[settings.solver]}</span></figcaption>"
+        f"<span>{escape(', '.join((words.steps(settings.steps), TITLES[settings.solver], *plugged)))}</span>"
+        "</figcaption>"
         f'<div class="links"><a class="save" href="#" onclick="{SAVE}" download="{name}">Save PNG</a>'
         f"{send_button('generate', picture.settings)}{send_button('interpolate', picture.settings)}</div>"
         "</figure>"

@@ -15,14 +15,17 @@ from rf_app.actions.asking import File
 from rf_app.actions.grid import files, grid
 from rf_app.actions.grid_plan import (
     AXES,
+    LORA,
     Axis,
     CellDone,
     Grid,
     Plan,
     axis,
     guidance_figure,
+    one_step_figure,
     steps_figure,
 )
+from rf_app.actions.loras import choices
 from rf_app.actions.progress import Events
 from rf_app.actions.run import LatestRun
 from rf_app.pipeline.turns import PULSE
@@ -35,6 +38,7 @@ from rf_app.ui.files import served
 from rf_app.ui.parts.complaint import complain
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.model_form import model_list
+from rf_app.ui.parts.plug_ins import PlugIns
 from rf_app.ui.parts.progress_bar import note
 from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.streaming import stops, stream
@@ -44,11 +48,11 @@ OPENING = (
     '<div class="lead"><p>One picture for every combination: what do more steps change, and what guidance? '
     "Press a figure to draw it.</p></div>"
 )
-CHOICES = [("–", ""), *((name.capitalize(), name) for name in AXES)]
 VALUES = {
     "steps": "1, 2, 4, 8, 25",
     "guidance": "1, 1.5, 2, 3, 5",
     "seed": "1-4",
+    LORA: "0, 0.25, 0.5, 0.75, 1",
     "prompt": "\n".join(text for _, text, _ in EXAMPLES[:3]),
 }
 """What an axis begins with."""
@@ -84,15 +88,17 @@ class AxisFields:
 
     def example(self, app: Application, name: str) -> Values:
         """The fields with an example of a setting: values of another one make no sense."""
-        values = tuple(id for _, id in app.models()) if name == "model" else VALUES.get(name)
+        values = VALUES.get(LORA if name.startswith(LORA) else name)
+        values = tuple(id for _, id in app.models()) if name == "model" else values
         shown = self.show(axis(name, values))
         return {self.text: shown[self.text], self.models: shown[self.models]}
 
 
-def build(app: Application, page: Page) -> None:
-    """Lay the panel out and connect it."""
+def build(app: Application, page: Page, plugs: PlugIns) -> None:
+    """Lay the panel out and connect it; plugs: what all pictures are drawn with."""
     base = PictureSettings(EXAMPLES[0][1], app.first_model(), seed=EXAMPLES[0][2])
     figures = (
+        ("The one-step figure", one_step_figure(app.registry, base)),
         ("The N-step figure", steps_figure(app.registry, base)),
         ("The guidance figure", guidance_figure(app.registry, base)),
     )
@@ -134,6 +140,7 @@ def build(app: Application, page: Page) -> None:
             values[guidance],
             values[seed],
             values[negative],
+            **plugs.read(values),
         )
         wish = Grid(shared, *(each.read(values) for each in axes))
         yield from grid(seen_by(app, asked_by), wish)
@@ -181,7 +188,7 @@ def build(app: Application, page: Page) -> None:
     fields = [field for each in axes for field in each.fields]
     cue.change(
         draw,
-        {latest, prompt, model, steps, guidance, seed, negative, *fields, number},
+        {latest, prompt, model, steps, guidance, seed, negative, *plugs.inputs, *fields, number},
         [line, cells, sheet_file, zip_file],
         js=browser("numbered"),
         trigger_mode="multiple",  # it ends the one before
@@ -202,11 +209,17 @@ def build(app: Application, page: Page) -> None:
     stops(stop, latest)
 
 
+def axis_choices(own: Application) -> list[tuple[str, str]]:
+    """(title, name) of all that may vary, for a visitor."""
+    loras = [(f"{title}, strength", f"{LORA}{id}") for title, id in choices(own)]
+    return [("–", ""), *((name.capitalize(), name) for name in AXES), *loras]
+
+
 def _axis_row(app: Application, title: str, axis: Axis | None) -> AxisFields:
     id = title.lower()
     with gr.Row(elem_classes="axis"):
         name = gr.Dropdown(
-            CHOICES,
+            axis_choices(app),
             value=axis.name if axis else "",
             label=title,
             filterable=False,
@@ -219,14 +232,19 @@ def _axis_row(app: Application, title: str, axis: Axis | None) -> AxisFields:
             app.models(), **_models(axis), multiselect=True, scale=5, elem_id=f"grid-{id}-models"
         )
     found = AxisFields(name, text, models)
+    quiet = {"show_progress": "hidden", "api_visibility": "private"}
     name.input(
         lambda name: found.example(app, name),
         name,
         [text, models],
         trigger_mode="always_last",
-        show_progress="hidden",
-        api_visibility="private",
+        **quiet,
     )
+
+    def now(asked_by: gr.Request) -> gr.Dropdown:
+        return gr.Dropdown(choices=axis_choices(seen_by(app, asked_by)))
+
+    name.focus(now, None, name, **quiet)  # LoRAs may have come since the page was built
     return found
 
 

@@ -37,9 +37,10 @@ def filled_cell(plan: Plan, done: CellDone, file: str | None) -> str:
         return f'<figure class="failed" style="{_place(plan, cell)}">{reason}</figure>'
     settings, seconds = attempt.picture.settings, attempt.picture.drawn.timings.total
     address = escape("gradio_api/file=" + quote(file))
+    plugged = "".join(f", {each}" for each in plan.shared)
     says = escape(
         f"{settings['prompt']}\n{plan.titles[settings['model']]}, {words.steps(settings['steps'])}, "
-        f"guidance {settings['guidance']:g}, seed {settings['seed']}: {words.duration(seconds)}"
+        f"guidance {settings['guidance']:g}, seed {settings['seed']}{plugged}: {words.duration(seconds)}"
     )
     return (
         f'<figure style="{_place(plan, cell)}" tabindex="0"><img src="{address}" alt="{says}" title="{says}">'

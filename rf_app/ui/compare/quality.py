@@ -9,13 +9,16 @@ import gradio as gr
 from rf_app.actions import words
 from rf_app.actions.application import Application
 from rf_app.actions.measure import Figures, Measure, Measured, figures, in_words, measure
+from rf_app.actions.progress import Events
 from rf_app.actions.run import LatestRun
 from rf_app.errors import UserError
 from rf_app.ui.api import seen_by
 from rf_app.ui.parts.chart import Axis, Point, Series, chart
+from rf_app.ui.parts.colours import colour_of
 from rf_app.ui.parts.complaint import complain
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.model_form import model_list, steps_slider
+from rf_app.ui.parts.plug_ins import PlugIns
 from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.streaming import Updates, stops, stream
 from rf_app.ui.waiting import LONG_WORK
@@ -27,8 +30,8 @@ NOTHING = (
 )
 
 
-def build(app: Application, page: Page, tab: gr.Tab) -> None:
-    """Lay the panel out and connect it, inside `tab`."""
+def build(app: Application, page: Page, plugs: PlugIns, tab: gr.Tab) -> None:
+    """Lay the panel out and connect it, inside `tab`; plugs: the LoRAs that are measured along."""
     first = app.first_model()
     with gr.Column(elem_id="quality", elem_classes="study"):
         cards = gr.HTML(_known(app), elem_id="quality-known")
@@ -47,9 +50,15 @@ def build(app: Application, page: Page, tab: gr.Tab) -> None:
     latest, number = gr.State(LatestRun()), gr.Number(visible="hidden")
 
     def measured(values: dict[gr.Component, Any], asked_by: gr.Request) -> Iterator[Updates]:
-        events = measure(seen_by(app, asked_by), Measure(values[model], values[prompts], values[steps]))
+        def events() -> Events[Measured]:
+            given = plugs.read(values)
+            if given["control"]:
+                gr.Info("Measured without ControlNets: every prompt would follow the same picture.")
+            wish = Measure(values[model], values[prompts], values[steps], given["loras"])
+            yield from measure(seen_by(app, asked_by), wish)
+
         yield from stream(
-            events, values[latest], line, lambda found: {result: _result(found)}, number=values[number]
+            events(), values[latest], line, lambda found: {result: _result(found)}, number=values[number]
         )
 
     def own_steps(model: str) -> int:
@@ -60,7 +69,7 @@ def build(app: Application, page: Page, tab: gr.Tab) -> None:
             return gr.skip()
 
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
-    wish = {latest, model, steps, prompts, number}
+    wish = {latest, model, steps, prompts, *plugs.inputs, number}
     run.click(measured, wish, [line, result], js=browser("numbered"), **LONG_WORK, **quiet)
     stops(stop, latest)
     model.input(own_steps, model, steps, trigger_mode="always_last", **quiet)
@@ -71,11 +80,11 @@ def build(app: Application, page: Page, tab: gr.Tab) -> None:
 def _known(app: Application) -> str:
     order = {id: i for i, (_, id) in enumerate(app.models())}
     cards = sorted(app.registry.cards(), key=lambda card: order[card.id])
-    return known(figures(cards), order)
+    return known(figures(cards))
 
 
-def known(rows: Sequence[Figures], colours: dict[str, int]) -> str:
-    """Words, charts and table of the cards' figures; colours: a number for each model's id."""
+def known(rows: Sequence[Figures]) -> str:
+    """Words, charts and table of the cards' figures."""
     if not rows:
         return f'<div class="lead"><p>{escape(NOTHING)}</p></div>'
     by_steps = _axis([row.steps for row in rows], "steps", ticks=tuple(sorted({row.steps for row in rows})))
@@ -84,7 +93,7 @@ def known(rows: Sequence[Figures], colours: dict[str, int]) -> str:
     shown = Axis("of what the prompt states is in the picture", 100 * low * 0.95, 100, suffix="%")
     far = _axis([row.fid for row in rows], "Fréchet distance to drawings, lower is better")
     charts = "".join(
-        chart(f"{figure} {why}", _series(rows, colours, of, against), x, y, height=220)
+        chart(f"{figure} {why}", _series(rows, of, against), x, y, height=220)
         for figure, of, y in (
             ("Fidelity", lambda row: 100 * row.fidelity, shown),
             ("FID", lambda row: row.fid, far),
@@ -106,7 +115,6 @@ def _axis(values: Sequence[float], title: str, ticks: tuple[float, ...] = ()) ->
 
 def _series(
     rows: Sequence[Figures],
-    colours: dict[str, int],
     of: Callable[[Figures], float],
     against: Callable[[Figures], float],
 ) -> list[Series]:
@@ -114,7 +122,7 @@ def _series(
     return [
         Series(
             title,
-            colours[model],
+            colour_of(model),
             tuple(
                 Point(
                     against(row),

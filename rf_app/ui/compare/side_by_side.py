@@ -6,7 +6,7 @@ each other, and the newest wish has the word.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ import gradio as gr
 from rf_app.actions import examples
 from rf_app.actions.application import Application
 from rf_app.actions.attempt import Attempt
+from rf_app.actions.caption import active
 from rf_app.actions.compare import (
     Compare,
     SideBegun,
@@ -24,16 +25,16 @@ from rf_app.actions.compare import (
     default_models,
     speed_up,
 )
+from rf_app.actions.loras import known
 from rf_app.actions.run import LatestRun, run
 from rf_app.errors import Cancelled, UserError
-from rf_app.settings.picture import PictureSettings, Side, read_controls, read_loras
+from rf_app.settings.picture import Lora, PictureSettings, Side
 from rf_app.ui.api import seen_by
 from rf_app.ui.compare.comparison import OPENING, faster, outcome, over, waiting, working
 from rf_app.ui.parts.complaint import complain
 from rf_app.ui.parts.context import Page
-from rf_app.ui.parts.followed import followed, show_followed
-from rf_app.ui.parts.loras import lora_rows, show_loras
 from rf_app.ui.parts.model_form import ModelForm, advanced, model_list, steps_and_guidance
+from rf_app.ui.parts.plug_ins import PlugIns
 from rf_app.ui.parts.restoring import restored_picture
 from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.seed_row import seed_row
@@ -59,8 +60,9 @@ class Column:
     form: ModelForm
 
 
-def build(app: Application, page: Page, sent: gr.Textbox, subtabs: gr.Tabs) -> None:
-    """Lay the panel out and connect it; `sent` gets settings of other tabs, `subtabs` holds this panel.
+def build(app: Application, page: Page, plugs: PlugIns, sent: gr.Textbox, subtabs: gr.Tabs) -> None:
+    """Lay the panel out and connect it, and the plug-ins of all panels; `sent` gets settings of other tabs,
+    `subtabs` holds this panel.
 
     The tab, opened for the first time, shows the first example.
     """
@@ -83,8 +85,6 @@ def build(app: Application, page: Page, sent: gr.Textbox, subtabs: gr.Tabs) -> N
             chips = [
                 gr.Button(title, size="sm", min_width=110, elem_classes="chip") for title, _, _ in EXAMPLES
             ]
-        loras = lora_rows("compare-")
-        follows = followed("compare-")
         headline = gr.HTML(OPENING, elem_id="compare-headline")
         with gr.Row(elem_id="sides"):
             columns = [_column(app, i, model) for i, model in enumerate(default_models(app.registry, MOST))]
@@ -108,9 +108,9 @@ def build(app: Application, page: Page, sent: gr.Textbox, subtabs: gr.Tabs) -> N
         blank = {headline: OPENING, laid_over: ""} | _blank(shown, "Waiting for its turn…")
         yield gr.skip() if ended() else blank
         try:
-            given = read_loras(values[loras]), read_controls(values[follows])
-            sides = tuple(Side(**column.form.read(own, values, given[0])) for column in shown)
-            for event in run(compare(own, Compare(values[prompt], sides, values[seed], *given)), ended):
+            given = plugs.read(values)
+            sides = tuple(Side(**column.form.read(own, values, given["loras"])) for column in shown)
+            for event in run(compare(own, Compare(values[prompt], sides, values[seed], **given)), ended):
                 if isinstance(event, SideBegun):
                     yield {pictures[event.index]: working(None)}
                 elif isinstance(event, SideProgress):
@@ -120,7 +120,9 @@ def build(app: Application, page: Page, sent: gr.Textbox, subtabs: gr.Tabs) -> N
                     yield {
                         headline: faster(attempts, speed_up(attempts), titles),
                         laid_over: over(*attempts[:2], titles),
-                        pictures[event.index]: outcome(event.attempt),
+                        pictures[event.index]: outcome(
+                            event.attempt, plugged(own, event.attempt, given["loras"])
+                        ),
                     }
                 else:
                     yield gr.skip()
@@ -152,7 +154,7 @@ def build(app: Application, page: Page, sent: gr.Textbox, subtabs: gr.Tabs) -> N
         try:
             own = seen_by(app, asked_by)
             settings = restored_picture(own, text)
-            rows = show_loras(app, settings.loras, asked_by)
+            plugged_in = plugs.show(own, settings)
         except UserError as error:
             complain(error)
             return gr.skip()
@@ -169,8 +171,7 @@ def build(app: Application, page: Page, sent: gr.Textbox, subtabs: gr.Tabs) -> N
             prompt: settings.prompt,
             seed: settings.seed,
             locked: True,
-            loras: rows,
-            follows: show_followed(settings.control),
+            **plugged_in,
             cue: f"go:{text}",
             subtabs: gr.Tabs(selected="side-by-side"),
         }
@@ -178,7 +179,7 @@ def build(app: Application, page: Page, sent: gr.Textbox, subtabs: gr.Tabs) -> N
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     cue.change(
         draw,
-        {latest, prompt, seed, count, loras, follows, *fields, number},
+        {latest, prompt, seed, count, *plugs.inputs, *fields, number},
         [headline, laid_over, *pictures],
         js=browser("numbered"),
         trigger_mode="multiple",  # it ends the one before
@@ -194,8 +195,13 @@ def build(app: Application, page: Page, sent: gr.Textbox, subtabs: gr.Tabs) -> N
         **page_only,
     )
     dice.click(js=browser("randomSeed"), outputs=[seed], **page_only)
-    for changed in (loras.settled, follows.input):
-        changed(js=browser("again"), outputs=[cue], **page_only)
+
+    def plug_changed(event: Any) -> None:
+        event(js=browser("againIn", "side-by-side"), inputs=[cue], outputs=[cue], **page_only)
+
+    plug_changed(plugs.loras.rows.settled)
+    plugs.loras.connect(app, columns[0].form.model, plug_changed)
+    plugs.controls.connect(app, columns[0].form.model, plug_changed)
     for button, (_, *values) in zip(chips, EXAMPLES, strict=True):
         button.click(js=browser("fill", *values), outputs=[prompt, seed, cue], **page_only)
     page.tab.select(js=browser("once"), inputs=[cue], outputs=[cue], **page_only)
@@ -206,7 +212,15 @@ def build(app: Application, page: Page, sent: gr.Textbox, subtabs: gr.Tabs) -> N
         shaped = [count, more, fewer, *(column.column for column in columns)]
         button.click(lambda count, change=change: shape(count + change), count, shaped, **quiet)
     received = [field for column in columns[:2] for field in column.form.fields]
-    sent.change(receive, sent, [prompt, seed, locked, loras, follows, cue, subtabs, *received], **quiet)
+    sent.change(receive, sent, [prompt, seed, locked, *plugs.parts, cue, subtabs, *received], **quiet)
+
+
+def plugged(own: Application, attempt: Attempt, given: Sequence[Lora]) -> list[str]:
+    """The words for what a side was drawn with, and what it went without, which is no diffusion model."""
+    if attempt.error:
+        return []
+    left_out = [known(own, each.id).title for each in given if each not in attempt.settings.loras]
+    return [*active(own, attempt.settings), *(f"without {title}: no diffusion model" for title in left_out)]
 
 
 def _column(app: Application, i: int, model: str) -> Column:

@@ -15,6 +15,7 @@ from PIL import Image
 from rf_app.actions import words
 from rf_app.actions.application import Application
 from rf_app.actions.compare import best_of_kinds
+from rf_app.actions.progress import Events
 from rf_app.actions.run import LatestRun
 from rf_app.actions.trajectory import (
     FRAMES,
@@ -29,10 +30,12 @@ from rf_app.actions.trajectory import (
 from rf_app.pipeline.trajectory import Trajectory
 from rf_app.ui.api import seen_by
 from rf_app.ui.compare.side_by_side import EXAMPLES
-from rf_app.ui.parts.chart import COLOURS, Axis, Point, Series, chart
+from rf_app.ui.parts.chart import Axis, Point, Series, chart
+from rf_app.ui.parts.colours import colour_of
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.image import data_url
 from rf_app.ui.parts.model_form import steps_slider
+from rf_app.ui.parts.plug_ins import PlugIns
 from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.send import send_button
 from rf_app.ui.parts.streaming import Updates, stops, stream
@@ -45,8 +48,11 @@ OPENING = (
 )
 
 
-def build(app: Application, page: Page, tab: gr.Tab) -> None:
-    """Lay the panel out and connect it, inside `tab`; opened for the first time, it shows its example."""
+def build(app: Application, page: Page, plugs: PlugIns, tab: gr.Tab) -> None:
+    """Lay the panel out and connect it, inside `tab`; opened for the first time, it shows its example.
+
+    plugs: what all models draw with.
+    """
     with gr.Column(elem_id="trajectory", elem_classes="study"):
         with gr.Row(elem_classes="wish"):
             prompt = gr.Textbox(
@@ -76,21 +82,21 @@ def build(app: Application, page: Page, tab: gr.Tab) -> None:
     latest, number = gr.State(LatestRun()), gr.Number(visible="hidden")
 
     def follow(values: dict[gr.Component, Any], asked_by: gr.Request) -> Iterator[Updates]:
-        colours = {id: i for i, (_, id) in enumerate(app.models())}
         found: list[Followed] = []
 
         def show(event: Followed) -> Updates:
             found.append(event)
-            return {shown: strips_and_charts(found, colours)}
+            return {shown: strips_and_charts(found)}
 
-        wish = TrajectorySettings(values[prompt], tuple(values[models]), values[steps], values[seed])
-        yield from stream(
-            trajectory(seen_by(app, asked_by), wish), values[latest], line, show, number=values[number]
-        )
+        def events() -> Events[Followed]:
+            wish = values[prompt], tuple(values[models]), values[steps], values[seed]
+            yield from trajectory(seen_by(app, asked_by), TrajectorySettings(*wish, **plugs.read(values)))
+
+        yield from stream(events(), values[latest], line, show, number=values[number])
 
     cue.change(
         follow,
-        {latest, prompt, models, steps, seed, number},
+        {latest, prompt, models, steps, seed, *plugs.inputs, number},
         [line, shown],
         js=browser("numbered"),
         trigger_mode="multiple",  # it ends the one before
@@ -106,27 +112,29 @@ def build(app: Application, page: Page, tab: gr.Tab) -> None:
     stops(stop, latest)
 
 
-def strips_and_charts(found: Sequence[Followed], colours: dict[str, int]) -> str:
-    """Words, strips and charts of what has been followed so far; colours: a number for each model's id."""
+def strips_and_charts(found: Sequence[Followed]) -> str:
+    """Words, strips and charts of what has been followed so far."""
     said = in_words(found)
     lead = f'<div class="lead"><p>{escape(said)}</p></div>' if said else ""
-    coloured = [(each, colours.get(each.attempt.settings.model, 0)) for each in found]
-    strips = "".join(_strip(*each) for each in coloured)
-    ways = [(each.title, colour, each.trajectory) for each, colour in coloured if each.trajectory]
+    strips = "".join(map(_strip, found))
+    ways = [(each.title, _colour(each), each.trajectory) for each in found if each.trajectory]
     charts = f'<div class="charts">{_curves(ways)}{_paths(ways)}</div>' if ways else ""
     return f'{lead}<div class="strips">{strips}</div>{charts}'
 
 
-def _strip(each: Followed, colour: int) -> str:
-    head = f'<h4 class="c{colour % COLOURS}">{escape(each.title)}'
+def _colour(each: Followed) -> str:
+    return colour_of(each.attempt.settings.model)
+
+
+def _strip(each: Followed) -> str:
+    head = f'<h4 class="{_colour(each)}">{escape(each.title)}'
     way = each.trajectory
     if way is None:
         return f'<section>{head}</h4><p class="problem">{escape(each.attempt.error)}</p></section>'
-    frames = "".join(
-        f'<figure style="grid-column:{1 + round(tau * (FRAMES - 1))}">'
-        f'<img src="{data_url(_png(image))}" alt="{escape(each.title)}, foreseen at tau {tau:.2f}">'
-        f"<figcaption>τ = {tau:.2g}</figcaption></figure>"
-        for image, tau in zip(each.images, way.taus, strict=True)
+    noise, *foreseen = each.images
+    frames = _frame(noise, 1, "noise, before the first step") + "".join(
+        _frame(image, 2 + round(tau * (FRAMES - 1)), f"{_when(tau, way.steps)}, τ = {tau:.2g}")
+        for image, tau in zip(foreseen, way.taus, strict=True)
     )
     about = f"<small>{words.steps(way.steps)}, S = {number(way.straightness)}</small>"
     if not each.repeatable:
@@ -141,13 +149,25 @@ def _strip(each: Followed, colour: int) -> str:
     return f"<section>{head}{about}{links}</h4>{strip}</section>"
 
 
+def _frame(image: Image.Image, column: int, text: str) -> str:
+    return (
+        f'<figure style="grid-column:{column}"><img src="{data_url(_png(image))}" alt="{text}">'
+        f"<figcaption>{text}</figcaption></figure>"
+    )
+
+
+def _when(tau: float, steps: int) -> str:
+    """The step that foresees the picture at this moment."""
+    return "the picture" if tau == 1 else f"step {round(tau * steps) + 1}"
+
+
 def _png(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, format="PNG", compress_level=1)
     return buffer.getvalue()
 
 
-Shown = tuple[str, int, Trajectory]  # title, colour, way
+Shown = tuple[str, str, Trajectory]  # title, colour, way
 
 
 def _curves(ways: Sequence[Shown]) -> str:

@@ -20,6 +20,7 @@ from rf_app.actions.application import Application, Preset
 from rf_app.actions.caption import caption
 from rf_app.actions.examples import Example, examples
 from rf_app.actions.history import keep
+from rf_app.actions.loras import rows as lora_rows
 from rf_app.actions.picture import Picture
 from rf_app.actions.restore import usable
 from rf_app.actions.run import LatestRun, run
@@ -27,14 +28,16 @@ from rf_app.errors import Cancelled, HeldBack, UserError
 from rf_app.registry.refiner import refiner_folder
 from rf_app.settings.picture import MAX_SEED, PictureSettings, parse_json, read_loras
 from rf_app.ui.api import endpoint, seen_by
-from rf_app.ui.generate import control, reading
+from rf_app.ui.generate import reading
 from rf_app.ui.generate.presets import presets_panel
 from rf_app.ui.generate.stage import message_stage, opening_stage, stage
 from rf_app.ui.parts.complaint import complain
 from rf_app.ui.parts.context import Page
+from rf_app.ui.parts.control import control_panel
 from rf_app.ui.parts.image import icon
-from rf_app.ui.parts.loras import lora_panel, show_loras
+from rf_app.ui.parts.loras import end_uploads, lora_panel
 from rf_app.ui.parts.model_form import ModelForm, advanced, model_list, steps_and_guidance
+from rf_app.ui.parts.plug_ins import PlugIns
 from rf_app.ui.parts.progress_bar import note, progress_bar
 from rf_app.ui.parts.restoring import restore_button, restored_picture
 from rf_app.ui.parts.script import browser
@@ -85,7 +88,7 @@ def build(app: Application, page: Page) -> None:
                         preset.live, label="Live", elem_id="live", container=False, min_width=90
                     )
             buttons = _examples(shown)
-            controls = control.build(app, page.examples / "drawings")
+            controls = control_panel(app, page.examples / "drawings")
             with gr.Column(elem_id="settings"):
                 model = model_list(app, model_id, elem_id="model")
                 about = gr.HTML(_about(preset), elem_id="about")
@@ -99,7 +102,8 @@ def build(app: Application, page: Page) -> None:
                 now = [live, cue, prompt]
                 page_only = {"fn": None, "trigger_mode": "multiple", "api_visibility": "private"}
                 follow_live = {"js": browser("live"), "inputs": now, "outputs": [cue], **page_only}
-                loras = lora_panel(app, model, page.blocks, lambda event: event(**follow_live))
+                lora_box = lora_panel(app)
+                loras = lora_box.rows
                 solver, negative = advanced(preset, info=NEGATIVE)
                 form = ModelForm(model, steps, guidance, solver, negative)
                 sent = gr.Textbox("", visible="hidden", elem_id="sent-generate")
@@ -112,9 +116,11 @@ def build(app: Application, page: Page) -> None:
                 )
                 # Not in the accordion: what that hides is not on the page, and pictures are dropped on this.
                 upload = restore_button("restore")
+    plugs = PlugIns(lora_box, controls)
     page.lists.append(model)
     to_refine = gr.Textbox("", visible="hidden", elem_id="sent-refine")
     to_vary = gr.Textbox("", visible="hidden", elem_id="sent-vary")
+    to_follow = gr.Textbox("", visible="hidden", elem_id="sent-control")
     latest, number = gr.State(LatestRun()), gr.Number(visible="hidden")
     solvers = gr.State(preset.solvers)  # those that are offered
 
@@ -140,13 +146,9 @@ def build(app: Application, page: Page) -> None:
 
     # On the server.
     def settings(own: Application, values: dict[gr.Component, Any]) -> PictureSettings:
-        given = read_loras(values[loras])
+        given = plugs.read(values)
         return PictureSettings(
-            prompt=values[prompt],
-            seed=values[seed],
-            control=controls.read(values),
-            loras=given,
-            **form.read(own, values, given),
+            prompt=values[prompt], seed=values[seed], **given, **form.read(own, values, given["loras"])
         )
 
     def render(values: dict[gr.Component, Any], asked_by: gr.Request) -> Iterator[Any]:
@@ -232,19 +234,18 @@ def build(app: Application, page: Page) -> None:
         try:
             own = seen_by(app, asked_by)
             found = restored_picture(own, source)
-            rows = show_loras(app, found.loras, asked_by)
+            shown = plugs.show(own, found)
             preset = own.preset(found.model, found.loras)
         except UserError as error:
             complain(error)
             return gr.skip()
         return {
             **form.show(own, found),
-            **controls.show(app, found.control),
+            **shown,
             prompt: found.prompt,
             seed: found.seed,
             count: 1,
             locked: True,
-            loras: rows,
             about: _about(preset),
             solvers: preset.solvers,
             cue: cue_for("go", found.prompt),
@@ -276,8 +277,7 @@ def build(app: Application, page: Page) -> None:
             count: many if many in range(1, generate.MAX_COUNT + 1) else 1,
             locked: values.get("locked") is True,
             live: values.get("live") is True,
-            loras: show_loras(app, found.loras, asked_by)
-            + [row | {"on": False} for row in show_loras(app, off, asked_by)],
+            loras: lora_rows(own, found.loras) + [row | {"on": False} for row in lora_rows(own, off)],
             about: _about(preset),
             solvers: preset.solvers,
             cue: cue_for("opening", found.prompt),
@@ -286,7 +286,7 @@ def build(app: Application, page: Page) -> None:
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     cue.change(
         render,
-        {cue, prompt, seed, count, loras, latest, *controls.inputs, *form.fields, number},
+        {cue, prompt, seed, count, latest, *plugs.inputs, *form.fields, number},
         [picture, line],
         js=browser("numbered"),
         trigger_mode="always_last",
@@ -304,12 +304,22 @@ def build(app: Application, page: Page) -> None:
     )
     stops(stop, latest)
     reading.connect(app, read, prompt, go, model, loras)
-    controls.connect(app, page.blocks, model, live, prompt, seed, cue)
+
+    def follow(event: Any) -> None:
+        event(**follow_live)
+
+    def begin(line: Example) -> dict[gr.Component, Any]:
+        return {prompt: line.prompt, seed: line.seed, cue: cue_for("go", line.prompt)}
+
+    follow(loras.input)
+    lora_box.connect(app, model, follow, page.blocks.load)
+    controls.connect(app, model, follow, to_follow, begin, [prompt, seed, cue])
+    end_uploads(app, lora_box, page.blocks)
     chosen_for = [steps, guidance, solver, live, about, cue, solvers]
     # Else the second of two quick choices is dropped.
     model.input(chosen, [model, loras, prompt], chosen_for, trigger_mode="always_last", **quiet)
     loras.change(plugged, [solvers, model, loras, prompt], chosen_for, trigger_mode="always_last", **quiet)
-    outputs = [prompt, seed, count, locked, loras, about, cue, solvers, *form.fields, *controls.parts]
+    outputs = [prompt, seed, count, locked, about, cue, solvers, *form.fields, *plugs.parts]
     upload.upload(restore, upload, outputs, **quiet)
     sent.change(restore, sent, outputs, **quiet)
     to_vary.change(vary, to_vary, outputs, **quiet)

@@ -11,7 +11,7 @@
     const kept = (before.position.length === 2) === square;
     const position = kept ? before.position : square ? [0.5, 0.5] : [0];
     const used = loras.filter((lora) => lora.on).map(({ id, strength }) => ({ id, strength }));
-    const control = followed.filter((each) => each.on);
+    const control = JSON.parse(followed);
     const rest = { model, steps, guidance, solver, negative_prompt, noise, text, loras: used, control };
     return { key_frames, position, at: before.at, ...rest };
   };

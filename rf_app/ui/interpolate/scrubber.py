@@ -5,6 +5,7 @@ because a frame takes less time than those do. The slow ones, of many steps, end
 """
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -18,6 +19,7 @@ from rf_app.errors import UserError
 from rf_app.pipeline.turns import PULSE, Line
 from rf_app.settings.way import Way, read_way
 from rf_app.ui.parts.image import data_url
+from rf_app.ui.parts.model_form import offered
 
 SCRIPT = Path(__file__).with_name("scrubber.js")
 NAMES = "ABCD"  # of the key frames
@@ -28,7 +30,8 @@ def scrubber(app: Application, way: Way) -> gr.HTML:
 
     def draw(wish: Any, line: Line, left: Event) -> dict[str, Any]:
         try:
-            events = interpolate(app.seen_by(line[1], line), Interpolate(read_way(wish)))
+            own = app.seen_by(line[1], line)
+            events = interpolate(own, Interpolate(page_way(own, wish)))
             *_, picture = run(events, left.is_set)
         except UserError as error:
             return {"problem": app.permission.told(error)}
@@ -52,6 +55,18 @@ def scrubber(app: Application, way: Way) -> gr.HTML:
         server_functions=[frame],
         elem_id="scrubber",
     )
+
+
+def page_way(own: Application, found: Any) -> Way:
+    """The way that the page sends, which may be anything; raises UserError as `read_way`.
+
+    Where LoRAs have just changed the sampler, what is recommended with them stands in for the fields.
+    """
+    way = read_way(found)
+    picture = way.picture
+    if offered(own, picture.solver, picture.model, picture.loras):
+        return way
+    return replace(way, picture=replace(picture, steps=None, guidance=None, solver=None))
 
 
 def _template() -> str:

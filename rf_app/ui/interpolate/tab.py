@@ -4,9 +4,10 @@ Every change of a setting makes a new way in the browser alone, as the value of 
 frame and is what the video is made of. Nothing of a visitor stays here.
 """
 
+import json
 import time
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 import gradio as gr
@@ -18,16 +19,16 @@ from rf_app.actions.progress import Events
 from rf_app.actions.run import LatestRun
 from rf_app.actions.video import FRAMES_PER_SECOND
 from rf_app.errors import UserError
+from rf_app.settings.picture import Control
 from rf_app.settings.way import KeyFrame, Way, read_way
 from rf_app.ui.api import endpoint, seen_by
 from rf_app.ui.files import served
 from rf_app.ui.interpolate.examples import EXAMPLES
-from rf_app.ui.interpolate.scrubber import NAMES, scrubber
+from rf_app.ui.interpolate.scrubber import NAMES, page_way, scrubber
 from rf_app.ui.parts.complaint import complain
 from rf_app.ui.parts.context import Page
-from rf_app.ui.parts.followed import followed, show_followed
-from rf_app.ui.parts.loras import lora_rows, show_loras
 from rf_app.ui.parts.model_form import ModelForm, advanced, model_list, steps_and_guidance
+from rf_app.ui.parts.plug_ins import plug_ins
 from rf_app.ui.parts.restoring import restore_button, restored
 from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.streaming import Updates, stops, stream
@@ -88,13 +89,14 @@ def build(app: Application, page: Page) -> None:
             )
             model = model_list(app, model_id, elem_id="between-model")
             steps, guidance = steps_and_guidance(preset, "between-")
-            loras = lora_rows("interpolate-")
-            follows = followed("interpolate-")
+            plugs = plug_ins(app, page, "interpolate-")
             solver, negative = advanced(preset, "between-")
             upload = restore_button("interpolate-restore")
     form = ModelForm(model, steps, guidance, solver, negative)
     page.lists.append(model)
     sent = gr.Textbox("", visible="hidden", elem_id="sent-interpolate")
+    loras = plugs.loras.rows
+    follows = gr.Textbox("[]", visible="hidden")  # the controls that are on, as JSON for the way
     latest, number = gr.State(LatestRun()), gr.Number(visible="hidden")
 
     # In the browser alone.
@@ -102,8 +104,8 @@ def build(app: Application, page: Page) -> None:
     fields = [shape, model, steps, guidance, solver, negative, noise, text, loras, follows, *keys]
     again = {"js": browser("way"), "inputs": [live, *fields], "outputs": [live], **page_only}
     # Not the model: its own steps and solver have to come first.
-    changes = [field.change for field in fields if field not in (model, loras, follows)]
-    gr.on([*changes, loras.input, follows.input], **again)
+    changes = [field.change for field in fields if field not in (model, loras)]
+    gr.on([*changes, loras.input], **again)
     for button, way in zip(buttons, EXAMPLES.values(), strict=True):
         values = _key_values(way.key_frames)
         button.click(
@@ -119,7 +121,7 @@ def build(app: Application, page: Page) -> None:
         asked = interpolate.Video(values[frames], values[kind], values[back])
 
         def video() -> Events[File]:
-            wish = interpolate.Interpolate(read_way(values[live]), asked)  # the page may send anything
+            wish = interpolate.Interpolate(page_way(own, values[live]), asked)
             yield from interpolate.interpolate(own, wish)
 
         def show(found: File) -> Updates:
@@ -148,7 +150,7 @@ def build(app: Application, page: Page) -> None:
                 )
             if len(way.key_frames) > len(NAMES):
                 raise UserError(f"This picture has {len(way.key_frames)} key frames; here is room for 4.")
-            rows = show_loras(app, way.picture.loras, asked_by)
+            plugged = plugs.show(own, way.picture)
         except UserError as error:
             complain(error)
             return gr.skip()
@@ -158,19 +160,34 @@ def build(app: Application, page: Page) -> None:
             **form.show(own, way.picture),
             noise: way.noise,
             text: way.text,
-            loras: rows,
-            follows: show_followed(way.picture.control),
+            **plugged,
+            follows: as_text(way.picture.control),
             **dict(zip(keys, _key_values(way.key_frames), strict=False)),
         }
 
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
+
+    def plugged_in(event: Any) -> None:
+        event(**again)
+
+    def follow(event: Any) -> None:
+        now = set(plugs.controls.inputs)
+        event(lambda values: as_text(plugs.controls.read(values)), now, follows, **quiet)
+
+    plugs.loras.connect(app, model, plugged_in)
+    plugs.controls.connect(app, model, follow)
     model.input(**form.recommended(app)).then(**again)
     wish = {latest, live, kind, frames, back, number}
     make.click(made, wish, [line, file], js=browser("numbered"), **LONG_WORK, **quiet)
     stops(cancel, latest)
     for event, source in ((upload.upload, upload), (sent.change, sent)):
-        event(restore, [source, live], [live, *fields], **quiet)
+        event(restore, [source, live], [live, *{*fields, *plugs.parts}], **quiet)
     endpoint(app, interpolate)
+
+
+def as_text(control: Sequence[Control]) -> str:
+    """Controls as the browser has them."""
+    return json.dumps([asdict(each) for each in control])
 
 
 def _shape(way: Way) -> str:

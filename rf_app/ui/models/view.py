@@ -16,6 +16,7 @@ from rf_app.actions.collection import SHELVES, Relative, Thing, family
 from rf_app.actions.measure import figures
 from rf_app.actions.samples import opening_settings, sample_at_hand, thumbnail
 from rf_app.registry.card import Card, ModelCard
+from rf_app.ui.parts.colours import colour_of
 from rf_app.ui.parts.image import data_url
 from rf_app.ui.parts.send import send_button
 
@@ -138,7 +139,7 @@ def _branch(tree: Relative, chosen: str) -> str:
         name = f"<span>{title}, not here</span>"
     steps = f" <small>{words.steps(tree.card.steps)}</small>" if tree.card else ""
     below = "".join(_branch(child, chosen) for child in tree.children)
-    return f"<li>{name}{steps}{f'<ul>{below}</ul>' if below else ''}</li>"
+    return f'<li><i class="{colour_of(tree.id)}"></i>{name}{steps}{f"<ul>{below}</ul>" if below else ""}</li>'
 
 
 def _figures(card: Card) -> str:

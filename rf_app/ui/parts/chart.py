@@ -12,7 +12,6 @@ from html import escape
 WIDTH = 460  # units of the drawing; it is scaled to the room there is
 LEFT, RIGHT, TOP, BOTTOM = 52, 14, 12, 42
 SCALES = {"linear": float, "log": math.log, "sqrt": math.sqrt}
-COLOURS = 6  # classes c0 to c5 in assets/style.css
 
 
 @dataclass(frozen=True)
@@ -26,10 +25,10 @@ class Point:
 
 @dataclass(frozen=True)
 class Series:
-    """Points joined in their order; colour is a number, the same one for the same thing everywhere."""
+    """Points joined in their order; colour: classes of the style sheet, as of `rf_app.ui.parts.colours`."""
 
     name: str
-    colour: int
+    colour: str
     points: tuple[Point, ...]
 
 
@@ -86,7 +85,7 @@ def chart(title: str, series: Sequence[Series], x: Axis, y: Axis, height: float 
         for v in map(_clean, x.marks())
     )
     lines = "".join(
-        f'<g class="c{each.colour % COLOURS}"><polyline points="{" ".join(map(at, each.points))}"/>'
+        f'<g class="{each.colour}"><polyline points="{" ".join(map(at, each.points))}"/>'
         + "".join(_dot(at(point), point, alone=len(each.points) == 1) for point in each.points)
         + "</g>"
         for each in series
@@ -95,7 +94,7 @@ def chart(title: str, series: Sequence[Series], x: Axis, y: Axis, height: float 
         f'<text class="title" x="{LEFT + inner / 2}" y="{whole - 4}" text-anchor="middle">'
         f"{escape(x.title)}</text>"
     )
-    names = "".join(f'<span class="c{each.colour % COLOURS}">{escape(each.name)}</span>' for each in series)
+    names = "".join(f'<span class="{each.colour}">{escape(each.name)}</span>' for each in series)
     return (
         f'<figure class="chart"><figcaption>{escape(title)}<small>{escape(y.title)}</small></figcaption>'
         f'<svg viewBox="0 0 {WIDTH} {whole:.0f}" role="img" aria-label="{escape(title)}">'

@@ -1,9 +1,13 @@
 // The rows of a LoRA panel: what gr.HTML runs with `element`, `props`, `trigger` and `watch`. props.value is a
-// list of { id, title, trigger, strength, on, uploaded, preview, note }; all but the preview, which the server
-// has drawn anew, is anyone's text, so it only ever becomes text. props.keeps: whether somebody listens to "keep". What a person changes is "input" to the
+// list of { id, title, trigger, strength, on, sampler, uploaded, preview, note }; all but the preview, which the
+// server has drawn anew, is anyone's text, so it only ever becomes text. What a person changes is "input" to the
 // page, and "settled" once a slider is let go; rows that the server sends are drawn silently.
-const list = element.querySelector(".loras");
+const [list, budget, total, balance] = [".loras", ".budget", ".budget span", ".budget button"].map((selector) =>
+  element.querySelector(selector),
+);
 const LIMIT = 2;
+const BUDGET = 1; // of strength, which styles share; as in actions/loras.py
+const HIGH = 1.3; // from there on pictures are seen to suffer
 
 const make = (tag, values = {}, ...children) => {
   const made = Object.assign(document.createElement(tag), values);
@@ -14,7 +18,31 @@ const make = (tag, values = {}, ...children) => {
 const change = (id, values) => {
   props.value = props.value.map((row) => (row.id === id ? { ...row, ...values } : row));
   trigger("input");
+  weigh();
 };
+
+// Styles that are on, and their strengths where these share the budget. What brings a sampler is no style.
+const shares = () => {
+  const styles = (props.value || []).filter((row) => row.on && !row.sampler);
+  const sum = styles.reduce((sum, row) => sum + Math.abs(row.strength), 0);
+  return { sum, own: new Map(styles.map((row) => [row.id, Math.round((20 * BUDGET * row.strength) / sum) / 20])) };
+};
+
+const weigh = () => {
+  const { sum, own } = shares();
+  const balanced = (props.value || []).every((row) => !own.has(row.id) || own.get(row.id) === row.strength);
+  budget.hidden = sum <= (own.size > 1 ? BUDGET : HIGH) || balanced;
+  total.textContent =
+    sum > HIGH ? `Strengths add up to ${sum.toFixed(2)}: over about ${HIGH} pictures tend to fall apart.` : "";
+};
+
+balance.addEventListener("click", () => {
+  const { own } = shares();
+  props.value = props.value.map((row) => (own.has(row.id) ? { ...row, strength: own.get(row.id) } : row));
+  draw();
+  trigger("input");
+  trigger("settled");
+});
 
 const words = (row) => {
   if (!row.trigger) return [];
@@ -52,10 +80,11 @@ const draw = () => {
       const preview = row.preview ? [make("img", { src: row.preview, alt: "" })] : [];
       const note = row.note ? [make("p", { className: "trigger", textContent: row.note })] : [];
       const head = make("label", {}, on, ...preview, make("span", { textContent: row.title, title: row.title }));
-      const parts = [head, range, number, ...(row.uploaded && props.keeps ? [keep] : []), remove];
+      const parts = [head, range, number, ...(row.uploaded ? [keep] : []), remove];
       return make("div", { className: "lora" }, ...parts, ...words(row), ...note);
     }),
   );
+  weigh();
 };
 
 watch("value", draw);

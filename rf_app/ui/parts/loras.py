@@ -4,6 +4,8 @@ loras.js draws the rows and keeps them in the browser; their value is what `read
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -13,118 +15,148 @@ import gradio as gr
 from rf_app.actions import loras
 from rf_app.actions.application import Application
 from rf_app.errors import UserError
-from rf_app.settings.picture import MAX_LORAS, Lora
+from rf_app.settings.picture import Lora
 from rf_app.ui.api import session_of
 from rf_app.ui.parts.complaint import complain
 from rf_app.ui.parts.left_out import left_out
 
 SCRIPT = Path(__file__).with_name("loras.js")
+ROWS = (
+    '<div class="loras"></div><p class="budget" role="status" hidden><span></span>'
+    '<button title="Let the strengths share a budget of 1">Balance</button></p>'
+)
 
 
-def lora_rows(prefix: str = "", keeps: bool = False) -> gr.HTML:
-    """The rows alone: `input` while a person changes them, `settled` after. prefix: sets the ids apart.
+@dataclass(frozen=True)
+class LoraPanel:
+    """What a tab connects. rows: `input` while a person changes them, `settled` after."""
 
-    keeps: whether an upload has a button for the event `keep`.
+    rows: gr.HTML
+    pick: gr.Dropdown
+    upload: gr.UploadButton
+    problems: gr.HTML
+    accordion: gr.Accordion | None  # around them, where they are folded away
+
+    @property
+    def parts(self) -> list[gr.Component]:
+        """What `show` changes."""
+        return [self.rows, *([self.accordion] if self.accordion else [])]
+
+    def show(self, own: Application, found: Sequence[Lora]) -> dict[gr.Component, Any]:
+        """The panel for the LoRAs of a picture that was restored or sent here; raises UserError for one that
+        is gone.
+        """
+        rows = loras.rows(own, found)
+        opened = {self.accordion: gr.Accordion(open=True)} if rows and self.accordion else {}
+        return opened | {self.rows: rows}
+
+    def connect(
+        self, app: Application, model: gr.Dropdown, changed: Callable[[Any], Any], opened: Any = None
+    ) -> None:
+        """Connect the panel to the tab it is on.
+
+        model: what an upload has to fit. changed: given an event after which the rows are different, connects
+        it to what has to follow. opened: the event with which a panel that is not folded away is first seen.
+        """
+        rows, pick, upload = self.rows, self.pick, self.upload
+
+        def picked(id: str | None, shown: Any, asked_by: gr.Request) -> dict[gr.Component, Any]:
+            if not id:
+                return gr.skip()
+            try:
+                own = app.seen_by(session_of(asked_by))
+                return {pick: None, rows: loras.added(own, shown, loras.recommended(own, id))}
+            except UserError as error:
+                complain(error)
+                return {pick: None}
+
+        def uploaded(
+            paths: list[str], model: str, shown: Any, asked_by: gr.Request
+        ) -> dict[gr.Component, Any]:
+            own = app.seen_by(session_of(asked_by))
+            for path in map(Path, paths):
+                try:
+                    found = loras.upload(own, path, path.name, model)
+                    shown = loras.added(own, shown, Lora(found.id, found.strength))
+                except UserError as error:
+                    complain(UserError(f"{path.name}: {error}"))
+            return {rows: shown, pick: _choices(app, asked_by)}
+
+        def kept(shown: Any, event: gr.EventData, asked_by: gr.Request) -> dict[gr.Component, Any]:
+            own = app.seen_by(session_of(asked_by))
+            try:
+                card = loras.keep(own, _id_in(event))
+                (saved,) = loras.rows(own, [Lora(card.id)])
+            except UserError as error:
+                complain(error)
+                return gr.skip()
+            gr.Info(f"{escape(card.title)} is in the list of LoRAs now, as {card.id}.")
+            as_it_was = [row for row in shown if row["id"] == _id_in(event)]
+            saved |= {name: row[name] for row in as_it_was for name in ("strength", "on")}
+            return {
+                rows: [saved if row in as_it_was else row for row in shown],
+                pick: _choices(app, asked_by),
+            }
+
+        def refreshed(asked_by: gr.Request) -> dict[gr.Component, Any]:
+            return {pick: _choices(app, asked_by), self.problems: left_out(app.loras)}
+
+        quiet = {"show_progress": "hidden", "api_visibility": "private"}
+        changed(pick.input(picked, [pick, rows], [pick, rows], **quiet).then)
+        changed(upload.upload(uploaded, [upload, model, rows], [rows, pick], **quiet).then)
+        changed(rows.keep(kept, rows, [rows, pick], **quiet).then)
+        # A training may have made one since.
+        gr.on([opened or self.accordion.expand, pick.focus], refreshed, None, [pick, self.problems], **quiet)
+
+
+def lora_panel(app: Application, prefix: str = "") -> LoraPanel:
+    """Lay the panel out: a list to pick from, a button to upload with, and the rows.
+
+    prefix: sets the ids apart; a panel with one is folded away in an accordion.
     """
-    return gr.HTML(
-        [],
-        html_template='<div class="loras"></div>',
-        js_on_load=SCRIPT.read_text(encoding="utf-8"),
-        apply_default_css=False,
-        elem_id=f"{prefix}loras",
-        keeps=keeps,
+    fold = (
+        gr.Accordion("LoRAs: styles to draw with", open=False, elem_classes="lora-fold") if prefix else None
     )
-
-
-def lora_panel(
-    app: Application, model: gr.Dropdown, page: gr.Blocks, changed: Callable[[Any], Any]
-) -> gr.HTML:
-    """Rows, a list to pick from, and a button to upload with; returns the rows.
-
-    model: what an upload has to fit. changed: given an event after which the rows are different, connects it
-    to what has to follow.
-    """
-    with gr.Column(elem_id="lora-box"):
-        with gr.Row(elem_id="lora-add"):
-            pick = gr.Dropdown([], value=None, label="LoRA", elem_id="lora-pick", min_width=150, scale=2)
+    with fold if prefix else nullcontext(), gr.Column(elem_id=f"{prefix}lora-box", elem_classes="lora-box"):
+        with gr.Row(elem_classes="lora-add"):
+            pick = gr.Dropdown(
+                [], value=None, label="LoRA", elem_id=f"{prefix}lora-pick", min_width=150, scale=2
+            )
             upload = gr.UploadButton(
                 "Upload LoRAs",
                 file_count="multiple",
                 file_types=[".safetensors"],
                 size="sm",
                 min_width=110,
-                elem_id="lora-upload",
+                elem_classes="lora-upload",
             )
-        problems = left_out(app.loras, elem_id="lora-problems")
-        rows = lora_rows(keeps=True)
+        problems = left_out(app.loras, elem_id=f"{prefix}lora-problems")
+        rows = gr.HTML(
+            [],
+            html_template=ROWS,
+            js_on_load=SCRIPT.read_text(encoding="utf-8"),
+            apply_default_css=False,
+            elem_id=f"{prefix}loras",
+        )
+    return LoraPanel(rows, pick, upload, problems, fold)
 
-    def choices(asked_by: gr.Request) -> gr.Dropdown:
-        return gr.Dropdown(choices=loras.choices(app.seen_by(session_of(asked_by))))
 
-    def picked(id: str | None, shown: Any, asked_by: gr.Request) -> dict[gr.Component, Any]:
-        if not id:
-            return gr.skip()
-        try:
-            own = app.seen_by(session_of(asked_by))
-            return {pick: None, rows: _added(shown, loras.rows(own, [loras.recommended(own, id)]))}
-        except UserError as error:
-            complain(error)
-            return {pick: None}
-
-    def uploaded(paths: list[str], model: str, shown: Any, asked_by: gr.Request) -> dict[gr.Component, Any]:
-        own = app.seen_by(session_of(asked_by))
-        for path in map(Path, paths):
-            try:
-                found = loras.upload(own, path, path.name, model)
-                shown = _added(shown, loras.rows(own, [Lora(found.id, found.strength)]))
-            except UserError as error:
-                complain(UserError(f"{path.name}: {error}"))
-        return {rows: shown, pick: choices(asked_by)}
-
-    def kept(shown: Any, event: gr.EventData, asked_by: gr.Request) -> dict[gr.Component, Any]:
-        try:
-            card = loras.keep(app.seen_by(session_of(asked_by)), _id_in(event))
-            saved = show_loras(app, [Lora(card.id)], asked_by)[0]
-        except UserError as error:
-            complain(error)
-            return gr.skip()
-        gr.Info(f"{escape(card.title)} is in the list of LoRAs now, as {card.id}.")
-        as_it_was = [row for row in shown if row["id"] == _id_in(event)]
-        saved |= {name: row[name] for row in as_it_was for name in ("strength", "on")}
-        return {rows: [saved if row in as_it_was else row for row in shown], pick: choices(asked_by)}
+def end_uploads(app: Application, panel: LoraPanel, page: gr.Blocks) -> None:
+    """An upload goes with its row in this panel, and all of a session's with its page."""
 
     def removed(event: gr.EventData, asked_by: gr.Request) -> gr.Dropdown:
         app.worker.uploads.remove(session_of(asked_by), _id_in(event))
-        return choices(asked_by)
+        return _choices(app, asked_by)
 
     def left(asked_by: gr.Request) -> None:
         app.worker.uploads.leave(session_of(asked_by))
 
-    quiet = {"show_progress": "hidden", "api_visibility": "private"}
-    changed(rows.input)
-    changed(pick.input(picked, [pick, rows], [pick, rows], **quiet).then)
-    changed(upload.upload(uploaded, [upload, model, rows], [rows, pick], **quiet).then)
-    changed(rows.keep(kept, rows, [rows, pick], **quiet).then)
-    rows.removed(removed, None, pick, **quiet)
-    page.load(choices, None, pick, **quiet)
+    panel.rows.removed(removed, None, panel.pick, show_progress="hidden", api_visibility="private")
     page.unload(left)
-    gr.on([page.load, pick.focus], lambda: left_out(app.loras), None, problems, **quiet)
-    pick.focus(choices, None, pick, **quiet)  # a training may have made one since
-    return rows
 
 
-def show_loras(app: Application, found: Sequence[Lora], asked_by: gr.Request) -> list[dict[str, Any]]:
-    """The rows for the LoRAs of a picture that was restored or sent here."""
-    return loras.rows(app.seen_by(session_of(asked_by)), found)
-
-
-def _added(rows: Any, more: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows that the page has, and those that it has not yet; raises UserError for too many."""
-    ids = {row["id"] for row in rows}
-    rows = [*rows, *(row for row in more if row["id"] not in ids)]
-    if len(rows) > MAX_LORAS:
-        raise UserError(f"{MAX_LORAS} LoRAs are there already: remove one first.")
-    return rows
+def _choices(app: Application, asked_by: gr.Request) -> gr.Dropdown:
+    return gr.Dropdown(choices=loras.choices(app.seen_by(session_of(asked_by))))
 
 
 def _id_in(event: gr.EventData) -> str:

@@ -35,10 +35,7 @@ class ModelForm:
         Where LoRAs have just changed the sampler, what is recommended with them stands in for the fields.
         """
         found = {"model": values[self.model] or "", "negative_prompt": values[self.negative]}
-        names = [values[self.solver]]
-        with suppress(UserError):  # a model that is gone, or LoRAs that disagree: drawing says so
-            names = [name for _, name in app.preset(found["model"], loras).solvers]
-        if values[self.solver] not in names:
+        if not offered(app, values[self.solver], found["model"], loras):
             return found
         own = {name: values[getattr(self, name)] for name in ("steps", "guidance", "solver")}
         return found | own
@@ -81,6 +78,13 @@ class ModelForm:
             "show_progress": "hidden",
             "api_visibility": "private",
         }
+
+
+def offered(app: Application, solver: str | None, model: str, loras: tuple[Lora, ...]) -> bool:
+    """Whether a model has the solver with these LoRAs, which may just have changed the sampler."""
+    with suppress(UserError):  # a model that is gone, or LoRAs that disagree: drawing says so
+        return solver in [name for _, name in app.preset(model, loras).solvers]
+    return True
 
 
 def model_list(app: Application, value: str | None, label: str = "Model", **more: Any) -> gr.Dropdown:

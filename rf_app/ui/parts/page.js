@@ -19,6 +19,7 @@
     tell: (id, wish) => put(id, JSON.stringify({ ...wish, at: performance.now() })),
     randomSeed,
     again: () => cue(),
+    againIn: (id, before) => (document.getElementById(id)?.checkVisibility() ? cue() : before),
     once: (before) => before || cue(), // only where nothing was asked for yet
     go: (seed, locked, prompt) => [locked ? seed : randomSeed(), cue(prompt)],
     fill: (...values) => [...values, cue()],

@@ -136,7 +136,7 @@ def _chart(curve: Curve) -> str:
     # The room for the steps to come is there from the start: the curve is seen to grow into it.
     return chart(
         title,
-        [Series(title, 0, points)],
+        [Series(title, "c0", points)],
         Axis("steps", 0, curve.of),
         Axis(f"{curve.stage}; {axis}" if axis else curve.stage, *edges, scale=scale),
         height=170,

@@ -1,0 +1,179 @@
+"""The pictures that a tab's pictures follow, by ControlNets: two units in an accordion, with lines to begin
+with.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from rf_app.actions.application import Application
+from rf_app.actions.examples import Example, examples
+from rf_app.errors import UserError
+from rf_app.settings.picture import MAX_CONTROLS, Control
+from rf_app.ui.parts.complaint import complain
+from rf_app.ui.parts.control_unit import Unit, Values, control_unit, net_choices
+from rf_app.ui.parts.image import data_url, icon
+from rf_app.ui.parts.left_out import left_out
+
+NONE_HERE = (
+    "<p>No ControlNet is here yet. Train one with <code>python -m trainers.controlnet</code>, or put the "
+    "folder of any SD 1.5 ControlNet into <code>controlnets/</code> beside your models.</p>"
+)
+
+
+@dataclass(frozen=True)
+class ControlPanel:
+    """What a tab connects."""
+
+    units: tuple[Unit, ...]
+    none_here: gr.HTML
+    problems: gr.HTML
+    accordion: gr.Accordion
+    buttons: tuple[gr.Button, ...]
+    drawings: tuple[Example, ...]
+
+    @property
+    def inputs(self) -> list[gr.State]:
+        """What `read` needs."""
+        return [unit.control for unit in self.units]
+
+    @property
+    def parts(self) -> list[gr.Component]:
+        """What `show` changes."""
+        return [self.accordion, *(part for unit in self.units for part in unit.parts)]
+
+    def read(self, values: Values) -> tuple[Control, ...]:
+        """The controls that are on."""
+        return tuple(values[unit.control] for unit in self.units if values[unit.control])
+
+    def show(self, app: Application, controls: tuple[Control, ...]) -> Values:
+        """The panel for the controls of a picture."""
+        shown: Values = {self.accordion: gr.Accordion(open=True)} if controls else {}
+        for i, unit in enumerate(self.units):
+            shown |= unit.show(app, controls[i] if i < len(controls) else None)
+        return shown
+
+    def connect(
+        self,
+        app: Application,
+        model: gr.Dropdown,
+        changed: Callable[[Any], Any],
+        sent: gr.Textbox | None = None,
+        begin: Callable[[Example], Values] = lambda _: {},
+        begun: Sequence[gr.Component] = (),
+    ) -> None:
+        """Connect the panel to the tab it is on.
+
+        model: whose size maps have. changed: given an event after which the controls are different, connects
+        it to what has to follow. sent: a moment and the data URL of a picture of the page, to be followed.
+        begin: what else a line to begin with changes, among the parts `begun`.
+        """
+        quiet = {"show_progress": "hidden", "trigger_mode": "always_last", "api_visibility": "private"}
+
+        def told(change: Callable[..., Values]) -> Callable[..., Values]:
+            """The handler that makes `change`, or says why it cannot."""
+
+            @wraps(change)
+            def handle(values: Values, *more: Any) -> Values:
+                try:
+                    return change(values | {"model": values[model]}, *more)
+                except UserError as error:
+                    complain(error)
+                    return gr.skip()
+
+            return handle
+
+        for unit in self.units:
+            inputs = {unit.picture, *unit.fields, model}
+            drawn = unit.sketch.input(
+                told(lambda values, unit=unit: unit.drawn(app, values, values[unit.sketch])),
+                inputs | {unit.sketch},
+                unit.following,
+                **quiet,
+            )
+            own = gr.on(
+                [part.input for part in unit.fields if part is not unit.net],
+                told(lambda values, unit=unit: unit.mapped(app, values)),
+                inputs,
+                unit.following,
+                **quiet,
+            )
+            net = unit.net.input(
+                told(lambda values, unit=unit: unit.read_by(app, values)), inputs, unit.following, **quiet
+            )
+            for event in (drawn, own, net):
+                changed(event.then)
+
+        # ControlNets may have come since the page was built.
+        nets = [unit.net for unit in self.units]
+        gr.on(
+            [self.accordion.expand, *(net.focus for net in nets)],
+            lambda values: self._refreshed(app, values),
+            set(nets),
+            [self.none_here, self.problems, *nets],
+            show_progress="hidden",
+            api_visibility="private",
+        )
+
+        first = self.units[0]
+        inputs, shown = {first.picture, *first.fields, model}, [first.sketch, *first.following]
+        if sent:
+
+            def taken(values: Values) -> Values:
+                url = values[sent].partition(" ")[2]
+                opened = {first.sketch: url, self.accordion: gr.Accordion(open=True)}
+                return opened | first.drawn(app, values, url)
+
+            changed(sent.change(told(taken), inputs | {sent}, [self.accordion, *shown], **quiet).then)
+
+        def started(values: Values, event: gr.EventData) -> Values:
+            lines = {button._id: line for button, line in zip(self.buttons, self.drawings, strict=True)}
+            line = lines.get(getattr(event.target, "_id", None))
+            if line is None:  # a program may say anything
+                return gr.skip()
+            url = data_url(line.path.read_bytes())
+            return {first.sketch: url} | begin(line) | first.drawn(app, values | {first.on: True}, url)
+
+        if self.buttons:
+            clicks = [button.click for button in self.buttons]
+            event = gr.on(clicks, told(started), inputs, [*shown, *begun], **quiet)
+            if not begun:
+                changed(event.then)
+
+    def _refreshed(self, app: Application, chosen: Values) -> Values:
+        choices = net_choices(app)
+        first = choices[0][1] if choices else None
+        return {
+            self.none_here: gr.HTML(visible=not choices),
+            self.problems: left_out(app.controlnets),
+            **{net: gr.Dropdown(choices=choices, value=value or first) for net, value in chosen.items()},
+        }
+
+
+def control_panel(app: Application, drawings: Path, prefix: str = "") -> ControlPanel:
+    """Lay the panel out, inside the Blocks at hand; drawings: a folder of pictures to begin with.
+
+    prefix: sets the ids apart.
+    """
+    shown = tuple(examples(drawings))
+    with gr.Accordion(
+        "ControlNet: follow a drawing or picture",
+        open=False,
+        elem_id=f"{prefix}control",
+        elem_classes="control-box",
+    ) as accordion:
+        none_here = gr.HTML(NONE_HERE, visible=not net_choices(app))
+        with gr.Row(elem_classes="control-examples"):
+            buttons = tuple(
+                gr.Button(each.title, icon=icon(each.path), elem_classes="example", min_width=60)
+                for each in shown
+            )
+        first = control_unit(app, f"{prefix}control-1")
+        problems = left_out(app.controlnets, elem_id=f"{prefix}control-problems")
+        with gr.Accordion("A second one", open=False, elem_classes="control-more"):
+            others = [control_unit(app, f"{prefix}control-{i}") for i in range(2, MAX_CONTROLS + 1)]
+    return ControlPanel((first, *others), none_here, problems, accordion, buttons, shown)
