@@ -21,7 +21,7 @@ from rf_app.errors import UserError
 from rf_app.pipeline.checking import check, check_whole
 from rf_app.pipeline.png import read_png_settings
 from rf_app.registry.disk import writable, write_atomically
-from rf_app.settings.picture import MAX_SEED, CheckedSettings, Lora, PictureSettings
+from rf_app.settings.picture import MAX_SEED, CheckedSettings, Control, Lora, PictureSettings
 from rf_app.settings.prompts import Text, lines
 
 MAX_COUNT, MAX_PICTURES = 100, 1000
@@ -69,6 +69,8 @@ class Batch:
     """As in generate."""
     loras: tuple[Lora, ...] = ()
     """For all of them, as in generate."""
+    control: tuple[Control, ...] = ()
+    """For all of them, as in generate."""
     out: Path | None = None
     """Folder for the pictures."""
 
@@ -82,7 +84,7 @@ def plan(app: Application, wish: Batch) -> Planned:
     )
     seed = check_whole("seed", wish.seed, 0, MAX_SEED)
     found: list[CheckedSettings] = []
-    for line in lines(wish.prompts, app.prepared(replace(base, loras=wish.loras))):
+    for line in lines(wish.prompts, app.prepared(replace(base, loras=wish.loras, control=wish.control))):
         try:
             count = check_whole("count", wish.count if line.count is None else line.count, 1, MAX_COUNT)
             if len(found) + count > MAX_PICTURES:

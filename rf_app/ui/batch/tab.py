@@ -32,6 +32,7 @@ from rf_app.ui.files import served
 from rf_app.ui.parts.complaint import complain
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.model_form import ModelForm, advanced, model_list, steps_and_guidance
+from rf_app.ui.parts.plug_ins import plug_ins
 from rf_app.ui.parts.progress_bar import note
 from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.streaming import Updates, stream
@@ -66,6 +67,7 @@ def build(app: Application, page: Page) -> None:
                 seed = gr.Number(FIRST_SEED, label="First seed", precision=0, elem_id="batch-seed")
             model = model_list(app, app.first_model(), elem_id="batch-model")
             steps, guidance = steps_and_guidance(preset, "batch-")
+            plugs = plug_ins(app, page, "batch-")
             solver, negative = advanced(preset, "batch-")
             with gr.Row(elem_classes="acts"):
                 go = gr.Button("Draw all", variant="primary", elem_id="batch-go", min_width=140)
@@ -91,12 +93,14 @@ def build(app: Application, page: Page) -> None:
 
     def started(values: dict[gr.Component, Any], own: Application) -> Run:
         act, name = _said(values[cue])
+        given = plugs.read(values)
         wish = Batch(
             Text(values[prompts]),
             count=values[count],
             seed=values[seed],
             out=_folder(name),
-            **form.read(own, values, ()),
+            **given,
+            **form.read(own, values, given["loras"]),
         )
         batch.plan(own, wish)  # what is wrong with it is said before anything is cleared away
         own.detached.stop(name)
@@ -180,7 +184,7 @@ def build(app: Application, page: Page) -> None:
     again.click(js=browser("batch", "on"), outputs=cue, **page_only)
     cue.change(
         draw,
-        {cue, prompts, count, seed, latest, *form.fields},
+        {cue, prompts, count, seed, latest, *plugs.inputs, *form.fields},
         outputs,
         trigger_mode="multiple",
         **LONG_WORK,
@@ -190,6 +194,8 @@ def build(app: Application, page: Page) -> None:
     gr.on([field.change for field in form_now], js=browser("batchForm"), inputs=form_now, **page_only)
     file.upload(_read, file, prompts, **quiet)
     model.input(**form.recommended(app))
+    plugs.loras.connect(app, model, lambda event: None)
+    plugs.controls.connect(app, model, lambda event: None)
     page.blocks.load(
         opened, [left, latest], [*form_now, *outputs], js=browser("batchLeft"), **LONG_WORK, **quiet
     )
