@@ -131,7 +131,7 @@ def test_columns_come_and_go_and_each_has_its_own_settings(page):
     settled(page)
     expect(page.locator(".side:visible")).to_have_count(3)
     page.locator("#side-3").get_by_text("Advanced").click()
-    page.locator("#side-3").get_by_label("Solver").click()
+    page.locator("#side-3").get_by_label("How it steps (solver)").click()
     page.get_by_role("option", name="Heun").click()
     page.locator("#side-3").get_by_label("number input for Steps").fill("2")
     page.click("#compare-go")
@@ -206,7 +206,7 @@ def test_forged_settings_do_no_harm(page):
 
 def test_the_n_step_figure_is_one_click_and_comes_as_sheet_and_zip(page):
     open_compare(page, "Grid")
-    page.get_by_role("button", name="The N-step figure").click()
+    page.get_by_role("button", name="What steps change").click()
     expect(page.locator(".cells figure img")).to_have_count(10)
     tops = page.locator(".cells .top")
     expect(tops).to_have_text(["1 step", "2 steps", "4 steps", "8 steps", "25 steps"])
@@ -228,7 +228,7 @@ def test_the_n_step_figure_is_one_click_and_comes_as_sheet_and_zip(page):
 
 def test_a_grid_stopped_in_the_middle_keeps_what_is_done(page, app):
     open_compare(page, "Grid")
-    page.fill("#grid-columns-values textarea", "1, 51-100")  # of the N-step figure, which stands there
+    page.fill("#grid-columns-values textarea", "1, 51-100")  # of what steps change, which stands there
     page.click("#grid-go")
     expect(page.locator(".cells .top").nth(1)).to_have_text("51 steps")
     expect(page.locator(".cells figure img")).not_to_have_count(0)
@@ -364,6 +364,6 @@ def test_nothing_sticks_out_on_any_screen(page):
     open_compare(page)
     fits()
     page.get_by_role("tab", name="Grid").click()
-    page.get_by_role("button", name="The N-step figure").click()
+    page.get_by_role("button", name="What steps change").click()
     expect(page.locator(".cells figure img")).to_have_count(10)
     fits()

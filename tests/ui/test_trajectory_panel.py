@@ -43,7 +43,11 @@ def run(page, **values):
 def test_it_opens_with_an_example_of_each_kind(panel):
     titles = panel.locator(f"{STRIPS} h4")
     expect(titles).to_contain_text(
-        ["Tiny Sd25 steps, S = ", "Tiny 2Rf25 steps, S = ", "Tiny Instaflow1 step, S = 0"]
+        [
+            "Tiny Sd25 steps, straightness S = ",
+            "Tiny 2Rf25 steps, straightness S = ",
+            "Tiny Instaflow1 step, straightness S = 0",
+        ]
     )
     for strip, taus in ((0, ["0", "0.2", "0.4", "0.6", "0.8", "1"]), (2, ["0", "1"])):
         captions = panel.locator(STRIPS).nth(strip).locator("figcaption")

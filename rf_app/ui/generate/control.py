@@ -22,6 +22,7 @@ from rf_app.plugins.preprocessors import MAX_THRESHOLD, suggested
 from rf_app.settings.picture import MAX_CONTROLS, MAX_STRENGTH, Control
 from rf_app.ui.generate.sketch import sketch
 from rf_app.ui.parts.complaint import complain
+from rf_app.ui.parts.explained import EXPLAINED
 from rf_app.ui.parts.image import data_url, icon
 from rf_app.ui.parts.left_out import left_out
 
@@ -30,8 +31,10 @@ PREPROCESSORS = [
     ("Lines of a drawing", "scribble"),
     ("Depth", "depth"),
     ("Poses (openpose)", "openpose"),
-    ("None: it is a map", "none"),
+    ("The picture is such a map", "none"),
 ]
+NET = "What has learned to hold a model to a drawing."
+HOW = "The picture is made into a map of its edges, its depth or a pose; that map is followed."
 PNG_URL = "data:image/png;base64,"
 EMPTY = '<div class="map blank">The map appears here</div>'
 NONE_HERE = (
@@ -274,7 +277,7 @@ class ControlPanel:
 def build(app: Application, drawings: Path) -> ControlPanel:
     """Lay the panel out, inside the Blocks at hand; drawings: a folder of pictures to begin with."""
     shown = tuple(examples(drawings))
-    with gr.Accordion("ControlNet: follow a drawing or picture", open=False, elem_id="control") as accordion:
+    with gr.Accordion("Follow a drawing or picture (ControlNet)", open=False, elem_id="control") as accordion:
         none_here = gr.HTML(NONE_HERE, visible=not _choices(app))
         with gr.Row(elem_id="control-examples"):
             buttons = tuple(
@@ -302,24 +305,28 @@ def _unit(app: Application, i: int) -> Unit:
             net = gr.Dropdown(
                 _choices(app),
                 value=cards[0].id if cards else None,
-                label="ControlNet",
+                label="Followed by (ControlNet)",
+                info=NET,
                 filterable=False,
                 elem_id=f"{id}-net",
+                elem_classes=EXPLAINED,
             )
             how = gr.Dropdown(
                 PREPROCESSORS,
                 value=preprocessor,
-                label="Made into a map by",
+                label="What is followed",
+                info=HOW,
                 filterable=False,
                 elem_id=f"{id}-preprocessor",
+                elem_classes=EXPLAINED,
             )
         with gr.Row(elem_classes="pair", visible=preprocessor == "canny") as thresholds:
-            low = _slider("Low threshold", MAX_THRESHOLD, LOW, 1, f"{id}-low")
-            high = _slider("High threshold", MAX_THRESHOLD, HIGH, 1, f"{id}-high")
+            low = _slider("Faint edges (low threshold)", MAX_THRESHOLD, LOW, 1, f"{id}-low")
+            high = _slider("Clear edges (high threshold)", MAX_THRESHOLD, HIGH, 1, f"{id}-high")
         strength = _slider("Strength", MAX_STRENGTH, 1, 0.05, f"{id}-strength")
         with gr.Row(elem_classes="pair"):
-            start = _slider("Acts from", 1, 0, 0.05, f"{id}-start")
-            end = _slider("Acts until", 1, 1, 0.05, f"{id}-end")
+            start = _slider("From (0: first step)", 1, 0, 0.05, f"{id}-start")
+            end = _slider("Until (1: last step)", 1, 1, 0.05, f"{id}-end")
         states = gr.State(""), gr.State(None)
     return Unit(on, drawn, preview, net, how, thresholds, low, high, strength, start, end, *states)
 

@@ -45,7 +45,6 @@ from rf_app.ui.waiting import LONG_WORK
 FIRST = PictureSettings("A photograph of a snowy mountain near a beautiful lake under sunshine.", seed=7)
 SLOW = "Too slow to draw while you type, so Live is off: press Generate."
 VARIANTS = 4
-NEGATIVE = "What to keep out. It acts only with guidance above 1."
 
 
 def build(app: Application, page: Page) -> None:
@@ -81,7 +80,7 @@ def build(app: Application, page: Page) -> None:
                     go = gr.Button("Generate", variant="primary", elem_id="go", min_width=140)
                     stop = gr.Button("Stop", elem_id="stop", min_width=70)
                     live = gr.Checkbox(
-                        preset.live, label="Live", elem_id="live", container=False, min_width=90
+                        preset.live, label="As you type (live)", elem_id="live", container=False, min_width=90
                     )
             buttons = _examples(shown)
             controls = control.build(app, page.examples / "drawings")
@@ -99,7 +98,7 @@ def build(app: Application, page: Page) -> None:
                 page_only = {"fn": None, "trigger_mode": "multiple", "api_visibility": "private"}
                 follow_live = {"js": browser("live"), "inputs": now, "outputs": [cue], **page_only}
                 loras = lora_panel(app, model, page.blocks, lambda event: event(**follow_live))
-                solver, negative = advanced(preset, info=NEGATIVE)
+                solver, negative = advanced(preset)
                 # Not in the accordion: what that hides is not on the page, and pictures are dropped on this.
                 upload = restore_button("restore")
     form = ModelForm(model, steps, guidance, solver, negative)

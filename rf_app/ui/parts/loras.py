@@ -16,8 +16,10 @@ from rf_app.errors import UserError
 from rf_app.settings.picture import MAX_LORAS, Lora
 from rf_app.ui.api import session_of
 from rf_app.ui.parts.complaint import complain
+from rf_app.ui.parts.explained import EXPLAINED
 from rf_app.ui.parts.left_out import left_out
 
+STYLE = "A look, or a thing, that the model has learned besides; two or more can be mixed."
 SCRIPT = Path(__file__).with_name("loras.js")
 
 
@@ -46,9 +48,18 @@ def lora_panel(
     """
     with gr.Column(elem_id="lora-box"):
         with gr.Row(elem_id="lora-add"):
-            pick = gr.Dropdown([], value=None, label="LoRA", elem_id="lora-pick", min_width=150, scale=2)
+            pick = gr.Dropdown(
+                [],
+                value=None,
+                label="Style (LoRA)",
+                info=STYLE,
+                elem_id="lora-pick",
+                min_width=150,
+                scale=2,
+                elem_classes=EXPLAINED,
+            )
             upload = gr.UploadButton(
-                "Upload LoRAs",
+                "Upload styles",
                 file_count="multiple",
                 file_types=[".safetensors"],
                 size="sm",

@@ -18,6 +18,9 @@
     // With the moment in it, the same wish again is news.
     tell: (id, wish) => put(id, JSON.stringify({ ...wish, at: performance.now() })),
     randomSeed,
+    calm: () => matchMedia("(prefers-reduced-motion: reduce)").matches,
+    show: (selector) =>
+      document.querySelector(selector)?.scrollIntoView({ behavior: studio.calm() ? "auto" : "smooth" }),
     again: () => cue(),
     once: (before) => before || cue(), // only where nothing was asked for yet
     go: (seed, locked, prompt) => [locked ? seed : randomSeed(), cue(prompt)],
