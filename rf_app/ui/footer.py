@@ -10,7 +10,7 @@ from rf_app.actions.run import results
 from rf_app.errors import UserError
 from rf_app.ui.parts.complaint import complain
 
-KEYS = '<button class="send" data-keys>Keyboard shortcuts <kbd>?</kbd></button>'
+KEYS = '<button class="send" data-shortcuts>Keyboard shortcuts <kbd>?</kbd></button>'
 COPY = '<button class="act" data-copy>Copy as text</button>'
 
 

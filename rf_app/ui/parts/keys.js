@@ -29,7 +29,7 @@
   box.addEventListener("click", (event) => {
     if (event.target === box || event.target.closest("button")) box.close();
   });
-  document.addEventListener("click", (event) => event.target.closest?.("[data-keys]") && open());
+  document.addEventListener("click", (event) => event.target.closest?.("[data-shortcuts]") && open());
 
   const seen = (selector) => [...document.querySelectorAll(selector)].find((each) => each.checkVisibility());
   const press = (selector) => {

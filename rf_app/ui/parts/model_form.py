@@ -122,7 +122,7 @@ def steps_and_guidance(preset: Preset, prefix: str = "") -> tuple[gr.Slider, gr.
             MAX_GUIDANCE,
             preset.guidance,
             step=0.1,
-            label="Obey the words (guidance)",
+            label="Strictness (guidance)",
             info=GUIDANCE,
             buttons=[],
             elem_id=f"{prefix}guidance",
