@@ -18,7 +18,7 @@ from rf_app.actions.words import in_bytes
 from rf_app.jobs.processes import ROOT
 from rf_app.registry.card import capital
 
-LIBRARIES = ("torch", "diffusers", "transformers", "peft", "gradio")
+LIBRARIES = ("diffusers", "transformers", "peft", "gradio")
 FEATURES = {"avx2": "AVX2", "avx512_f": "AVX-512", "amx_tile": "AMX", "neon": "NEON", "sve": "SVE"}
 
 
@@ -43,6 +43,7 @@ def about(app: Application, wish: About) -> Events[dict[str, str]]:
     yield {
         "InstaFlow Studio": own[1],
         "Python": platform.python_version(),
+        "torch": torch.__version__,  # with the kind of its build
         **{name: version(name) for name in LIBRARIES},
         "System": f"{platform.system()} {platform.machine()}",
         "Processor": ", ".join(features) or "none of " + ", ".join(FEATURES.values()),

@@ -50,7 +50,7 @@
     document.title = `${share} % · ${NAME}`;
     const quarter = Math.floor(share / 25);
     if (quarter > told) say(`${25 * (told = quarter)} %`);
-    if (now - since > LONG && askable()) document.body.append(ask);
+    if (now - since > LONG && askable() && !ask.isConnected) document.body.append(ask);
   };
 
   // The words at the end, such as "Stopped.", and what made a picture.
@@ -67,8 +67,6 @@
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden && !since) document.title = NAME;
   });
-  document.addEventListener("DOMContentLoaded", () => {
-    document.body.append(said);
-    observer.observe(document.body, { childList: true, subtree: true });
-  });
+  document.body.append(said);
+  observer.observe(document.body, { childList: true, subtree: true });
 }
