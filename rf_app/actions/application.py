@@ -21,12 +21,15 @@ from rf_app.registry.loras import Loras
 from rf_app.registry.models import Registry
 from rf_app.registry.permission import Permission
 from rf_app.registry.store import Store
+from rf_app.registry.vocabulary import vocabulary
 from rf_app.schedulers.solvers import TITLES, solvers
 from rf_app.settings.alternatives import expanded
 from rf_app.settings.picture import MAX_CONTROLS, Control, Lora, PictureSettings
 from rf_app.settings.way import Way
 
 FAVOURITE = "pocket-instaflow"  # the model the page opens with, if it is there
+WORLD = "It knows one small world: {}, and more of the kind."
+SAID = 5  # topics
 LIVE_STEPS = 4  # up to so many steps, a picture follows the typing
 KIND_TITLES = {
     "one-step": "One step",
@@ -169,7 +172,9 @@ class Application:
         """The recommended settings of a model with LoRAs."""
         card = self.card(PictureSettings("", model, loras=loras))
         names = tuple((TITLES[name], name) for name in solvers(card.kind))
-        return Preset(card.steps, card.guidance, names, card.steps <= LIVE_STEPS, _about(card))
+        known = vocabulary(self.registry, model)
+        what = known and WORLD.format(", ".join(each[0] for each in [*known.topics.values()][:SAID]))
+        return Preset(card.steps, card.guidance, names, card.steps <= LIVE_STEPS, _about(card, what))
 
     def warm_up(self) -> None:
         """Load the first model and use it once, in the background, so that no visitor waits for it."""
@@ -181,7 +186,7 @@ class Application:
             result_of(self.worker.draw(PictureSettings("warming up", self.first_model())))
 
 
-def _about(card: ModelCard) -> str:
+def _about(card: ModelCard, knows: str | None) -> str:
     steps = "one step" if card.steps == 1 else f"{card.steps} steps"
-    first_sentence = re.split(r"(?<=[.!?])\s", card.description.strip(), maxsplit=1)[0]
-    return f"{card.resolution}×{card.resolution}, {steps}. {first_sentence}".strip().replace("`", "")
+    said = knows or re.split(r"(?<=[.!?])\s", card.description.strip(), maxsplit=1)[0]
+    return f"{card.resolution}×{card.resolution}, {steps}. {said}".strip().replace("`", "")

@@ -191,7 +191,7 @@ INSTAFLOW = Recipe(
 REFLOW = Recipe(
     "reflow",
     "A straighter model",
-    "Reflow. The pictures stay the same, the paths to them become nearly straight, and a few steps suffice.",
+    "Reflow: the pictures stay the same, the paths to them become nearly straight, and a few steps suffice.",
     "My straighter model",
     teachers=("diffusion", "rectified-flow"),
     shown=(COUNT, Shown("reflow.steps", "Steps of reflow", "More is better.", 10)),
@@ -218,7 +218,7 @@ DISTILL = Recipe(
     shown=(
         COUNT,
         Shown("distill.l2_steps", "Steps", "More is better.", 0),
-        Shown("distill.lpips_steps", "Steps of polish", "By what the eye sees.", 0),
+        Shown("distill.lpips_steps", "Steps of polishing", "By what the eye sees (LPIPS).", 0),
     ),
     presets={
         "quick": {"pairs.count": 384, "pairs.shard": 128, "distill.l2_steps": 150, "distill.l2_batch": 24}
@@ -269,7 +269,7 @@ LORA = Recipe(
 
 CONTROLNET = Recipe(
     "controlnet",
-    "A ControlNet for edges",
+    "Follow drawings (ControlNet)",
     "Pictures that follow a drawing. For a diffusion model and every model made from it.",
     "My ControlNet",
     teachers=("diffusion",),

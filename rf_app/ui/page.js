@@ -1,6 +1,9 @@
 // What Gradio has no part for: a saved picture dropped anywhere on the page goes to the restore button, LoRA
 // files go to their upload button; a picture's settings are sent to another tab; charts have tooltips.
 () => {
+  // Gradio looks for it at the root of the server: behind a root path it lies beside the page.
+  document.querySelector('link[rel="manifest"]')?.setAttribute("href", "manifest.json");
+
   const carriesFiles = (event) => event.dataTransfer && [...event.dataTransfer.types].includes("Files");
   let ownDrag = false; // a picture of the page dragged out, perhaps by mistake, is not one dropped in
   let depth = 0; // dragenter and dragleave come for every element on the way
@@ -37,7 +40,22 @@
     document.querySelector(`#${send}-tab-button`)?.click();
     // With the moment in it, the same settings sent again are news.
     studio.put(`sent-${send}`, JSON.stringify({ ...JSON.parse(settings), at: performance.now() }), 200);
-    scrollTo({ top: 0, behavior: "smooth" });
+    studio.show("body");
+  });
+
+  // What runs here, as text for a report. Without https there is no clipboard but for what is selected.
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("[data-copy]");
+    if (!button) return;
+    const names = [...button.parentElement.querySelectorAll("dt")];
+    const text = names.map((name) => `${name.textContent}: ${name.nextSibling.textContent}`).join("\n");
+    const box = document.createElement("textarea");
+    box.value = text;
+    button.after(box);
+    box.select();
+    document.execCommand("copy");
+    box.remove();
+    button.textContent = "Copied";
   });
 
   // A chart's point says what it is, under a mouse or a finger.

@@ -8,17 +8,31 @@ import gradio as gr
 from fastapi.exceptions import RequestValidationError
 from gradio.route_utils import FnIndexInferError
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from rf_app.actions.application import Application
 from rf_app.actions.loras import file_limit
 from rf_app.registry.permission import Permission
-from rf_app.ui import batch, compare, files, generate, history, interpolate, mcp_tools, models, train
+from rf_app.ui import (
+    batch,
+    compare,
+    files,
+    footer,
+    generate,
+    history,
+    interpolate,
+    mcp_tools,
+    models,
+    train,
+)
 from rf_app.ui.guard import Guard, not_there, not_understood
 from rf_app.ui.parts.components import Components
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.model_lists import keep_fresh, state_of
 from rf_app.ui.parts.script import scripts
-from rf_app.ui.theme import theme
+from rf_app.ui.theme import MIST, PINE, theme
 from rf_app.ui.waiting import SESSIONS, THREADS, Waiting
 
 ASSETS = Path(__file__).parents[2] / "assets"
@@ -32,10 +46,12 @@ TABS = {
     "History": history.build,
 }
 """A capability of the page is a folder here, with a line in this list."""
+TITLE = "InstaFlow Studio"
 LOGO = """<svg viewBox="0 0 40 40" aria-hidden="true"><rect width="40" height="40" rx="10" fill="#165339"/>
 <circle cx="27" cy="14" r="6" fill="#fcb733"/><path d="M0 33 14 16l8 9 5-5 13 10a10 10 0 0 1-10 10H10A10
 10 0 0 1 0 30z" fill="#eef7f1"/></svg>"""
-HEADER = f"""<header>{LOGO}<div><h1>InstaFlow Studio</h1>
+HEADER = f"""<button class="skip act" data-to-prompt>Skip to the prompt</button>
+<header>{LOGO}<div><h1>{TITLE}</h1>
 <p>Type a few words and the picture is there: one-step text-to-image, on this computer.</p></div></header>"""
 HEAD = '<meta name="color-scheme" content="light dark">'
 OWN_COMPUTER = Permission()
@@ -59,7 +75,7 @@ class Blocks(gr.Blocks):
 
 def build(app: Application, examples: Path) -> gr.Blocks:
     """The whole page; examples: a folder of pictures to begin with."""
-    with Blocks(title="InstaFlow Studio", analytics_enabled=False, fill_width=True) as blocks:
+    with Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as blocks:
         gr.HTML(HEADER, elem_id="masthead")
         seen = gr.Textbox(state_of(app), visible="hidden", elem_id="models-seen")
         lists: list[gr.Dropdown] = []
@@ -67,6 +83,7 @@ def build(app: Application, examples: Path) -> gr.Blocks:
             for title, tab in TABS.items():
                 with gr.Tab(title, elem_id=f"{title.lower().replace(' ', '-')}-tab") as own:
                     tab(app, Page(blocks, own, seen, examples, lists))
+        footer.build(app)
         keep_fresh(app, lists, blocks, seen)
     # Gradio's page looks every output up, at every event, to show no progress on it.
     for event in blocks.fns.values():
@@ -79,6 +96,23 @@ def build(app: Application, examples: Path) -> gr.Blocks:
     blocks._queue = Waiting(True, blocks.max_threads, 1, None, blocks)
     mcp_tools.build()
     return blocks
+
+
+def manifest(_: Request) -> JSONResponse:
+    """What a browser needs to install the page as an app: like Gradio's own, but behind a root path, too."""
+    icon = {"src": "favicon.ico", "type": "image/svg+xml", "sizes": "any"}
+    return JSONResponse(
+        {
+            "name": TITLE,
+            "description": "One-step text-to-image, on this computer.",
+            "start_url": "./",
+            "display": "standalone",
+            "background_color": MIST.c50,
+            "theme_color": PINE.c700,
+            "icons": [icon],
+        },
+        media_type="application/manifest+json",
+    )
 
 
 def launch_options(
@@ -95,6 +129,7 @@ def launch_options(
         "js": Path(__file__).with_name("page.js").read_text(encoding="utf-8"),
         "head": HEAD + scripts(),
         "favicon_path": ASSETS / "favicon.svg",
+        "pwa": True,
         "footer_links": ["api", "gradio", "settings"],
         "run_history": False,
         "enable_monitoring": False,
@@ -112,6 +147,7 @@ def launch_options(
                 FnIndexInferError: not_there,
             },
             "middleware": [Middleware(Guard, allowed_hosts)],
+            "routes": [Route("/manifest.json", manifest)],  # comes before Gradio's
         },
         # Or Gradio gives up where its page first answers after three seconds, as on a busy machine.
         "_frontend": False,

@@ -35,7 +35,7 @@ def open_compare(page, panel="Side by side"):
 def open_grid(page):
     """Open the grid with the axes of the N-step figure."""
     open_compare(page, "Grid")
-    page.get_by_role("button", name="The N-step figure").click()
+    page.get_by_role("button", name="What steps change").click()
     settled(page)
 
 
@@ -138,7 +138,7 @@ def test_columns_come_and_go_and_each_has_its_own_settings(page):
     settled(page)
     expect(page.locator(".side:visible")).to_have_count(3)
     page.locator("#side-3").get_by_text("Advanced").click()
-    page.locator("#side-3").get_by_label("Solver").click()
+    page.locator("#side-3").get_by_label("How it steps (solver)").click()
     page.get_by_role("option", name="Heun").click()
     page.locator("#side-3").get_by_label("number input for Steps").fill("2")
     page.click("#compare-go")
@@ -213,7 +213,7 @@ def test_forged_settings_do_no_harm(page):
 
 def test_the_n_step_figure_is_one_click_and_comes_as_sheet_and_zip(page):
     open_compare(page, "Grid")
-    page.get_by_role("button", name="The N-step figure").click()
+    page.get_by_role("button", name="What steps change").click()
     expect(page.locator(".cells figure img")).to_have_count(10)
     tops = page.locator(".cells .top")
     expect(tops).to_have_text(["1 step", "2 steps", "4 steps", "8 steps", "25 steps"])
@@ -346,13 +346,13 @@ def newcomer(app):
 
 
 def test_a_model_made_while_the_page_is_open_can_be_chosen_everywhere(page, newcomer):
-    open_compare(page, "Trajectory")
+    open_compare(page, "Path (trajectory)")
     newcomer()
     page.get_by_role("tab", name="Interpolate").click()
     page.locator("#between-model input").click()
     expect(page.get_by_role("option", name="The Newcomer")).to_be_visible()
     page.keyboard.press("Escape")
-    open_compare(page, "Trajectory")
+    open_compare(page, "Path (trajectory)")
     page.locator("#trajectory-models input").click()
     expect(page.get_by_role("option", name="The Newcomer")).to_be_visible()
     page.keyboard.press("Escape")
@@ -371,6 +371,6 @@ def test_nothing_sticks_out_on_any_screen(page):
     open_compare(page)
     fits()
     page.get_by_role("tab", name="Grid").click()
-    page.get_by_role("button", name="The N-step figure").click()
+    page.get_by_role("button", name="What steps change").click()
     expect(page.locator(".cells figure img")).to_have_count(10)
     fits()

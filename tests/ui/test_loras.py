@@ -127,7 +127,7 @@ def test_trigger_words_are_text_and_a_click_adds_them_to_the_prompt(page, files)
 
 def test_one_is_picked_from_the_list_and_sent_along(page):
     before = picture(page)
-    page.get_by_label("LoRA", exact=True).click()
+    page.get_by_label("Style (LoRA)", exact=True).click()
     settled(page)  # the list is asked for when it is opened
     page.get_by_role("option", name="Ink drawing").click()
     style = pixels_change(page, before)
@@ -148,7 +148,7 @@ def test_one_that_brings_a_sampler_sets_the_form_and_gives_it_back_after_a_reloa
     choose(page, "Tiny Sd")
     before = page.input_value("#steps input[type=number]")
     for name in ("Ink drawing", "Quick"):
-        page.get_by_label("LoRA", exact=True).click()
+        page.get_by_label("Style (LoRA)", exact=True).click()
         settled(page)
         page.get_by_role("option", name=name).click()
         settled(page)
@@ -201,7 +201,7 @@ def test_compare_has_a_panel_of_its_own_for_all_its_ways(page, files):
     expect(page.locator(side)).to_be_visible()
     settled(page)
     before = pixels(page, side)
-    page.locator("#compare-tab").get_by_text("LoRAs: styles").click()
+    page.locator("#compare-tab").get_by_text("Styles to draw with").click()
     page.locator("#compare-lora-pick input").click()
     settled(page)
     page.get_by_role("option", name="Ink drawing").click()
@@ -236,7 +236,7 @@ def test_interpolate_has_a_panel_of_its_own_and_one_that_brings_a_sampler_is_dra
     page.locator("#between-model input").click()
     page.get_by_role("option", name="Tiny Sd").click()
     before = pixels(page, "#scrubber img")
-    page.locator("#interpolate").get_by_text("LoRAs: styles").click()
+    page.locator("#interpolate").get_by_text("Styles to draw with").click()
     for name in ("Ink drawing", "Quick"):
         page.locator("#interpolate-lora-pick input").click()
         settled(page)
@@ -267,7 +267,7 @@ def test_what_is_kept_is_there_for_everybody(page, files, app, browser, url):
     expect(page.get_by_text("is in the list of LoRAs now")).to_be_visible()
     assert app.loras.card("neon").title == "Neon"
     with visiting(browser, url) as other:
-        other.get_by_label("LoRA", exact=True).click()
+        other.get_by_label("Style (LoRA)", exact=True).click()
         settled(other)
         expect(other.get_by_role("option", name="Neon", exact=True)).to_be_visible()
         expect(other.get_by_role("option", name="(uploaded)")).to_have_count(0)

@@ -213,7 +213,7 @@ def test_a_merge_is_stopped(own_page, own_app):
     """While its process waits; what it has begun is not seen."""
     own_page.click("#models-tab-button")
     own_page.get_by_role("tab", name="Merge").click()
-    own_page.locator("#merge-what label", has_text="A fine-tune").click()
+    own_page.locator("#merge-what label", has_text="A fine-tuned model").click()
     settled(own_page)
     own_page.fill("#merge-fine input, #merge-fine textarea", "tiny-sd")
     own_page.fill("#merge-base input, #merge-base textarea", "tiny-sd")

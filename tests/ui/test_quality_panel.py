@@ -30,7 +30,9 @@ def test_the_cards_figures_are_shown_in_charts_words_and_table(browser):
     page = browser.new_page()
     page.set_content(known(ROWS))
     titles = page.locator(".chart figcaption")
-    expect(titles).to_contain_text(["Fidelity by steps", "Fidelity by time", "FID by steps", "FID by time"])
+    expect(titles).to_contain_text(
+        [f"({figure}), by {why}" for figure in ("fidelity", "FID") for why in ("steps", "time")]
+    )
     expect(page.locator(".lead")).to_contain_text("<b>One at one step shows 96.2%")
     expect(page.locator("tbody tr")).to_have_count(3)
     expect(page.locator("tbody tr").last).to_have_text("Pocket SD25" + "399.1%18.0950 ms2,000 prompts")
@@ -51,7 +53,7 @@ def test_a_model_is_measured_on_the_spot(panel):
     panel.locator("#quality-run").click()
     settled(panel)
     expect(panel.locator(f"{RESULT} h4")).to_have_text("Tiny Instaflow1 step, guidance 1, 32 pictures")
-    expect(panel.locator(f"{RESULT} .figures")).to_contain_text("32 real drawings get")
+    expect(panel.locator(f"{RESULT} .figures")).to_contain_text("32 of those get")
     expect(panel.locator(f"{RESULT} li")).to_have_count(6)
     expect(panel.locator(f"{WAY} .way")).to_have_count(0)
 

@@ -24,7 +24,7 @@ def steps(page):
 def panel(page):
     """The panel, opened, with its example followed through."""
     page.get_by_role("tab", name="Compare").click()
-    page.get_by_role("tab", name="Trajectory").click()
+    page.get_by_role("tab", name="Path (trajectory)").click()
     expect(page.locator(STRIPS)).to_have_count(3)
     settled(page)
     return page
@@ -43,7 +43,11 @@ def run(page, **values):
 def test_it_opens_with_an_example_of_each_kind(panel):
     titles = panel.locator(f"{STRIPS} h4")
     expect(titles).to_contain_text(
-        ["Tiny Sd25 steps, S = ", "Tiny 2Rf25 steps, S = ", "Tiny Instaflow1 step, S = 0"]
+        [
+            "Tiny Sd25 steps, straightness S = ",
+            "Tiny 2Rf25 steps, straightness S = ",
+            "Tiny Instaflow1 step, straightness S = 0",
+        ]
     )
     many = [f"step {step}, τ = {tau}" for step, tau in ((1, "0"), (6, 0.2), (11, 0.4), (16, 0.6), (21, 0.8))]
     for strip, words in ((0, many), (2, ["step 1, τ = 0"])):

@@ -11,7 +11,7 @@ from rf_app.actions.attempt import Attempt
 from rf_app.actions.compare import SideProgress, SpeedUp
 from rf_app.schedulers.solvers import TITLES
 from rf_app.ui.parts.image import SAVE, data_url
-from rf_app.ui.parts.progress_bar import time_left
+from rf_app.ui.parts.progress_bar import bar, time_left
 from rf_app.ui.parts.send import send_button
 
 OPENING = '<div class="faster"><p>Same words, same noise: what does each model draw, and how soon?</p></div>'
@@ -30,8 +30,8 @@ def working(progress: SideProgress | None) -> str:
         text = f"{progress.done:.0f} of {progress.of}{time_left(progress.seconds_left)}"
     else:
         share, text = 0, "Getting ready…"
-    bar = f'<div class="way"><div><i style="width:{share:.1%}"></i></div><p>{text}</p></div>'
-    return f'<figure class="side-picture working"><div class="blank">{bar}</div></figure>'
+    way = f'<div class="way">{bar(share)}<p>{text}</p></div>'
+    return f'<figure class="side-picture working"><div class="blank">{way}</div></figure>'
 
 
 def outcome(attempt: Attempt, plugged: Sequence[str] = ()) -> str:

@@ -41,12 +41,13 @@ from rf_app.ui.parts.model_form import model_list
 from rf_app.ui.parts.plug_ins import PlugIns
 from rf_app.ui.parts.progress_bar import note
 from rf_app.ui.parts.script import browser
+from rf_app.ui.parts.seed_row import seed_field
 from rf_app.ui.parts.streaming import stops, stream
 from rf_app.ui.waiting import LONG_WORK
 
 OPENING = (
-    '<div class="lead"><p>One picture for every combination: what do more steps change, and what guidance? '
-    "Press a figure to draw it.</p></div>"
+    '<div class="lead"><p>One picture for every combination of two or three settings: choose them, or press '
+    "one of the examples.</p></div>"
 )
 VALUES = {
     "steps": "1, 2, 4, 8, 25",
@@ -98,9 +99,9 @@ def build(app: Application, page: Page, plugs: PlugIns) -> None:
     """Lay the panel out and connect it; plugs: what all pictures are drawn with."""
     base = PictureSettings(EXAMPLES[0][1], app.first_model(), seed=EXAMPLES[0][2])
     figures = (
-        ("The one-step figure", one_step_figure(app.registry, base)),
-        ("The N-step figure", steps_figure(app.registry, base)),
-        ("The guidance figure", guidance_figure(app.registry, base)),
+        ("Models in one step", one_step_figure(app.registry, base)),
+        ("What steps change", steps_figure(app.registry, base)),
+        ("What guidance changes", guidance_figure(app.registry, base)),
     )
     opening = figures[0][1]
     with gr.Column(elem_id="grid", elem_classes="study"):
@@ -110,7 +111,7 @@ def build(app: Application, page: Page, plugs: PlugIns) -> None:
             prompt = gr.Textbox(
                 base.prompt, label="Prompt", lines=1, max_lines=4, scale=4, elem_id="grid-prompt"
             )
-            seed = gr.Number(base.seed, label="Seed", precision=0, min_width=100, elem_id="grid-seed")
+            seed = seed_field(base.seed, elem_id="grid-seed")
         rows = _axis_row(app, "Rows", opening.rows)
         columns = _axis_row(app, "Columns", opening.columns)
         pages = _axis_row(app, "Pages", opening.pages)
@@ -119,7 +120,9 @@ def build(app: Application, page: Page, plugs: PlugIns) -> None:
                 model = model_list(app, base.model, elem_id="grid-model")
                 steps = gr.Number(None, label="Steps (empty: the model’s)", elem_id="grid-steps")
                 guidance = gr.Number(None, label="Guidance (empty: the model’s)", elem_id="grid-guidance")
-            negative = gr.Textbox("", label="Negative prompt", lines=1, max_lines=4, elem_id="grid-negative")
+            negative = gr.Textbox(
+                "", label="Leave out (negative prompt)", lines=1, max_lines=4, elem_id="grid-negative"
+            )
         with gr.Row(elem_classes="acts"):
             go = gr.Button("Draw the grid", variant="primary", min_width=150, elem_id="grid-go")
             stop = gr.Button("Stop", min_width=80, elem_id="grid-stop")

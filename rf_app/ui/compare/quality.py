@@ -91,12 +91,12 @@ def known(rows: Sequence[Figures]) -> str:
     by_time = _axis([row.seconds for row in rows], "seconds a picture")
     low = min(row.fidelity for row in rows)
     shown = Axis("of what the prompt states is in the picture", 100 * low * 0.95, 100, suffix="%")
-    far = _axis([row.fid for row in rows], "Fréchet distance to drawings, lower is better")
+    far = _axis([row.fid for row in rows], "how far its pictures are from real drawings; lower is better")
     charts = "".join(
-        chart(f"{figure} {why}", _series(rows, of, against), x, y, height=220)
+        chart(f"{figure}, {why}", _series(rows, of, against), x, y, height=220)
         for figure, of, y in (
-            ("Fidelity", lambda row: 100 * row.fidelity, shown),
-            ("FID", lambda row: row.fid, far),
+            ("Faithful to the prompt (fidelity)", lambda row: 100 * row.fidelity, shown),
+            ("Unlike real drawings (FID)", lambda row: row.fid, far),
         )
         for why, against, x in (
             ("by steps", lambda row: row.steps, by_steps),
@@ -160,9 +160,10 @@ def _result(found: Measured) -> str:
     return (
         f'<section class="measured"><h4>{escape(found.title)}<small>{words.steps(found.steps)}, guidance '
         f"{found.guidance:g}, {found.prompts} pictures</small></h4>"
-        f'<div class="figures"><p><b>{found.fidelity.mean:.1%}</b>fidelity: the judge sees what the prompts '
-        f"state</p><p><b>{words.duration(found.seconds)}</b>one picture</p>"
-        f"<p><b>{found.fid:.0f}</b>FID; {found.prompts} real drawings get {found.drawings_fid:.0f}</p></div>"
+        f'<div class="figures"><p><b>{found.fidelity.mean:.1%}</b>fidelity: so much of what the prompts '
+        f"say is in the pictures</p><p><b>{words.duration(found.seconds)}</b>one picture</p>"
+        f"<p><b>{found.fid:.0f}</b>FID: how unlike real drawings they are; "
+        f"{found.prompts} of those get {found.drawings_fid:.0f}</p></div>"
         f"<ul>{bars}</ul><small>An FID of {found.prompts} pictures can be compared with others of "
         f"{found.prompts} only: fewer pictures give a larger one.</small></section>"
     )

@@ -22,7 +22,7 @@ def build(app: Application, page: Page) -> None:
             side_by_side.build(app, page, plugs, sent, subtabs)
         with gr.Tab("Grid", id="grid"):
             grid.build(app, page, plugs)
-        with gr.Tab("Trajectory", id="trajectory") as own:
+        with gr.Tab("Path (trajectory)", id="trajectory") as own:
             trajectory_panel.build(app, page, plugs, own)
         with gr.Tab("Quality and cost", id="quality") as own:
             quality.build(app, page, plugs, own)

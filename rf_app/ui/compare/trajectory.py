@@ -37,6 +37,7 @@ from rf_app.ui.parts.image import data_url
 from rf_app.ui.parts.model_form import steps_slider
 from rf_app.ui.parts.plug_ins import PlugIns
 from rf_app.ui.parts.script import browser
+from rf_app.ui.parts.seed_row import seed_field
 from rf_app.ui.parts.send import send_button
 from rf_app.ui.parts.streaming import Updates, stops, stream
 from rf_app.ui.waiting import LONG_WORK
@@ -46,6 +47,8 @@ OPENING = (
     "of the picture where it will end. On a straight path that idea is right from the start, and one step is "
     "enough; on a curved path it keeps changing.</p></div>"
 )
+
+STRAIGHTNESS = "How far the path strays from a straight line; 0 is straight, and then one step is enough."
 
 
 def build(app: Application, page: Page, plugs: PlugIns, tab: gr.Tab) -> None:
@@ -58,9 +61,7 @@ def build(app: Application, page: Page, plugs: PlugIns, tab: gr.Tab) -> None:
             prompt = gr.Textbox(
                 EXAMPLES[0][1], label="Prompt", lines=1, max_lines=4, scale=4, elem_id="trajectory-prompt"
             )
-            seed = gr.Number(
-                EXAMPLES[0][2], label="Seed", precision=0, min_width=100, elem_id="trajectory-seed"
-            )
+            seed = seed_field(EXAMPLES[0][2], elem_id="trajectory-seed")
             steps = steps_slider(STEPS, "trajectory-steps")
         models = gr.Dropdown(
             app.models(),
@@ -136,7 +137,8 @@ def _strip(each: Followed) -> str:
         _frame(image, 2 + round(tau * (FRAMES - 1)), f"{_when(tau, way.steps)}, τ = {tau:.2g}")
         for image, tau in zip(foreseen, way.taus, strict=True)
     )
-    about = f"<small>{words.steps(way.steps)}, S = {number(way.straightness)}</small>"
+    straight = f'<span title="{STRAIGHTNESS}">straightness S = {number(way.straightness)}</span>'
+    about = f"<small>{words.steps(way.steps)}, {straight}</small>"
     if not each.repeatable:
         about += "<small>On other tabs its own solver draws it, a little differently.</small>"
     file = each.strip
@@ -187,8 +189,8 @@ def _curves(ways: Sequence[Shown]) -> str:
     return chart(
         "Where the path bends",
         series,
-        Axis("τ, from noise (0) to picture (1)", 0, 1),
-        Axis("‖velocity − chord‖², on a square-root axis; straight is 0", 0, top, scale="sqrt"),
+        Axis("time τ, from noise (0) to picture (1)", 0, 1),
+        Axis("how much it bends: ‖velocity − straight line‖²; 0 is straight", 0, top, scale="sqrt"),
     )
 
 
@@ -198,14 +200,14 @@ def _paths(ways: Sequence[Shown]) -> str:
             title,
             colour,
             tuple(
-                Point(x, y, f"{title}, τ = {i / (len(way.path) - 1):.2f}: {y:+.3f} off the chord")
+                Point(x, y, f"{title}, τ = {i / (len(way.path) - 1):.2f}: {y:+.3f} beside the straight line")
                 for i, (x, y) in enumerate(way.path)
             ),
         )
         for title, colour, way in ways
     ]
     xs, ys = ([getattr(point, axis) for each in series for point in each.points] for axis in "xy")
-    x = Axis("along the chord, from noise (0) to picture (1)", min(xs) - 0.05, max(xs) + 0.05)
-    y = Axis("across it, where the path strays most", min(-0.1, *ys) - 0.02, max(0.2, *ys) + 0.05)
+    x = Axis("along the straight line, from noise (0) to picture (1)", min(xs) - 0.05, max(xs) + 0.05)
+    y = Axis("beside it, where the path strays most", min(-0.1, *ys) - 0.02, max(0.2, *ys) + 0.05)
     # One unit is as long upwards as it is along: what looks straight is straight.
     return chart("The path from above", series, x, y, height=394 * (y.high - y.low) / (x.high - x.low))

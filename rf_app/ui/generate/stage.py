@@ -71,16 +71,22 @@ def _figure(picture: Picture, refinable: bool) -> str:
 
 def _times(timings: Timings, made: Caption, act: str) -> str:
     parts = (
-        ("text", "Text", timings.text),
-        ("unet", "U-Net", timings.unet),
-        ("decode", "Decode", timings.decode),
+        ("text", "Words", "The text encoder reads the prompt.", timings.text),
+        (
+            "unet",
+            "Drawing",
+            "The U-Net draws, step by step, in small abstract pictures (latents).",
+            timings.unet,
+        ),
+        ("decode", "Pixels", "The decoder turns the last of them into a picture.", timings.decode),
     )
     bars = "".join(
-        f'<i class="{key}" style="flex-grow:{1000 * seconds:.3f}"></i>' for key, _, seconds in parts
+        f'<i class="{key}" style="flex-grow:{1000 * seconds:.3f}"></i>' for key, _, _, seconds in parts
     )
     words = "".join(
-        f'<span class="{key}" data-seconds="{seconds:.6f}">{name} <b>{duration(seconds)}</b></span>'
-        for key, name, seconds in parts
+        f'<span class="{key}" title="{about}" data-seconds="{seconds:.6f}">{name} '
+        f"<b>{duration(seconds)}</b></span>"
+        for key, name, about, seconds in parts
     )
     whole = timings.total
     total = f'<span class="total" data-seconds="{whole:.6f}">{duration(whole)}</span>'

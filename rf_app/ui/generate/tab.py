@@ -48,7 +48,6 @@ from rf_app.ui.waiting import LONG_WORK
 FIRST = PictureSettings("A photograph of a snowy mountain near a beautiful lake under sunshine.", seed=7)
 SLOW = "Too slow to draw while you type, so Live is off: press Generate."
 VARIANTS = 4
-NEGATIVE = "What to keep out. It acts only with guidance above 1."
 
 
 def build(app: Application, page: Page) -> None:
@@ -85,7 +84,7 @@ def build(app: Application, page: Page) -> None:
                     go = gr.Button("Generate", variant="primary", elem_id="go", min_width=140)
                     stop = gr.Button("Stop", elem_id="stop", min_width=70)
                     live = gr.Checkbox(
-                        preset.live, label="Live", elem_id="live", container=False, min_width=90
+                        preset.live, label="As you type (live)", elem_id="live", container=False, min_width=90
                     )
             buttons = _examples(shown)
             controls = control_panel(app, page.examples / "drawings")
@@ -104,7 +103,7 @@ def build(app: Application, page: Page) -> None:
                 follow_live = {"js": browser("live"), "inputs": now, "outputs": [cue], **page_only}
                 lora_box = lora_panel(app)
                 loras = lora_box.rows
-                solver, negative = advanced(preset, info=NEGATIVE)
+                solver, negative = advanced(preset)
                 form = ModelForm(model, steps, guidance, solver, negative)
                 sent = gr.Textbox("", visible="hidden", elem_id="sent-generate")
                 presets_panel(

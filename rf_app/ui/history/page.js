@@ -3,5 +3,5 @@ document.addEventListener("click", (event) => {
   const name = event.target.closest?.("[data-kept]")?.dataset.kept;
   if (!name) return;
   studio.put("sent-history", name);
-  if (innerWidth <= 960) document.querySelector("#kept-side")?.scrollIntoView({ behavior: "smooth" });
+  if (innerWidth <= 960) studio.show("#kept-side");
 });

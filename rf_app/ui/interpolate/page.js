@@ -19,7 +19,7 @@
     if (!file) return "";
     return file.path.endsWith(".webp")
       ? `<img src="${file.url}" alt="The video">`
-      : `<video src="${file.url}" autoplay loop muted playsinline controls></video>`;
+      : `<video src="${file.url}" ${studio.calm() ? "" : "autoplay loop"} muted playsinline controls></video>`;
   };
   window.studio = { ...window.studio, way, wayFrom: (...fields) => fields, video };
 }

@@ -76,7 +76,8 @@ def _template() -> str:
     )
     return (
         '<div class="stage"><div class="pictures" style="--columns:1"><figure>'
-        f'<div class="pad" tabindex="0"><img alt="" draggable="false" decoding="sync">'
+        '<div class="pad" tabindex="0" role="group" aria-label="The picture; arrow keys move in a square">'
+        '<img alt="" draggable="false" decoding="sync">'
         f'<div class="corners">{stops}</div><i class="dot"></i></div></figure></div>'
         '<div class="way-through"><input type="range" min="0" value="0" step="1" aria-label="Position">'
         f'<div class="stops">{stops}</div>'

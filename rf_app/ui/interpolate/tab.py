@@ -31,6 +31,7 @@ from rf_app.ui.parts.model_form import ModelForm, advanced, model_list, steps_an
 from rf_app.ui.parts.plug_ins import plug_ins
 from rf_app.ui.parts.restoring import restore_button, restored
 from rf_app.ui.parts.script import browser
+from rf_app.ui.parts.seed_row import seed_field
 from rf_app.ui.parts.streaming import Updates, stops, stream
 from rf_app.ui.waiting import LONG_WORK
 
@@ -73,18 +74,20 @@ def build(app: Application, page: Page) -> None:
         with gr.Column(elem_id="between-settings"):
             with gr.Row(elem_id="between-examples"):
                 buttons = [gr.Button(name, size="sm", min_width=80, elem_classes="chip") for name in EXAMPLES]
-            shape = gr.Radio(SHAPES, value=_shape(start), label="Key frames", elem_id="between-shape")
+            shape = gr.Radio(
+                SHAPES, value=_shape(start), label="Pictures on the way (key frames)", elem_id="between-shape"
+            )
             keys = _key_fields(start.key_frames)
             noise = gr.Radio(
                 [("On an arc (slerp)", "slerp"), ("Straight (lerp)", "lerp")],
                 value=start.noise,
-                label="Noise",
+                label="Between their seeds",
                 elem_id="between-noise",
             )
             text = gr.Radio(
                 [("Blended", "lerp"), ("A’s throughout", "first")],
                 value=start.text,
-                label="Text",
+                label="Between their words",
                 elem_id="between-text",
             )
             model = model_list(app, model_id, elem_id="between-model")
@@ -201,7 +204,7 @@ def _key_fields(key_frames: tuple[KeyFrame, ...]) -> list[gr.Component]:
         key = key_frames[min(i, len(key_frames) - 1)]
         with gr.Row(elem_id=f"key-{name.lower()}", elem_classes="key-frame"):
             fields.append(gr.Textbox(key.prompt, label=name, lines=1, max_lines=4, scale=4, min_width=160))
-            fields.append(gr.Number(key.seed, label="Seed", precision=0, min_width=90))
+            fields.append(seed_field(key.seed))
     return fields
 
 

@@ -18,6 +18,7 @@ from rf_app.jobs.progress import Progress, progress
 from rf_app.registry.catalogue import Entry, catalogue, obstacle
 from rf_app.registry.recognition import CONTROLNET, LORA, MODEL
 from rf_app.ui.parts.complaint import complain
+from rf_app.ui.parts.progress_bar import bar
 from rf_app.ui.parts.send import send_button
 
 EVERY = 1.0  # seconds
@@ -122,7 +123,7 @@ def _import(job: Job, way: Progress) -> str:
     return (
         f'<section class="import{" failed" if failed else ""}" data-import="{escape(job.output)}">'
         f"<h4>{escape(job.output)} <small>{source}</small></h4>"
-        f'<div class="way" role="status"><div><i style="width:{way.share:.1%}"></i></div>'
+        f'<div class="way">{bar(way.share, job.state == "running")}'
         f'<p>{escape(failed or words[job.state])}</p></div><div class="links">{buttons}</div>'
         "</section>"
     )
@@ -141,7 +142,11 @@ def _arrival(app: Application, job: Job) -> str:
         called = ", ".join(filter(None, (PROMPT, card.trigger)))
         style = {"id": card.id, "strength": card.strength}
         settings = {"prompt": called, "model": _base(app), "seed": SEED, "loras": [style]}
-    places = {MODEL: "", LORA: "among the LoRAs", CONTROLNET: "among the ControlNets, under Draw a line"}
+    places = {
+        MODEL: "",
+        LORA: "among the LoRAs",
+        CONTROLNET: "among the ControlNets, under “Follow a drawing or picture”",
+    }
     draw = "" if what == CONTROLNET else send_button("generate", settings, "Draw with it")
     return (
         f'<section class="import done" data-import="{escape(job.output)}"><h4>{escape(card.title)}</h4>'

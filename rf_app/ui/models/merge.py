@@ -22,9 +22,9 @@ from rf_app.ui.parts.progress_bar import note, progress_bar
 from rf_app.ui.waiting import LONG_WORK
 
 EVERY = 0.5  # seconds
-FINE_TUNE, LORA = "A fine-tune", "A LoRA"
-LEAD = """<div class="lead"><p>What a fine-tune has learned since its base, or a LoRA, becomes part of another
-model’s weights: a look from elsewhere, drawn in one step.</p></div>"""
+FINE_TUNE, LORA = "A fine-tuned model", "A style (LoRA)"
+LEAD = """<div class="lead"><p>A style (LoRA), or what a fine-tuned model has learned, becomes part of another
+model: a look from elsewhere, drawn in one step.</p></div>"""
 CLOSED = '<div class="lead"><p>Merging models is off on this public page.</p></div>'
 
 
@@ -42,17 +42,21 @@ def build(app: Application, page: Page, tab: gr.Tab, opened: gr.Textbox) -> None
                 -MAX_STRENGTH, MAX_STRENGTH, 1.0, step=0.05, label="Strength", elem_id="merge-strength"
             )
         with gr.Row(elem_classes="wish") as plugged:
-            lora = gr.Dropdown(_choices(app), label="LoRA", filterable=False, elem_id="merge-lora")
+            lora = gr.Dropdown(_choices(app), label="Style (LoRA)", filterable=False, elem_id="merge-lora")
         with gr.Row(elem_classes="wish", visible=False) as tuned:
             fine = gr.Textbox(
                 "",
-                label="Fine-tune",
+                label="Fine-tuned model",
                 placeholder="Id, folder, .safetensors file or name on the Hub",
                 lines=1,
                 elem_id="merge-fine",
             )
             base = gr.Textbox(
-                "", label="Its base", placeholder="What it was fine-tuned from", lines=1, elem_id="merge-base"
+                "",
+                label="What it was made from (base)",
+                placeholder="Id, folder or name on the Hub",
+                lines=1,
+                elem_id="merge-base",
             )
         with gr.Row(elem_classes="wish"):
             name = gr.Textbox(

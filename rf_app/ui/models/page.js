@@ -5,5 +5,5 @@ document.addEventListener("click", (event) => {
   if (actImport) studio.tell("sent-imports", { act: actImport, id });
   if (!actModel) return;
   studio.put("sent-models", id);
-  if (innerWidth <= 960) document.querySelector("#model-side")?.scrollIntoView({ behavior: "smooth" });
+  if (innerWidth <= 960) studio.show("#model-side");
 });

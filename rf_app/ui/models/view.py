@@ -24,6 +24,11 @@ SMALL, LARGE = 256, 512  # pixels a side
 MAX_ROWS = 200  # of a card's figures
 EMPTY = '<div class="lead"><p>Nothing here has all of these words. Try fewer.</p></div>'
 
+FIGURES = (
+    "Fidelity: how much of what a prompt says is in the picture. "
+    "FID: how unlike real drawings the pictures are; lower is better."
+)
+
 
 def shelf(app: Application, things: Sequence[Thing], more: int, chosen: str) -> str:
     """The cards in a grid; more: how many others were found, chosen: the key of the one shown in full."""
@@ -39,7 +44,8 @@ def _card(app: Application, thing: Thing, chosen: str) -> str:
         f'<article class="model{" chosen" if thing.key == chosen else ""}" data-model="{key}">'
         f"{_picture(thing.card, sample, SMALL)}"
         f'<h4><button data-act-model="open" data-id="{key}">{title}</button></h4>{_badge(thing)}'
-        f"<p>{escape(' · '.join(_facts(thing.card)))}</p><p>{escape(_best(thing.card))}</p>"
+        f"<p>{escape(' · '.join(_facts(thing.card)))}</p>"
+        f'<p title="{FIGURES}">{escape(_best(thing.card))}</p>'
         f'<div class="links">{_links(app, thing, sample)}</div></article>'
     )
 

@@ -161,7 +161,7 @@ def control_panel(app: Application, drawings: Path, prefix: str = "") -> Control
     """
     shown = tuple(examples(drawings))
     with gr.Accordion(
-        "ControlNet: follow a drawing or picture",
+        "Follow a drawing or picture (ControlNet)",
         open=False,
         elem_id=f"{prefix}control",
         elem_classes="control-box",

@@ -15,6 +15,7 @@ from rf_app.metrics.edges import HIGH, LOW
 from rf_app.plugins.picture import read_base64, read_picture
 from rf_app.plugins.preprocessors import MAX_THRESHOLD, suggested
 from rf_app.settings.picture import MAX_STRENGTH, Control
+from rf_app.ui.parts.explained import EXPLAINED
 from rf_app.ui.parts.sketch import sketch
 
 PREPROCESSORS = [
@@ -22,8 +23,10 @@ PREPROCESSORS = [
     ("Lines of a drawing", "scribble"),
     ("Depth", "depth"),
     ("Poses (openpose)", "openpose"),
-    ("None: it is a map", "none"),
+    ("The picture is such a map", "none"),
 ]
+NET = "What has learned to hold a model to a drawing."
+HOW = "The picture is made into a map of its edges, its depth or a pose; that map is followed."
 PNG_URL = "data:image/png;base64,"
 EMPTY = '<div class="map blank">The map appears here</div>'
 Values = dict[gr.Component, Any]
@@ -142,24 +145,28 @@ def control_unit(app: Application, id: str) -> Unit:
             net = gr.Dropdown(
                 net_choices(app),
                 value=cards[0].id if cards else None,
-                label="ControlNet",
+                label="Followed by (ControlNet)",
+                info=NET,
+                elem_classes=EXPLAINED,
                 filterable=False,
                 elem_id=f"{id}-net",
             )
             how = gr.Dropdown(
                 PREPROCESSORS,
                 value=preprocessor,
-                label="Made into a map by",
+                label="What is followed",
+                info=HOW,
+                elem_classes=EXPLAINED,
                 filterable=False,
                 elem_id=f"{id}-preprocessor",
             )
         with gr.Row(elem_classes="pair", visible=preprocessor == "canny") as thresholds:
-            low = _slider("Low threshold", MAX_THRESHOLD, LOW, 1, f"{id}-low")
-            high = _slider("High threshold", MAX_THRESHOLD, HIGH, 1, f"{id}-high")
+            low = _slider("Faint edges (low threshold)", MAX_THRESHOLD, LOW, 1, f"{id}-low")
+            high = _slider("Clear edges (high threshold)", MAX_THRESHOLD, HIGH, 1, f"{id}-high")
         strength = _slider("Strength", MAX_STRENGTH, 1, 0.05, f"{id}-strength")
         with gr.Row(elem_classes="pair"):
-            start = _slider("Acts from", 1, 0, 0.05, f"{id}-start")
-            end = _slider("Acts until", 1, 1, 0.05, f"{id}-end")
+            start = _slider("From (0: first step)", 1, 0, 0.05, f"{id}-start")
+            end = _slider("Until (1: last step)", 1, 1, 0.05, f"{id}-end")
         states = gr.State(""), gr.State(None)
     return Unit(on, drawn, preview, net, how, thresholds, low, high, strength, start, end, *states)
 

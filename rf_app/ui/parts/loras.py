@@ -18,8 +18,10 @@ from rf_app.errors import UserError
 from rf_app.settings.picture import Lora
 from rf_app.ui.api import session_of
 from rf_app.ui.parts.complaint import complain
+from rf_app.ui.parts.explained import EXPLAINED
 from rf_app.ui.parts.left_out import left_out
 
+STYLE = "A look, or a thing, that the model has learned besides; two or more can be mixed."
 SCRIPT = Path(__file__).with_name("loras.js")
 ROWS = (
     '<div class="loras"></div><p class="budget" role="status" hidden><span></span>'
@@ -115,15 +117,22 @@ def lora_panel(app: Application, prefix: str = "") -> LoraPanel:
     prefix: sets the ids apart; a panel with one is folded away in an accordion.
     """
     fold = (
-        gr.Accordion("LoRAs: styles to draw with", open=False, elem_classes="lora-fold") if prefix else None
+        gr.Accordion("Styles to draw with (LoRAs)", open=False, elem_classes="lora-fold") if prefix else None
     )
     with fold if prefix else nullcontext(), gr.Column(elem_id=f"{prefix}lora-box", elem_classes="lora-box"):
         with gr.Row(elem_classes="lora-add"):
             pick = gr.Dropdown(
-                [], value=None, label="LoRA", elem_id=f"{prefix}lora-pick", min_width=150, scale=2
+                [],
+                value=None,
+                label="Style (LoRA)",
+                info=STYLE,
+                elem_id=f"{prefix}lora-pick",
+                min_width=150,
+                scale=2,
+                elem_classes=EXPLAINED,
             )
             upload = gr.UploadButton(
-                "Upload LoRAs",
+                "Upload styles",
                 file_count="multiple",
                 file_types=[".safetensors"],
                 size="sm",

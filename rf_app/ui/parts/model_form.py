@@ -10,6 +10,13 @@ from rf_app.actions.application import Application, Preset
 from rf_app.errors import UserError
 from rf_app.settings.picture import MAX_GUIDANCE, MAX_STEPS, CheckedSettings, Lora
 from rf_app.ui.parts.complaint import complain
+from rf_app.ui.parts.explained import EXPLAINED
+
+MODEL = "What has learned to draw. Each model knows other things, and takes its own time."
+STEPS = "How often the picture is worked over. More take longer; the model’s own number is there already."
+GUIDANCE = "How strictly the words are followed. 1 leaves it to the model; much more makes colours harsh."
+SOLVER = "The rule by which a step is made. The model’s own comes first."
+NEGATIVE = "What should not be in the picture. It acts only with guidance above 1."
 
 
 @dataclass(frozen=True)
@@ -89,12 +96,25 @@ def offered(app: Application, solver: str | None, model: str, loras: tuple[Lora,
 
 def model_list(app: Application, value: str | None, label: str = "Model", **more: Any) -> gr.Dropdown:
     """The list of models."""
-    return gr.Dropdown(app.models(), value=value, label=label, filterable=False, **more)
+    return gr.Dropdown(
+        app.models(), value=value, label=label, filterable=False, info=MODEL, elem_classes=EXPLAINED, **more
+    )
 
 
 def steps_slider(value: int, id: str) -> gr.Slider:
     """The number of steps."""
-    return gr.Slider(1, MAX_STEPS, value, step=1, label="Steps", buttons=[], min_width=140, elem_id=id)
+    return gr.Slider(
+        1,
+        MAX_STEPS,
+        value,
+        step=1,
+        label="Steps",
+        info=STEPS,
+        buttons=[],
+        min_width=140,
+        elem_id=id,
+        elem_classes=EXPLAINED,
+    )
 
 
 def steps_and_guidance(preset: Preset, prefix: str = "") -> tuple[gr.Slider, gr.Slider]:
@@ -106,24 +126,34 @@ def steps_and_guidance(preset: Preset, prefix: str = "") -> tuple[gr.Slider, gr.
             MAX_GUIDANCE,
             preset.guidance,
             step=0.1,
-            label="Guidance",
+            label="Strictness (guidance)",
+            info=GUIDANCE,
             buttons=[],
             elem_id=f"{prefix}guidance",
+            elem_classes=EXPLAINED,
         )
     return steps, guidance
 
 
-def advanced(preset: Preset, prefix: str = "", info: str | None = None) -> tuple[gr.Dropdown, gr.Textbox]:
+def advanced(preset: Preset, prefix: str = "") -> tuple[gr.Dropdown, gr.Textbox]:
     """Solver and negative prompt, folded away; prefix: sets the ids apart."""
     with gr.Accordion("Advanced", open=False, elem_id=f"{prefix}advanced", elem_classes="advanced"):
         solver = gr.Dropdown(
             preset.solvers,
             value=preset.solvers[0][1],
-            label="Solver",
+            label="How it steps (solver)",
+            info=SOLVER,
             filterable=False,
             elem_id=f"{prefix}solver",
+            elem_classes=EXPLAINED,
         )
         negative = gr.Textbox(
-            "", label="Negative prompt", info=info, lines=1, max_lines=4, elem_id=f"{prefix}negative"
+            "",
+            label="Leave out (negative prompt)",
+            info=NEGATIVE,
+            lines=1,
+            max_lines=4,
+            elem_id=f"{prefix}negative",
+            elem_classes=EXPLAINED,
         )
     return solver, negative

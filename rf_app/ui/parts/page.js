@@ -18,6 +18,9 @@
     // With the moment in it, the same wish again is news.
     tell: (id, wish) => put(id, JSON.stringify({ ...wish, at: performance.now() })),
     randomSeed,
+    calm: () => matchMedia("(prefers-reduced-motion: reduce)").matches,
+    show: (selector) =>
+      document.querySelector(selector)?.scrollIntoView({ behavior: studio.calm() ? "auto" : "smooth" }),
     again: () => cue(),
     againIn: (id, before) => (document.getElementById(id)?.checkVisibility() ? cue() : before),
     once: (before) => before || cue(), // only where nothing was asked for yet

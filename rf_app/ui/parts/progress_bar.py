@@ -12,8 +12,14 @@ def progress_bar(progress: Progress | None) -> str:
     return _line(progress.done / progress.of, escape(progress.text) + time_left(progress.seconds_left))
 
 
+def bar(share: float, under_way: bool = True) -> str:
+    """The bar alone. What is under way is in the page's title, too (progress.js)."""
+    role = f'role="progressbar" aria-label="Progress" aria-valuenow="{100 * share:.0f}"' if under_way else ""
+    return f'<div {role}><i style="width:{share:.1%}"></i></div>'
+
+
 def _line(share: float, html: str) -> str:
-    return f'<div class="way" role="status"><div><i style="width:{share:.1%}"></i></div><p>{html}</p></div>'
+    return f'<div class="way">{bar(share)}<p>{html}</p></div>'
 
 
 def time_left(seconds: float | None) -> str:
@@ -25,4 +31,4 @@ def time_left(seconds: float | None) -> str:
 
 def note(text: str) -> str:
     """A line in the place of the progress, such as "Stopped."; nothing for nothing."""
-    return f'<div class="way" role="status"><p>{escape(text)}</p></div>' if text else ""
+    return f'<div class="way"><p>{escape(text)}</p></div>' if text else ""

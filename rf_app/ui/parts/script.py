@@ -1,5 +1,5 @@
-"""What the browser does by itself: functions of the `page.js` files, which hang on `window.studio`, and the
-pictures' dialog.
+"""What the browser does by itself: functions of the `page.js` files, which hang on `window.studio`, the
+pictures' dialog, keys, and what long work says.
 """
 
 import json
@@ -15,6 +15,7 @@ def browser(name: str, *first: str | int) -> str:
 
 
 def scripts() -> str:
-    """All `page.js` files of the tabs and the dialog, for the page's head."""
-    files = [*sorted(FOLDER.glob("*/page.js")), FOLDER / "generate/gallery.js"]
+    """All `page.js` files of the tabs, the dialog, the keys and the progress, for the page's head."""
+    more = ("generate/gallery.js", "parts/keys.js", "parts/progress.js")
+    files = [*sorted(FOLDER.glob("*/page.js")), *map(FOLDER.joinpath, more)]
     return "".join(f"<script>{file.read_text(encoding='utf-8')}</script>" for file in files)

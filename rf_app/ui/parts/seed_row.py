@@ -1,12 +1,25 @@
 """The seed with its dice and lock, the same on every tab."""
 
+from typing import Any
+
 import gradio as gr
+
+from rf_app.ui.parts.explained import EXPLAINED
+
+SEED = "The number a picture grows from: the same number and words make the same picture again."
+
+
+def seed_field(value: int, **options: Any) -> gr.Number:
+    """The number field alone; options: as for `gr.Number`."""
+    return gr.Number(
+        value, label="Seed", info=SEED, precision=0, min_width=90, elem_classes=EXPLAINED, **options
+    )
 
 
 def seed_row(value: int, prefix: str = "") -> tuple[gr.Number, gr.Button, gr.Checkbox]:
     """Number field, dice ("another seed") and lock ("keep the seed"); prefix: sets the ids apart."""
     with gr.Row(elem_id=f"{prefix}seed-row", elem_classes="seed-row"):
-        seed = gr.Number(value, label="Seed", precision=0, min_width=110, elem_id=f"{prefix}seed")
+        seed = seed_field(value, elem_id=f"{prefix}seed")
         dice = gr.Button("Another seed", elem_id=f"{prefix}dice", elem_classes="dice", min_width=44, scale=0)
         locked = gr.Checkbox(
             False,

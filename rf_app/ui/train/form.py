@@ -211,7 +211,7 @@ def build(app: Application) -> Form:
         teacher = gr.Dropdown(
             teachers(app, first),
             value=first_teacher(app, first),
-            label="From",
+            label="From (teacher)",
             filterable=False,
             elem_id="train-teacher",
         )
@@ -232,7 +232,7 @@ def build(app: Application) -> Form:
         with gr.Column(elem_id="train-own", visible="prompts" in first.asks) as prompts_box:
             prompts = gr.Textbox(
                 "",
-                label="Own prompts, one a line",
+                label="Your own prompts, one per line",
                 placeholder=PLACEHOLDER,
                 lines=2,
                 max_lines=8,
@@ -246,13 +246,13 @@ def build(app: Application) -> Form:
             styles(app),
             value="",
             label="Style",
-            info="A LoRA that goes into the teacher first.",
+            info="The new model draws in it: a LoRA that goes into the teacher first.",
             filterable=False,
             visible="style" in first.asks,
             elem_id="train-style",
         )
         pictures = gr.File(
-            label="Pictures, each with its caption in a .txt of its name (or in its name)",
+            label="Pictures, each with its caption in a .txt file of the same name, or in its own name",
             file_count="multiple",
             file_types=[*SUFFIXES, ".txt"],
             height=150,

@@ -14,14 +14,15 @@ from rf_app.jobs.stage import LANES
 from rf_app.jobs.words import duration, size, state_in_words, work_in_words
 from rf_app.settings.recipes import recipes
 from rf_app.ui.parts.chart import Axis, Point, Series, chart
+from rf_app.ui.parts.progress_bar import bar
 
 FIGURES = {  # what trainers call them: title, and what the axis says
-    "loss": ("Loss", "lower is better"),
+    "loss": ("Error while it learns (loss)", "lower is better"),
     "psnr": ("Nearness to the teacher’s pictures", "PSNR in dB, higher is nearer"),
     "edge_f1": ("Agreement with the edges asked for", "F1, 1 is best"),
     "style": ("Way from the base’s pictures to yours", "share, 1 is all the way"),
     "lpips": ("What the eye sees", "LPIPS, lower is nearer"),
-    "l2": ("Error of the latents", "lower is better"),
+    "l2": ("Error in small abstract pictures (latents)", "lower is better"),
 }
 EMPTY = """<div class="job-empty"><svg viewBox="0 0 420 96" aria-hidden="true">
 <g fill="none" stroke-width="2.5" stroke-linecap="round">
@@ -83,8 +84,8 @@ def job_head(job: Job, way: Progress, slower: str) -> str:
     pace = f"{way.samples_per_second:,.3g} samples a second" if way.samples_per_second else ""
     took = f"{duration(job.busy)} of work" if job.state == "done" else ""
     notes = " · ".join(filter(None, (pace, took, slower)))
-    bar = f'<div><i style="width:{way.share:.1%}"></i></div><p>{escape(way.text)}<span>{left}</span></p>'
-    head = f'<h3>{escape(job.name)}</h3><div class="way" role="status">{bar}</div>'
+    line = f"{bar(way.share, job.state == 'running')}<p>{escape(way.text)}<span>{left}</span></p>"
+    head = f'<h3>{escape(job.name)}</h3><div class="way">{line}</div>'
     return head + (f'<p class="pace">{escape(notes)}</p>' if notes else "") + _why(job)
 
 

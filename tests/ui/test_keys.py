@@ -1,0 +1,71 @@
+"""The page by keyboard alone: keys and their list, and arrows among pictures."""
+
+from playwright.sync_api import expect
+
+from tests.settled import settled
+from tests.ui.test_page import IMAGE, PROMPT, ask, number
+
+FOCUSED = "document.activeElement.matches(':focus-visible') && getComputedStyle(document.activeElement)"
+
+
+def test_keys_do_what_their_list_says_and_letters_only_where_nobody_types(page):
+    keys = page.keyboard
+    seed = number(page, "seed")
+    before = seed.input_value()
+    expect(page.locator(PROMPT)).to_be_focused()
+    page.fill(PROMPT, "")
+    keys.type("r1l/?")  # they are typed
+    settled(page)
+    expect(page.locator(PROMPT)).to_have_value("r1l/?")
+    expect(seed).to_have_value(before)
+
+    page.locator(PROMPT).blur()
+    keys.press("r")
+    settled(page)
+    assert seed.input_value() != before
+    keys.press("l")
+    expect(page.locator("#live input")).not_to_be_checked()
+    keys.press("2")
+    expect(page.get_by_role("tab", name="Compare")).to_have_attribute("aria-selected", "true")
+    keys.press("1")
+    expect(page.get_by_role("tab", name="Generate")).to_have_attribute("aria-selected", "true")
+    for key in ("/", "Control+k"):
+        page.evaluate("document.activeElement.blur()")
+        keys.press(key)
+        expect(page.locator(PROMPT)).to_be_focused()
+    keys.type("a lake")
+    keys.press("Control+Enter")
+    settled(page)
+    expect(page.locator(IMAGE)).to_have_attribute("alt", "a lake")
+
+    page.locator(PROMPT).blur()
+    keys.press("?")
+    dialog = page.get_by_role("dialog", name="Keyboard shortcuts")
+    expect(dialog).to_be_visible()
+    keys.press("2")  # the page beneath hears nothing
+    expect(page.get_by_role("tab", name="Generate")).to_have_attribute("aria-selected", "true")
+    dialog.get_by_label("Single letters and digits work").uncheck()
+    keys.press("Escape")
+    expect(dialog).to_be_hidden()
+    kept = seed.input_value()
+    keys.press("r")
+    keys.press("Control+k")  # this one goes on working
+    settled(page)
+    expect(seed).to_have_value(kept)
+    expect(page.locator(PROMPT)).to_be_focused()
+
+
+def test_escape_stops_and_arrows_go_from_picture_to_picture(page):
+    number(page, "count").fill("4")
+    ask(page, "a lake")
+    small = page.locator("#stage .enlarge")
+    small.first.focus()
+    for key, at in (("ArrowRight", 1), ("ArrowDown", 3), ("ArrowLeft", 2), ("ArrowUp", 0), ("End", 3)):
+        page.keyboard.press(key)
+        expect(small.nth(at)).to_be_focused()
+    assert page.evaluate(f"({FOCUSED}).outlineStyle") == "solid"
+    page.keyboard.press("Enter")
+    expect(page.locator("#lightbox img")).to_be_visible()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Escape")
+    expect(small.nth(2)).to_be_focused()
