@@ -24,6 +24,7 @@ from rf_app.settings.text import read_text, visible
 
 SHIPPED = Path(__file__).parents[2] / "assets" / "presets.json"
 MAX_NAME, MAX_PRESETS = 60, 500  # characters, and of one's own
+SETTINGS = ("model", "steps", "guidance", "solver", "negative_prompt", "loras")  # as a picture has them
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,8 @@ class PromptPreset:
     def applied(self, settings: PictureSettings) -> PictureSettings:
         """The settings with those of the preset that they leave open."""
         default = PictureSettings("")
-        names = ("model", "steps", "guidance", "solver", "negative_prompt", "loras")
-        mine = {
-            name: getattr(self, name) for name in names if getattr(settings, name) == getattr(default, name)
-        }
+        left_open = [name for name in SETTINGS if getattr(settings, name) == getattr(default, name)]
+        mine = {name: getattr(self, name) for name in left_open}
         return replace(settings, prompt=self.around(settings.prompt), **mine)
 
     def as_json(self) -> dict[str, Any]:
@@ -133,13 +132,9 @@ def read(path: Path) -> Iterator[PromptPreset]:
         known = {field.name for field in fields(PromptPreset)}
         if unknown := sorted(each.keys() - known):
             raise UserError(f"{source} has {unknown[0]!r:.40}; a preset has {', '.join(sorted(known))}.")
-        made = read_picture_settings({name: each[name] for name in each.keys() & SETTINGS}, source)
+        made = read_picture_settings({name: each[name] for name in SETTINGS if name in each}, source)
         words = {name: each.get(name, "") for name in ("name", "before", "after")}
         yield _checked(PromptPreset(**words, **{name: getattr(made, name) for name in SETTINGS}))
-
-
-SETTINGS = {field.name for field in fields(PromptPreset)} - {"name", "before", "after"}
-"""What a preset shares with a picture's settings."""
 
 
 def _checked(each: PromptPreset) -> PromptPreset:

@@ -23,6 +23,7 @@ TABS = {
     "Generate": (),
     "Compare": ("Side by side", "Grid", "Path (trajectory)", "Quality and cost"),
     "Interpolate": (),
+    "Batch": (),
     "Train": (),
     "Models": ("Gallery", "Import", "Merge"),
     "History": (),
