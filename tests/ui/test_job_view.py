@@ -13,8 +13,8 @@ from PIL import Image
 from rf_app.jobs.database import Database
 from rf_app.jobs.job import Job
 from rf_app.jobs.plan import Wish
-from rf_app.jobs.progress import POINTS, Progress, progress
-from rf_app.jobs.stage import TRAINING
+from rf_app.jobs.progress import POINTS, Curve, Progress, progress
+from rf_app.jobs.stage import TRAINING, Stage
 from rf_app.ui.train import view
 from rf_app.ui.train.sample_strip import COLUMNS, GAP, ROWS, sample_strip
 from tests.jobs.test_queue import add
@@ -119,4 +119,20 @@ def test_curves_come_from_the_events_and_stay_small(tmp_path: Path) -> None:
     assert loss.points[-1][0] == 10_000
     assert psnr.points == ((10_000, 20.0),)
     assert way.share == pytest.approx(1.0)
-    assert view.job_charts(way).count("<figure") == 1  # a single point is no curve yet
+    first, more = view.job_charts(way)
+    assert (first.count("<figure"), more) == (1, "")  # a single point is no curve yet
+
+
+def test_the_curves_that_say_most_come_first_and_are_smooth(tmp_path: Path) -> None:
+    stage = Stage("Distillation", "trainers.distill", (), "x", ())
+    noisy = tuple((step, 1.0 + (-1) ** step * 0.5) for step in range(100))
+    curves = [Curve(stage, name, 100, noisy) for name in ("loss", "l2", "lpips", "psnr")]
+    earlier = Curve(replace(stage, title="Reflow", module="trainers.reflow"), "loss", 100, noisy)
+    first, more = view.job_charts(replace(WAY, curves=(*curves, earlier)))
+    assert [title in first for title in ("Nearness to the teacher", "How far one step")] == [True, True]
+    assert first.count("<figure") == 2
+    assert more.count("<figure") == 3
+    assert "How far it is from straight paths" in more
+    middle = [value for _, value in view.smoothed(noisy)][10:-10]
+    assert max(middle) - min(middle) < 0.2
+    assert view.smoothed(noisy)[0] == noisy[0]

@@ -5,7 +5,7 @@ drawn as it runs, nor steps and seconds so that one can read them. ui/page.js sh
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -25,11 +25,15 @@ class Point:
 
 @dataclass(frozen=True)
 class Series:
-    """Points joined in their order; colour: classes of the style sheet, as of `rf_app.ui.parts.colours`."""
+    """Points joined in their order; colour: classes of the style sheet, as of `rf_app.ui.parts.colours`.
+
+    raw: the same before it was smoothed, which is drawn pale behind it.
+    """
 
     name: str
     colour: str
     points: tuple[Point, ...]
+    raw: tuple[Point, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,8 +70,10 @@ class Axis:
         return tuple(i * step for i in range(first, last + 1))
 
 
-def chart(title: str, series: Sequence[Series], x: Axis, y: Axis, height: float = 260) -> str:
-    """The chart as a figure with its title and the names of its series; height: of the plotting area."""
+def chart(title: str, series: Sequence[Series], x: Axis, y: Axis, height: float = 260, note: str = "") -> str:
+    """The chart as a figure with its title, the names of its series and a sentence below; height: of the
+    plotting area.
+    """
     inner = WIDTH - LEFT - RIGHT
     whole = height + TOP + BOTTOM
 
@@ -85,7 +91,8 @@ def chart(title: str, series: Sequence[Series], x: Axis, y: Axis, height: float 
         for v in map(_clean, x.marks())
     )
     lines = "".join(
-        f'<g class="{each.colour}"><polyline points="{" ".join(map(at, each.points))}"/>'
+        f'<g class="{each.colour}">{_line(map(at, each.raw), "raw") if each.raw else ""}'
+        + _line(map(at, each.points))
         + "".join(_dot(at(point), point, alone=len(each.points) == 1) for point in each.points)
         + "</g>"
         for each in series
@@ -98,8 +105,14 @@ def chart(title: str, series: Sequence[Series], x: Axis, y: Axis, height: float 
     return (
         f'<figure class="chart"><figcaption>{escape(title)}<small>{escape(y.title)}</small></figcaption>'
         f'<svg viewBox="0 0 {WIDTH} {whole:.0f}" role="img" aria-label="{escape(title)}">'
-        f'<g class="grid">{grid}{axes}</g>{lines}</svg><div class="names">{names}</div></figure>'
+        f'<g class="grid">{grid}{axes}</g>{lines}</svg><div class="names">{names}</div>'
+        f"{f'<p>{escape(note)}</p>' if note else ''}</figure>"
     )
+
+
+def _line(places: Iterable[str], kind: str = "") -> str:
+    classes = f' class="{kind}"' if kind else ""
+    return f'<polyline{classes} points="{" ".join(places)}"/>'
 
 
 def _dot(place: str, point: Point, alone: bool) -> str:

@@ -51,6 +51,10 @@ def build(app: Application, page: Page) -> None:
                 actions = gr.HTML("", elem_id="train-actions")
                 strip = gr.HTML("", elem_id="train-strip")
                 charts = gr.HTML("", elem_id="train-charts")
+                with gr.Accordion(
+                    "More curves", open=False, elem_id="train-more-box", elem_classes="advanced"
+                ):
+                    more = gr.HTML("", elem_id="train-more")
                 with gr.Accordion("Log", open=False, elem_id="train-log-box", elem_classes="advanced"):
                     log = gr.HTML("", elem_id="train-log")
     act = gr.Textbox("", visible="hidden", elem_id="sent-train")
@@ -67,14 +71,14 @@ def build(app: Application, page: Page) -> None:
         pace.look(any(job.state == "running" and job.kind == TRAINING for job in found))
         chosen = next((job for job in found if job.id == chosen_id), found[0] if found else None)
         ways = {job.id: (job, progress(app.jobs, job)) for job in found}
-        parts: Values = dict.fromkeys((jobs, head, actions, charts, strip, log), "")
+        parts: Values = dict.fromkeys((jobs, head, actions, charts, more, strip, log), "")
         parts[jobs] = view.job_list(list(ways.values()), chosen and chosen.id)
         if chosen:
             way, folder = ways[chosen.id][1], app.jobs.job_folder(chosen.id)
             slower = pace.in_words() if chosen.state == "running" else ""
             parts[head] = view.job_head(chosen, way, slower)
             parts[actions] = view.job_actions(chosen, _bytes(folder), opening(app, chosen))
-            parts[charts] = view.job_charts(way)
+            parts[charts], parts[more] = view.job_charts(way)
             parts[strip] = sample_strip(way.sheets)
             parts[log] = view.job_log(tail(folder))
         active = any(job.under_way for job in found)
@@ -134,7 +138,7 @@ def build(app: Application, page: Page) -> None:
         return change
 
     private = {"show_progress": "hidden", "api_visibility": "private"}
-    parts = [before, selected, timer, details, jobs, head, actions, charts, strip, log]
+    parts = [before, selected, timer, details, jobs, head, actions, charts, more, strip, log]
     look = {"fn": show, "inputs": [before, selected], "outputs": parts, **private}
     gr.on([timer.tick, page.tab.select], queue=False, **look)
     start = form.start.click(started, form.fields, [selected, form.name], **private)

@@ -16,14 +16,41 @@ from rf_app.settings.recipes import recipes
 from rf_app.ui.parts.chart import Axis, Point, Series, chart
 from rf_app.ui.parts.progress_bar import bar
 
-FIGURES = {  # what trainers call them: title, and what the axis says
-    "loss": ("Error while it learns (loss)", "lower is better"),
-    "psnr": ("Nearness to the teacher’s pictures", "PSNR in dB, higher is nearer"),
-    "edge_f1": ("Agreement with the edges asked for", "F1, 1 is best"),
-    "style": ("Way from the base’s pictures to yours", "share, 1 is all the way"),
-    "lpips": ("What the eye sees", "LPIPS, lower is nearer"),
-    "l2": ("Error in small abstract pictures (latents)", "lower is better"),
+FALLS = "Good once it no longer falls. That it goes up and down is the chance of each step."
+FIGURES = {  # what trainers call them, some of them by trainer: title, what the axis says, when it is good
+    "trainers.reflow loss": (
+        "How far it is from straight paths",
+        "error of its direction; lower is better",
+        FALLS,
+    ),
+    "trainers.distill loss": (
+        "How far one step is from the teacher’s picture",
+        "as its kind of loss sees it; lower is better",
+        FALLS,
+    ),
+    "trainers.lora loss": (
+        "How wrong it is about the noise",
+        "lower is better",
+        "It hardly falls, and says little: look at the samples.",
+    ),
+    "trainers.controlnet loss": (
+        "How wrong it is about the noise",
+        "lower is better",
+        "It hardly falls, and says little: look at the samples.",
+    ),
+    "loss": ("Error while it learns (loss)", "lower is better", FALLS),
+    "psnr": (
+        "Nearness to the teacher’s pictures",
+        "PSNR in dB, higher is nearer",
+        "Good once it no longer rises.",
+    ),
+    "edge_f1": ("Agreement with the edges asked for", "F1, 1 is best", "About ½ is chance, ¾ is good."),
+    "style": ("Way from the base’s pictures to yours", "share, 1 is all the way", "Good near 1."),
+    "lpips": ("What the eye sees", "LPIPS, lower is nearer", ""),
+    "l2": ("Error in small abstract pictures (latents)", "lower is better", ""),
 }
+MEASURED = ("psnr", "edge_f1", "style")  # on samples, from the same noise each time
+SMOOTHED = 10  # a point is the mean of so large a part of the curve around it
 EMPTY = """<div class="job-empty"><svg viewBox="0 0 420 96" aria-hidden="true">
 <g fill="none" stroke-width="2.5" stroke-linecap="round">
 <path class="c2" d="M24 76C40 6 84 6 96 22" /><path class="c0" d="M164 76 236 22" />
@@ -120,28 +147,51 @@ def job_actions(job: Job, folder_bytes: float, opening: str) -> str:
     return f'<div class="acts">{"".join(buttons)}</div>'
 
 
-def job_charts(way: Progress) -> str:
-    """The curves, the latest stage's first."""
+def job_charts(way: Progress) -> tuple[str, str]:
+    """The two curves that say most, of the latest stage that has such; and all others."""
     shown = [curve for curve in way.curves if len(curve.points) > 1]
-    return f'<div class="charts">{"".join(map(_chart, shown))}</div>' if shown else ""
+    kinds = [[curve for curve in shown if curve.name in names] for names in (MEASURED, ("loss",))]
+    first = [kind[0] for kind in kinds if kind]
+    return _charts(first), _charts([curve for curve in shown if curve not in first])
+
+
+def _charts(curves: Sequence[Curve]) -> str:
+    return f'<div class="charts">{"".join(map(_chart, curves))}</div>' if curves else ""
 
 
 def _chart(curve: Curve) -> str:
-    title, axis = FIGURES.get(curve.name, (curve.name, ""))
+    figure = FIGURES.get(f"{curve.stage.module} {curve.name}", FIGURES.get(curve.name, (curve.name, "", "")))
+    title, axis, good = figure
     values = [value for _, value in curve.points]
     low, high = min(values), max(values)
     scale = "log" if curve.name == "loss" and low > 0 and high > 4 * low else "linear"
     pad = (high - low) * 0.06 or abs(high) * 0.1 or 1.0
     edges = (low / 1.1, high * 1.1) if scale == "log" else (max(low - pad, min(low, 0.0)), high + pad)
-    points = tuple(Point(step, value, f"step {step:,.0f}: {value:.4g}") for step, value in curve.points)
+    points = _points(curve.points)
+    smooth = points if curve.name in MEASURED else _points(smoothed(curve.points))
     # The room for the steps to come is there from the start: the curve is seen to grow into it.
     return chart(
         title,
-        [Series(title, "c0", points)],
+        [Series(title, "c0", smooth, points)],
         Axis("steps", 0, curve.of),
-        Axis(f"{curve.stage}; {axis}" if axis else curve.stage, *edges, scale=scale),
+        Axis(f"{curve.stage.title}; {axis}" if axis else curve.stage.title, *edges, scale=scale),
         height=170,
+        note=good,
     )
+
+
+def _points(points: Sequence[tuple[float, float]]) -> tuple[Point, ...]:
+    return tuple(Point(step, value, f"step {step:,.0f}: {value:.4g}") for step, value in points)
+
+
+def smoothed(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Each the mean of its neighbours; at the ends of fewer, as many on either side."""
+    found = []
+    for i, (step, _) in enumerate(points):
+        reach = min(len(points) // (2 * SMOOTHED), i, len(points) - 1 - i)
+        near = [value for _, value in points[i - reach : i + reach + 1]]
+        found.append((step, sum(near) / len(near)))
+    return found
 
 
 def job_log(lines: Sequence[str]) -> str:
