@@ -19,12 +19,14 @@ MAX_TEXT = 200_000  # characters of A1111's
 MAX_OTHERS = 100
 PAIR = re.compile(r'(\w[\w /-]{0,40}):\s*("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)')
 SCHEDULE = re.compile(r"[ _](k|karras|exponential|sgm uniform)$", re.I)
-SILENT = re.compile(
-    r"version|app.version|metadata.*|user|created.*|rng|rand.device|(raw|full).*|lora.*|.*hash(es)?|ti|civitai.*"
-    r"|generation.mode|scheduler|denoising strength|hires (steps|upscaler|module.*)",
+SAID = re.compile(
+    r"(positive |negative )?prompt|(base )?model|loras?|seed|steps|cfg scale|guidance scale|sampler|scheduler"
+    r"|schedule type|size|resolution|width|height"  # what is read
+    r"|(app )?version|metadata.*|user|created.*|rng|rand device|(raw|full) .*|lora .*|.*hash(es)?|civitai.*"
+    r"|generation mode|denoising strength|hires (steps|upscaler|module.*)",
     re.I,
 )
-"""What says nothing of the picture, or what something else says already."""
+"""What is read, and what says nothing of the picture or says it again."""
 PLAIN = {"VAEDecode", "SaveImage", "PreviewImage", "Reroute", "PrimitiveNode", "Note"}
 WIDGETS = {
     "KSampler": ("seed", "", "steps", "cfg", "sampler_name", "scheduler", "denoise"),
@@ -74,8 +76,8 @@ def read_foreign(texts: Mapping[str, str]) -> Foreign | None:
 
 
 def _a1111(text: str) -> Foreign | None:
-    if text.lstrip().startswith("{"):
-        return _fooocus(text)
+    if text.lstrip().startswith("{"):  # Fooocus'
+        return _of_settings(_parsed(text))
     if len(text) > MAX_TEXT:
         raise UserError(f"The settings in the picture have {len(text):,} characters; at most {MAX_TEXT:,}.")
     lines = text.split("\n")
@@ -83,87 +85,52 @@ def _a1111(text: str) -> Foreign | None:
     said = {name: value.strip('"') for name, value in PAIR.findall("".join(lines[last : last + 1]))}
     prompt, _, negative = "\n".join(lines[:last]).partition("Negative prompt:")
     tags = [tag[1:-1].split(":") for tag in TAG.findall(prompt)]
-    loras = tuple((tag[1], (tag[2:] or [1])[0]) for tag in tags if tag[0] == "lora")
-    sampler, size = said.pop("Sampler", ""), said.pop("Size", "").split("x")
-    schedule = SCHEDULE.search(sampler)
-    return Foreign(
-        TAG.sub("", prompt).strip(),
-        negative.strip(),
-        said.pop("Model", "") or said.get("Model hash", ""),
-        loras,
-        said.pop("Seed", None),
-        said.pop("Steps", None),
-        said.pop("CFG scale", None),
-        SCHEDULE.sub("", sampler),
-        said.pop("Schedule type", "") or (schedule[1] if schedule else ""),
-        tuple(size[:2]),
-        (*(" ".join(tag) for tag in tags if tag[0] != "lora"), *_others(said)),
-    )
-
-
-def _fooocus(text: str) -> Foreign:
-    said = {name.lower().replace(" ", "_"): value for name, value in _parsed(text).items()}
-    size = re.findall(r"\d{1,6}", _text(said.pop("resolution", "")))
-    loras = [each for each in _list(said.get("loras")) if len(_list(each)) > 1]
-    return Foreign(
-        _text(said.pop("prompt", "")),
-        _text(said.pop("negative_prompt", "")),
-        _text(said.pop("base_model", "")),
-        tuple((_text(name), weight) for name, weight, *_ in loras),
-        said.pop("seed", None),
-        said.pop("steps", None),
-        said.pop("guidance_scale", None),
-        _text(said.pop("sampler", "")),
-        _text(said.get("scheduler")),
-        tuple(size[:2]),
-        _others(said),
-    )
+    loras = [tag[1:] for tag in tags if tag[0] == "lora"]
+    others = {" ".join(tag): True for tag in tags if tag[0] != "lora"}
+    prompts = {"prompt": TAG.sub("", prompt).strip(), "negative prompt": negative.strip()}
+    return _of_settings(others | said | prompts | {"loras": loras})
 
 
 def _invokeai(text: str) -> Foreign:
     said = _parsed(text)
     loras = [each for each in _list(said.get("loras")) if isinstance(each, dict)]
-    sampler = _text(said.get("scheduler"))
-    schedule = SCHEDULE.search(sampler)
-    size = said.pop("width", None), said.pop("height", None)
-    return Foreign(
-        _text(said.pop("positive_prompt", "")),
-        _text(said.pop("negative_prompt", "")),
-        _called(said.pop("model", "")),
-        tuple((_called(each.get("model") or each.get("lora")), each.get("weight")) for each in loras),
-        said.pop("seed", None),
-        said.pop("steps", None),
-        said.pop("cfg_scale", None),
-        SCHEDULE.sub("", sampler),
-        schedule[1] if schedule else "",
-        size,
-        _others(said),
-    )
+    named = [[_called(each.get("model") or each.get("lora")), each.get("weight")] for each in loras]
+    return _of_settings(said | {"model": _called(said.get("model")), "loras": named})
 
 
 def _invokeai_2(text: str) -> Foreign:
     """Of version 2: what a picture shall not show stands in its prompt, in square brackets."""
     said = _parsed(text)
-    image = said.get("image")
-    image = dict(image) if isinstance(image, dict) else {}
-    parts = image.pop("prompt", "")
-    parts = [each.get("prompt") if isinstance(each, dict) else each for each in _list(parts)] or [parts]
-    prompt = " ".join(map(_text, parts))
-    size = image.pop("width", None), image.pop("height", None)
+    image = said["image"] if isinstance(said.get("image"), dict) else {}
+    parts = _list(image.get("prompt")) or [image.get("prompt")]
+    prompt = " ".join(_text(each.get("prompt") if isinstance(each, dict) else each) for each in parts)
+    bare, negative = re.sub(r"\[[^\[\]]*\]", "", prompt).strip(), re.findall(r"\[([^\[\]]*)\]", prompt)
+    read = {name: image.get(name) for name in ("seed", "steps", "cfg_scale", "width", "height", "strength")}
+    sampler = _text(image.get("sampler")).removeprefix("k_")
+    prompts = {"prompt": bare, "negative_prompt": ", ".join(negative)}
+    return _of_settings(read | prompts | {"model": said.get("model_weights"), "sampler": sampler})
+
+
+def _of_settings(found: Mapping[str, Any]) -> Foreign:
+    """Of settings by their names, which are nearly the same in all programs."""
+    said = {name.lower().replace(" ", "_"): value for name, value in found.items()}
+    sampler = _text(said.get("sampler") or said.get("scheduler"))
+    spacing = SCHEDULE.search(sampler)
+    own = said.get("schedule_type") or (said.get("scheduler") if "sampler" in said else "")
+    size = re.findall(r"\d{1,6}", _text(said.get("size") or said.get("resolution")))
+    loras = [each for each in map(_list, _list(said.get("loras"))) if each]
     return Foreign(
-        re.sub(r"\[[^\[\]]*\]", "", prompt).strip(),
-        ", ".join(re.findall(r"\[([^\[\]]*)\]", prompt)),
-        _text(said.get("model_weights")),
-        (),
-        image.pop("seed", None),
-        image.pop("steps", None),
-        image.pop("cfg_scale", None),
-        SCHEDULE.sub("", _text(image.pop("sampler", "")).removeprefix("k_")),
-        "",
-        size,
-        _others(
-            {name: value for name, value in image.items() if name in ("strength", "facetool", "upscale")}
-        ),
+        _text(said.get("prompt") or said.get("positive_prompt")),
+        _text(said.get("negative_prompt")),
+        _text(said.get("model") or said.get("base_model") or said.get("model_hash")),
+        tuple((_text(each[0]), each[1] if each[1:] else 1) for each in loras),
+        said.get("seed"),
+        said.get("steps"),
+        said.get("cfg_scale", said.get("guidance_scale")),
+        SCHEDULE.sub("", sampler),
+        _text(own) or (spacing[1] if spacing else ""),
+        tuple(size[:2]) or (said.get("width"), said.get("height")),
+        _others(found),
     )
 
 
@@ -248,22 +215,22 @@ def _of_graph(graph: Mapping[str, dict[str, Any]]) -> Foreign | None:
 
 def _others(said: Mapping[str, Any]) -> tuple[str, ...]:
     """In words what is left of the settings; of several that begin with the same word that word."""
+    names = {name.replace("_", " "): value for name, value in list(said.items())[:MAX_OTHERS]}
     there = {
-        name.replace("_", " "): value
-        for name, value in said.items()
-        if value not in (None, "", "None", [], {})
+        name: value
+        for name, value in names.items()
+        if value not in (None, "", "None", [], {}) and not SAID.fullmatch(name)
     }
-    there = {name: value for name, value in list(there.items())[:MAX_OTHERS] if not SILENT.fullmatch(name)}
     firsts = [name.split(" ")[0] for name in there]
     found = []
     for name, value in there.items():
         first = name.split(" ")[0]
+        short = isinstance(value, (int, float, str)) and value is not True and len(str(value)) <= 24
         if first == "Hires":
             found.append("hires fix")
-        elif firsts.count(first) > 1 and name != first:
+        elif firsts.count(first) > 1:
             found.append(first)
         else:
-            short = isinstance(value, (int, float, str)) and len(str(value)) <= 24
             found.append(f"{name[:1].lower()}{name[1:]} {value}" if short else name)
     return tuple(dict.fromkeys(found))
 
