@@ -22,7 +22,7 @@ AXES = ("steps", "guidance", "model", "seed", "prompt")
 LORA = "lora:"  # and an id: the axis of that LoRA's strength
 MAX_CELLS = 200
 NAMED = 3  # of the errors, where no cell can be drawn
-EXAMPLES = {"steps": "1, 2, 4-8", "guidance": "1, 1.5, 3", "seed": "1-4", LORA: "0, 0.5, 1"}
+EXAMPLES = {"steps": "1, 2, 4-8", "guidance": "1, 1.5, 3", "seed": "1-4", "lora": "0, 0.5, 1"}
 
 
 @dataclass(frozen=True)
@@ -118,10 +118,11 @@ def axis(name: str, values: str | Sequence[Any] | None) -> Axis | None:
     """
     if not name:
         return None
-    if not isinstance(name, str) or not (name in AXES or name.startswith(LORA)):
+    if not isinstance(name, str) or not (name in AXES or Axis(name, ()).lora):
         raise UserError(
             f"There is no axis {name!r:.40}; choose from {', '.join(AXES)}, {LORA}ID (a LoRA's strength)."
         )
+    kind = name.partition(":")[0]
     if isinstance(values, str):
         values = _parse(name, values)
     if not isinstance(values, (list, tuple, NoneType)) or not all(
@@ -132,7 +133,7 @@ def axis(name: str, values: str | Sequence[Any] | None) -> Axis | None:
         )
     found = tuple(dict.fromkeys(values or ()))
     if not found:
-        example = f"; write for example {shown}" if (shown := _example(name)) else ""
+        example = f"; write for example {shown}" if (shown := EXAMPLES.get(kind)) else ""
         raise UserError(f"There are no values for {name}{example}.")
     if len(found) > MAX_CELLS:
         raise UserError(f"{len(found):,} values for {name}; a grid has at most {MAX_CELLS} cells.")
@@ -142,15 +143,16 @@ def axis(name: str, values: str | Sequence[Any] | None) -> Axis | None:
 def _parse(name: str, text: str) -> list[Any]:
     if name == "prompt":
         return [line.strip() for line in text.splitlines() if line.strip()]
-    lora = name.startswith(LORA)
-    text = text if lora else re.sub(r"\s*[-–]\s*(?=\d)", "-", text)  # a strength may be below 0
+    kind = name.partition(":")[0]
+    if kind != "lora":  # a strength may be below 0
+        text = re.sub(r"\s*[-–]\s*(?=\d)", "-", text)
     parts = [part for part in re.split(r"[\s,;]+", text) if part]
     if name == "model":
         return parts
     values: list[Any] = []
     for part in parts:
-        broken = lora or name == "guidance"
-        if broken and re.fullmatch(r"\d{1,9}(\.\d{1,9})?|\.\d{1,9}", part.removeprefix("-" if lora else "")):
+        broken = kind in ("lora", "guidance")
+        if broken and re.fullmatch(r"-?(\d{1,9}(\.\d{1,9})?|\.\d{1,9})", part):
             values.append(float(part))
         elif not broken and (span := re.fullmatch(r"(\d{1,10})(?:-(\d{1,10}))?", part)):
             first, last = int(span[1]), int(span[2] or span[1])
@@ -160,12 +162,8 @@ def _parse(name: str, text: str) -> list[Any]:
                 )
             values += range(first, last + 1)
         else:
-            raise UserError(f"{part!r:.40} is no value for {name}; write for example {_example(name)}.")
+            raise UserError(f"{part!r:.40} is no value for {name}; write for example {EXAMPLES[kind]}.")
     return values
-
-
-def _example(name: str) -> str:
-    return EXAMPLES.get(LORA if name.startswith(LORA) else name, "")
 
 
 def plan(app: Application, grid: Grid) -> Plan:

@@ -73,6 +73,7 @@ def test_no_name_is_no_axis():
     [
         ("colour", "1", "There is no axis 'colour'; choose from steps, guidance"),
         (["steps"], "1", "There is no axis"),
+        ("lora:", "1", "There is no axis 'lora:'"),
         ("lora:ink", "", "no values for lora:ink; write for example 0, 0.5, 1"),
         ("lora:ink", "0-1", "'0-1' is no value for lora:ink"),
         ("steps", " ", "no values for steps; write for example"),

@@ -236,6 +236,7 @@ def test_it_goes_along_to_compare_and_interpolate_and_can_be_switched_off_there(
     assert np.array_equal(pixels(page.locator(frame)), followed)
     switched_off("interpolate", frame)
     page.locator("#interpolate-control").get_by_role("button", name="Roof").click()
+    settled(page)
     page.uncheck("#interpolate-control-1-on input")
     settled(page)
     plain = pixels(page.locator(frame))

@@ -53,7 +53,7 @@ VALUES = {
     "steps": "1, 2, 4, 8, 25",
     "guidance": "1, 1.5, 2, 3, 5",
     "seed": "1-4",
-    LORA: "0, 0.25, 0.5, 0.75, 1",
+    "lora": "0, 0.25, 0.5, 0.75, 1",
     "prompt": "\n".join(text for _, text, _ in EXAMPLES[:3]),
 }
 """What an axis begins with."""
@@ -89,7 +89,7 @@ class AxisFields:
 
     def example(self, app: Application, name: str) -> Values:
         """The fields with an example of a setting: values of another one make no sense."""
-        values = VALUES.get(LORA if name.startswith(LORA) else name)
+        values = VALUES.get(name.partition(":")[0])
         values = tuple(id for _, id in app.models()) if name == "model" else values
         shown = self.show(axis(name, values))
         return {self.text: shown[self.text], self.models: shown[self.models]}
