@@ -55,7 +55,7 @@ def build(app: Application, page: Page) -> None:
                 EXAMPLE,
                 label="Prompts, one a line",
                 info="Or a table (CSV) with a column “prompt”, and if you like seed, count, model, steps…",
-                lines=10,
+                lines=8,
                 max_lines=24,
                 elem_id="batch-prompts",
             )
@@ -65,13 +65,13 @@ def build(app: Application, page: Page) -> None:
             with gr.Row(elem_classes="pair"):
                 count = gr.Number(2, label="Pictures of each", precision=0, elem_id="batch-count")
                 seed = gr.Number(FIRST_SEED, label="First seed", precision=0, elem_id="batch-seed")
+            with gr.Row(elem_classes="acts"):
+                go = gr.Button("Draw all", variant="primary", elem_id="batch-go", min_width=140)
+                stop = gr.Button("Stop", elem_id="batch-stop", min_width=70)
             model = model_list(app, app.first_model(), elem_id="batch-model")
             steps, guidance = steps_and_guidance(preset, "batch-")
             plugs = plug_ins(app, page, "batch-")
             solver, negative = advanced(preset, "batch-")
-            with gr.Row(elem_classes="acts"):
-                go = gr.Button("Draw all", variant="primary", elem_id="batch-go", min_width=140)
-                stop = gr.Button("Stop", elem_id="batch-stop", min_width=70)
         with gr.Column(elem_id="batch-side"):
             line = gr.HTML("", elem_id="batch-way")
             with gr.Row(elem_classes="acts"):

@@ -84,7 +84,7 @@ def build(app: Application, page: Page) -> None:
                     go = gr.Button("Generate", variant="primary", elem_id="go", min_width=140)
                     stop = gr.Button("Stop", elem_id="stop", min_width=70)
                     live = gr.Checkbox(
-                        preset.live, label="As you type (live)", elem_id="live", container=False, min_width=90
+                        preset.live, label="Live", elem_id="live", container=False, min_width=90
                     )
             buttons = _examples(shown)
             controls = control_panel(app, page.examples / "drawings")
