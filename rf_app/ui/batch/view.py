@@ -8,8 +8,8 @@ from rf_app.actions.batch import PictureDone
 from rf_app.ui.parts.send import send_button
 
 OPENING = (
-    '<div class="lead"><p>One prompt a line, any number of lines: every picture is here as soon as it is '
-    "drawn. You may close this page meanwhile, and find them when you come back.</p></div>"
+    '<div class="lead"><p>One prompt a line: up to a thousand pictures, each here as soon as it is drawn. '
+    "You may close this page meanwhile, and find them when you come back.</p></div>"
 )
 
 
