@@ -23,7 +23,7 @@ from rf_app.actions.progress import Events
 from rf_app.actions.restore import usable
 from rf_app.actions.run import LatestRun
 from rf_app.errors import UserError
-from rf_app.settings.picture import PictureSettings, parse_json
+from rf_app.settings.picture import PictureSettings, parse_json, read_loras
 from rf_app.settings.prompts import Text
 from rf_app.settings.text import read_text
 from rf_app.ui.api import endpoint, seen_by
@@ -31,8 +31,8 @@ from rf_app.ui.batch.view import OPENING, gallery
 from rf_app.ui.files import served
 from rf_app.ui.parts.complaint import complain
 from rf_app.ui.parts.context import Page
+from rf_app.ui.parts.loras import lora_panel
 from rf_app.ui.parts.model_form import ModelForm, advanced, model_list, steps_and_guidance
-from rf_app.ui.parts.plug_ins import plug_ins
 from rf_app.ui.parts.progress_bar import note
 from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.streaming import Updates, stream
@@ -70,7 +70,7 @@ def build(app: Application, page: Page) -> None:
                 stop = gr.Button("Stop", elem_id="batch-stop", min_width=70)
             model = model_list(app, app.first_model(), elem_id="batch-model")
             steps, guidance = steps_and_guidance(preset, "batch-")
-            plugs = plug_ins(app, page, "batch-")
+            loras = lora_panel(app, "batch-")
             solver, negative = advanced(preset, "batch-")
         with gr.Column(elem_id="batch-side"):
             line = gr.HTML("", elem_id="batch-way")
@@ -93,14 +93,14 @@ def build(app: Application, page: Page) -> None:
 
     def started(values: dict[gr.Component, Any], own: Application) -> Run:
         act, name = _said(values[cue])
-        given = plugs.read(values)
+        given = read_loras(values[loras.rows])
         wish = Batch(
             Text(values[prompts]),
             count=values[count],
             seed=values[seed],
             out=_folder(name),
-            **given,
-            **form.read(own, values, given["loras"]),
+            loras=given,
+            **form.read(own, values, given),
         )
         batch.plan(own, wish)  # what is wrong with it is said before anything is cleared away
         own.detached.stop(name)
@@ -184,7 +184,7 @@ def build(app: Application, page: Page) -> None:
     again.click(js=browser("batch", "on"), outputs=cue, **page_only)
     cue.change(
         draw,
-        {cue, prompts, count, seed, latest, *plugs.inputs, *form.fields},
+        {cue, prompts, count, seed, latest, loras.rows, *form.fields},
         outputs,
         trigger_mode="multiple",
         **LONG_WORK,
@@ -194,8 +194,7 @@ def build(app: Application, page: Page) -> None:
     gr.on([field.change for field in form_now], js=browser("batchForm"), inputs=form_now, **page_only)
     file.upload(_read, file, prompts, **quiet)
     model.input(**form.recommended(app))
-    plugs.loras.connect(app, model, lambda event: None)
-    plugs.controls.connect(app, model, lambda event: None)
+    loras.connect(app, model, lambda event: None)
     page.blocks.load(
         opened, [left, latest], [*form_now, *outputs], js=browser("batchLeft"), **LONG_WORK, **quiet
     )
