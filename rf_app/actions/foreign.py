@@ -81,8 +81,10 @@ def _a1111(text: str) -> Foreign | None:
     if len(text) > MAX_TEXT:
         raise UserError(f"The settings in the picture have {len(text):,} characters; at most {MAX_TEXT:,}.")
     lines = text.split("\n")
-    last = max((i for i, line in enumerate(lines) if line.startswith("Steps: ")), default=len(lines))
-    said = {name: value.strip('"') for name, value in PAIR.findall("".join(lines[last : last + 1]))}
+    last = max((i for i, line in enumerate(lines) if line.startswith("Steps: ")), default=None)
+    if last is None:  # it may be anybody's comment on a photograph
+        return None
+    said = {name: value.strip('"') for name, value in PAIR.findall(lines[last])}
     prompt, _, negative = "\n".join(lines[:last]).partition("Negative prompt:")
     tags = [tag[1:-1].split(":") for tag in TAG.findall(prompt)]
     loras = [tag[1:] for tag in tags if tag[0] == "lora"]

@@ -244,7 +244,8 @@ def test_our_own_settings_come_first(app, tmp_path):
         ({"prompt": "a lake"}, "not readable"),
         ({"invokeai_metadata": "[" * 10_000}, "not readable"),
         ({"parameters": "x" * 300_000}, "300,000 characters"),
-        ({"parameters": "x" * 3_000}, "prompt has 3,000 characters"),
+        ({"parameters": "x" * 3_000 + "\nSteps: 4"}, "prompt has 3,000 characters"),
+        ({"parameters": "a lake"}, "says nothing of how it was made"),
     ],
 )
 def test_nothing_readable_gets_its_message(app, tmp_path, texts, message):
@@ -265,7 +266,8 @@ def test_nothing_readable_gets_its_message(app, tmp_path, texts, message):
     ],
 )
 def test_no_text_keeps_a_reader_busy(text):
-    read_foreign({"parameters": f"a lake\n{text}"})
+    for end in ("", "\nSteps: 1"):
+        read_foreign({"parameters": f"a lake\n{text}{end}"})
     read_foreign({"sd-metadata": json.dumps({"image": {"prompt": text}})})
 
 

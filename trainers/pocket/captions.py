@@ -176,19 +176,16 @@ def vocabulary() -> dict[str, dict[str, list[str]] | list[str]]:
         *COLOURS,
         "an on",
     ]
-    said = {
-        name: [option for options in values.values() for option in options]
-        for name, values in PHRASES.items()
-    }
     wordings = {
         name: sorted(
             {
                 text.strip("*")
+                for options in values.values()
                 for option in options
                 for text in (option.replace("|", ""), option.split("|")[1])
             }
         )
-        for name, options in said.items()
+        for name, values in PHRASES.items()
     }
     return {
         "topics": topics,
