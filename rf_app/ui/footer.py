@@ -7,8 +7,6 @@ import gradio as gr
 from rf_app.actions.about import About, about
 from rf_app.actions.application import Application
 from rf_app.actions.run import results
-from rf_app.errors import UserError
-from rf_app.ui.parts.complaint import complain
 
 KEYS = '<button class="send" data-shortcuts>Keyboard shortcuts <kbd>?</kbd></button>'
 COPY = '<button class="act" data-copy>Copy as text</button>'
@@ -24,11 +22,7 @@ def build(app: Application) -> None:
         gr.HTML(KEYS)
 
     def look() -> str:
-        try:
-            facts = results(about(app, About()))[0]
-        except UserError as error:
-            complain(error)
-            return ""
+        facts = results(about(app, About()))[0]
         rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in facts.items())
         return f"<dl>{rows}</dl>{COPY}"
 

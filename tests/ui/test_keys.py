@@ -69,3 +69,37 @@ def test_escape_stops_and_arrows_go_from_picture_to_picture(page):
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("Escape")
     expect(small.nth(2)).to_be_focused()
+
+
+SEEN = """() => {
+  const own = document.activeElement;
+  const shown = (each) => {
+    const { outlineStyle, outlineWidth } = getComputedStyle(each);
+    return outlineStyle !== "none" && parseFloat(outlineWidth) > 1;
+  };
+  const chosen = "[type=range], [type=checkbox], [type=radio]";
+  const typed = own.matches(`textarea, input:not(${chosen})`); // its border changes
+  const name = own.id || own.closest("[id]")?.id || own.className;
+  return [name, typed || shown(own) || Boolean(own.closest("label") && shown(own.closest("label")))];
+}"""
+
+
+def test_tab_reaches_everything_in_order_and_is_seen_wherever_it_is(page):
+    page.evaluate("document.activeElement.blur()")
+    names = []
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        name, seen = page.evaluate(SEEN)
+        assert seen, name
+        names.append(name)
+        if name == "masthead" and len(names) > 1:
+            break
+    order = ("masthead", "generate-tab-button", "stage", "prompt", "go", "live", "model", "steps", "guidance")
+    order += ("seed", "dice", "lock", "count", "lora-pick", "lora-upload", "restore", "about-studio")
+    found = [min(i for i, name in enumerate(names) if name.startswith(each)) for each in order]
+    assert found == sorted(found), names
+    slider = page.locator("#steps")
+    info = slider.locator(".info-text")
+    assert info.bounding_box()["height"] <= 1
+    slider.locator("input[type=range]").focus()
+    assert info.bounding_box()["height"] > 10

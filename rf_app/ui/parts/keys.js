@@ -85,7 +85,7 @@
     if (command && key.toLowerCase() === "k") done = toPrompt();
     else if (command && key === "Enter") done = press("button.primary");
     else if (command || event.altKey) return;
-    else if (key === "Escape") done = !target.matches?.('[role="listbox"]') && press(STOP);
+    else if (key === "Escape") done = !target.matches?.('[role="combobox"]') && press(STOP);
     else if (/^(Arrow|Home|End)/.test(key)) done = step(target, key);
     else if (typing || localStorage.getItem(OFF)) return;
     else if (/^[1-9]$/.test(key)) done = (tabs()[key - 1]?.click(), tabs()[key - 1]);
