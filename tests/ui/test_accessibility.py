@@ -74,6 +74,7 @@ def test_the_first_tab_is_for_anyone_and_the_foot_says_what_runs_here(browser, u
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_tab_is_for_anyone(browser, url, scheme):
     with visiting(browser, url, color_scheme=scheme) as page:

@@ -201,7 +201,7 @@ def test_a_saved_picture_brings_its_controls_back(page):
     shows(page, "a lake")
     assert picture(page) == before  # the very same picture
     expect(page.locator(MAP)).to_be_visible()
-    expect(page.locator("#control-1-preprocessor input")).to_have_value("None: it is a map")
+    expect(page.locator("#control-1-preprocessor input")).to_have_value("The picture is such a map")
     page.uncheck(ON)
     changed(page, before)
 

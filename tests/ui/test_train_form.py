@@ -70,3 +70,10 @@ def test_what_is_said_on_the_page_counts_where_other_recipes_have_it_among_their
     assert key in form.advanced
     values = filled(form, recipe="distill") | {form.settings[key]: 0}
     assert form.read(values).settings[key] == 0
+
+
+def test_advanced_settings_say_nothing_until_somebody_fills_them_in(form: Form) -> None:
+    """Gradio's number, empty, becomes 0 as soon as it is seen."""
+    assert not any(isinstance(field, gr.Number) for field in form.advanced.values())
+    assert not form.advanced.keys() & form.read(filled(form)).settings.keys()
+    assert form.read(filled(form) | {form.advanced["distill.ema"]: "0.5"}).settings["distill.ema"] == "0.5"

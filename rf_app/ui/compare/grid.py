@@ -118,8 +118,8 @@ def build(app: Application, page: Page, plugs: PlugIns) -> None:
         with gr.Accordion("What all pictures share", open=False, elem_classes="advanced"):
             with gr.Row(elem_classes="wish"):
                 model = model_list(app, base.model, elem_id="grid-model")
-                steps = gr.Number(None, label="Steps (empty: the model’s)", elem_id="grid-steps")
-                guidance = gr.Number(None, label="Guidance (empty: the model’s)", elem_id="grid-guidance")
+                steps = gr.Number(0, label="Steps (0: the model’s)", elem_id="grid-steps")
+                guidance = gr.Number(0, label="Guidance (0: the model’s)", elem_id="grid-guidance")
             negative = gr.Textbox(
                 "", label="Leave out (negative prompt)", lines=1, max_lines=4, elem_id="grid-negative"
             )
@@ -139,8 +139,8 @@ def build(app: Application, page: Page, plugs: PlugIns) -> None:
         shared = PictureSettings(
             values[prompt],
             values[model] or "",
-            values[steps],
-            values[guidance],
+            values[steps] or None,
+            values[guidance] or None,
             values[seed],
             values[negative],
             **plugs.read(values),
@@ -185,7 +185,7 @@ def build(app: Application, page: Page, plugs: PlugIns) -> None:
     def set_up(figure: Grid) -> Values:
         """A figure into the fields, and off it goes."""
         shown = rows.show(figure.rows) | columns.show(figure.columns) | pages.show(figure.pages)
-        return shown | {steps: None, guidance: None, cue: f"go:{time.time_ns()}"}
+        return shown | {steps: 0, guidance: 0, cue: f"go:{time.time_ns()}"}
 
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     fields = [field for each in axes for field in each.fields]

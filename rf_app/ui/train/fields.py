@@ -28,7 +28,10 @@ def shown_field(each: Shown, first: Recipe) -> gr.components.Component:
 
 
 def advanced_field(key: str, option: Option, first: Recipe) -> gr.components.Component:
-    """A field that is empty while nobody changes it: the preset's value holds, or the trainer's own."""
+    """A field that is empty while nobody changes it: the preset's value holds, or the trainer's own.
+
+    A number is a text as well: one of Gradio's that is empty becomes 0 when its accordion is opened.
+    """
     trainer, name = key.split(".", 1)
     common = {
         "label": f"{name.replace('_', ' ').capitalize()} ({trainer})",
@@ -40,10 +43,7 @@ def advanced_field(key: str, option: Option, first: Recipe) -> gr.components.Com
         own = str(option.default).lower()
         choices = option.choices or ("true", "false")
         return gr.Dropdown([(f"As it is ({own})", ""), *choices], value="", filterable=False, **common)
-    hint = {"placeholder": placeholder(key, option, first, "quick")}
-    if option.type in ("int", "float"):
-        return gr.Number(None, step=1 if option.type == "int" else None, **hint, **common)
-    return gr.Textbox("", max_lines=1, **hint, **common)
+    return gr.Textbox("", max_lines=1, placeholder=placeholder(key, option, first, "quick"), **common)
 
 
 def advanced_update(
@@ -56,8 +56,8 @@ def advanced_update(
     value = wish.settings.get(key)
     if isinstance(field, gr.Dropdown):
         return gr.Dropdown(value="" if value is None else str(value).lower(), visible=True)
-    own = value if value is not None or isinstance(field, gr.Number) else ""
-    return type(field)(own, visible=True, placeholder=placeholder(key, option, found, wish.preset))
+    own = "" if value is None else str(value)
+    return gr.Textbox(own, visible=True, placeholder=placeholder(key, option, found, wish.preset))
 
 
 def placeholder(key: str, option: Option, found: Recipe, preset: str) -> str:
