@@ -25,6 +25,7 @@ from rf_app.settings.picture import MAX_SEED, CheckedSettings, Control, Lora, Pi
 from rf_app.settings.prompts import Text, lines
 
 MAX_COUNT, MAX_PICTURES = 100, 1000
+FOR_STRANGERS = 200  # pictures at most: they lie on the owner's disk
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Batch:
     model: str = ""
     """Id of the model (default: the quick one-step model)."""
     count: int = 1
-    """Pictures of each prompt, 1 to 100; in all at most 1000."""
+    """Pictures of each prompt, 1 to 100; in all at most 1000, or 200 on a public page."""
     steps: int | None = None
     """Steps of all pictures (default: what each model recommends)."""
     guidance: float | None = None
@@ -83,14 +84,13 @@ def plan(app: Application, wish: Batch) -> Planned:
         "", wish.model, wish.steps, wish.guidance, wish.seed, wish.negative_prompt, wish.solver
     )
     seed = check_whole("seed", wish.seed, 0, MAX_SEED)
+    most = MAX_PICTURES if app.permission else FOR_STRANGERS
     found: list[CheckedSettings] = []
     for line in lines(wish.prompts, app.prepared(replace(base, loras=wish.loras, control=wish.control))):
         try:
             count = check_whole("count", wish.count if line.count is None else line.count, 1, MAX_COUNT)
-            if len(found) + count > MAX_PICTURES:
-                raise UserError(
-                    f"with this one it is more than {MAX_PICTURES:,} pictures: make a second list."
-                )
+            if len(found) + count > most:
+                raise UserError(f"with this one it is more than {most:,} pictures: make a second list.")
             first = check_whole("seed", line.settings.seed, 0, MAX_SEED) if line.seeded else seed + len(found)
             for i in range(count):
                 settings = app.expanded(replace(line.settings, seed=(first + i) % (MAX_SEED + 1)))

@@ -3,6 +3,7 @@
 import csv
 import io
 import zipfile
+from dataclasses import replace
 
 import pytest
 from PIL import Image
@@ -14,6 +15,7 @@ from rf_app.actions.generate import Generate, generate
 from rf_app.actions.run import results
 from rf_app.errors import UserError
 from rf_app.pipeline.png import read_png_settings
+from rf_app.registry.permission import Permission
 from rf_app.settings.picture import PictureSettings
 from tests.settled import until
 
@@ -137,3 +139,9 @@ def test_one_address_has_few_at_a_time(app, tmp_path, gate):
         runs.start("one more", batch(app, wish), ("here", "session"))
     runs.start("another's", batch(app, wish), ("there", ""))
     gate.open()
+
+
+def test_strangers_have_fewer_pictures(app, tmp_path):
+    stranger = replace(app, permission=Permission(open_to_strangers=True))
+    with pytest.raises(UserError, match="Line 3: with this one it is more than 200 pictures"):
+        draw(stranger, "a lake\n" * 3, count=100, out=tmp_path)
