@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from rf_app.actions.application import Application
+from rf_app.actions.generate import Generate, generate
 from rf_app.actions.progress import Events
+from rf_app.actions.run import results
 from rf_app.errors import UserError
 from rf_app.pipeline.checking import check_whole
 from rf_app.pipeline.history import History as Pictures
 from rf_app.pipeline.history import Kept
+from rf_app.settings.picture import CheckedSettings
 
 MAX_COUNT = 1000
 
@@ -38,6 +41,19 @@ def keep(app: Application, png: bytes, settings: dict[str, Any]) -> None:
     """Keep a picture, where it is the owner who draws; raises UserError where it cannot be written."""
     if app.permission:
         app.history.keep(png, settings)
+
+
+def star(app: Application, settings: CheckedSettings) -> None:
+    """Give a picture of these settings a star; one that was only tried is drawn again, and kept.
+
+    Raises UserError for strangers, and where it cannot be drawn or written.
+    """
+    kept = pictures(app)
+    name = kept.find(settings.as_json())
+    if name is None:
+        (made,) = results(generate(app, Generate(settings)))
+        name = kept.keep(made.png, made.settings)
+    kept.star(name, True)
 
 
 def history(app: Application, wish: History) -> Events[Kept]:

@@ -93,6 +93,13 @@ class History:
             raise UserError(f"There is no picture {name!r:.80} in the history.")
         return _kept(row)
 
+    def find(self, settings: dict[str, Any]) -> str | None:
+        """The name of the newest with exactly these settings; None where none has."""
+        with self._open() as rows:
+            same = "SELECT name FROM picture WHERE settings = ? ORDER BY created DESC"
+            row = rows.execute(same, [_text(settings)]).fetchone()
+        return row and row["name"]
+
     def png(self, name: str) -> bytes:
         """The file; raises UserError for a name that is none, and for a file that has gone."""
         try:
@@ -190,11 +197,15 @@ def _add(rows: sqlite3.Connection, name: str, png: bytes, settings: dict[str, An
             hashlib.sha256(png).hexdigest(),
             created,
             words.casefold(),
-            json.dumps(settings, ensure_ascii=False),
+            _text(settings),
             len(png),
             buffer.getvalue(),
         ],
     )
+
+
+def _text(settings: dict[str, Any]) -> str:
+    return json.dumps(settings, ensure_ascii=False)
 
 
 def _kept(row: sqlite3.Row) -> Kept:

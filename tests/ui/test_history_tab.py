@@ -63,6 +63,19 @@ def test_what_was_asked_for_is_found_starred_used_again_and_deleted(own_page, ow
     assert answer(own_app, found)[0]["file"].endswith(".png")
 
 
+def test_the_best_is_kept_from_where_it_was_drawn_also_one_that_was_only_tried(own_page, own_app):
+    drawn(own_page, "a boat")
+    own_page.get_by_role("button", name="★ Keep").click()
+    settled(own_page)
+    own_page.fill("#prompt textarea", "a red tent")  # live: it is not kept by itself
+    settled(own_page)
+    own_page.get_by_role("button", name="★ Keep").click()
+    settled(own_page)
+    found = own_app.history.search(starred=True)[0]
+    assert [each.settings["prompt"] for each in found] == ["a red tent", "a boat"]
+    assert own_app.history.size()[0] == 2
+
+
 def test_a_stranger_sees_nothing_and_leaves_nothing(app, monkeypatch, tmp_path):
     here = replace(
         app, permission=Permission(open_to_strangers=True), history=Pictures(tmp_path / "pictures")

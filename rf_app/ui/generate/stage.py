@@ -22,9 +22,14 @@ from rf_app.ui.parts.send import send_button
 DOWNLOAD = '<button class="send" data-download>Download all</button>'
 
 
-def stage(pictures: Sequence[Picture], made: Caption, cue: str = "", refinable: bool = False) -> str:
-    """The stage for the pictures of a request; cue: what asked for them; refinable: whether they can be."""
-    figures = [_figure(picture, refinable) for picture in pictures]
+def stage(
+    pictures: Sequence[Picture], made: Caption, cue: str = "", refinable: bool = False, kept: bool = True
+) -> str:
+    """The stage for the pictures of a request; cue: what asked for them.
+
+    refinable: whether they can be; kept: whether there is a history to keep them in.
+    """
+    figures = [_figure(picture, refinable, kept) for picture in pictures]
     times = reduce(add, (picture.drawn.timings for picture in pictures))
     all_of_it = send_button("vary", pictures[0].settings) if len(pictures) == 1 else DOWNLOAD
     return _page(figures, _times(times, made, all_of_it), cue)
@@ -52,19 +57,20 @@ def _page(figures: Sequence[str], times: str, cue: str) -> str:
     return f'<div class="stage" data-cue="{escape(cue)}">{pictures}{times}</div>'
 
 
-def _figure(picture: Picture, refinable: bool) -> str:
+def _figure(picture: Picture, refinable: bool, kept: bool) -> str:
     prompt, seed = escape(picture.settings["prompt"]), picture.settings["seed"]
     image = f'<img src="{data_url(picture.png)}" alt="{prompt}" data-seed="{seed}" decoding="sync">'
     save = f'<a class="save" href="#" onclick="{SAVE}" download="{escape(picture.name)}">Save PNG</a>'
     send = "".join(send_button(tab, picture.settings) for tab in ("compare", "interpolate"))
     title = f"Refine to {ENLARGED * picture.drawn.image.width}"
+    star = send_button("star", picture.settings, "★ Keep") if kept and not picture.refined else ""
     refine = send_button("refine", picture.settings, title) if refinable else ""
     follow = '<button class="send" data-follow title="Let the next pictures follow this one">Follow</button>'
     one = f'<button class="send" data-use="{seed}">Use this seed</button>'
     one += send_button("vary", picture.settings)
     return (
         f'<figure>{image}<button class="enlarge" title="Enlarge" aria-label="Enlarge"></button>{save}'
-        f'<div class="sends">{send}{follow}{refine}<span class="of-many">{one}</span></div>'
+        f'<div class="sends">{star}{send}{follow}{refine}<span class="of-many">{one}</span></div>'
         f'<figcaption class="of-many">{seed}</figcaption></figure>'
     )
 
@@ -84,7 +90,7 @@ def _times(timings: Timings, made: Caption, act: str) -> str:
         f'<i class="{key}" style="flex-grow:{1000 * seconds:.3f}"></i>' for key, _, _, seconds in parts
     )
     words = "".join(
-        f'<span class="{key}" title="{about}" data-seconds="{seconds:.6f}">{name} '
+        f'<span class="{key}" data-seconds="{seconds:.6f}" title="{about}">{name} '
         f"<b>{duration(seconds)}</b></span>"
         for key, name, about, seconds in parts
     )

@@ -19,7 +19,7 @@ from rf_app.actions import generate, refine, upload_lora
 from rf_app.actions.application import Application, Preset
 from rf_app.actions.caption import caption
 from rf_app.actions.examples import Example, examples
-from rf_app.actions.history import keep
+from rf_app.actions.history import keep, star
 from rf_app.actions.loras import rows as lora_rows
 from rf_app.actions.picture import Picture
 from rf_app.actions.restore import usable
@@ -117,6 +117,7 @@ def build(app: Application, page: Page) -> None:
                 upload = restore_button("restore")
     plugs = PlugIns(lora_box, controls)
     page.lists.append(model)
+    to_star = gr.Textbox("", visible="hidden", elem_id="sent-star")
     to_refine = gr.Textbox("", visible="hidden", elem_id="sent-refine")
     to_vary = gr.Textbox("", visible="hidden", elem_id="sent-vary")
     to_follow = gr.Textbox("", visible="hidden", elem_id="sent-control")
@@ -156,6 +157,7 @@ def build(app: Application, page: Page) -> None:
             yield gr.skip()  # without anything to yield, Gradio would empty the stage
             return
         own, ended = seen_by(app, asked_by), values[latest].begin(values[number])
+        keeps = bool(own.permission)
         pictures: list[Picture] = []
         waited = False
         try:
@@ -164,7 +166,7 @@ def build(app: Application, page: Page) -> None:
                 if isinstance(event, Picture):
                     pictures.append(event)
                     made = caption(own, pictures)
-                    yield {picture: stage(pictures, made, values[cue], refiner_folder().is_dir())}
+                    yield {picture: stage(pictures, made, values[cue], refiner_folder().is_dir(), keeps)}
                     if values[cue].startswith("go"):  # what typing, or opening the page, shows is not kept
                         kept(own, event)
                 else:
@@ -250,6 +252,14 @@ def build(app: Application, page: Page) -> None:
             cue: cue_for("go", found.prompt),
         }
 
+    def starred(source: str, asked_by: gr.Request) -> None:
+        try:
+            own = seen_by(app, asked_by)
+            star(own, restored_picture(own, source))
+            gr.Info("It is in the history, with a star.")
+        except UserError as error:
+            complain(error)
+
     def vary(source: str, asked_by: gr.Request) -> dict[gr.Component, Any]:
         shown = restore(source, asked_by)
         if seed in shown:  # else something was wrong
@@ -322,6 +332,7 @@ def build(app: Application, page: Page) -> None:
     upload.upload(restore, upload, outputs, **quiet)
     sent.change(restore, sent, outputs, **quiet)
     to_vary.change(vary, to_vary, outputs, **quiet)
+    to_star.change(starred, to_star, None, **LONG_WORK, **quiet)
     page.blocks.load(opened, sent, [*outputs, live], js=browser("left"), **quiet)
     order = ("prompt", "model", "steps", "guidance", "seed", "count")
     endpoint(app, generate, order)
