@@ -85,18 +85,21 @@ SEEN = """() => {
 
 
 def test_tab_reaches_everything_in_order_and_is_seen_wherever_it_is(page):
-    page.evaluate("document.activeElement.blur()")
+    at_the_top = "document.body.tabIndex = -1; document.body.focus()"
+    page.evaluate(at_the_top)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")  # on "Skip to the prompt"
+    expect(page.locator(PROMPT)).to_be_focused()
+    page.evaluate(at_the_top)
     names = []
-    for _ in range(60):
+    while not names or names[-1]:  # at the end of the page nothing has the focus
         page.keyboard.press("Tab")
         name, seen = page.evaluate(SEEN)
-        assert seen, name
+        assert seen or not name, name
         names.append(name)
-        if name == "masthead" and len(names) > 1:
-            break
-    order = ("masthead", "generate-tab-button", "stage", "prompt", "go", "live", "model", "steps", "guidance")
+    order = ("generate-tab-button", "prompt", "go", "live", "model", "steps", "guidance")
     order += ("seed", "dice", "lock", "count", "lora-pick", "lora-upload", "restore", "about-studio")
-    found = [min(i for i, name in enumerate(names) if name.startswith(each)) for each in order]
+    found = [names.index(each) for each in order]
     assert found == sorted(found), names
     slider = page.locator("#steps")
     info = slider.locator(".info-text")
