@@ -90,7 +90,7 @@ def _times(timings: Timings, made: Caption, act: str) -> str:
         f'<i class="{key}" style="flex-grow:{1000 * seconds:.3f}"></i>' for key, _, _, seconds in parts
     )
     words = "".join(
-        f'<span class="{key}" title="{about}" data-seconds="{seconds:.6f}">{name} '
+        f'<span class="{key}" data-seconds="{seconds:.6f}" title="{about}">{name} '
         f"<b>{duration(seconds)}</b></span>"
         for key, name, about, seconds in parts
     )
