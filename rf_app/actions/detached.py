@@ -73,8 +73,8 @@ class Detached:
         self._lock = Lock()
 
     def start(self, name: str, events: Events[Result], line: Line = NOBODY) -> Run:
-        """Begin; one of the same name is stopped. Raises UserError where too many are at work."""
-        self.stop(name)
+        """Begin; one of the same name is ended first. Raises UserError where too many are at work."""
+        self.stop(name, wait=True)
         with self._lock:
             now = time.monotonic()
             self._runs = {
@@ -93,9 +93,9 @@ class Detached:
         """The one of a name, while it can be looked at."""
         return self._runs.get(name)
 
-    def stop(self, name: str) -> None:
-        """End one within a step, and wait until it has; nothing where there is none."""
+    def stop(self, name: str, wait: bool = False) -> None:
+        """End one within a step; wait: until it has ended. Nothing where there is none."""
         if found := self._runs.get(name):
             found.stop.set()
-            while found.ended is None:
+            while wait and found.ended is None:
                 time.sleep(PULSE / 10)

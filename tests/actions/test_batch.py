@@ -123,7 +123,8 @@ def test_stop_ends_it_and_an_error_reaches_who_follows(app, tmp_path, gate):
     run = runs.start("mine", batch(app, Batch("a lake", model="tiny-sd", out=tmp_path)))
     gate.under_way()
     gate.let(1)
-    runs.stop("mine")
+    runs.stop("mine", wait=True)
+    assert run.ended
     assert not seen(run)
     broken = runs.start("other", batch(app, Batch("", out=tmp_path)))
     with pytest.raises(UserError, match="no prompt"):

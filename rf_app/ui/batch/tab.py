@@ -103,7 +103,7 @@ def build(app: Application, page: Page) -> None:
             **form.read(own, values, given),
         )
         batch.plan(own, wish)  # what is wrong with it is said before anything is cleared away
-        own.detached.stop(name)
+        own.detached.stop(name, wait=True)
         if act == "go":
             shutil.rmtree(wish.out, ignore_errors=True)
         return own.detached.start(name, kept(own, wish), own.line)
@@ -132,7 +132,11 @@ def build(app: Application, page: Page) -> None:
         if (yield from stream(run.follow(), latest, line, show, said)) and plan:
             yield {again: gr.Button(visible=len(done) < len(plan.pictures))}
             if any(not each.error for each in done):
-                paths = map(served, files(done, plan.out))
+                try:
+                    paths = list(map(served, files(done, plan.out)))
+                except UserError as error:  # a full disk
+                    complain(error)
+                    return
                 made = [gr.DownloadButton(value=path, visible=True) for path in paths]
                 yield dict(zip((sheet, archive), made, strict=True))
 
