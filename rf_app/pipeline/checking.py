@@ -80,7 +80,8 @@ def check_whole(name: str, value: Any, low: int, high: int) -> int:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise UserError(f"{name} is {value!r:.40}; it must be a whole number in {low}..{high}.")
+        said = "empty" if value is None else f"{value!r:.40}"
+        raise UserError(f"{name} is {said}; it must be a whole number in {low}..{high}.")
     return value
 
 

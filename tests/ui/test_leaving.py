@@ -26,7 +26,7 @@ def gone():
 
 def test_a_program_that_hangs_up(url, gate):
     """By plain HTTP: the answer's stream is closed in the middle."""
-    body = json.dumps({"data": [*WISH.values(), "", None, None, None]}).encode()
+    body = json.dumps({"data": [*WISH.values(), "", None, None, None, None]}).encode()
     wish = urllib.request.Request(
         f"{url}gradio_api/call/generate", body, {"Content-Type": "application/json"}
     )
@@ -58,6 +58,18 @@ def begin(page, gate, steps, count):
     settled(page)
     gate.shut()
     page.press(PROMPT, "Enter")
+
+
+def test_stop_ends_what_still_waits_in_the_browser_too(page, gate):
+    begin(page, gate, 100, 1)
+    begun(gate)
+    page.get_by_label("Live").check()
+    page.fill(PROMPT, "a lake")  # it waits for the one under way
+    page.click("#stop")
+    gate.let(10**6)
+    settled(page)
+    expect(page.locator("#generate-way")).to_have_text("Stopped.")
+    assert page.locator("#stage img").get_attribute("alt") not in ("a lake", "a red tent")
 
 
 def test_a_tab_that_is_closed(page, gate):

@@ -5,6 +5,7 @@ import json
 from playwright.sync_api import expect
 
 from rf_app.actions.presets import own
+from tests.browser import arrived
 from tests.settled import settled
 
 
@@ -34,11 +35,18 @@ def test_a_preset_is_picked_changed_for_another_and_ones_own_kept(own_page, own_
     page.click("#preset-save")
     settled(page)
     assert [(each.name, each.before, each.steps) for each in own()] == [("Mine", '"><b>a small', 3)]
+    page.reload()
+    arrived(page)
+    page.get_by_role("button", name="Presets").click()
+    settled(page)
+    pick(page, "Mine")
+    pick(page, "None")
     pick(page, "Mine")
     assert page.input_value("#prompt textarea") == '"><b>a small a lake'
     with page.expect_download() as download:
         page.click("#preset-export")
     assert json.loads(download.value.path().read_text())[0]["name"] == "Mine"
     page.click("#preset-delete")
+    page.click("#preset-yes")
     settled(page)
     assert own() == []

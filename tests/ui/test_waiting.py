@@ -3,15 +3,15 @@
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields
 
 import httpx
 import pytest
 from gradio import Blocks
 from gradio_client import Client
 
+from rf_app.actions import generate
 from rf_app.actions.application import Application
-from rf_app.settings.picture import PictureSettings
+from rf_app.actions.asking import asking
 from rf_app.ui import waiting
 from rf_app.ui.guard import MAX_BODIES
 from rf_app.ui.page import build, launch_options
@@ -43,7 +43,7 @@ def held(app: Application, blocks: Blocks, hold: Callable) -> Iterator[Callable[
 def ask(blocks: Blocks, prompt: str, session: str = "") -> httpx.Response:
     """A wish for a picture, whose answer nobody fetches; without a session as by curl."""
     url = f"{blocks.local_api_url}call/generate"
-    body = {"data": [prompt, *[None] * (len(fields(PictureSettings)) - 1), None]}
+    body = {"data": [prompt, *[None] * (len(asking(generate).arguments) - 1)]}
     body |= {"session_hash": session} if session else {}
     return PROGRAM.post(url, json=body)
 

@@ -145,7 +145,7 @@ def build(app: Application, page: Page) -> None:
             run = started(values, seen_by(app, asked_by))
         except UserError as error:
             complain(error)
-            yield {line: note("")}
+            yield gr.skip()
             return
         yield from followed(run, values[latest])
 

@@ -56,8 +56,11 @@ def presets_panel(
                     "Export", visible=False, size="sm", min_width=70, elem_id="preset-export"
                 )
                 take = gr.UploadButton(
-                    "Read", file_types=[".json"], size="sm", min_width=70, elem_id="preset-read"
+                    "Read a file", file_types=[".json"], size="sm", min_width=70, elem_id="preset-read"
                 )
+            with gr.Row(visible=False, elem_classes="acts") as sure:
+                yes = gr.Button("Delete this preset", variant="stop", size="sm", elem_id="preset-yes")
+                no = gr.Button("Keep it", size="sm", elem_id="preset-no")
     last = gr.State("")
 
     def listed(chosen: str = "") -> Values:
@@ -76,6 +79,7 @@ def presets_panel(
             known = {each.name: each for each in at_hand()}
             plain = known[values[last]].within(now.prompt) if values[last] in known else now.prompt
             new = preset(values[pick]) if values[pick] else PromptPreset("")
+            plain = new.within(plain)  # the page was opened anew, or the words typed
             made = new.applied(PictureSettings(plain, seed=now.seed, control=now.control))
             made = made if made.model else PictureSettings(**vars(made) | {"model": now.model})
         except UserError as error:
@@ -100,7 +104,7 @@ def presets_panel(
             complain(error)
             return gr.skip()
         gr.Info(f"{escape(made.name)} is in the list of presets now.")
-        return listed() | {last: ""}
+        return listed(made.name) | {last: made.name}
 
     def dropped(chosen: str) -> Values:
         try:
@@ -108,7 +112,7 @@ def presets_panel(
         except UserError as error:
             complain(error)
             return gr.skip()
-        return listed()
+        return listed() | {sure: gr.Row(visible=False), last: ""}
 
     def taken(path: str) -> Values:
         try:
@@ -125,7 +129,9 @@ def presets_panel(
     gr.on([page.load, pick.focus], listed, pick, lists, **private)
     if app.permission:
         keep.click(kept, {*mine, *inputs}, [*lists, last], **private)
-        drop.click(dropped, pick, lists, **private)
+        drop.click(lambda: gr.Row(visible=True), outputs=sure, **private)
+        no.click(lambda: gr.Row(visible=False), outputs=sure, **private)
+        yes.click(dropped, pick, [*lists, sure, last], **private)
         take.upload(taken, take, lists, **private)
 
 

@@ -22,7 +22,7 @@ SCRIPT = Path(__file__).with_name("reading.js")
 NOTES = {
     "weights": "Weights are not read by this model.",
     "emoji": "Emoji are not read by this model.",
-    "tags": "LoRAs are added below.",
+    "tags": "Tags such as <lora:…> are not read: choose a style below.",
 }
 
 
@@ -87,7 +87,7 @@ def view(prompt: str, found: Reading) -> str:
     parts = f", in {len(found.chunks) + 1} parts" if found.chunks else ""
     said = [f"{found.tokens} of {found.room} tokens{parts}"]
     said += [_unknown(found)] if found.unknown else []
-    said += [NOTES[name] for name in found.notes]
+    said += [escape(NOTES[name]) for name in found.notes]
     said += ["The end is not read: it is struck out."] if found.unread is not None else []
     return f'<div data-pieces="{escape(json.dumps(pieces))}"><p>{" · ".join(said)}</p>{_topics(found)}</div>'
 
@@ -99,7 +99,7 @@ def _unknown(found: Reading) -> str:
     like = "".join(
         _chip(one, found.unknown[word][0], word) for word in found.like for one in found.like[word]
     )
-    return f"This model has not learned {shown}{more}." + (f" Did you mean {like}" if like else "")
+    return f"This model has not learned {shown}{more}." + (f" Did you mean {like}?" if like else "")
 
 
 def _topics(found: Reading) -> str:

@@ -153,7 +153,7 @@ def build(app: Application, page: Page) -> None:
 
     def render(values: dict[gr.Component, Any], asked_by: gr.Request) -> Iterator[Any]:
         typing = values[cue].startswith("live")
-        if typing and not values[prompt].strip():
+        if typing and (not values[prompt].strip() or values[seed] is None):  # or another is being typed
             yield gr.skip()  # without anything to yield, Gradio would empty the stage
             return
         own, ended = seen_by(app, asked_by), values[latest].begin(values[number])

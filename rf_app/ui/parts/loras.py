@@ -76,12 +76,15 @@ class LoraPanel:
             paths: list[str], model: str, shown: Any, asked_by: gr.Request
         ) -> dict[gr.Component, Any]:
             own = app.seen_by(session_of(asked_by))
+            before = shown
             for path in map(Path, paths):
                 try:
                     found = loras.upload(own, path, path.name, model)
                     shown = loras.added(own, shown, Lora(found.id, found.strength))
                 except UserError as error:
                     complain(UserError(f"{path.name}: {error}"))
+            if shown == before:  # nothing shall follow
+                raise gr.Error("Nothing was added.", print_exception=False, visible=False)
             return {rows: shown, pick: _choices(app, asked_by)}
 
         def kept(shown: Any, event: gr.EventData, asked_by: gr.Request) -> dict[gr.Component, Any]:
@@ -105,7 +108,7 @@ class LoraPanel:
 
         quiet = {"show_progress": "hidden", "api_visibility": "private"}
         changed(pick.input(picked, [pick, rows], [pick, rows], **quiet).then)
-        changed(upload.upload(uploaded, [upload, model, rows], [rows, pick], **quiet).then)
+        changed(upload.upload(uploaded, [upload, model, rows], [rows, pick], **quiet).success)
         changed(rows.keep(kept, rows, [rows, pick], **quiet).then)
         # A training may have made one since.
         gr.on([opened or self.accordion.expand, pick.focus], refreshed, None, [pick, self.problems], **quiet)

@@ -11,7 +11,9 @@
     box.value = text;
     box.dispatchEvent(new Event("input", { bubbles: true }));
   };
+  const CUE = /^(?:live|go):(\d+\.?\d*)(?::|$)/;
   let wishes = 0;
+  let stopped = -1; // when Stop was pressed last
   window.studio = {
     ...window.studio,
     put,
@@ -26,8 +28,16 @@
     once: (before) => before || cue(), // only where nothing was asked for yet
     go: (seed, locked, prompt) => [locked ? seed : randomSeed(), cue(prompt)],
     fill: (...values) => [...values, cue()],
-    // The last input becomes the number of the wish, by which the server knows a later one.
-    numbered: (...values) => [...values.slice(0, -1), ++wishes],
-    soFar: (...values) => [...values.slice(0, -1), wishes], // of the last wish before this
+    // The last input becomes the number of the wish, by which the server knows a later one. One that has waited
+    // here since before Stop was pressed is stopped, too.
+    numbered: (...values) => {
+      const made = values.map((each) => CUE.exec(each)?.[1]).find(Boolean);
+      return [...values.slice(0, -1), made < stopped ? wishes : ++wishes];
+    },
+    // of the last wish before this
+    soFar: (...values) => {
+      stopped = performance.now();
+      return [...values.slice(0, -1), wishes];
+    },
   };
 }

@@ -24,6 +24,7 @@ from rf_app.ui.train.fields import advanced_field, advanced_update, shown_field
 from rf_app.ui.train.uploads import SUFFIXES, forget_pictures
 
 NO_STYLE = ("None", "")
+CAPTIONS = "Each picture needs a caption: in a .txt file of the picture’s name, or that name itself."
 PLACEHOLDER = "a red sailboat on the sea at sunset\na yellow tent in a pine forest at night"
 Values = dict[gr.Component, Any]
 
@@ -252,7 +253,7 @@ def build(app: Application) -> Form:
             elem_id="train-style",
         )
         pictures = gr.File(
-            label="Pictures, each with its caption in a .txt file of the same name, or in its own name",
+            label="Pictures and their captions",
             file_count="multiple",
             file_types=[*SUFFIXES, ".txt"],
             height=150,
@@ -291,4 +292,5 @@ def styles(app: Application) -> list[tuple[str, str]]:
 
 
 def _about(found: Recipe) -> str:
-    return f"<p>{escape(found.about)}</p>"
+    captions = f" {CAPTIONS}" if "images" in found.asks else ""
+    return f"<p>{escape(found.about + captions)}</p>"
