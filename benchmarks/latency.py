@@ -102,7 +102,7 @@ def measure_server(app: Application, options: Options) -> ServerTimes:
 def _shown(app: Application, settings: PictureSettings) -> Picture:
     """A picture, once the page has it."""
     (picture,) = results(generate(app, Generate(settings)))
-    stage([picture], caption(app, [picture]), None)
+    stage([picture], caption(app, [picture]))
     return picture
 
 

@@ -25,6 +25,7 @@ def test_records_are_flattened_in_their_order():
         "control",
         "loras",
         "count",
+        "preset",
     ]
     assert [each.name for each in asking(upload_lora).arguments] == ["file", "model"]
 

@@ -181,4 +181,5 @@ def test_an_endpoint_has_a_name_and_says_what_it_takes(client):
         "solver",
         "control",
         "loras",
+        "preset",
     ]

@@ -172,7 +172,7 @@ def test_one_that_brings_a_sampler_sets_the_form_and_gives_it_back_after_a_reloa
 
 
 def test_styles_share_a_budget_and_a_high_sum_is_said(page, files):
-    page.get_by_label("LoRA", exact=True).click()
+    page.get_by_label("Style (LoRA)", exact=True).click()
     settled(page)
     page.get_by_role("option", name="Ink drawing").click()
     settled(page)

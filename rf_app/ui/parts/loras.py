@@ -140,6 +140,7 @@ def lora_panel(app: Application, prefix: str = "") -> LoraPanel:
                 file_types=[".safetensors"],
                 size="sm",
                 min_width=110,
+                elem_id=f"{prefix}lora-upload",
                 elem_classes="lora-upload",
             )
         problems = left_out(app.loras, elem_id=f"{prefix}lora-problems")
