@@ -200,7 +200,7 @@ def test_a_video_that_nobody_takes_is_gone(app, place):
         ({"frames": 1}, "frames is 1;"),
         ({"frames": 10_000}, "frames is 10000;"),
         ({"frames": 2.5}, "frames is 2.5;"),
-        ({"frames": None}, "frames is None;"),
+        ({"frames": None}, "frames is empty;"),
         ({"frames": "many"}, "frames is 'many';"),
         ({"form": "avi"}, "The format is 'avi'; it must be one of mp4, webp"),
         ({"form": []}, "The format is []"),

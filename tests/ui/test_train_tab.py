@@ -134,6 +134,7 @@ def journey(page: Page, server: Server, visit, teacher: str, numbers: dict[str, 
     expect(page.locator("#stage .total")).to_be_visible()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1200)  # six processes import PyTorch one after the other
 def test_a_training_outlives_the_server_is_stopped_resumed_and_draws(
     serve, visit, tiny_registry: Registry
