@@ -82,9 +82,9 @@ class Detached:
             }
             at_work = [each.line[0] for each in self._runs.values() if each.ended is None]
             if at_work.count(line[0]) >= AT_ONCE:
-                raise UserError(f"{AT_ONCE} lists of yours are being drawn: let one of them end, or stop it.")
+                raise UserError(f"{AT_ONCE} runs of yours are under way: let one of them end, or stop it.")
             if len(at_work) >= MOST:
-                raise UserError(f"{MOST} lists are being drawn: try again in a moment.")
+                raise UserError(f"{MOST} runs are under way: try again in a moment.")
             found = self._runs[name] = Run(line)
         Thread(target=found.work, args=[events], daemon=True).start()
         return found

@@ -19,7 +19,14 @@ from rf_app.errors import UserError
 from rf_app.pipeline.checking import check_number
 from rf_app.registry.disk import writable, write_atomically
 from rf_app.settings.home import home
-from rf_app.settings.picture import MAX_PROMPT, Lora, PictureSettings, parse_json, read_picture_settings
+from rf_app.settings.picture import (
+    MAX_PROMPT,
+    MAX_STRENGTH,
+    Lora,
+    PictureSettings,
+    parse_json,
+    read_picture_settings,
+)
 from rf_app.settings.text import read_text, visible
 
 SHIPPED = Path(__file__).parents[2] / "assets" / "presets.json"
@@ -147,7 +154,7 @@ def _checked(each: PromptPreset) -> PromptPreset:
     if not visible(each.name).strip():
         raise UserError("Give the preset a name.")
     for lora in each.loras:
-        check_number(f"LoRA {lora.id!r:.80}: strength", lora.strength, -2, 2)
+        check_number(f"LoRA {lora.id!r:.80}: strength", lora.strength, -MAX_STRENGTH, MAX_STRENGTH)
     return replace(each, name=visible(each.name).strip())
 
 

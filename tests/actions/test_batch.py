@@ -10,14 +10,12 @@ from PIL import Image
 
 from rf_app.actions.batch import Batch, PictureDone, answer, batch
 from rf_app.actions.contact_sheet import files
-from rf_app.actions.detached import AT_ONCE, Detached
 from rf_app.actions.generate import Generate, generate
 from rf_app.actions.run import results
 from rf_app.errors import UserError
 from rf_app.pipeline.png import read_png_settings
 from rf_app.registry.permission import Permission
 from rf_app.settings.picture import PictureSettings
-from tests.settled import until
 
 LIST = "a {red|blue} boat\na lake"
 
@@ -98,48 +96,6 @@ def test_a_program_gets_files_and_settings(app, tmp_path):
     given, told = answer(app, results(batch(app, Batch("a lake", count=2))))
     assert [file.content.read_bytes()[:4] for file in given] == [b"\x89PNG"] * 2
     assert [each["settings"]["seed"] for each in told["pictures"]] == [0, 1]
-
-
-def seen(run):
-    new = [event for event in run.follow() if isinstance(event, list)]
-    return [each for several in new for each in several if isinstance(each, PictureDone)]
-
-
-def test_it_goes_on_when_nobody_looks_and_is_followed_again_from_the_first(app, tmp_path, gate):
-    runs = Detached()
-    wish = Batch("a lake\na tent\na boat", model="tiny-sd", steps=1, guidance=1, out=tmp_path)
-    run = runs.start("mine", batch(app, wish))
-    follower = run.follow()
-    assert next(each for each in follower if each)
-    follower.close()
-    gate.open()
-    until(lambda: run.ended)
-    assert runs.find("mine") is run
-    assert [each.number for each in seen(run)] == [1, 2, 3]
-
-
-def test_stop_ends_it_and_an_error_reaches_who_follows(app, tmp_path, gate):
-    runs = Detached()
-    run = runs.start("mine", batch(app, Batch("a lake", model="tiny-sd", out=tmp_path)))
-    gate.under_way()
-    gate.let(1)
-    runs.stop("mine", wait=True)
-    assert run.ended
-    assert not seen(run)
-    broken = runs.start("other", batch(app, Batch("", out=tmp_path)))
-    with pytest.raises(UserError, match="no prompt"):
-        list(broken.follow())
-
-
-def test_one_address_has_few_at_a_time(app, tmp_path, gate):
-    runs = Detached()
-    wish = Batch("a lake", model="tiny-sd", out=tmp_path)
-    for i in range(AT_ONCE):
-        runs.start(f"run {i}", batch(app, wish), ("here", f"session {i}"))
-    with pytest.raises(UserError, match="lists of yours are being drawn"):
-        runs.start("one more", batch(app, wish), ("here", "session"))
-    runs.start("another's", batch(app, wish), ("there", ""))
-    gate.open()
 
 
 def test_strangers_have_fewer_pictures(app, tmp_path):

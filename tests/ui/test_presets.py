@@ -5,7 +5,7 @@ import json
 from playwright.sync_api import expect
 
 from rf_app.actions.presets import own
-from tests.browser import arrived
+from tests.browser import arrived, served, visiting
 from tests.settled import settled
 
 
@@ -50,3 +50,11 @@ def test_a_preset_is_picked_changed_for_another_and_ones_own_kept(own_page, own_
     page.click("#preset-yes")
     settled(page)
     assert own() == []
+
+
+def test_a_spoiled_file_is_named_and_costs_nothing_but_the_list(own_app, browser, tmp_path):
+    (tmp_path / "home").mkdir(exist_ok=True)
+    (tmp_path / "home" / "presets.json").write_text('[{"name": 7}]', encoding="utf-8")
+    with served(own_app, tmp_path / "no-examples") as address, visiting(browser, address) as page:
+        expect(page.get_by_text("A preset's name is 7")).to_be_visible()
+        expect(page.locator("#stage img").first).to_be_visible()

@@ -5,6 +5,7 @@ What is picked goes the way of a picture's settings that another tab sends.
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def presets_panel(
     JSON.
     """
     with gr.Accordion("Presets", open=False, elem_id="presets", elem_classes="advanced"):
-        pick = gr.Dropdown(_choices(), value="", label="Preset", filterable=False, elem_id="preset-pick")
+        pick = gr.Dropdown([NONE], value="", label="Preset", filterable=False, elem_id="preset-pick")
         if app.permission:
             with gr.Row(elem_classes="pair"):
                 before = gr.Textbox("", label="Before the prompt", lines=1, elem_id="preset-before")
@@ -64,11 +65,16 @@ def presets_panel(
     last = gr.State("")
 
     def listed(chosen: str = "") -> Values:
-        lists = {pick: gr.Dropdown(_choices(), value=chosen)}
+        try:
+            names, mine = [each.name for each in at_hand()], own()
+        except UserError as error:  # somebody has spoiled the file
+            complain(error)
+            return gr.skip()
+        lists = {pick: gr.Dropdown([NONE, *((name, name) for name in names)], value=chosen)}
         if app.permission:
-            text = json.dumps([each.as_json() for each in own()], ensure_ascii=False, indent=2)
+            text = json.dumps([each.as_json() for each in mine], ensure_ascii=False, indent=2)
             file = served(File("instaflow-presets.json", text.encode()))
-            lists[export] = gr.DownloadButton(value=file, visible=bool(own()))
+            lists[export] = gr.DownloadButton(value=file, visible=bool(mine))
         return lists
 
     def picked(values: Values, asked_by: gr.Request) -> Values:
@@ -81,7 +87,7 @@ def presets_panel(
             new = preset(values[pick]) if values[pick] else PromptPreset("")
             plain = new.within(plain)  # the page was opened anew, or the words typed
             made = new.applied(PictureSettings(plain, seed=now.seed, control=now.control))
-            made = made if made.model else PictureSettings(**vars(made) | {"model": now.model})
+            made = made if made.model else replace(made, model=now.model)
         except UserError as error:
             complain(error)
             return gr.skip()
@@ -133,7 +139,3 @@ def presets_panel(
         no.click(lambda: gr.Row(visible=False), outputs=sure, **private)
         yes.click(dropped, pick, [*lists, sure, last], **private)
         take.upload(taken, take, lists, **private)
-
-
-def _choices() -> list[tuple[str, str]]:
-    return [NONE, *((each.name, each.name) for each in at_hand())]

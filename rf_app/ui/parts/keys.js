@@ -54,7 +54,7 @@
   const STOP = ':is(button[id$="-stop"], #stop, #video-cancel)';
 
   // Among small pictures the arrows go to the next one, up and down to the nearest of the next row.
-  const GROUPS = [".stage .enlarge", ".kept .small", ".shelf h4 button"];
+  const GROUPS = [".stage .enlarge", ".gallery .enlarge", ".kept .small", ".shelf h4 button"];
   const middle = (each) => {
     const { x, y, width, height } = each.getBoundingClientRect();
     return [x + width / 2, y + height / 2];
