@@ -171,6 +171,15 @@ def test_one_that_brings_a_sampler_sets_the_form_and_gives_it_back_after_a_reloa
     expect(page.locator("#solver input")).to_have_value("DPM-Solver++")
 
 
+def test_a_refused_file_draws_nothing(page, files):
+    cue = page.locator("#cue textarea")
+    before = cue.input_value()
+    page.set_input_files("#lora-box input[type=file]", files / "evil.safetensors")
+    settled(page)
+    expect(page.get_by_text("evil.safetensors: ")).to_be_visible()
+    assert cue.input_value() == before
+
+
 def test_styles_share_a_budget_and_a_high_sum_is_said(page, files):
     page.get_by_label("Style (LoRA)", exact=True).click()
     settled(page)
