@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 if "PYTEST_XDIST_WORKER" in os.environ:  # each worker, and what it starts, is one process among several
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import hypothesis
 import pytest
 import torch
 
@@ -20,6 +21,8 @@ from tests.browser import chromium
 from tests.settled import until
 from tests.tiny import build_tiny
 
+hypothesis.settings.register_profile("timeless", deadline=None)  # a busy machine decides nothing
+hypothesis.settings.load_profile("timeless")
 LONG = ("test_train_tab.py", "test_bundled.py")  # minutes: no worker shall begin with them at the end
 
 

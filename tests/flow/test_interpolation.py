@@ -26,7 +26,7 @@ def angles(x, y):
 
 @pytest.mark.parametrize("mix", [lerp, slerp])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.float64])
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seeds=st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1)))
 def test_both_ends_are_exact(mix, dtype, seeds):
     x0, x1 = noise(seeds[0], dtype=dtype), noise(seeds[1], dtype=dtype)
@@ -35,14 +35,14 @@ def test_both_ends_are_exact(mix, dtype, seeds):
     assert mix(x0, x1, 0.3).dtype == dtype
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(t=st.floats(0, 1), scale=st.floats(0.1, 10))
 def test_the_norm_goes_evenly_from_one_to_the_other(t, scale):
     x0, x1 = noise(1), scale * noise(2)
     torch.testing.assert_close(norms(slerp(x0, x1, t)), lerp(norms(x0), norms(x1), t), rtol=1e-6, atol=0)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(t=st.floats(0.01, 1))
 def test_the_direction_turns_evenly_and_stays_in_the_plane(t):
     x0, x1 = noise(1), 3 * noise(2)

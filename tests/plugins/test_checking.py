@@ -201,7 +201,7 @@ def mutated(chance):
     return content[: chance.randrange(len(content))] if chance.random() < 0.2 else content
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 2**64 - 1))
 def test_12_000_mutated_and_truncated_files(seed):
     """60 to an example, because drawing one costs more than checking it."""
@@ -234,13 +234,13 @@ ENTRY = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=600, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(TEXTS, ENTRY | JSON, max_size=3), st.integers(0, 40))
 def test_any_header_is_answered(header, size):
     sound(packed(header, b"\0" * size))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_answered(content):
     sound(content)

@@ -98,7 +98,7 @@ def test_what_is_refused(content, message):
         read_picture(content)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
 @given(st.data())
 def test_no_damage_gives_a_traceback(data):
     form = data.draw(st.sampled_from(["PNG", "JPEG", "WEBP", "BMP", "GIF"]))

@@ -16,7 +16,7 @@ from rf_app.actions.generate import Generate, generate
 from rf_app.actions.grid import grid
 from rf_app.actions.run import results
 from rf_app.settings.picture import PictureSettings
-from tests.browser import visiting
+from tests.browser import arrived, visiting
 from tests.settled import answered, settled, until
 from tests.ui.conftest import EXAMPLES
 
@@ -58,6 +58,25 @@ def test_opened_for_the_first_time_it_shows_a_comparison_with_the_speed_up(page)
     expect(captions.nth(0)).to_contain_text("4 steps, DPM-Solver++")
     expect(captions.nth(1)).to_contain_text("1 step, Euler")
     expect(page.locator("#compare-stop")).to_be_hidden()
+
+
+def test_a_reload_brings_the_form_back_and_draws_nothing_unasked(page):
+    open_compare(page)
+    page.click("#compare-more")
+    settled(page)
+    page.fill(PROMPT, "a red tent")
+    page.locator("#side-3-steps input[type=number]").fill("3")
+    settled(page)
+    page.reload()
+    arrived(page)
+    page.get_by_role("tab", name="Compare").click()
+    settled(page)
+    expect(page.locator(PROMPT)).to_have_value("a red tent")
+    expect(page.locator("#side-3-steps input[type=number]")).to_have_value("3")
+    expect(page.locator("#side-4")).to_have_count(0)
+    expect(page.locator(DONE)).to_have_count(0)
+    page.click("#compare-go")
+    expect(page.locator(DONE)).to_have_count(3)
 
 
 def test_the_pictures_are_those_of_the_generate_tab(page, app):

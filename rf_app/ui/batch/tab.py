@@ -183,7 +183,7 @@ def build(app: Application, page: Page) -> None:
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     page_only = {"fn": None, "trigger_mode": "multiple", "api_visibility": "private"}
     outputs = [line, shown, again, sheet, archive]
-    form_now = [prompts, count, seed, model, steps, guidance, solver, negative]
+    form_now = [prompts, count, seed, *form.fields]
     go.click(js=browser("batch", "go"), outputs=cue, **page_only)
     again.click(js=browser("batch", "on"), outputs=cue, **page_only)
     cue.change(

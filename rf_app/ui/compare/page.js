@@ -1,5 +1,25 @@
-// What happens in the browser alone on the Compare tab.
-window.studio = {
-  ...window.studio,
-  uncover: (handle) => handle.parentElement.style.setProperty("--at", `${handle.value}%`),
-};
+// What happens in the browser alone on the Compare tab. Its form is kept.
+{
+  const KEPT = "instaflow-compare";
+  const FIELDS = ["model", "steps", "guidance", "solver", "negative_prompt"];
+  let left = studio.kept(KEPT);
+  const keepSides = (prompt, seed, locked, rows, ...fields) => {
+    const sides = [];
+    for (let i = 0; i < fields.length; i += FIELDS.length)
+      sides.push(Object.fromEntries(FIELDS.map((name, j) => [name, fields[i + j]])));
+    const shown = document.querySelectorAll("#sides .side").length;
+    studio.keep(KEPT, { prompt, seed, locked, loras: studio.used(rows), sides: sides.slice(0, shown) });
+    return [];
+  };
+  window.studio = {
+    ...window.studio,
+    uncover: (handle) => handle.parentElement.style.setProperty("--at", `${handle.value}%`),
+    keepSides,
+    // The tab is opened. The first time: the form as it was left, or the first example.
+    openedSides: (cue, sent) => {
+      const found = cue || sent ? "" : left;
+      left = "";
+      return [found ? cue : studio.once(cue), found];
+    },
+  };
+}

@@ -2,12 +2,12 @@
 
 Every wish, from the button to an example, changes one hidden text, the cue; its change asks the server, where
 a new run ends the one under way. The last of its inputs is a number made in the browser: requests overtake
-each other, and the newest wish has the word.
+each other, and the newest wish has the word. The form is kept in the browser.
 """
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import gradio as gr
@@ -26,9 +26,11 @@ from rf_app.actions.compare import (
     speed_up,
 )
 from rf_app.actions.loras import known
+from rf_app.actions.loras import rows as lora_rows
+from rf_app.actions.restore import usable
 from rf_app.actions.run import LatestRun, run
 from rf_app.errors import Cancelled, UserError
-from rf_app.settings.picture import Lora, PictureSettings, Side
+from rf_app.settings.picture import Lora, PictureSettings, Side, parse_json, read_sides
 from rf_app.ui.api import seen_by
 from rf_app.ui.compare.comparison import OPENING, faster, outcome, over, waiting, working
 from rf_app.ui.parts.complaint import complain
@@ -64,7 +66,7 @@ def build(app: Application, page: Page, plugs: PlugIns, sent: gr.Textbox, subtab
     """Lay the panel out and connect it, and the plug-ins of all panels; `sent` gets settings of other tabs,
     `subtabs` holds this panel.
 
-    The tab, opened for the first time, shows the first example.
+    The tab, opened for the first time, shows the form as it was left, or the first example.
     """
     with gr.Column(elem_id="side-by-side", elem_classes="study"):
         with gr.Row(elem_classes="wish"):
@@ -86,17 +88,19 @@ def build(app: Application, page: Page, plugs: PlugIns, sent: gr.Textbox, subtab
                 gr.Button(title, size="sm", min_width=110, elem_classes="chip") for title, _, _ in EXAMPLES
             ]
         headline = gr.HTML(OPENING, elem_id="compare-headline")
+        models = default_models(app.registry, MOST)
         with gr.Row(elem_id="sides"):
-            columns = [_column(app, i, model) for i, model in enumerate(default_models(app.registry, MOST))]
+            columns = [_column(app, i, model) for i, model in enumerate(models)]
         with gr.Row(elem_classes="acts"):
             more = gr.Button("Add a model", size="sm", elem_id="compare-more")
             fewer = gr.Button("Remove the last", size="sm", elem_id="compare-fewer", visible=False)
         laid_over = gr.HTML("", elem_id="before-after")
     page.lists.extend(column.form.model for column in columns)
     cue = gr.Textbox("", visible="hidden", elem_id="compare-cue")
+    left = gr.Textbox("", visible="hidden")
     count, latest, number = gr.State(SHOWN), gr.State(LatestRun()), gr.Number(visible="hidden")
     pictures = [column.picture for column in columns]
-    fields = {field for column in columns for field in column.form.fields}
+    fields = [field for column in columns for field in column.form.fields]
 
     def draw(values: dict[gr.Component, Any], asked_by: gr.Request) -> Iterator[dict[gr.Component, Any]]:
         own, ended = seen_by(app, asked_by), values[latest].begin(values[number])
@@ -161,7 +165,11 @@ def build(app: Application, page: Page, plugs: PlugIns, sent: gr.Textbox, subtab
         against = json.loads(text).get("against")
         first, second = (column.form for column in columns[:2])
         if against in (id for _, id in app.models()):
-            other = {first.model: against, first.negative: "", **first.show_preset(app.preset(against))}
+            other = {
+                first.model: against,
+                first.negative: "",
+                **first.show_preset(app.preset(against)),
+            }
             shown = other | second.show(own, settings)
         else:
             many = app.registry.card(settings.model).kind == "diffusion"
@@ -175,6 +183,26 @@ def build(app: Application, page: Page, plugs: PlugIns, sent: gr.Textbox, subtab
             cue: f"go:{text}",
             subtabs: gr.Tabs(selected="side-by-side"),
         }
+
+    def reopened(left: str, asked_by: gr.Request) -> dict[gr.Component, Any]:
+        """The form as it was left; what of it cannot be used any more is as on a first visit."""
+        own = seen_by(app, asked_by)
+        try:
+            found = parse_json(left, "The form")
+            sides = read_sides(found.get("sides"))[:MOST]
+        except UserError:
+            return gr.skip()
+        updates = shape(max(SHOWN, len(sides)))
+        for column, model, side in zip(columns, models, sides, strict=False):
+            settings = usable(own, found | asdict(side), PictureSettings(EXAMPLES[0][1], model))
+            updates |= column.form.show(own, settings)
+            updates[column.form.model] = gr.Dropdown(own.models(), value=settings.model)  # may be newer
+            updates |= {
+                prompt: settings.prompt,
+                seed: settings.seed,
+                plugs.loras.rows: lora_rows(own, settings.loras),
+            }
+        return updates | {locked: found.get("locked") is True}
 
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     cue.change(
@@ -204,14 +232,17 @@ def build(app: Application, page: Page, plugs: PlugIns, sent: gr.Textbox, subtab
     plugs.controls.connect(app, columns[0].form.model, plug_changed)
     for button, (_, *values) in zip(chips, EXAMPLES, strict=True):
         button.click(js=browser("fill", *values), outputs=[prompt, seed, cue], **page_only)
-    page.tab.select(js=browser("once"), inputs=[cue], outputs=[cue], **page_only)
+    form_now = [prompt, seed, locked, plugs.loras.rows, *fields]
+    gr.on([field.change for field in form_now], js=browser("keepSides"), inputs=form_now, **page_only)
+    page.tab.select(js=browser("openedSides"), inputs=[cue, sent], outputs=[cue, left], **page_only)
     stops(stop, latest)
     for column in columns:
         column.form.model.input(**column.form.recommended(app))
+    shaped = [count, more, fewer, *(column.column for column in columns)]
     for button, change in ((more, 1), (fewer, -1)):
-        shaped = [count, more, fewer, *(column.column for column in columns)]
         button.click(lambda count, change=change: shape(count + change), count, shaped, **quiet)
     received = [field for column in columns[:2] for field in column.form.fields]
+    left.change(reopened, left, [*form_now, *shaped], **quiet)
     sent.change(receive, sent, [prompt, seed, locked, *plugs.parts, cue, subtabs, *received], **quiet)
 
 

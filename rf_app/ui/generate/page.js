@@ -1,22 +1,13 @@
 // The cue of the Generate tab: "live:…" follows the typing, "go:…" is asked for. An unchanged cue is no event.
-// The form is kept in the browser: each tab finds its own again, and a new one that of the last change anywhere.
+// The form is kept in the browser.
 {
   const KEPT = "instaflow-form";
-  // As the page found it: the page's own first values are kept, too. A browser may allow no storage at all.
-  const stored = (act) => {
-    try {
-      return act() ?? "";
-    } catch {
-      return "";
-    }
-  };
-  const left = stored(() => sessionStorage.getItem(KEPT) ?? localStorage.getItem(KEPT));
-  const keep = (prompt, model, steps, guidance, seed, locked, count, live, solver, negative_prompt, rows) => {
-    const chosen = (on) =>
-      rows.filter((row) => row.on === on).map(({ id, strength }) => ({ id, strength }));
-    const [loras, off] = [chosen(true), chosen(false)];
-    const form = { prompt, model, steps, guidance, seed, locked, count, live, solver, negative_prompt, loras, off };
-    stored(() => [sessionStorage, localStorage].forEach((to) => to.setItem(KEPT, JSON.stringify(form))));
+  const left = studio.kept(KEPT); // as the page found it: the page's own first values are kept, too
+  const keepForm = (prompt, model, steps, guidance, seed, locked, count, live, solver, negative_prompt, rows) => {
+    const [loras, off] = [rows, rows.map((row) => ({ ...row, on: !row.on }))].map(studio.used);
+    studio.keep(KEPT, {
+      prompt, model, steps, guidance, seed, locked, count, live, solver, negative_prompt, loras, off,
+    });
     return [];
   };
   const live = (prompt) => `live:${performance.now()}:${prompt}`;
@@ -27,7 +18,7 @@
     liveText: (on, cue, prompt) =>
       on && cue.replace(/^\w+:[\d.]+:/, "") !== prompt ? live(prompt) : cue,
     left: () => [left],
-    keep,
+    keepForm,
     example: (prompt, seed) => [prompt, seed, `go:${performance.now()}:${prompt}`],
   };
 

@@ -138,7 +138,7 @@ def build(app: Application, page: Page) -> None:
     changes = [field.input for field in (steps, guidance, seed, count, live, solver)]
     gr.on([*changes, negative.change], **follow_live)
     form_now = [prompt, model, steps, guidance, seed, locked, count, live, solver, negative, loras]
-    gr.on([field.change for field in form_now], js=browser("keep"), inputs=form_now, **page_only)
+    gr.on([field.change for field in form_now], js=browser("keepForm"), inputs=form_now, **page_only)
     for example, button in zip(shown, buttons, strict=True):
         button.click(
             js=browser("example", example.prompt, example.seed), outputs=[prompt, seed, cue], **page_only

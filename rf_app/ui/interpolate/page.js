@@ -1,5 +1,8 @@
-// The Interpolate tab in the browser alone: the way as JSON from the fields, and the video once there is one.
+// The Interpolate tab in the browser alone: the way as JSON from the fields, which is kept, and the video once there is
+// one.
 {
+  const KEPT = "instaflow-way";
+  let left = studio.kept(KEPT);
   // The position stays, unless a row became a square or the other way round; with another "at", one that was
   // there before is news.
   const way = (before, shape, model, steps, guidance, solver, negative_prompt, noise, text, loras, followed,
@@ -10,10 +13,11 @@
       key_frames.push({ prompt: keys[2 * i], seed: keys[2 * i + 1] });
     const kept = (before.position.length === 2) === square;
     const position = kept ? before.position : square ? [0.5, 0.5] : [0];
-    const used = loras.filter((lora) => lora.on).map(({ id, strength }) => ({ id, strength }));
     const control = JSON.parse(followed);
-    const rest = { model, steps, guidance, solver, negative_prompt, noise, text, loras: used, control };
-    return { key_frames, position, at: before.at, ...rest };
+    const rest = { model, steps, guidance, solver, negative_prompt, noise, text, loras: studio.used(loras), control };
+    const made = { key_frames, position, at: before.at, ...rest };
+    studio.keep(KEPT, { interpolation: made });
+    return made;
   };
   const video = (file) => {
     if (!file) return "";
@@ -21,5 +25,11 @@
       ? `<img src="${file.url}" alt="The video">`
       : `<video src="${file.url}" ${studio.calm() ? "" : "autoplay loop"} muted playsinline controls></video>`;
   };
-  window.studio = { ...window.studio, way, wayFrom: (...fields) => fields, video };
+  // Once, and not where another tab's settings are on their way here.
+  const wayLeft = (sent) => {
+    const found = sent || left;
+    left = "";
+    return found;
+  };
+  window.studio = { ...window.studio, way, wayLeft, wayFrom: (...fields) => fields, video };
 }

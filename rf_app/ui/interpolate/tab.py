@@ -1,7 +1,8 @@
 """The Interpolate tab: key frames and switches beside the live picture, and the video under them.
 
 Every change of a setting makes a new way in the browser alone, as the value of the scrubber; that draws the
-frame and is what the video is made of. Nothing of a visitor stays here.
+frame and is what the video is made of. It is kept in the browser, for the next visit; nothing of a visitor
+stays here.
 """
 
 import json
@@ -116,6 +117,7 @@ def build(app: Application, page: Page) -> None:
             outputs=[shape, noise, text, *keys[: len(values)]],
             **page_only,
         )
+    page.tab.select(js=browser("wayLeft"), inputs=[sent], outputs=[sent], **page_only)
     file.change(js=browser("video"), inputs=[file], outputs=[preview], **page_only)
 
     # On the server.

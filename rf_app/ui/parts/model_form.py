@@ -30,9 +30,9 @@ class ModelForm:
     negative: gr.Textbox
 
     @property
-    def fields(self) -> set[gr.Component]:
-        """All of them."""
-        return {self.model, self.steps, self.guidance, self.solver, self.negative}
+    def fields(self) -> list[gr.Component]:
+        """All of them, in the order of the page."""
+        return [*vars(self).values()]
 
     def read(
         self, app: Application, values: dict[gr.Component, Any], loras: tuple[Lora, ...]

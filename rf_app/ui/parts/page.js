@@ -1,4 +1,4 @@
-// What happens in the browser alone on several tabs: seeds, and cues. A cue is a hidden text whose change asks
+// What happens in the browser alone on several tabs: seeds, forms that are kept, and cues. A cue is a hidden text whose change asks
 // the server, so it is another one every time; with the prompt it is for in it, a prompt set together with its
 // cue asks only once.
 {
@@ -11,6 +11,14 @@
     box.value = text;
     box.dispatchEvent(new Event("input", { bubbles: true }));
   };
+  // A browser may allow no storage at all.
+  const stored = (act) => {
+    try {
+      return act() ?? "";
+    } catch {
+      return "";
+    }
+  };
   const CUE = /^(?:live|go):(\d+\.?\d*)(?::|$)/;
   let wishes = 0;
   let stopped = -1; // when Stop was pressed last
@@ -20,6 +28,11 @@
     // With the moment in it, the same wish again is news.
     tell: (id, wish) => put(id, JSON.stringify({ ...wish, at: performance.now() })),
     randomSeed,
+    // A form, as text: each tab of the browser finds its own again, and a new one that of the last change anywhere.
+    kept: (name) => stored(() => sessionStorage.getItem(name) ?? localStorage.getItem(name)),
+    keep: (name, form) =>
+      stored(() => [sessionStorage, localStorage].forEach((to) => to.setItem(name, JSON.stringify(form)))),
+    used: (rows) => rows.filter((row) => row.on).map(({ id, strength }) => ({ id, strength })),
     calm: () => matchMedia("(prefers-reduced-motion: reduce)").matches,
     show: (selector) =>
       document.querySelector(selector)?.scrollIntoView({ behavior: studio.calm() ? "auto" : "smooth" }),

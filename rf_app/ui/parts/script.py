@@ -15,7 +15,8 @@ def browser(name: str, *first: str | int) -> str:
 
 
 def scripts() -> str:
-    """All `page.js` files of the tabs, the dialog, the keys and the progress, for the page's head."""
-    more = ("generate/gallery.js", "parts/keys.js", "parts/progress.js")
-    files = [*sorted(FOLDER.glob("*/page.js")), *map(FOLDER.joinpath, more)]
+    """For the page's head: what several tabs use, the tabs' own, the dialog, the keys and the progress."""
+    first, more = "parts/page.js", ("generate/gallery.js", "parts/keys.js", "parts/progress.js")
+    tabs = sorted({*FOLDER.glob("*/page.js")} - {FOLDER / first})
+    files = [FOLDER / first, *tabs, *map(FOLDER.joinpath, more)]
     return "".join(f"<script>{file.read_text(encoding='utf-8')}</script>" for file in files)
