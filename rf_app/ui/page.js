@@ -1,5 +1,6 @@
 // What Gradio has no part for: a saved picture dropped anywhere on the page goes to the restore button, LoRA
-// files go to their upload button; a picture's settings are sent to another tab; charts have tooltips.
+// files go to their upload button; a picture's settings are sent to another tab; lists that are only passed through
+// are silent; charts have tooltips.
 () => {
   // Gradio looks for it at the root of the server: behind a root path it lies beside the page.
   document.querySelector('link[rel="manifest"]')?.setAttribute("href", "manifest.json");
@@ -42,6 +43,19 @@
     studio.put(`sent-${send}`, JSON.stringify({ ...JSON.parse(settings), at: performance.now() }), 200);
     studio.show("body");
   });
+
+  // A list says `input` whenever it loses the focus, and a model's own settings would take the place of those that were
+  // set. It closes without a word where nothing else was chosen.
+  const LIST = 'input[role="combobox"]';
+  let before; // with Enter the field shows the choice only after it has lost the focus
+  const onList = (event) => event.target.matches?.(LIST) && event.target;
+  document.addEventListener("focus", (event) => onList(event) && (before = event.target.value), true);
+  document.addEventListener("keydown", ({ key }) => key === "Enter" && (before = null), true);
+  document.addEventListener("blur", (event) => {
+    if (onList(event)?.value !== before) return;
+    event.stopImmediatePropagation();
+    event.target.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true }));
+  }, true);
 
   // What runs here, as text for a report. Without https there is no clipboard but for what is selected.
   document.addEventListener("click", (event) => {

@@ -256,6 +256,26 @@ def test_a_model_presets_steps_guidance_and_live(page, monkeypatch):
     expect(page.locator("#about")).not_to_contain_text("Live")
 
 
+def test_a_list_that_is_only_passed_through_changes_nothing(page):
+    number(page, "steps").fill("6")
+    settled(page)
+    page.focus("#model input")
+    page.keyboard.press("Tab")
+    settled(page)
+    expect(page.get_by_role("option")).to_have_count(0)
+    expect(number(page, "steps")).to_have_value("6")
+
+    page.focus("#model input")
+    expect(page.get_by_role("option", selected=True)).to_have_class(re.compile("active"))
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("[role=option].active")).not_to_have_attribute("aria-selected", "true")
+    chosen = page.locator("[role=option].active").get_attribute("aria-label")
+    page.keyboard.press("Enter")
+    settled(page)
+    expect(page.locator("#model input")).to_have_value(chosen)
+    expect(number(page, "steps")).not_to_have_value("6")
+
+
 def test_several_pictures_are_enlarged_saved_together_chosen_and_varied(page):
     number(page, "count").fill("3")
     page.get_by_label("Keep the seed").check()
