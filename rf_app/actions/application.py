@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from threading import Lock, Thread
 
 from rf_app.actions.detached import Detached
+from rf_app.actions.sizes import Sizes
 from rf_app.errors import UserError
 from rf_app.jobs.database import Database
-from rf_app.pipeline.checking import check_count
+from rf_app.pipeline.checking import check_count, check_size
 from rf_app.pipeline.history import History
 from rf_app.pipeline.turns import NOBODY, Line, Turn, result_of
 from rf_app.pipeline.worker import Drawn, Observer, Worker
@@ -53,6 +54,7 @@ class Preset:
     solvers: tuple[tuple[str, str], ...]  # (title, name), the model's own first
     live: bool  # quick enough to follow the typing
     about: str  # one line
+    sizes: Sizes
 
 
 @dataclass(frozen=True)
@@ -152,21 +154,28 @@ class Application:
         """
         check_count("controls", settings.control, MAX_CONTROLS)
         settings = settings if settings.model else replace(settings, model=self.first_model())
-        control = tuple(self.with_map(each, settings.model) for each in settings.control)
+        control = tuple(self.with_map(each, settings) for each in settings.control)
         return replace(settings, control=control)
 
-    def with_map(self, control: Control, model: str) -> Control:
-        """The control with its picture made into a condition map for a model.
+    def with_map(self, control: Control, settings: PictureSettings) -> Control:
+        """The control with its picture made into a condition map of the size of the settings' picture.
 
-        Raises UserError for a bad picture, preprocessor or threshold, and weights that are not here.
+        Raises UserError for a bad picture, preprocessor or threshold, a size that the model cannot draw, and
+        weights that are not here.
         """
         own = {card.id: card.preprocessor for card in self.controlnets.cards()}
         how = control.preprocessor or own.get(control.model, "none")
-        size = self.registry.card(model).resolution
+        size = self.size(settings)
         thresholds = {"low": control.low, "high": control.high} if how == "canny" else {}
         with self.one_picture:
             map = self.worker.condition_map(read_picture(read_base64(control.image)), how, size, **thresholds)
         return replace(control, image=encode_map(map), preprocessor="none")
+
+    def size(self, settings: PictureSettings) -> tuple[int, int]:
+        """Width and height of the settings' picture; raises UserError for one that the model cannot draw."""
+        card = self.registry.card(settings.model)
+        width, height = check_size(settings.width, settings.height, card).values()
+        return width or card.resolution, height or card.resolution
 
     def preset(self, model: str, loras: tuple[Lora, ...] = ()) -> Preset:
         """The recommended settings of a model with LoRAs."""
@@ -174,7 +183,8 @@ class Application:
         names = tuple((TITLES[name], name) for name in solvers(card.kind))
         known = vocabulary(self.registry, model)
         what = known and WORLD.format(", ".join(each[0] for each in [*known.topics.values()][:SAID]))
-        return Preset(card.steps, card.guidance, names, card.steps <= LIVE_STEPS, _about(card, what))
+        live, sizes = card.steps <= LIVE_STEPS, Sizes.of(card)
+        return Preset(card.steps, card.guidance, names, live, _about(card, what), sizes)
 
     def warm_up(self) -> None:
         """Load the first model and use it once, in the background, so that no visitor waits for it."""

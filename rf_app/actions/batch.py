@@ -53,7 +53,8 @@ class Batch:
 
     prompts: Text
     """A prompt a line; or a table with a heading, of which one column is prompt and others may be seed,
-    count, model, steps, guidance, negative_prompt and solver. {red|blue} and __list__ work as in generate."""
+    count, model, steps, guidance, negative_prompt, solver, width and height. {red|blue} and __list__ work as
+    in generate."""
     model: str = ""
     """Id of the model (default: the quick one-step model)."""
     count: int = 1
@@ -72,6 +73,10 @@ class Batch:
     """For all of them, as in generate."""
     control: tuple[Control, ...] = ()
     """For all of them, as in generate."""
+    width: int | None = None
+    """Of all pictures, as in generate."""
+    height: int | None = None
+    """Likewise."""
     out: Path | None = None
     """Folder for the pictures."""
 
@@ -86,7 +91,8 @@ def plan(app: Application, wish: Batch) -> Planned:
     seed = check_whole("seed", wish.seed, 0, MAX_SEED)
     most = MAX_PICTURES if app.permission else FOR_STRANGERS
     found: list[CheckedSettings] = []
-    for line in lines(wish.prompts, app.prepared(replace(base, loras=wish.loras, control=wish.control))):
+    shared = {name: getattr(wish, name) for name in ("loras", "control", "width", "height")}
+    for line in lines(wish.prompts, app.prepared(replace(base, **shared))):
         try:
             count = check_whole("count", wish.count if line.count is None else line.count, 1, MAX_COUNT)
             if len(found) + count > most:

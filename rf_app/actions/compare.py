@@ -35,6 +35,10 @@ class Compare:
     """For all of them, as in generate."""
     control: tuple[Control, ...] = ()
     """For all of them, as in generate."""
+    width: int | None = None
+    """Of all pictures, as in generate."""
+    height: int | None = None
+    """Likewise."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ def compare(app: Application, wish: Compare) -> Events[SideBegun | SideDone]:
     attempts = []
     for side in sides:
         own = vars(Side(side) if isinstance(side, str) else side)
-        shared = {"seed": wish.seed, "loras": wish.loras, "control": wish.control}
+        shared = {name: getattr(wish, name) for name in ("seed", "loras", "control", "width", "height")}
         attempts.append(_checked(app, PictureSettings(wish.prompt, **own, **shared)))
         yield None
     errors = {each.error for each in attempts}

@@ -10,7 +10,7 @@ from math import isqrt
 from pathlib import Path
 from zipfile import ZIP_STORED, ZipFile
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from rf_app.actions.asking import File
 from rf_app.actions.batch import PictureDone
@@ -19,7 +19,7 @@ from rf_app.actions.lettering import GAP, best_font, wrap
 from rf_app.registry.disk import writable, write_atomically
 
 SIDE, WORDS, LINES = 192, 13, 2  # pixels of a picture, of its words, and how many lines of them
-COLUMNS = ("prompt", "negative_prompt", "model", "seed", "steps", "guidance", "solver")
+COLUMNS = ("prompt", "negative_prompt", "model", "seed", "steps", "guidance", "solver", "width", "height")
 
 
 def contact_sheet(done: Sequence[PictureDone]) -> Image.Image:
@@ -35,7 +35,8 @@ def contact_sheet(done: Sequence[PictureDone]) -> Image.Image:
         row, column = divmod(place, columns)
         x, y = MARGIN + column * (SIDE + GAP), MARGIN + row * (SIDE + below)
         with Image.open(each.file) as picture:
-            sheet.paste(picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS), (x, y))
+            shown = ImageOps.contain(picture.convert("RGB"), (SIDE, SIDE), Image.Resampling.LANCZOS)
+            sheet.paste(shown, (x + (SIDE - shown.width) // 2, y + SIDE - shown.height))
         said = wrap(each.settings.prompt, font, SIDE)[:LINES]
         draw.multiline_text((x, y + SIDE + 4), "\n".join(said), INK, font)
         draw.text((x, y + SIDE + 4 + len(said) * (WORDS + 6)), str(each.settings.seed), QUIET, font)

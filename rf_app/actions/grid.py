@@ -33,14 +33,17 @@ def ask(
     negative_prompt: str = "",
     loras: tuple[Lora, ...] = (),
     control: tuple[Control, ...] = (),
+    width: int | None = None,
+    height: int | None = None,
 ) -> Grid:
     """The grid of texts.
 
     Args:
         prompt: What the pictures show, unless prompts are on an axis.
-        rows: The setting that varies from row to row: steps, guidance, model, seed, prompt, lora:ID for the
-            strength of a LoRA, or nothing.
-        row_values: Its values: "1, 2, 4" or "1-4"; "0, 0.5, 1"; model ids with commas; prompts one a line.
+        rows: The setting that varies from row to row: steps, guidance, model, seed, prompt, size, lora:ID for
+            the strength of a LoRA, or nothing.
+        row_values: Its values: "1, 2, 4" or "1-4"; "0, 0.5, 1"; model ids with commas; prompts one a line;
+            sizes as "512x768, 768x512".
         columns: The setting that varies from column to column.
         column_values: Its values.
         pages: The setting that varies from page to page.
@@ -52,9 +55,12 @@ def ask(
         negative_prompt: What to keep out of the pictures; it acts with guidance above 1.
         loras: For all pictures, as in generate.
         control: For all pictures, as in generate.
+        width: Of all pictures, as in generate.
+        height: Likewise.
     """
     base = PictureSettings(
-        prompt, model, steps, guidance, seed, negative_prompt, control=control, loras=loras
+        *(prompt, model, steps, guidance, seed, negative_prompt),
+        **{"control": control, "loras": loras, "width": width, "height": height},
     )
     axes = ((rows, row_values), (columns, column_values), (pages, page_values))
     return Grid(base, *(axis(*each) for each in axes))

@@ -18,11 +18,18 @@ from rf_app.registry.models import Registry
 from rf_app.settings.picture import Lora, PictureSettings
 
 VALUE = (str, int, float)
-AXES = ("steps", "guidance", "model", "seed", "prompt")
+AXES = ("steps", "guidance", "model", "seed", "prompt", "size")
 LORA = "lora:"  # and an id: the axis of that LoRA's strength
 MAX_CELLS = 200
 NAMED = 3  # of the errors, where no cell can be drawn
-EXAMPLES = {"steps": "1, 2, 4-8", "guidance": "1, 1.5, 3", "seed": "1-4", "lora": "0, 0.5, 1"}
+EXAMPLES = {
+    "steps": "1, 2, 4-8",
+    "guidance": "1, 1.5, 3",
+    "seed": "1-4",
+    "size": "512x512, 512x768",
+    "lora": "0, 0.5, 1",
+}
+SIZE = re.compile(r"(\d{1,5})[x×](\d{1,5})")  # width, height
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,11 @@ class Axis:
 
     def put(self, settings: PictureSettings, value: Any) -> PictureSettings:
         """The settings with one of the values."""
+        if self.name == "size":
+            found = SIZE.fullmatch(value) if isinstance(value, str) else None
+            if found is None:
+                raise UserError(f"{value!r:.40} is no size; write for example {EXAMPLES['size']}.")
+            return replace(settings, width=int(found[1]), height=int(found[2]))
         if not self.lora:
             return replace(settings, **{self.name: value})
         own = Lora(self.lora, value)
@@ -93,6 +105,8 @@ class Plan:
     def _label(self, name: str, value: Any) -> str:
         if name == "prompt":
             return value
+        if name == "size":
+            return str(value).replace("x", "×")
         if name == "model":
             return self.titles.get(value, value)
         if name == "steps":
@@ -147,7 +161,7 @@ def _parse(name: str, text: str) -> list[Any]:
     if kind != "lora":  # a strength may be below 0
         text = re.sub(r"\s*[-–]\s*(?=\d)", "-", text)
     parts = [part for part in re.split(r"[\s,;]+", text) if part]
-    if name == "model":
+    if name in ("model", "size"):
         return parts
     values: list[Any] = []
     for part in parts:
@@ -189,9 +203,11 @@ def plan(app: Application, grid: Grid) -> Plan:
     cells = []
     for place in product(*map(range, sizes)):
         wish = base
-        for each, i in zip(grid.axes, place, strict=True):
-            wish = each.put(wish, each.values[i]) if each else wish
         try:
+            for each, i in zip(grid.axes, place, strict=True):
+                wish = each.put(wish, each.values[i]) if each else wish
+            if "size" in names:  # maps have the size of their picture
+                wish = app.prepared(replace(wish, control=grid.base.control))
             settings = in_force(app, wish)
             for name, title in varied.items():
                 if name.removeprefix(LORA) not in [each.id for each in settings.loras]:

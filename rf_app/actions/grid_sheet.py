@@ -9,7 +9,7 @@ from dataclasses import asdict
 from io import BytesIO
 from zipfile import ZIP_STORED, ZipFile
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from rf_app.actions.grid_plan import Axis, Cell, CellDone, Plan
 from rf_app.actions.lettering import GAP, NO_LETTER, best_font, missing, tallest, widest, wrap
@@ -26,22 +26,25 @@ def sheet(plan: Plan, done: Sequence[CellDone]) -> Image.Image:
     pages, rows, columns = plan.shape
     row_labels, column_labels = plan.labels(plan.grid.rows), plan.labels(plan.grid.columns)
     pictures = {_place(each.cell): each.attempt.picture for each in done}
-    side = max((picture.drawn.image.width for picture in pictures.values() if picture), default=SMALLEST)
-    side *= -(-SMALLEST // side)  # small pictures become a whole number of times larger
-    most = (LARGEST_SHEET - 2 * MARGIN) // max(columns + 1, pages * (rows + 1)) - GAP
-    side = min(side, most)
+    sizes = [picture.drawn.image.size for picture in pictures.values() if picture] or [(SMALLEST, SMALLEST)]
+    wide, high = (max(sides) for sides in zip(*sizes, strict=True))  # of the place that each of them has
+    times = -(-SMALLEST // max(wide, high))  # small pictures become a whole number of times larger
+    room = LARGEST_SHEET - 2 * MARGIN
+    most = room // (columns + 1) - GAP, room // (pages * (rows + 1)) - GAP
+    scale = min(times, most[0] / wide, most[1] / high)
+    wide, high = int(wide * scale), int(high * scale)
     words = " ".join(
         [_heading(plan), *row_labels, *column_labels, *plan.labels(plan.grid.pages), _footer(plan)]
     )
-    label, title = best_font(max(13, side // 14), words), best_font(max(18, side // 10), words)
-    left = max(widest(wrap(text, label, side), label) for text in row_labels)
+    label, title = best_font(max(13, wide // 14), words), best_font(max(18, wide // 10), words)
+    left = max(widest(wrap(text, label, wide), label) for text in row_labels)
     left += 2 * GAP if left else 0
-    width = 2 * MARGIN + left + columns * (side + GAP) - GAP
-    above = tallest([wrap(text, label, side) for text in column_labels], label)
+    width = 2 * MARGIN + left + columns * (wide + GAP) - GAP
+    above = tallest([wrap(text, label, wide) for text in column_labels], label)
     heading = wrap(_heading(plan), title, width - 2 * MARGIN)
     names = [wrap(text, title, width - 2 * MARGIN) for text in plan.labels(plan.grid.pages)]
     tall = [tallest([name], title) for name in names]
-    height = MARGIN + tallest([heading], title) + sum(tall) + pages * (above + rows * (side + GAP) + GAP)
+    height = MARGIN + tallest([heading], title) + sum(tall) + pages * (above + rows * (high + GAP) + GAP)
     footer = wrap(_footer(plan), label, width - 2 * MARGIN)
     if missing(label, words):
         footer += wrap(f"{NO_LETTER}: {NO_FONT}", label, width - 2 * MARGIN)
@@ -56,23 +59,25 @@ def sheet(plan: Plan, done: Sequence[CellDone]) -> Image.Image:
         draw.multiline_text((MARGIN, y), "\n".join(names[page]), INK, title)
         y += tall[page]
         for column, text in enumerate(column_labels):
-            x = MARGIN + left + column * (side + GAP) + side // 2
+            x = MARGIN + left + column * (wide + GAP) + wide // 2
             bottom = y + above - GAP
             draw.multiline_text(
-                (x, bottom), "\n".join(wrap(text, label, side)), INK, label, "md", 4, "center"
+                (x, bottom), "\n".join(wrap(text, label, wide)), INK, label, "md", 4, "center"
             )
         y += above
         for row, text in enumerate(row_labels):
-            at = (MARGIN + left - 2 * GAP, y + side // 2)
-            draw.multiline_text(at, "\n".join(wrap(text, label, side)), INK, label, "rm", 4, "right")
+            at = (MARGIN + left - 2 * GAP, y + high // 2)
+            draw.multiline_text(at, "\n".join(wrap(text, label, wide)), INK, label, "rm", 4, "right")
             for column in range(columns):
-                place = (MARGIN + left + column * (side + GAP), y)
+                place = (MARGIN + left + column * (wide + GAP), y)
                 picture = pictures.get((page, row, column))
                 if picture:
-                    image.paste(picture.drawn.image.resize((side, side), Image.Resampling.LANCZOS), place)
+                    fitted = ImageOps.contain(picture.drawn.image, (wide, high), Image.Resampling.LANCZOS)
+                    middle = place[0] + (wide - fitted.width) // 2, place[1] + (high - fitted.height) // 2
+                    image.paste(fitted, middle)
                 else:
-                    draw.rectangle((*place, place[0] + side - 1, place[1] + side - 1), EMPTY)
-            y += side + GAP
+                    draw.rectangle((*place, place[0] + wide - 1, place[1] + high - 1), EMPTY)
+            y += high + GAP
         y += GAP
     draw.multiline_text((MARGIN, height - MARGIN), "\n".join(footer), QUIET, label, "ld", 4)
     return image

@@ -73,6 +73,8 @@ def ask(
     position: float | list[float] | None = None,
     loras: tuple[Lora, ...] = (),
     control: tuple[Control, ...] = (),
+    width: int | None = None,
+    height: int | None = None,
 ) -> Interpolate:
     """The wish of a program.
 
@@ -94,6 +96,8 @@ def ask(
             prompt to the last, or [right, down] between the 4 corners of a square.
         loras: Up to 8 objects of "id", as upload_lora gives it, and "strength" (-2 to 2, default 1).
         control: Up to 2 pictures that all frames follow, as in generate.
+        width: Pixels, as in generate.
+        height: Likewise.
     """
     if not isinstance(prompts, list):
         raise UserError("prompts must be a list of 2 to 16 texts.")
@@ -106,7 +110,9 @@ def ask(
     way = Way(
         tuple(KeyFrame(prompt, seed) for prompt, seed in zip(prompts, seeds, strict=True)),
         tuple(place) if isinstance(place, list) else (place,),
-        PictureSettings("", model, steps, guidance, 0, negative_prompt, solver, control, loras),
+        PictureSettings(
+            "", model, steps, guidance, 0, negative_prompt, solver, control, loras, width, height
+        ),
         noise,
         text,
     )

@@ -31,7 +31,10 @@ from rf_app.settings.text import read_text, visible
 
 SHIPPED = Path(__file__).parents[2] / "assets" / "presets.json"
 MAX_NAME, MAX_PRESETS = 60, 500  # characters, and of one's own
-SETTINGS = ("model", "steps", "guidance", "solver", "negative_prompt", "loras")  # as a picture has them
+SETTINGS = (  # as a picture has them
+    *("model", "steps", "guidance", "solver", "negative_prompt", "loras"),
+    *("width", "height"),
+)
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ class PromptPreset:
     solver: str | None = None
     negative_prompt: str = ""
     loras: tuple[Lora, ...] = ()
+    width: int | None = None
+    height: int | None = None
 
     def around(self, prompt: str) -> str:
         """The prompt with what comes before and after it."""

@@ -88,13 +88,15 @@ def usable(app: Application, found: dict[str, Any], settings: PictureSettings) -
     The others are left out without a word: models and LoRAs go. Steps, guidance and solver count only for the
     model that they were chosen for.
     """
-    of_model = ("solver", "steps", "guidance")
-    for name in ("model", "loras", "prompt", "negative_prompt", "seed", *of_model):
-        if found.get(name) is None or (name in of_model and settings.model != found.get("model")):
+    groups = ("model",), ("loras",), ("prompt",), ("negative_prompt",), ("seed",)
+    of_model = ("solver",), ("steps",), ("guidance",), ("width", "height")
+    for names in (*groups, *of_model):
+        given = {name: found[name] for name in names if found.get(name) is not None}
+        if not given or (names in of_model and settings.model != found.get("model")):
             continue
         with suppress(UserError):
-            value = getattr(read_picture_settings({name: found[name]}, "The form"), name)
-            tried, _ = _at_hand(app, replace(settings, **{name: value}))
+            read = read_picture_settings(given, "The form")
+            tried, _ = _at_hand(app, replace(settings, **{name: getattr(read, name) for name in given}))
             check(tried, app.card(tried))
             settings = tried
     return check(settings, app.card(settings))
@@ -134,10 +136,10 @@ def _restored(app: Application, found: Foreign) -> Restored:
     model = model or next(iter(best_of_kinds(app.registry, ("diffusion",))), app.first_model())
     settings = PictureSettings(found.prompt, model, negative_prompt=found.negative_prompt)
 
-    def take(name: str, value: Any, called: str) -> None:
+    def take(values: dict[str, Any], called: str) -> None:
         nonlocal settings
         try:
-            tried = replace(settings, **{name: value})
+            tried = replace(settings, **values)
             check(tried, app.card(tried))
             settings = tried
         except UserError:
@@ -146,26 +148,25 @@ def _restored(app: Application, found: Foreign) -> Restored:
     at_hand = [*app.worker.uploads.of(app.visitor), *app.loras.cards()]
     for name, strength in found.loras[:MAX_LORAS]:
         lora = Lora(_by_name(at_hand, name), _number(strength))
-        take("loras", (*settings.loras, lora), f"LoRA {name}")
+        take({"loras": (*settings.loras, lora)}, f"LoRA {name}")
     if len(found.loras) > MAX_LORAS:
         left.append(f"{len(found.loras) - MAX_LORAS} LoRAs more than {MAX_LORAS}")
     for name in ("steps", "guidance", "seed"):
         if (value := getattr(found, name)) is not None:
-            take(name, _number(value), f"{name} {value}" if isinstance(value, (int, float, str)) else name)
+            take({name: _number(value)}, f"{name} {value}" if isinstance(value, (int, float, str)) else name)
     if found.sampler:
         solver = SAMPLERS.get(found.sampler.lower(), found.sampler.lower())
-        take("solver", solver, f"sampler {found.sampler}")
+        take({"solver": solver}, f"sampler {found.sampler}")
     schedule = found.schedule.lower()
     if schedule not in PLAIN_SCHEDULES:
         left.append(f"{'karras' if schedule == 'k' else schedule} schedule")
-    card = app.card(settings)
     size = [side for side in map(_number, found.size) if isinstance(side, int)]
-    if len(size) == 2 and {*size} != {card.resolution}:
-        left.append(f"size {size[0]}×{size[1]}")
+    if len(size) == 2:
+        take(dict(zip(("width", "height"), size, strict=True)), f"size {size[0]}×{size[1]}")
     left = [f"{each:.{LONGEST}}".encode(errors="replace").decode() for each in (*left, *found.others)]
     more = [f"{len(left) - NAMED} more"] if len(left) > NAMED else []
     note = f"Left out: {', '.join(left[:NAMED] + more)}." if left else ""
-    return Restored(check(settings, card), None, note)
+    return Restored(check(settings, app.card(settings)), None, note)
 
 
 def _by_name(cards: Sequence[Card], name: str) -> str:

@@ -47,6 +47,10 @@ class TrajectorySettings:
     """For all of them, as in generate."""
     control: tuple[Control, ...] = ()
     """For all of them, as in generate."""
+    width: int | None = None
+    """Of all pictures, as in generate."""
+    height: int | None = None
+    """Likewise."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +105,8 @@ def trajectory(app: Application, wish: TrajectorySettings) -> Events[Followed]:
         raise UserError("No model is chosen: choose one or more.")
     wishes = []
     for id in dict.fromkeys(models):
-        plugged = {"loras": wish.loras, "control": wish.control}
-        settings = PictureSettings(wish.prompt, id, wish.steps, seed=wish.seed, **plugged)
+        shared = {name: getattr(wish, name) for name in ("seed", "loras", "control", "width", "height")}
+        settings = PictureSettings(wish.prompt, id, wish.steps, **shared)
         try:
             settings, card = app.prepared(settings), app.registry.card(id)
             if card.kind == "diffusion" and app.worker.few_step_loras(wish.loras, app.visitor):

@@ -8,7 +8,7 @@ from typing import Any
 
 from rf_app.errors import UserError
 from rf_app.plugins.picture import decode_map
-from rf_app.registry.card import ModelCard, check_id
+from rf_app.registry.card import SIDE_STEP, ModelCard, check_id
 from rf_app.schedulers.solvers import MOST_STEPS, solvers
 from rf_app.settings.picture import (
     MAX_CONTROLS,
@@ -48,7 +48,30 @@ def check(settings: PictureSettings, card: ModelCard) -> CheckedSettings:
         solver=solver,
         control=_controls(settings.control),
         loras=_loras(settings.loras),
+        **check_size(settings.width, settings.height, card),
     )
+
+
+def check_size(width: Any, height: Any, card: ModelCard) -> dict[str, int | None]:
+    """The sides in force by their names, both None where they are the model's own.
+
+    Raises UserError naming the value that the model cannot draw.
+    """
+    sides = {"width": width, "height": height}
+    sides = {name: card.resolution if value is None else value for name, value in sides.items()}
+    if set(sides.values()) == {card.resolution}:
+        return dict.fromkeys(sides)
+    for name, value in sides.items():
+        sides[name] = check_whole(name, value, *card.sides)
+        if sides[name] % SIDE_STEP:
+            raise UserError(f"{name} is {value}; {card.id} draws sides in steps of {SIDE_STEP} pixels.")
+    area = sides["width"] * sides["height"]
+    if area > card.most_pixels:
+        raise UserError(
+            f"{sides['width']}×{sides['height']} has {area:,} pixels; {card.id} draws at most "
+            f"{card.most_pixels:,}, as {card.resolution}×{card.most_pixels // card.resolution} has."
+        )
+    return sides
 
 
 def check_way(way: Way, card: ModelCard) -> Way:

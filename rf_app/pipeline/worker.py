@@ -175,7 +175,7 @@ class Worker:
         return self._turns.take(lambda report: self._refine(drawn, strength, steps, report), line)
 
     def condition_map(
-        self, picture: Image.Image, preprocessor: str, size: int, **thresholds: float
+        self, picture: Image.Image, preprocessor: str, size: tuple[int, int], **thresholds: float
     ) -> Image.Image:
         """As `rf_app.plugins.preprocessors.condition_map`; what loads a model takes its turn."""
         if preprocessor not in tuple(DETECTORS):  # a program may send what no dict can look up
@@ -221,12 +221,13 @@ class Worker:
         settings = way.picture if way else check(settings, card)
         own = model.pipeline.scheduler
         scheduler = straight(own) if observe else fresh(own, card.kind, settings.solver)
-        pipeline, control = self._controlled.attach(model.pipeline, settings.control, settings.steps)
+        size = self._latent_size(model, settings)
+        pipeline, control = self._controlled.attach(model.pipeline, settings.control, settings.steps, size)
         plugged = self._plugs.plugged(model.pipeline, settings.loras, visitor)
         start = self._now()
         # After the noise some samplers draw more from it, as in the stock pipeline.
         generator = torch.Generator("cpu").manual_seed(settings.seed)
-        noise = self._noise(model, generator)
+        noise = self._noise(model, generator, size)
         guided = settings.guidance > 1
         alone = way.at_key_frame() if way else settings  # a key frame's length is not that of its neighbours
         prompts = [alone.prompt] if alone else [key.prompt for key in way.key_frames]
@@ -235,7 +236,7 @@ class Worker:
         embeds = texts[0] if alone else mixed_text(way, texts)
         if way:
             seeded = [torch.Generator("cpu").manual_seed(key.seed) for key in way.key_frames]
-            noise = mixed_noise(way, [self._noise(model, each) for each in seeded])
+            noise = mixed_noise(way, [self._noise(model, each, size) for each in seeded])
         text_done = self._now()
         self._merger.give(model.pipeline.unet, plugged.unet)
         done = 0
@@ -370,14 +371,17 @@ class Worker:
             self._texts.popitem(last=False)
         return self._texts[key]
 
-    def _noise(self, model: Resident, generator: torch.Generator) -> Tensor:
-        """The noise [1, C, h, w] that the stock pipeline draws."""
-        config = model.pipeline.unet.config
-        return torch.randn(
-            (1, config.in_channels, config.sample_size, config.sample_size),
-            generator=generator,
-            dtype=self.dtype,
-        ).to(self.device)
+    def _latent_size(self, model: Resident, settings: CheckedSettings) -> tuple[int, int]:
+        """Height and width of the latents."""
+        if settings.width is None:
+            return (model.pipeline.unet.config.sample_size,) * 2
+        factor = model.pipeline.vae_scale_factor
+        return settings.height // factor, settings.width // factor
+
+    def _noise(self, model: Resident, generator: torch.Generator, size: tuple[int, int]) -> Tensor:
+        """The noise [1, C, h, w] that the stock pipeline draws; size: height and width."""
+        channels = model.pipeline.unet.config.in_channels
+        return torch.randn((1, channels, *size), generator=generator, dtype=self.dtype).to(self.device)
 
     def _now(self) -> float:
         """The clock, once the device has done what it was given."""

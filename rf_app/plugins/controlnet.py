@@ -40,10 +40,14 @@ class ControlNetPlugin:
         self._nets: OrderedDict[Stamp, ControlNetModel] = OrderedDict()
 
     def attach(
-        self, pipeline: StableDiffusionPipeline, controls: Sequence[Control], steps: int
+        self,
+        pipeline: StableDiffusionPipeline,
+        controls: Sequence[Control],
+        steps: int,
+        size: tuple[int, int],
     ) -> tuple[StableDiffusionPipeline, dict[str, Any]]:
         """A pipeline around the modules of `pipeline` that follows the controls, and more for its call in
-        `steps` steps.
+        `steps` steps; size: height and width of the latents.
 
         Without a control of any strength it is `pipeline` itself, with nothing more. Raises UserError for a
         ControlNet that is not there, broken, or made for other models.
@@ -58,11 +62,11 @@ class ControlNetPlugin:
         )
         controlled.set_progress_bar_config(disable=True)
         spans = [_span(control, steps) for control in acting]
-        side = pipeline.unet.config.sample_size * pipeline.vae_scale_factor
+        height, width = (side * pipeline.vae_scale_factor for side in size)
         return controlled, {
             "image": [decode_map(control.image) for control in acting],
-            "height": side,
-            "width": side,
+            "height": height,
+            "width": width,
             "controlnet_conditioning_scale": [control.strength for control in acting],
             "control_guidance_start": [start for start, _ in spans],
             "control_guidance_end": [end for _, end in spans],

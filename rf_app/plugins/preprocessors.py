@@ -22,15 +22,15 @@ DETECTORS = {
 }
 """Class and files of those that need weights, in SOURCE on the Hub."""
 SOURCE = "lllyasviel/Annotators"
-DETECTED = 512  # pixels a side that the detectors look at
+DETECTED = 512  # pixels of the shorter side that the detectors look at
 MAX_THRESHOLD = 500
 COVERED = 40  # of 255: so much of a pixel has to be covered to belong to a stroke
 
 
 def condition_map(
-    picture: Image.Image, preprocessor: str, size: int, low: float = LOW, high: float = HIGH
+    picture: Image.Image, preprocessor: str, size: tuple[int, int], low: float = LOW, high: float = HIGH
 ) -> Image.Image:
-    """The condition map of an RGB picture, RGB, size x size pixels, made of the square in its middle.
+    """The condition map of an RGB picture, RGB, size = (width, height) pixels, made of its middle.
 
     low, high: canny's thresholds, 0..500: an edge begins where the brightness changes by more than `high` and
     goes on down to `low`. "scribble" thins bright strokes on a dark ground, or dark ones on a bright ground,
@@ -42,16 +42,17 @@ def condition_map(
             f"preprocessor is {preprocessor!r:.40}; it must be one of {', '.join(PREPROCESSORS)}."
         )
     if preprocessor in DETECTORS:
-        square = ImageOps.fit(picture, (DETECTED, DETECTED), Image.Resampling.LANCZOS)
-        found = _detector(preprocessor)(square, detect_resolution=DETECTED, image_resolution=DETECTED)
-        return found.convert("RGB").resize((size, size), Image.Resampling.LANCZOS)
-    square = ImageOps.fit(picture, (size, size), Image.Resampling.LANCZOS)
+        seen = tuple(round(DETECTED * side / min(size)) for side in size)
+        middle = ImageOps.fit(picture, seen, Image.Resampling.LANCZOS)
+        found = _detector(preprocessor)(middle, detect_resolution=DETECTED, image_resolution=DETECTED)
+        return found.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+    middle = ImageOps.fit(picture, size, Image.Resampling.LANCZOS)
     if preprocessor == "none":
-        return square
+        return middle
     if preprocessor == "canny":
         _check_thresholds(low, high)
         # controlnet_aux's CannyDetector is the same filter, but only for multiples of 64 pixels.
-        lines = canny(np.asarray(square), low, high)
+        lines = canny(np.asarray(middle), low, high)
     else:
         lines = _strokes(picture, size)
     return Image.fromarray(np.where(lines, 255, 0).astype(np.uint8)).convert("RGB")
@@ -77,9 +78,9 @@ def _check_thresholds(low: float, high: float) -> None:
         raise UserError(f"The low threshold, {low:g}, is above the high one, {high:g}.")
 
 
-def _strokes(picture: Image.Image, size: int) -> np.ndarray:
-    """The middle lines of the strokes in a drawing, bool [size, size]."""
-    grey = np.asarray(ImageOps.fit(picture.convert("L"), (size, size), Image.Resampling.BOX))
+def _strokes(picture: Image.Image, size: tuple[int, int]) -> np.ndarray:
+    """The middle lines of the strokes in a drawing, bool [height, width]."""
+    grey = np.asarray(ImageOps.fit(picture.convert("L"), size, Image.Resampling.BOX))
     if np.median(grey) > 127:
         grey = 255 - grey
     return skeletonize(grey > COVERED)

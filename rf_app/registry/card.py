@@ -28,6 +28,8 @@ MAX_DEPTH = 32
 MAX_TEXT = 4096  # characters of a value
 MAX_NUMBER = 2.0**64  # a seed may have 64 bits
 MAX_ANCESTORS = 100
+SIDE_STEP = 8  # pixels
+MOST_AREAS = 3  # a picture has at most so many times the pixels that the model was trained on
 FRONT_MATTER = re.compile(r"\s*---[ \t]*\r?\n(.*?)\n---[ \t]*(?:\r?\n(.*))?", re.DOTALL)
 
 CardT = TypeVar("CardT", bound="Card")
@@ -66,13 +68,18 @@ class ModelCard(Card):
     """The card of a model; base_model gives the pieces that its folder does not carry."""
 
     NAME = "model"
-    BLOCK = ("kind", "title", "resolution", "steps", "guidance", "lineage", "settings", "measured")
+    BLOCK = (
+        *("kind", "title", "resolution", "smallest_side", "largest_side", "steps", "guidance"),
+        *("lineage", "settings", "measured"),
+    )
 
     kind: str  # one of KINDS
     resolution: int  # pixels a side
     steps: int  # recommended
     guidance: float  # recommended; 1 means none
     lineage: tuple[str, ...] = ()  # the models it was made from, oldest first
+    smallest_side: int = 0  # pixels of a picture's side that it can draw; 0: half its resolution
+    largest_side: int = 0  # likewise; 0: twice its resolution
 
     def __post_init__(self) -> None:
         """Raises UserError for a value out of its range."""
@@ -80,6 +87,24 @@ class ModelCard(Card):
             raise UserError(f"'kind' is {self.kind!r:.80}; expected one of {', '.join(KINDS)}.")
         if not 8 <= self.resolution <= 4096 or not 1 <= self.steps <= 100 or not 0 <= self.guidance <= 20:
             raise UserError("resolution must be in 8..4096, steps in 1..100 and guidance in 0..20.")
+        if not 0 <= self.smallest_side <= self.resolution or not (
+            self.largest_side == 0 or self.resolution <= self.largest_side <= 4096
+        ):
+            raise UserError("smallest_side and largest_side must have the resolution between them, or be 0.")
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """The smallest and the largest side of its pictures, pixels, multiples of SIDE_STEP."""
+        smallest, largest = (
+            self.smallest_side or self.resolution // 2,
+            self.largest_side or 2 * self.resolution,
+        )
+        return -(-smallest // SIDE_STEP) * SIDE_STEP, largest // SIDE_STEP * SIDE_STEP
+
+    @property
+    def most_pixels(self) -> int:
+        """Of a picture: beyond that a model only repeats what is in it."""
+        return MOST_AREAS * self.resolution**2
 
     @property
     def tags(self) -> list[str]:

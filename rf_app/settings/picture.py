@@ -94,6 +94,10 @@ class PictureSettings:
     """Up to 2 pictures to follow, in base64, each with the id of a ControlNet."""
     loras: tuple[Lora, ...] = ()
     """Up to 8 LoRAs, each with its id, as upload_lora gives it, and a strength (-2 to 2, default 1)."""
+    width: int | None = None
+    """Pixels, in steps of 8, in the range that the model knows (default: the model's own size)."""
+    height: int | None = None
+    """Pixels, likewise."""
 
     def as_json(self) -> dict[str, Any]:
         """All that makes the picture again; LoRAs and controls only where there are any."""
@@ -103,7 +107,10 @@ class PictureSettings:
 
 @dataclass(frozen=True)
 class CheckedSettings(PictureSettings):
-    """Settings in force: nothing is left open, everything is in range, and controls are condition maps."""
+    """Settings in force: nothing is left open, everything is in range, and controls are condition maps.
+
+    Width and height are None where they are the model's own, or numbers both.
+    """
 
     steps: int = 1
     guidance: float = 1.0
@@ -118,6 +125,8 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
     "steps": int,
     "guidance": (int, float),
     "solver": str,
+    "width": int,
+    "height": int,
     "loras": list,
     "control": list,
 }

@@ -22,6 +22,8 @@ COLUMNS: dict[str, tuple[Callable[[str], Any], str]] = {
     "steps": (int, "a whole number"),
     "guidance": (float, "a number"),
     "solver": (str, "a solver's name"),
+    "width": (int, "a whole number"),
+    "height": (int, "a whole number"),
     COUNT: (int, "a whole number"),
 }
 """The columns of a table: how a cell is read, and what is expected there."""

@@ -11,7 +11,7 @@ from rf_app.actions.application import Application
 from rf_app.errors import UserError
 from rf_app.plugins.picture import encode_map
 from rf_app.registry.models import Registry
-from rf_app.settings.picture import Control
+from rf_app.settings.picture import Control, PictureSettings
 
 
 def test_models_come_quickest_first_and_the_first_is_opened(app):
@@ -59,9 +59,8 @@ def test_one_picture_at_a_time_is_in_memory_whoever_sends_it(app, monkeypatch):
 
     monkeypatch.setattr(application, "read_picture", counted)
     control = Control("tiny-canny", encode_map(Image.new("RGB", (400, 300))), "canny")
+    settings = PictureSettings("", "tiny-instaflow")
     with ThreadPoolExecutor(8) as threads:
-        maps = list(
-            threads.map(lambda i: app.seen_by(f"visitor {i}").with_map(control, "tiny-instaflow"), range(16))
-        )
+        maps = list(threads.map(lambda i: app.seen_by(f"visitor {i}").with_map(control, settings), range(16)))
     assert max(most) == 1
     assert len({each.image for each in maps}) == 1

@@ -24,6 +24,8 @@ def test_records_are_flattened_in_their_order():
         "solver",
         "control",
         "loras",
+        "width",
+        "height",
         "count",
         "preset",
     ]

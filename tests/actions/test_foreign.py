@@ -155,6 +155,10 @@ def test_a1111_s_picture_brings_back_what_there_is_something_for(inked, tmp_path
         "dpm++",
         loras=(Lora("ink", 0.7),),
     )
+    found = restore(inked, png(tmp_path, parameters=A1111.replace("512x768", "80x128")))
+    assert (found.settings.width, found.settings.height) == (80, 128)
+    assert "size" not in found.note
+    found = restore(inked, png(tmp_path, parameters=A1111))
     assert found.note == (
         "Left out: model deliberate_v2, LoRA gone, karras schedule, size 512×768, clip skip 2, hires fix, "
         "ADetailer."

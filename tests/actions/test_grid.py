@@ -8,7 +8,7 @@ from itertools import combinations, groupby
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from rf_app.actions.generate import Generate, generate
 from rf_app.actions.grid import ask, grid
@@ -28,7 +28,7 @@ from rf_app.actions.restore import restore
 from rf_app.actions.run import results
 from rf_app.errors import UserError
 from rf_app.pipeline.png import read_png_settings
-from rf_app.plugins.picture import encode_map
+from rf_app.plugins.picture import decode_map, encode_map
 from rf_app.registry.card import write_card
 from rf_app.registry.loras import WEIGHTS, LoraCard
 from rf_app.registry.models import Registry
@@ -143,6 +143,23 @@ def test_every_cell_is_the_picture_of_its_settings(app):
     last = done[-1].attempt.picture
     (again,) = results(generate(app, Generate(PictureSettings(**last.settings))))
     assert np.array_equal(np.asarray(again.drawn.image), np.asarray(last.drawn.image))
+
+
+def test_sizes_on_an_axis_have_their_own_maps_and_their_places_on_the_sheet(app):
+    line = Image.new("RGB", (128, 128))
+    line.paste("white", (60, 0, 68, 128))
+    control = Control("tiny-canny", encode_map(line), "scribble")
+    base = replace(BASE, control=(control,), model="tiny-instaflow")
+    planned, done = drawn(app, Grid(base, columns=axis("size", "64x96, 144×96, 8x8")))
+    assert "8; it must be" in done[-1].attempt.error
+    sizes = [each.attempt.picture.drawn.image.size for each in done[:2]]
+    maps = [decode_map(each.cell.settings.control[0].image).size for each in done[:2]]
+    assert sizes == maps == [(64, 96), (144, 96)]
+    assert planned.labels(planned.grid.columns) == ["64×96", "144×96", "8×8"]
+    found = sheet(planned, done)
+    again = [ImageOps.contain(each.attempt.picture.drawn.image, (288, 192)) for each in done[:2]]
+    assert [each.size for each in again] == [(128, 192), (288, 192)]
+    assert found.width > 3 * 288
 
 
 def test_a_cell_that_fails_says_why_and_the_others_go_on(app):

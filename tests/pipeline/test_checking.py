@@ -1,6 +1,7 @@
 """Settings: the card's defaults, and a clear word about every value out of range."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -21,6 +22,19 @@ def test_what_is_given_stays():
     found = check(PictureSettings("山", "tiny-2rf", 100, 0, 2**32 - 1, " night ", "heun"), CARD)
     assert found == CheckedSettings("山", "tiny-2rf", 100, 0.0, 2**32 - 1, "night", "heun")
     assert check(found, CARD) == found
+
+
+def test_a_size_is_both_sides_or_the_model_s_own():
+    def checked(**sides):
+        found = check(PictureSettings("a lake", "tiny-2rf", **sides), CARD)
+        return found.width, found.height
+
+    assert checked() == checked(width=96) == checked(width=96.0, height=96) == (None, None)
+    assert checked(height=144) == (96, 144)
+    assert checked(width=64.0, height=192) == (64, 192)
+    assert "width" not in check(PictureSettings("a lake", "tiny-2rf"), CARD).as_json()
+    assert replace(CARD, smallest_side=60, largest_side=100).sides == (64, 96)
+    assert replace(CARD, resolution=512).sides == (256, 1024)
 
 
 def test_a_text_is_what_is_seen_of_it():
@@ -62,6 +76,10 @@ def test_whole_numbers_from_a_page_s_number_field():
         ({"solver": "dpm++"}, "solver is 'dpm\\+\\+'; tiny-2rf takes one of euler, heun"),
         ({"solver": "rk4\n"}, "solver is 'rk4"),
         ({"solver": 7}, "solver is 7"),
+        ({"width": 40}, r"width is 40; it must be a whole number in 48\.\.192"),
+        ({"height": 100}, "height is 100; tiny-2rf draws sides in steps of 8"),
+        ({"height": "144"}, "height is '144'"),
+        ({"width": 184, "height": 184}, "184×184 has 33,856 pixels; tiny-2rf draws at most 27,648"),
     ],
 )
 def test_values_out_of_range(change, message):

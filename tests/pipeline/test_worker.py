@@ -64,10 +64,12 @@ def test_the_end_of_a_long_prompt_is_named(worker):
     assert np.array_equal(np.asarray(result.image), pixels(worker, prompt=letters))
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_the_stock_pipeline_gives_the_same_picture(worker, model):
+@pytest.mark.parametrize(
+    ("model", "size"), [*((model, {}) for model in MODELS), ("tiny-sd", {"width": 64, "height": 120})]
+)
+def test_the_stock_pipeline_gives_the_same_picture(worker, model, size):
     values = {"seed": 11, "steps": 3, "guidance": 2.0, "negative_prompt": "night"}
-    found = pixels(worker, model=model, **values)
+    found = pixels(worker, model=model, **values, **size)
     stock = load(worker.registry, model)
     expected = stock(
         "a lake",
@@ -75,6 +77,7 @@ def test_the_stock_pipeline_gives_the_same_picture(worker, model):
         num_inference_steps=3,
         guidance_scale=2.0,
         generator=torch.Generator("cpu").manual_seed(11),
+        **size,
     ).images[0]
     # The worker's memory layout rounds differently in the last bits.
     assert np.abs(found.astype(int) - np.asarray(expected).astype(int)).max() <= 1

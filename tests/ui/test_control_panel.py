@@ -14,7 +14,7 @@ from rf_app.plugins.preprocessors import condition_map
 from rf_app.ui.parts.control_unit import PNG_URL
 from tests.browser import arrived
 from tests.settled import settled
-from tests.ui.test_page import FIRST_PROMPT, IMAGE, ask, download, drop, shows
+from tests.ui.test_page import FIRST_PROMPT, IMAGE, ask, choose, download, drop, shows
 
 MAP = "#control-1-map img"
 ON = "#control-1-on input"
@@ -106,6 +106,24 @@ def test_a_line_is_drawn_and_followed_and_without_it_the_pixels_are_the_old_ones
     changed(page, plain)
 
 
+def test_another_shape_is_that_of_picture_board_and_map(page):
+    open_panel(page)
+    drawn(page, (0.1, 0.9), (0.5, 0.2), (0.9, 0.9))
+    board = page.locator("#control-1-sketch canvas")
+    for shape, size in (("landscape", (144, 96)), ("portrait", (96, 144)), ("square", (96, 96))):
+        page.click(f"#{shape}")
+        assert decoded(picture(page)).shape[1::-1] == pixels(page.locator(MAP)).shape[1::-1] == size
+        width, height = board.evaluate("canvas => [canvas.width, canvas.height]")
+        assert abs(width / height - size[0] / size[1]) < 0.01
+        lines = np.argwhere(pixels(page.locator(MAP))[..., 0] > 127)
+        assert len(lines) > 60  # the drawing is seen whole
+    set_number(page, "width", 128)
+    followed = picture(page)
+    assert decoded(followed).shape[1::-1] == (128, 96)
+    choose(page, "Tiny 2Rf")
+    assert decoded(picture(page)).shape[1::-1] == (128, 96)  # and stays with the next model
+
+
 def test_strength_and_span_act_on_the_picture(page):
     open_panel(page)
     before = picture(page)
@@ -141,7 +159,7 @@ def test_a_picture_of_the_page_is_followed_by_its_edges_with_thresholds_live(pag
     for low, high in ((100, 200), (0, 200), (0, 1)):
         set_number(page, "control-1-low", low)
         set_number(page, "control-1-high", high)
-        wanted = encode_map(condition_map(read_picture(read_base64(plain)), "canny", 96, low, high))
+        wanted = encode_map(condition_map(read_picture(read_base64(plain)), "canny", (96, 96), low, high))
         expect(page.locator(MAP)).to_have_attribute("src", PNG_URL + wanted)
     set_number(page, "control-1-low", 400)
     expect(page.locator(".toast-body").first).to_contain_text("low threshold, 400, is above the high one")

@@ -115,6 +115,8 @@ class Student:
             kind=kind,
             description=description,
             resolution=self.teacher.resolution,
+            smallest_side=self.teacher.smallest_side,
+            largest_side=self.teacher.largest_side,
             steps=steps,
             guidance=guidance,
             license=self.teacher.license,

@@ -171,6 +171,7 @@ def main(config: TeacherConfig) -> None:
         description="Stable Diffusion in the small: landscape posters of the pocket world in 25 steps with "
         "guidance. The teacher of the pocket family.",
         resolution=FAMILY_SIZE,
+        smallest_side=64,  # of less it makes nothing
         steps=STEPS,
         guidance=GUIDANCE,
         license="apache-2.0",

@@ -20,8 +20,8 @@
   window.studio = {
     ...window.studio,
     batch: (act) => JSON.stringify({ act, name, at: performance.now() }),
-    batchForm: (prompts, count, seed, model, steps, guidance, solver, negative_prompt) => {
-      keep({ form: { prompts, count, seed, model, steps, guidance, solver, negative_prompt } });
+    batchForm: (prompts, count, seed, model, steps, guidance, solver, negative_prompt, width, height) => {
+      keep({ form: { prompts, count, seed, model, steps, guidance, solver, negative_prompt, width, height } });
       return [];
     },
     batchLeft: () => [left],

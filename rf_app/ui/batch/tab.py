@@ -35,6 +35,7 @@ from rf_app.ui.parts.loras import lora_panel
 from rf_app.ui.parts.model_form import ModelForm, advanced, model_list, steps_and_guidance
 from rf_app.ui.parts.progress_bar import note
 from rf_app.ui.parts.script import browser
+from rf_app.ui.parts.size import size_fields
 from rf_app.ui.parts.streaming import Updates, stream
 from rf_app.ui.waiting import LONG_WORK
 
@@ -69,6 +70,7 @@ def build(app: Application, page: Page) -> None:
                 go = gr.Button("Draw all", variant="primary", elem_id="batch-go", min_width=140)
                 stop = gr.Button("Stop", elem_id="batch-stop", min_width=70)
             model = model_list(app, app.first_model(), elem_id="batch-model")
+            size = size_fields(preset, "batch-")
             steps, guidance = steps_and_guidance(preset, "batch-")
             loras = lora_panel(app, "batch-")
             solver, negative = advanced(preset, "batch-")
@@ -79,7 +81,7 @@ def build(app: Application, page: Page) -> None:
                 sheet = gr.DownloadButton("Contact sheet", visible=False, size="sm", elem_id="batch-sheet")
                 archive = gr.DownloadButton("All as ZIP", visible=False, size="sm", elem_id="batch-zip")
             shown = gr.HTML(OPENING, elem_id="batch-pictures")
-    form = ModelForm(model, steps, guidance, solver, negative)
+    form = ModelForm(model, steps, guidance, solver, negative, size)
     page.lists.append(model)
     cue, left = (gr.Textbox("", visible="hidden", elem_id=f"batch-{name}") for name in ("cue", "left"))
     latest = gr.State(LatestRun())
@@ -198,6 +200,7 @@ def build(app: Application, page: Page) -> None:
     gr.on([field.change for field in form_now], js=browser("batchForm"), inputs=form_now, **page_only)
     file.upload(_read, file, prompts, **quiet)
     model.input(**form.recommended(app))
+    size.connect(app, model, lambda event: None)
     loras.connect(app, model, lambda event: None)
     page.blocks.load(
         opened, [left, latest], [*form_now, *outputs], js=browser("batchLeft"), **LONG_WORK, **quiet

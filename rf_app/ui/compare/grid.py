@@ -42,6 +42,7 @@ from rf_app.ui.parts.plug_ins import PlugIns
 from rf_app.ui.parts.progress_bar import note
 from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.seed_row import seed_field
+from rf_app.ui.parts.size import size_numbers
 from rf_app.ui.parts.streaming import stops, stream
 from rf_app.ui.waiting import LONG_WORK
 
@@ -53,6 +54,7 @@ VALUES = {
     "steps": "1, 2, 4, 8, 25",
     "guidance": "1, 1.5, 2, 3, 5",
     "seed": "1-4",
+    "size": "96x96, 144x96, 64x96",
     "lora": "0, 0.25, 0.5, 0.75, 1",
     "prompt": "\n".join(text for _, text, _ in EXAMPLES[:3]),
 }
@@ -120,6 +122,7 @@ def build(app: Application, page: Page, plugs: PlugIns) -> None:
                 model = model_list(app, base.model, elem_id="grid-model")
                 steps = gr.Number(0, label="Steps (0: the model’s)", elem_id="grid-steps")
                 guidance = gr.Number(0, label="Guidance (0: the model’s)", elem_id="grid-guidance")
+                size = size_numbers("grid-")
             negative = gr.Textbox(
                 "", label="Leave out (negative prompt)", lines=1, max_lines=4, elem_id="grid-negative"
             )
@@ -144,6 +147,7 @@ def build(app: Application, page: Page, plugs: PlugIns) -> None:
             values[seed],
             values[negative],
             **plugs.read(values),
+            **size.read(values),
         )
         wish = Grid(shared, *(each.read(values) for each in axes))
         yield from grid(seen_by(app, asked_by), wish)
@@ -185,13 +189,26 @@ def build(app: Application, page: Page, plugs: PlugIns) -> None:
     def set_up(figure: Grid) -> Values:
         """A figure into the fields, and off it goes."""
         shown = rows.show(figure.rows) | columns.show(figure.columns) | pages.show(figure.pages)
-        return shown | {steps: 0, guidance: 0, cue: f"go:{time.time_ns()}"}
+        unset = dict.fromkeys((steps, guidance, *size.fields), 0)
+        return shown | unset | {cue: f"go:{time.time_ns()}"}
 
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     fields = [field for each in axes for field in each.fields]
     cue.change(
         draw,
-        {latest, prompt, model, steps, guidance, seed, negative, *plugs.inputs, *fields, number},
+        {
+            latest,
+            prompt,
+            model,
+            steps,
+            guidance,
+            seed,
+            negative,
+            *size.fields,
+            *plugs.inputs,
+            *fields,
+            number,
+        },
         [line, cells, sheet_file, zip_file],
         js=browser("numbered"),
         trigger_mode="multiple",  # it ends the one before
@@ -207,7 +224,7 @@ def build(app: Application, page: Page, plugs: PlugIns) -> None:
         api_visibility="private",
     )
     for button, (_, figure) in zip(presets, figures, strict=True):
-        outputs = [steps, guidance, cue, *fields]
+        outputs = [steps, guidance, *size.fields, cue, *fields]
         button.click(lambda figure=figure: set_up(figure), outputs=outputs, **quiet)
     stops(stop, latest)
 

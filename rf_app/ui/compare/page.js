@@ -3,12 +3,13 @@
   const KEPT = "instaflow-compare";
   const FIELDS = ["model", "steps", "guidance", "solver", "negative_prompt"];
   let left = studio.kept(KEPT);
-  const keepSides = (prompt, seed, locked, rows, ...fields) => {
+  const keepSides = (prompt, seed, locked, width, height, rows, ...fields) => {
     const sides = [];
     for (let i = 0; i < fields.length; i += FIELDS.length)
       sides.push(Object.fromEntries(FIELDS.map((name, j) => [name, fields[i + j]])));
     const shown = document.querySelectorAll("#sides .side").length;
-    studio.keep(KEPT, { prompt, seed, locked, loras: studio.used(rows), sides: sides.slice(0, shown) });
+    const form = { prompt, seed, locked, width, height, loras: studio.used(rows) };
+    studio.keep(KEPT, { ...form, sides: sides.slice(0, shown) });
     return [];
   };
   window.studio = {

@@ -40,6 +40,7 @@ from rf_app.ui.parts.plug_ins import PlugIns
 from rf_app.ui.parts.restoring import restored_picture
 from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.seed_row import seed_row
+from rf_app.ui.parts.size import size_numbers
 from rf_app.ui.parts.streaming import stops
 from rf_app.ui.waiting import LONG_WORK
 
@@ -81,6 +82,7 @@ def build(app: Application, page: Page, plugs: PlugIns, sent: gr.Textbox, subtab
                 elem_id="compare-prompt",
             )
             seed, dice, locked = seed_row(EXAMPLES[0][2], "compare-")
+            size = size_numbers("compare-")
         with gr.Row(elem_classes="acts"):
             go = gr.Button("Compare", variant="primary", min_width=150, elem_id="compare-go")
             stop = gr.Button("Stop", min_width=80, elem_id="compare-stop")
@@ -114,7 +116,8 @@ def build(app: Application, page: Page, plugs: PlugIns, sent: gr.Textbox, subtab
         try:
             given = plugs.read(values)
             sides = tuple(Side(**column.form.read(own, values, given["loras"])) for column in shown)
-            for event in run(compare(own, Compare(values[prompt], sides, values[seed], **given)), ended):
+            wish = Compare(values[prompt], sides, values[seed], **given, **size.read(values))
+            for event in run(compare(own, wish), ended):
                 if isinstance(event, SideBegun):
                     yield {pictures[event.index]: working(None)}
                 elif isinstance(event, SideProgress):
@@ -179,6 +182,7 @@ def build(app: Application, page: Page, plugs: PlugIns, sent: gr.Textbox, subtab
             prompt: settings.prompt,
             seed: settings.seed,
             locked: True,
+            **size.show(settings),
             **plugged_in,
             cue: f"go:{text}",
             subtabs: gr.Tabs(selected="side-by-side"),
@@ -202,12 +206,12 @@ def build(app: Application, page: Page, plugs: PlugIns, sent: gr.Textbox, subtab
                 seed: settings.seed,
                 plugs.loras.rows: lora_rows(own, settings.loras),
             }
-        return updates | {locked: found.get("locked") is True}
+        return updates | size.left(found) | {locked: found.get("locked") is True}
 
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     cue.change(
         draw,
-        {latest, prompt, seed, count, *plugs.inputs, *fields, number},
+        {latest, prompt, seed, count, *size.fields, *plugs.inputs, *fields, number},
         [headline, laid_over, *pictures],
         js=browser("numbered"),
         trigger_mode="multiple",  # it ends the one before
@@ -229,10 +233,10 @@ def build(app: Application, page: Page, plugs: PlugIns, sent: gr.Textbox, subtab
 
     plug_changed(plugs.loras.rows.settled)
     plugs.loras.connect(app, columns[0].form.model, plug_changed)
-    plugs.controls.connect(app, columns[0].form.model, plug_changed)
+    plugs.controls.connect(app, columns[0].form.model, plug_changed, size)
     for button, (_, *values) in zip(chips, EXAMPLES, strict=True):
         button.click(js=browser("fill", *values), outputs=[prompt, seed, cue], **page_only)
-    form_now = [prompt, seed, locked, plugs.loras.rows, *fields]
+    form_now = [prompt, seed, locked, *size.fields, plugs.loras.rows, *fields]
     gr.on([field.change for field in form_now], js=browser("keepSides"), inputs=form_now, **page_only)
     page.tab.select(js=browser("openedSides"), inputs=[cue, sent], outputs=[cue, left], **page_only)
     stops(stop, latest)
@@ -243,7 +247,8 @@ def build(app: Application, page: Page, plugs: PlugIns, sent: gr.Textbox, subtab
         button.click(lambda count, change=change: shape(count + change), count, shaped, **quiet)
     received = [field for column in columns[:2] for field in column.form.fields]
     left.change(reopened, left, [*form_now, *shaped], **quiet)
-    sent.change(receive, sent, [prompt, seed, locked, *plugs.parts, cue, subtabs, *received], **quiet)
+    outputs = [prompt, seed, locked, *size.fields, *plugs.parts, cue, subtabs, *received]
+    sent.change(receive, sent, outputs, **quiet)
 
 
 def plugged(own: Application, attempt: Attempt, given: Sequence[Lora]) -> list[str]:

@@ -3,11 +3,12 @@
 {
   const KEPT = "instaflow-form";
   const left = studio.kept(KEPT); // as the page found it: the page's own first values are kept, too
-  const keepForm = (prompt, model, steps, guidance, seed, locked, count, live, solver, negative_prompt, rows) => {
+  const keepForm = (
+    ...[prompt, model, steps, guidance, seed, locked, count, live, solver, negative_prompt, rows, width, height]
+  ) => {
     const [loras, off] = [rows, rows.map((row) => ({ ...row, on: !row.on }))].map(studio.used);
-    studio.keep(KEPT, {
-      prompt, model, steps, guidance, seed, locked, count, live, solver, negative_prompt, loras, off,
-    });
+    const form = { prompt, model, steps, guidance, seed, locked, count, live, solver, negative_prompt };
+    studio.keep(KEPT, { ...form, loras, off, width, height });
     return [];
   };
   const live = (prompt) => `live:${performance.now()}:${prompt}`;

@@ -16,6 +16,7 @@ from rf_app.actions.application import Application
 from rf_app.actions.asking import File
 from rf_app.actions.presets import PromptPreset, at_hand, delete, own, preset, read, save
 from rf_app.errors import UserError
+from rf_app.pipeline.checking import check_size
 from rf_app.settings.picture import PictureSettings
 from rf_app.ui.files import served
 from rf_app.ui.parts.complaint import complain
@@ -97,7 +98,10 @@ def presets_panel(
     def kept(values: Values, asked_by: gr.Request) -> Values:
         try:
             now = settings(values, asked_by)
-            shared = {key: getattr(now, key) for key in ("model", "steps", "guidance", "solver", "loras")}
+            kept = ("model", "steps", "guidance", "solver", "loras")
+            shared = {key: getattr(now, key) for key in kept}
+            if now.model:
+                shared |= check_size(now.width, now.height, app.registry.card(now.model))
             made = PromptPreset(
                 values[name],
                 values[before],

@@ -32,7 +32,8 @@ def stage(
     figures = [_figure(picture, refinable, kept) for picture in pictures]
     times = reduce(add, (picture.drawn.timings for picture in pictures))
     all_of_it = send_button("vary", pictures[0].settings) if len(pictures) == 1 else DOWNLOAD
-    return _page(figures, _times(times, made, all_of_it), cue)
+    width, height = pictures[0].drawn.image.size
+    return _page(figures, _times(times, made, all_of_it), cue, width / height)
 
 
 def opening_stage(picture: Path, prompt: str) -> str:
@@ -46,7 +47,7 @@ def message_stage(text: str) -> str:
     return f'<div class="stage"><div class="empty">{escape(text)}</div></div>'
 
 
-def _page(figures: Sequence[str], times: str, cue: str) -> str:
+def _page(figures: Sequence[str], times: str, cue: str, aspect: float = 1) -> str:
     # As many lines as make the whole about a square, each filled, as short ones have larger pictures.
     lines = isqrt(len(figures))
     ends = [len(figures) * i // lines for i in range(lines + 1)]
@@ -54,7 +55,9 @@ def _page(figures: Sequence[str], times: str, cue: str) -> str:
         f'<div class="pictures" style="--columns:{end - start}">{"".join(figures[start:end])}</div>'
         for start, end in pairwise(ends)
     )
-    return f'<div class="stage" data-cue="{escape(cue)}">{pictures}{times}</div>'
+    return (
+        f'<div class="stage" style="--aspect:{aspect:.4f}" data-cue="{escape(cue)}">{pictures}{times}</div>'
+    )
 
 
 def _figure(picture: Picture, refinable: bool, kept: bool) -> str:
@@ -62,7 +65,7 @@ def _figure(picture: Picture, refinable: bool, kept: bool) -> str:
     image = f'<img src="{data_url(picture.png)}" alt="{prompt}" data-seed="{seed}" decoding="sync">'
     save = f'<a class="save" href="#" onclick="{SAVE}" download="{escape(picture.name)}">Save PNG</a>'
     send = "".join(send_button(tab, picture.settings) for tab in ("compare", "interpolate"))
-    title = f"Refine to {ENLARGED * picture.drawn.image.width}"
+    title = f"Refine to {ENLARGED * max(picture.drawn.image.size)}"
     star = send_button("star", picture.settings, "★ Keep") if kept and not picture.refined else ""
     refine = send_button("refine", picture.settings, title) if refinable else ""
     follow = '<button class="send" data-follow title="Let the next pictures follow this one">Follow</button>'

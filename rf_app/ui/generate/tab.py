@@ -42,6 +42,7 @@ from rf_app.ui.parts.progress_bar import note, progress_bar
 from rf_app.ui.parts.restoring import restore_button, restored_picture
 from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.seed_row import seed_row
+from rf_app.ui.parts.size import size_fields
 from rf_app.ui.parts.streaming import stops, stream
 from rf_app.ui.waiting import LONG_WORK
 
@@ -91,6 +92,7 @@ def build(app: Application, page: Page) -> None:
             with gr.Column(elem_id="settings"):
                 model = model_list(app, model_id, elem_id="model")
                 about = gr.HTML(_about(preset), elem_id="about")
+                size = size_fields(preset)
                 steps, guidance = steps_and_guidance(preset)
                 with gr.Row(elem_classes="pair"):
                     seed, dice, locked = seed_row(opening.seed)
@@ -104,7 +106,7 @@ def build(app: Application, page: Page) -> None:
                 lora_box = lora_panel(app)
                 loras = lora_box.rows
                 solver, negative = advanced(preset)
-                form = ModelForm(model, steps, guidance, solver, negative)
+                form = ModelForm(model, steps, guidance, solver, negative, size)
                 sent = gr.Textbox("", visible="hidden", elem_id="sent-generate")
                 presets_panel(
                     app,
@@ -137,7 +139,8 @@ def build(app: Application, page: Page) -> None:
     prompt.change(js=browser("liveText"), inputs=now, outputs=[cue], **page_only)
     changes = [field.input for field in (steps, guidance, seed, count, live, solver)]
     gr.on([*changes, negative.change], **follow_live)
-    form_now = [prompt, model, steps, guidance, seed, locked, count, live, solver, negative, loras]
+    sides = size.fields
+    form_now = [prompt, model, steps, guidance, seed, locked, count, live, solver, negative, loras, *sides]
     gr.on([field.change for field in form_now], js=browser("keepForm"), inputs=form_now, **page_only)
     for example, button in zip(shown, buttons, strict=True):
         button.click(
@@ -207,14 +210,16 @@ def build(app: Application, page: Page) -> None:
             number=number_now,
         )
 
-    def chosen(model: str, rows: Any, prompt_now: str, asked_by: gr.Request) -> dict[gr.Component, Any]:
+    def chosen(
+        model: str, rows: Any, prompt_now: str, width: int, height: int, asked_by: gr.Request
+    ) -> dict[gr.Component, Any]:
         try:
             preset = seen_by(app, asked_by).preset(model, read_loras(rows))
         except UserError as error:
             complain(error)
             return gr.skip()
         return {
-            **form.show_preset(preset),
+            **form.show_preset(preset, width, height),
             live: preset.live,
             about: _about(preset),
             solvers: preset.solvers,
@@ -222,13 +227,13 @@ def build(app: Application, page: Page) -> None:
         }
 
     def plugged(
-        before: Any, model: str, rows: Any, prompt_now: str, asked_by: gr.Request
+        before: Any, model: str, rows: Any, prompt_now: str, width: int, height: int, asked_by: gr.Request
     ) -> dict[gr.Component, Any]:
         """Another preset where a LoRA has come, or gone, that brings a sampler; else nothing."""
         with suppress(UserError):  # drawing says so
             own = seen_by(app, asked_by)
             if own.preset(model, read_loras(rows)).solvers != before:
-                return chosen(model, rows, prompt_now, asked_by)
+                return chosen(model, rows, prompt_now, width, height, asked_by)
         return gr.skip()
 
     def restore(source: str, asked_by: gr.Request) -> dict[gr.Component, Any]:
@@ -322,12 +327,15 @@ def build(app: Application, page: Page) -> None:
 
     follow(loras.input)
     lora_box.connect(app, model, follow, page.blocks.load)
-    controls.connect(app, model, follow, to_follow, begin, [prompt, seed, cue])
+    controls.connect(app, model, follow, size, to_follow, begin, [prompt, seed, cue])
     end_uploads(app, lora_box, page.blocks)
-    chosen_for = [steps, guidance, solver, live, about, cue, solvers]
-    # Else the second of two quick choices is dropped.
-    model.input(chosen, [model, loras, prompt], chosen_for, trigger_mode="always_last", **quiet)
-    loras.change(plugged, [solvers, model, loras, prompt], chosen_for, trigger_mode="always_last", **quiet)
+    chosen_by, chosen_for = (
+        [model, loras, prompt, *sides],
+        [steps, guidance, solver, live, about, cue, solvers],
+    )
+    last = {"trigger_mode": "always_last", **quiet}  # else the second of two quick choices is dropped
+    model.input(chosen, chosen_by, [*chosen_for, *sides], **last)
+    loras.change(plugged, [solvers, *chosen_by], [*chosen_for, *sides], **last)
     outputs = [prompt, seed, count, locked, about, cue, solvers, *form.fields, *plugs.parts]
     upload.upload(restore, upload, outputs, **quiet)
     sent.change(restore, sent, outputs, **quiet)

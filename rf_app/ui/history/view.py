@@ -65,6 +65,7 @@ def _facts(settings: dict[str, Any], titles: Mapping[str, str]) -> dict[str, Any
     found = {"Model": titles.get(made.model, made.model), "Seed": made.seed}
     found["Steps"] = made.steps and words.steps(made.steps)
     found["Guidance"] = made.guidance
+    found["Size"] = f"{made.width}×{made.height}" if made.width and made.height else ""
     found["Keep out"] = made.negative_prompt
     found["Styles"] = ", ".join(f"{each.id} {each.strength:g}" for each in made.loras)
     found["Follows"] = "a drawing or picture" if made.control else ""

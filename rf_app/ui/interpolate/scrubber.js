@@ -63,6 +63,9 @@ const show = (frame, place) => {
   speed.textContent = moments.length > 3 ? `${rate.toFixed(rate < 10 ? 1 : 0)} frames/s` : speed.textContent;
 };
 
+picture.addEventListener("load", () => {
+  find(".stage").style.setProperty("--aspect", picture.naturalWidth / picture.naturalHeight);
+});
 range.addEventListener("input", () => move([range.value / range.max]));
 
 const inside = (share) => Math.min(1, Math.max(0, share));

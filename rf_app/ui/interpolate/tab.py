@@ -33,6 +33,7 @@ from rf_app.ui.parts.plug_ins import plug_ins
 from rf_app.ui.parts.restoring import restore_button, restored
 from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.seed_row import seed_field
+from rf_app.ui.parts.size import size_fields
 from rf_app.ui.parts.streaming import Updates, stops, stream
 from rf_app.ui.waiting import LONG_WORK
 
@@ -92,11 +93,12 @@ def build(app: Application, page: Page) -> None:
                 elem_id="between-text",
             )
             model = model_list(app, model_id, elem_id="between-model")
+            size = size_fields(preset, "between-")
             steps, guidance = steps_and_guidance(preset, "between-")
             plugs = plug_ins(app, page, "interpolate-")
             solver, negative = advanced(preset, "between-")
             upload = restore_button("interpolate-restore")
-    form = ModelForm(model, steps, guidance, solver, negative)
+    form = ModelForm(model, steps, guidance, solver, negative, size)
     page.lists.append(model)
     sent = gr.Textbox("", visible="hidden", elem_id="sent-interpolate")
     loras = plugs.loras.rows
@@ -105,7 +107,8 @@ def build(app: Application, page: Page) -> None:
 
     # In the browser alone.
     page_only = {"fn": None, "trigger_mode": "multiple", "api_visibility": "private"}
-    fields = [shape, model, steps, guidance, solver, negative, noise, text, loras, follows, *keys]
+    sides = size.fields
+    fields = [shape, model, steps, guidance, solver, negative, *sides, noise, text, loras, follows, *keys]
     again = {"js": browser("way"), "inputs": [live, *fields], "outputs": [live], **page_only}
     # Not the model: its own steps and solver have to come first.
     changes = [field.change for field in fields if field not in (model, loras)]
@@ -180,7 +183,7 @@ def build(app: Application, page: Page) -> None:
         event(lambda values: as_text(plugs.controls.read(values)), now, follows, **quiet)
 
     plugs.loras.connect(app, model, plugged_in)
-    plugs.controls.connect(app, model, follow)
+    plugs.controls.connect(app, model, follow, size)
     model.input(**form.recommended(app)).then(**again)
     wish = {latest, live, kind, frames, back, number}
     make.click(made, wish, [line, file], js=browser("numbered"), **LONG_WORK, **quiet)

@@ -13,11 +13,12 @@ import gradio as gr
 from rf_app.actions.application import Application
 from rf_app.actions.examples import Example, examples
 from rf_app.errors import UserError
-from rf_app.settings.picture import MAX_CONTROLS, Control
+from rf_app.settings.picture import MAX_CONTROLS, Control, PictureSettings
 from rf_app.ui.parts.complaint import complain
-from rf_app.ui.parts.control_unit import Unit, Values, control_unit, net_choices
+from rf_app.ui.parts.control_unit import PICTURE, Unit, Values, control_unit, net_choices
 from rf_app.ui.parts.image import data_url, icon
 from rf_app.ui.parts.left_out import left_out
+from rf_app.ui.parts.size import SizeFields, SizeNumbers
 
 NONE_HERE = (
     "<p>No ControlNet is here yet. Train one with <code>python -m trainers.controlnet</code>, or put the "
@@ -62,15 +63,17 @@ class ControlPanel:
         app: Application,
         model: gr.Dropdown,
         changed: Callable[[Any], Any],
+        size: SizeFields | SizeNumbers,
         sent: gr.Textbox | None = None,
         begin: Callable[[Example], Values] = lambda _: {},
         begun: Sequence[gr.Component] = (),
     ) -> None:
         """Connect the panel to the tab it is on.
 
-        model: whose size maps have. changed: given an event after which the controls are different, connects
-        it to what has to follow. sent: a moment and the data URL of a picture of the page, to be followed.
-        begin: what else a line to begin with changes, among the parts `begun`.
+        model, size: of the pictures, and so of the maps. changed: given an event after which the controls are
+        different, or the size, connects it to what has to follow. sent: a moment and the data URL of a
+        picture of the page, to be followed. begin: what else a line to begin with changes, among the parts
+        `begun`.
         """
         quiet = {"show_progress": "hidden", "trigger_mode": "always_last", "api_visibility": "private"}
 
@@ -80,15 +83,37 @@ class ControlPanel:
             @wraps(change)
             def handle(values: Values, *more: Any) -> Values:
                 try:
-                    return change(values | {"model": values[model]}, *more)
+                    return change(values | {PICTURE: pictured(values)}, *more)
                 except UserError as error:
                     complain(error)
                     return gr.skip()
 
             return handle
 
+        def pictured(values: Values) -> PictureSettings:
+            width, height = (values[side] or None for side in size.fields)
+            return PictureSettings("", values[model] or app.first_model(), width=width, height=height)
+
+        shape = {model, *size.fields}
+
+        def resized(values: Values) -> Values:
+            """Boards and maps of another shape; what is on a board follows in the browser."""
+            made = {}
+            for unit in self.units:
+                made |= unit.resized(app, values)
+            return made
+
+        resize = {
+            "fn": told(resized),
+            "inputs": {part for unit in self.units for part in (unit.picture, *unit.fields)} | shape,
+            "outputs": [part for unit in self.units for part in (unit.sketch, *unit.following)],
+        }
+        size.connect(app, model, lambda event: changed(event(**resize, **quiet).then))
+        # Another model has brought it, or a picture.
+        gr.on([side.change for side in size.fields], **resize, **quiet)
+
         for unit in self.units:
-            inputs = {unit.picture, *unit.fields, model}
+            inputs = {unit.picture, *unit.fields, *shape}
             drawn = unit.sketch.input(
                 told(lambda values, unit=unit: unit.drawn(app, values, values[unit.sketch])),
                 inputs | {unit.sketch},
@@ -120,7 +145,7 @@ class ControlPanel:
         )
 
         first = self.units[0]
-        inputs, shown = {first.picture, *first.fields, model}, [first.sketch, *first.following]
+        inputs, shown = {first.picture, *first.fields, *shape}, [first.sketch, *first.following]
         if sent:
 
             def taken(values: Values) -> Values:

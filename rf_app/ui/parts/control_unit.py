@@ -12,7 +12,7 @@ import gradio as gr
 
 from rf_app.actions.application import Application
 from rf_app.metrics.edges import HIGH, LOW
-from rf_app.plugins.picture import read_base64, read_picture
+from rf_app.plugins.picture import decode_map, read_base64, read_picture
 from rf_app.plugins.preprocessors import MAX_THRESHOLD, suggested
 from rf_app.settings.picture import MAX_STRENGTH, Control
 from rf_app.ui.parts.explained import EXPLAINED
@@ -25,6 +25,7 @@ PREPROCESSORS = [
     ("Poses (openpose)", "openpose"),
     ("The picture is such a map", "none"),
 ]
+PICTURE = "picture"  # in the values of a tab: the settings of its picture, as far as maps go by them
 NET = "What has learned to hold a model to a drawing."
 HOW = "The picture is made into a map of its edges, its depth or a pose; that map is followed."
 PNG_URL = "data:image/png;base64,"
@@ -87,12 +88,17 @@ class Unit:
             values[self.start],
             values[self.end],
         )
-        control = app.with_map(control, values["model"]) if url else None
+        control = app.with_map(control, values[PICTURE]) if url else None
         return {
             self.preview: _view(control.image if control else ""),
             self.thresholds: gr.Row(visible=how == "canny"),
             self.control: control if values[self.on] and net else None,
         }
+
+    def resized(self, app: Application, values: Values) -> Values:
+        """The same for pictures of another shape, which the board has, too."""
+        width, height = app.size(values[PICTURE])
+        return {self.sketch: gr.HTML(aspect=width / height)} | self.mapped(app, values)
 
     def read_by(self, app: Application, values: Values) -> Values:
         """The same for another ControlNet, whose own kind of map is made."""
@@ -117,9 +123,10 @@ class Unit:
         if control is None:
             return {self.on: False, self.control: None}
         url = PNG_URL + control.image
+        width, height = decode_map(control.image).size
         return {
             self.on: True,
-            self.sketch: url,
+            self.sketch: gr.HTML(value=url, aspect=width / height),
             self.preview: _view(control.image),
             self.net: gr.Dropdown(choices=net_choices(app), value=control.model),
             self.preprocessor: "none",

@@ -11,7 +11,9 @@ from rf_app.errors import UserError
 from rf_app.settings.picture import MAX_GUIDANCE, MAX_STEPS, CheckedSettings, Lora
 from rf_app.ui.parts.complaint import complain
 from rf_app.ui.parts.explained import EXPLAINED
+from rf_app.ui.parts.size import SizeFields
 
+SIDES = ("width", "height")
 MODEL = "What has learned to draw. Each model knows other things, and takes its own time."
 STEPS = "How often the picture is worked over. More take longer; the model’s own number is there already."
 GUIDANCE = "How strictly the words are followed. 1 leaves it to the model; much more makes colours harsh."
@@ -28,11 +30,17 @@ class ModelForm:
     guidance: gr.Slider
     solver: gr.Dropdown
     negative: gr.Textbox
+    size: SizeFields | None = None  # where it is not shared with others
 
     @property
     def fields(self) -> list[gr.Component]:
         """All of them, in the order of the page."""
-        return [*vars(self).values()]
+        return [self.model, self.steps, self.guidance, self.solver, self.negative, *self.sides]
+
+    @property
+    def sides(self) -> tuple[gr.Component, ...]:
+        """Width and height, where they are among them."""
+        return self.size.fields if self.size else ()
 
     def read(
         self, app: Application, values: dict[gr.Component, Any], loras: tuple[Lora, ...]
@@ -42,6 +50,7 @@ class ModelForm:
         Where LoRAs have just changed the sampler, what is recommended with them stands in for the fields.
         """
         found = {"model": values[self.model] or "", "negative_prompt": values[self.negative]}
+        found |= {name: values[side] for name, side in zip(SIDES, self.sides, strict=False)}
         if not offered(app, values[self.solver], found["model"], loras):
             return found
         own = {name: values[getattr(self, name)] for name in ("steps", "guidance", "solver")}
@@ -49,19 +58,20 @@ class ModelForm:
 
     def show(self, app: Application, settings: CheckedSettings) -> dict[gr.Component, Any]:
         """The fields with these settings."""
-        return {
+        preset = app.preset(settings.model, settings.loras)
+        sides = self.size.show(preset.sizes, settings.width, settings.height) if self.size else {}
+        return sides | {
             self.model: settings.model,
             self.steps: settings.steps,
             self.guidance: settings.guidance,
-            self.solver: gr.Dropdown(
-                app.preset(settings.model, settings.loras).solvers, value=settings.solver
-            ),
+            self.solver: gr.Dropdown(preset.solvers, value=settings.solver),
             self.negative: settings.negative_prompt,
         }
 
-    def show_preset(self, preset: Preset) -> dict[gr.Component, Any]:
-        """The fields with what a model recommends."""
-        return {
+    def show_preset(self, preset: Preset, *size: int) -> dict[gr.Component, Any]:
+        """The fields with what a model recommends, and the size that there was, or one like it."""
+        sides = self.size.show(preset.sizes, *preset.sizes.like(*size)) if self.size else {}
+        return sides | {
             self.steps: preset.steps,
             self.guidance: preset.guidance,
             self.solver: gr.Dropdown(preset.solvers, value=preset.solvers[0][1]),
@@ -70,17 +80,17 @@ class ModelForm:
     def recommended(self, app: Application) -> dict[str, Any]:
         """For the event of choosing a model: its own settings."""
 
-        def recommended(model: str) -> dict[gr.Component, Any]:
+        def recommended(model: str, *size: int) -> dict[gr.Component, Any]:
             try:
-                return self.show_preset(app.preset(model))
+                return self.show_preset(app.preset(model), *size)
             except UserError as error:
                 complain(error)
                 return gr.skip()
 
         return {
             "fn": recommended,
-            "inputs": self.model,
-            "outputs": [self.steps, self.guidance, self.solver],
+            "inputs": [self.model, *self.sides],
+            "outputs": [self.steps, self.guidance, self.solver, *self.sides],
             "trigger_mode": "always_last",  # else the second of two quick choices is dropped
             "show_progress": "hidden",
             "api_visibility": "private",

@@ -1,10 +1,11 @@
-// A square to draw in, white on black, or to put a picture into: what gr.HTML runs with `element`, `props`,
-// `trigger` and `watch`. props.value is what is in it, as a data URL, or "" while it is empty. A person's change
-// triggers "input", also while the pen is still moving; a value from the server is drawn and triggers nothing.
+// A board to draw on, white on black, or to put a picture into: what gr.HTML runs with `element`, `props`,
+// `trigger` and `watch`. props.value is what is in it, as a data URL, or "" while it is empty; props.aspect its
+// width over its height. A person's change triggers "input", also while the pen is still moving, and so does
+// another shape, to which what is on it is fitted; a value from the server is drawn and triggers nothing.
 const find = (selector) => element.querySelector(selector);
 const [canvas, file, eraser, undo, clear] = ["canvas", "input", ".eraser", ".undo", ".clear"].map(find);
 const pen = canvas.getContext("2d", { willReadFrequently: true });
-const SIDE = canvas.width;
+const SIDE = canvas.width; // the longer one
 const WIDTH = { pen: SIDE / 85, eraser: SIDE / 16 };
 const EVERY = 120; // milliseconds between two looks at a stroke being drawn
 const MOST = 20; // strokes that can be undone
@@ -12,26 +13,30 @@ const FAINT = 40; // of 255: what stands out less from its ground cannot be seen
 
 let before = []; // what was there before each change
 let empty = true;
+let whole = null; // the picture that was put in last, while nothing is drawn over it
 let last = null; // where the pen was, while it is down
 let told = 0;
+let shown = ""; // the value that is on the board
 
 const blank = () => {
   pen.fillStyle = "black";
-  pen.fillRect(0, 0, SIDE, SIDE);
+  pen.fillRect(0, 0, canvas.width, canvas.height);
   empty = true;
+  whole = null;
 };
 
 // The words on the empty board.
 const mark = () => (find(".board p").hidden = !empty);
 
 const remember = () => {
-  before = [...before, { pixels: pen.getImageData(0, 0, SIDE, SIDE), empty }].slice(-MOST);
+  const pixels = pen.getImageData(0, 0, canvas.width, canvas.height);
+  before = [...before, { pixels, empty, whole }].slice(-MOST);
 };
 
 const tell = () => {
   told = performance.now();
   mark();
-  props.value = empty ? "" : canvas.toDataURL("image/png");
+  props.value = shown = empty ? "" : canvas.toDataURL("image/png");
   trigger("input");
 };
 
@@ -48,23 +53,49 @@ const contrast = (pixels, ground) => {
 
 // What is transparent becomes white; or black, where white ink would vanish. As plugins/picture.py does it.
 const lay = () => {
-  const pixels = pen.getImageData(0, 0, SIDE, SIDE).data;
+  const pixels = pen.getImageData(0, 0, canvas.width, canvas.height).data;
   const vanishes = contrast(pixels, 255) < FAINT && contrast(pixels, 0) >= FAINT;
   pen.globalCompositeOperation = "destination-over";
   pen.fillStyle = vanishes ? "black" : "white";
-  pen.fillRect(0, 0, SIDE, SIDE);
+  pen.fillRect(0, 0, canvas.width, canvas.height);
   pen.globalCompositeOperation = "source-over";
 };
 
-// The middle of a picture fills the square; the browser turns it upright and knows every format that it shows.
-const fill = (picture) => {
-  const side = Math.min(picture.width, picture.height);
-  pen.clearRect(0, 0, SIDE, SIDE);
+// A picture so many times as large, in the middle.
+const place = (picture, times) => {
+  const [width, height] = [picture.width * times, picture.height * times];
   pen.imageSmoothingQuality = "high";
-  const [left, top] = [(picture.width - side) / 2, (picture.height - side) / 2];
-  pen.drawImage(picture, left, top, side, side, 0, 0, SIDE, SIDE);
+  pen.drawImage(picture, (canvas.width - width) / 2, (canvas.height - height) / 2, width, height);
+};
+
+// The middle of a picture fills the board; the browser turns it upright and knows every format that it shows.
+const fill = (picture) => {
+  pen.clearRect(0, 0, canvas.width, canvas.height);
+  place(picture, Math.max(canvas.width / picture.width, canvas.height / picture.height));
   lay();
   empty = false;
+  whole = picture;
+};
+
+// Another shape: a picture fills it anew, a drawing is seen whole. Whether that has changed what is on it.
+const reshape = () => {
+  const aspect = props.aspect || 1;
+  const [width, height] = [Math.min(1, aspect), Math.min(1, 1 / aspect)].map((share) => Math.round(SIDE * share));
+  if (width === canvas.width && height === canvas.height) return false;
+  const drawn = document.createElement("canvas");
+  [drawn.width, drawn.height] = [canvas.width, canvas.height];
+  drawn.getContext("2d").drawImage(canvas, 0, 0);
+  [canvas.width, canvas.height] = [width, height]; // which clears it
+  before = [];
+  if (empty) blank();
+  else if (whole) fill(whole);
+  else {
+    const ground = drawn.getContext("2d").getImageData(0, 0, 1, 1).data;
+    pen.fillStyle = `rgb(${ground[0]} ${ground[1]} ${ground[2]})`;
+    pen.fillRect(0, 0, width, height);
+    place(drawn, Math.min(width / drawn.width, height / drawn.height));
+  }
+  return !empty;
 };
 
 const put = async (blob) => {
@@ -80,7 +111,8 @@ const put = async (blob) => {
 
 const at = (event) => {
   const box = canvas.getBoundingClientRect();
-  return [((event.clientX - box.x) / box.width) * SIDE, ((event.clientY - box.y) / box.height) * SIDE];
+  const [x, y] = [(event.clientX - box.x) / box.width, (event.clientY - box.y) / box.height];
+  return [x * canvas.width, y * canvas.height];
 };
 
 const stroke = (from, to) => {
@@ -101,6 +133,7 @@ canvas.addEventListener("pointerdown", (event) => {
   find(".problem").textContent = "";
   remember();
   empty = false;
+  whole = null;
   last = at(event);
   stroke(last, last);
 });
@@ -124,7 +157,7 @@ undo.addEventListener("click", () => {
   const earlier = before.pop();
   if (!earlier) return;
   pen.putImageData(earlier.pixels, 0, 0);
-  empty = earlier.empty;
+  ({ empty, whole } = earlier);
   tell();
 });
 clear.addEventListener("click", () => {
@@ -143,7 +176,9 @@ element.addEventListener("drop", (event) => {
 });
 
 const show = async () => {
+  const reshaped = reshape();
   if (last || props.value === (empty ? "" : canvas.toDataURL("image/png"))) return;
+  if (reshaped && props.value === shown) return tell();
   const wanted = props.value;
   if (!wanted) blank();
   else {
@@ -152,14 +187,15 @@ const show = async () => {
     await picture.decode();
     if (props.value !== wanted) return;
     // A condition map stays as sharp as it is.
-    pen.imageSmoothingEnabled = picture.width >= SIDE;
+    pen.imageSmoothingEnabled = Math.max(picture.width, picture.height) >= SIDE;
     fill(picture);
     pen.imageSmoothingEnabled = true;
   }
   before = [];
+  shown = wanted;
   mark();
 };
 
 blank();
-watch("value", show);
+watch(["value", "aspect"], show);
 show();

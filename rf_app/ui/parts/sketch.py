@@ -1,6 +1,6 @@
-"""A square to draw in or to put a picture into; sketch.js is what happens in the browser.
+"""A board to draw on or to put a picture into, of their shape; sketch.js is what happens in the browser.
 
-The browser decodes what is put into it, so the server only ever sees a PNG of SIDE pixels.
+The browser decodes what is put into it, so the server only ever sees a PNG of up to SIDE pixels a side.
 """
 
 from pathlib import Path
@@ -25,6 +25,7 @@ def sketch(elem_id: str) -> gr.HTML:
         ),
         js_on_load=SCRIPT.read_text(encoding="utf-8"),
         apply_default_css=False,
+        aspect=1,
         elem_id=elem_id,
         elem_classes="sketch",
     )

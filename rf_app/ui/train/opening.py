@@ -9,7 +9,7 @@ from rf_app.errors import UserError
 from rf_app.jobs.job import Job
 from rf_app.jobs.plan import Wish
 from rf_app.plugins.picture import encode_map, read_picture
-from rf_app.settings.picture import Control
+from rf_app.settings.picture import Control, PictureSettings
 from rf_app.settings.recipes import recipes
 from rf_app.ui.parts.send import send_button
 
@@ -50,7 +50,7 @@ def _following(app: Application, wish: Wish) -> str:
     drawing = examples(DRAWINGS)[0]
     image = encode_map(read_picture(drawing.path.read_bytes()))
     try:
-        control = app.with_map(Control(wish.output, image, "scribble"), wish.teacher)
+        control = app.with_map(Control(wish.output, image, "scribble"), PictureSettings("", wish.teacher))
     except UserError:  # the model it was trained beside is gone
         return ""
     settings = {"prompt": drawing.prompt, "model": wish.teacher, "seed": drawing.seed}
