@@ -11,3 +11,12 @@ class HeldBack(UserError):
 
 class Cancelled(UserError):
     """The user stopped the request, or a newer one took its place."""
+
+
+OUT_OF_MEMORY = ("not enough memory", "can't allocate memory", "out of memory")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether it is what Python, or PyTorch on any device, raises where memory has run out."""
+    said = isinstance(error, RuntimeError) and any(words in str(error).lower() for words in OUT_OF_MEMORY)
+    return said or isinstance(error, MemoryError)

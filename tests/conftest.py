@@ -13,6 +13,7 @@ import hypothesis
 import pytest
 import torch
 
+from rf_app.actions import application
 from rf_app.actions.application import Application
 from rf_app.pipeline.turns import result_of
 from rf_app.registry.models import Registry
@@ -52,6 +53,12 @@ def own_home(tmp_path_factory):
     os.environ["INSTAFLOW_HOME"] = str(tmp_path_factory.mktemp("home"))
     os.environ["INSTAFLOW_NICE"] = "0"  # beside busy tests a training would hardly get on
     os.environ["GRADIO_TEMP_DIR"] = str(tmp_path_factory.mktemp("gradio"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def any_picture_is_quick():
+    """No test shall depend on how busy the machine is: pictures follow the typing whatever they take."""
+    application.LIVE = float("inf")
 
 
 @pytest.fixture(autouse=True)
@@ -105,7 +112,7 @@ class Gate:
 
     def __init__(self, app: Application, model: str):
         self.app = app
-        self._unet = app.worker._turns.wait_for(lambda: app.worker._model(model)).pipeline.unet
+        self._unet = app.worker._turns.wait_for(lambda: app.worker._models.get(model)).pipeline.unet
         self.shut()
 
     def shut(self) -> None:

@@ -49,6 +49,7 @@ def check(settings: PictureSettings, card: ModelCard) -> CheckedSettings:
         control=_controls(settings.control),
         loras=_loras(settings.loras),
         **check_size(settings.width, settings.height, card),
+        decoder=check_id(settings.decoder, "decoder") if settings.decoder else None,
     )
 
 

@@ -1,17 +1,29 @@
 """From latents to a picture that may be shown: the autoencoder, then the model's own safety checker."""
 
 import numpy as np
-from diffusers import StableDiffusionPipeline
+from diffusers import AutoencoderKL, AutoencoderTiny, StableDiffusionPipeline
 from PIL import Image
 from torch import Tensor
 
 from rf_app.errors import HeldBack
 
 
-def decode(pipeline: StableDiffusionPipeline, latents: Tensor) -> Image.Image:
-    """The picture of latents [1, C, h, w]; raises HeldBack where the safety checker says so."""
-    vae = pipeline.vae
-    pixels = vae.decode(latents / vae.config.scaling_factor, return_dict=False)[0]
+def decode(
+    pipeline: StableDiffusionPipeline,
+    latents: Tensor,
+    vae: AutoencoderKL | AutoencoderTiny,
+    tiled: bool = False,
+) -> Image.Image:
+    """The picture of latents [1, C, h, w]; raises HeldBack where the safety checker says so.
+
+    vae: the pipeline's own, or one that reads its latents. tiled: one part after the other, which overlap.
+    """
+    if tiled:
+        vae.enable_tiling()
+    try:
+        pixels = vae.decode(latents / vae.config.scaling_factor, return_dict=False)[0]
+    finally:
+        vae.disable_tiling()
     levels = pixels[0].float().mul(127.5).add(127.5).round().clamp(0, 255).byte()
     image = Image.fromarray(levels.permute(1, 2, 0).cpu().numpy())
     check_safe(pipeline, image)

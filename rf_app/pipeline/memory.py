@@ -60,9 +60,8 @@ def give_back(device: torch.device) -> None:
 def decoding_bytes(vae: nn.Module, size: tuple[int, int], tiled: bool = False) -> int:
     """What decoding latents of this height and width takes; tiled: one part after the other."""
     channels = vae.config.get("decoder_block_out_channels") or vae.config.block_out_channels
-    factor = 2 ** (len(channels) - 1)
     tile = (vae.tile_latent_min_size,) * 2 if tiled else size
-    positions = min(size[0], tile[0]) * min(size[1], tile[1]) * factor**2
+    positions = min(size[0], tile[0]) * min(size[1], tile[1]) * scale(vae) ** 2
     return int(DECODED * _itemsize(vae) * max(channels[:2]) * positions)
 
 
@@ -70,6 +69,11 @@ def sampling_bytes(unet: nn.Module, size: tuple[int, int], batch: int) -> int:
     """What a call of a U-Net takes; batch: 2 with guidance."""
     widest = max(unet.config.block_out_channels[:2])
     return int(SAMPLED * _itemsize(unet) * widest * batch * size[0] * size[1])
+
+
+def scale(vae: nn.Module) -> int:
+    """How many times larger a picture is than its latents."""
+    return 2 ** (len(vae.config.get("decoder_block_out_channels") or vae.config.block_out_channels) - 1)
 
 
 def _itemsize(module: nn.Module) -> int:

@@ -1,5 +1,5 @@
-"""Models and ControlNets in memory: loaded when they are first asked for, and again when their folders are
-others.
+"""Models, ControlNets and tiny decoders in memory: loaded when they are first asked for, and again when their
+folders are others.
 """
 
 from collections.abc import Mapping
@@ -8,16 +8,17 @@ from math import prod
 from pathlib import Path
 
 import torch
-from diffusers import ControlNetModel, StableDiffusionPipeline
+from diffusers import AutoencoderTiny, ControlNetModel, StableDiffusionPipeline
 from safetensors import SafetensorError, safe_open
 
 from rf_app.pipeline.residence import Residence
 from rf_app.plugins.controlnet import load_controlnet
 from rf_app.registry.card import ModelCard
-from rf_app.registry.checking import OPTIONAL, WEIGHTS, weights_file
+from rf_app.registry.checking import CONFIGS, OPTIONAL, WEIGHTS, read_json, weights_file
 from rf_app.registry.controlnets import ControlNets, check_fit
+from rf_app.registry.decoders import Decoders, check_reads
 from rf_app.registry.disk import Stamp, files_of, stamp
-from rf_app.registry.loading import load
+from rf_app.registry.loading import load, load_decoder
 from rf_app.registry.models import Registry
 from rf_app.registry.vocabulary import Vocabulary, vocabulary
 
@@ -118,6 +119,30 @@ class ResidentControlNets:
             self.residence.keep(key, net, [net])
         check_fit(id, net.config, *shapes)
         return net
+
+
+class ResidentDecoders:
+    """Tiny decoders; for one thread at a time."""
+
+    def __init__(self, decoders: Decoders, residence: Residence, dtype: torch.dtype):
+        """residence: where they stay."""
+        self.decoders, self.residence, self.dtype = decoders, residence, dtype
+
+    def get(self, id: str, vae: Path) -> AutoencoderTiny:
+        """The decoder for models with the autoencoder in `vae`, from memory if its folder is what it was.
+
+        Raises UserError for one that is not there, broken, or for other latents.
+        """
+        folder = self.decoders.folder(id)
+        check_reads(self.decoders.card(id), read_json(folder / CONFIGS["decoder"]), vae)
+        key = "decoder", stamp(folder)
+        found = self.residence.get(key)
+        if found is None:
+            self.residence.make_room(weights_bytes(folder, "decoder", self.dtype), id)
+            found = load_decoder(folder, self.dtype).to(self.residence.device)
+            found = found.to(memory_format=torch.channels_last)
+            self.residence.keep(key, found, [found])
+        return found
 
 
 def weights_bytes(folder: Path, piece: str, dtype: torch.dtype) -> int:

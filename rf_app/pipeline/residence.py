@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from rf_app.errors import UserError, is_out_of_memory
-from rf_app.pipeline.memory import available, give_back
+from rf_app.pipeline.memory import available, decoding_bytes, give_back, sampling_bytes, scale
 from rf_app.registry.disk import Files
 
 SHARE = 0.75  # of the memory that there is at the start: the rest is for pictures, and for others
@@ -74,10 +74,22 @@ class Residence:
                 f"{called}: takes {needed / 2**30:.1f} GB of memory, and {self.room / 2**30:.1f} GB are free."
             )
 
-    def has_room(self, needed: int) -> bool:
-        """Whether a picture can take so many bytes, after what is not in use has gone, if need be."""
-        self._let_go(lambda: self.room < needed)
-        return self.room >= needed
+    def room_for(self, unet: nn.Module, vae: nn.Module, size: tuple[int, int], guided: bool) -> bool:
+        """Make room for a picture; whether its decoder has to work in tiles, because there is too little.
+
+        size: height and width of the latents. Raises UserError where even that is too much.
+        """
+        sampling = sampling_bytes(unet, size, 2 if guided else 1)
+        for tiled in (False, True):
+            needed = max(sampling, decoding_bytes(vae, size, tiled))
+            self._let_go(lambda needed=needed: self.room < needed)
+            if self.room >= needed:
+                return tiled
+        height, width = (scale(vae) * side for side in size)
+        raise UserError(
+            f"A picture of {width}×{height} takes about {needed / 2**30:.1f} GB of memory beside the model, "
+            f"and {self.room / 2**30:.1f} GB are free: choose a smaller size, or close other programs."
+        )
 
     @property
     def room(self) -> int:

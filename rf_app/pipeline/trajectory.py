@@ -78,6 +78,8 @@ class Recorder:
 
     def __call__(self, moment: Moment) -> None:
         """Keep the moment; after the last one, look back."""
+        if not moment.done:  # or anew, where memory had run out
+            self._points, self._velocities = [], []
         self._points.append(moment.latents.float())
         if moment.done:
             self._velocities.append(moment.velocity)

@@ -12,9 +12,9 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
-from weakref import WeakValueDictionary
 
 import torch
 from diffusers import StableDiffusionPipeline, StableDiffusionXLImg2ImgPipeline
@@ -24,9 +24,18 @@ from torch import Tensor
 from rf_app.pipeline.checking import check, check_way
 from rf_app.pipeline.decoding import check_safe, decode
 from rf_app.pipeline.mixing import mixed_noise, mixed_text
+from rf_app.pipeline.models import (
+    Resident,
+    ResidentControlNets,
+    ResidentDecoders,
+    ResidentModels,
+    weights_bytes,
+)
+from rf_app.pipeline.pace import Pace
 from rf_app.pipeline.prompts import embed, of_one_length, unread
+from rf_app.pipeline.residence import Residence
 from rf_app.pipeline.turns import NOBODY, Line, Report, Step, Turn, Turns
-from rf_app.plugins.controlnet import ControlNetPlugin
+from rf_app.plugins.controlnet import controlled
 from rf_app.plugins.lora import LoraFile
 from rf_app.plugins.merging import Merger, signature
 from rf_app.plugins.plugging import LoraPlugs, Plugged
@@ -34,19 +43,17 @@ from rf_app.plugins.preprocessors import DETECTORS, condition_map
 from rf_app.plugins.uploads import Uploads
 from rf_app.registry.card import ModelCard
 from rf_app.registry.controlnets import ControlNets
-from rf_app.registry.disk import Files, Stamp, stamp
-from rf_app.registry.loading import load
+from rf_app.registry.decoders import Decoders
 from rf_app.registry.loras import Loras, with_loras
 from rf_app.registry.models import Registry
-from rf_app.registry.refiner import load_refiner
-from rf_app.registry.vocabulary import Vocabulary, vocabulary
+from rf_app.registry.refiner import PIECES, load_refiner, refiner_folder
 from rf_app.schedulers.solvers import ETA, fresh, straight
 from rf_app.settings.picture import CheckedSettings, Lora, PictureSettings
 from rf_app.settings.way import Way
 
 CACHED_TEXTS = 256
 ENLARGED = 2  # times, before it is refined
-ROOM = 12 * 2**30  # bytes of a GPU for the refiner: 6 GiB of weights, and a picture of 1024x1024
+REFINER = "refiner"
 
 
 @dataclass(frozen=True)
@@ -68,7 +75,7 @@ class Drawn:
     """A picture and what made it.
 
     way: its place between key frames, if it has one. unknown_words: those the model has not learned. unread:
-    the end of a prompt that is too long for its text encoder, or nothing.
+    the end of a prompt that is too long for its text encoder, or nothing. tiled: decoded in parts.
     """
 
     image: Image.Image
@@ -77,6 +84,7 @@ class Drawn:
     timings: Timings
     unknown_words: tuple[str, ...]
     unread: str
+    tiled: bool
 
 
 @dataclass(frozen=True)
@@ -96,29 +104,6 @@ class Moment:
 Observer = Callable[[Moment], None]
 
 
-class ResidentPipeline(StableDiffusionPipeline):
-    """The stock pipeline of a model that stays where it is.
-
-    The stock property walks through all modules in search of offloading hooks, five times a call: 3 ms that a
-    one-step picture feels.
-    """
-
-    @property
-    def _execution_device(self) -> torch.device:
-        return self.unet.conv_in.weight.device
-
-
-@dataclass(frozen=True)
-class Resident:
-    """A model in memory, and the folders it came from as they were."""
-
-    card: ModelCard
-    pipeline: StableDiffusionPipeline
-    vocabulary: Vocabulary | None
-    stamps: frozenset[Stamp]
-    text_stamp: Stamp  # which text encoder it has, for the cache of embeddings
-
-
 class Worker:
     """The pipeline worker. Its methods may be called from any thread."""
 
@@ -126,26 +111,28 @@ class Worker:
         self,
         registry: Registry,
         device: str | torch.device | None = None,
-        resident: int = 3,
+        budget: int | None = None,
         safety_checker: bool = False,
     ):
-        """device: None takes CUDA, then Apple's GPU, then the CPU. resident: models kept in memory.
+        """device: None takes CUDA, then Apple's GPU, then the CPU. budget: as of `Residence`.
 
         safety_checker: hold back what a model's own, where it brings one, does not let through.
         """
         self.registry = registry
         self.device = torch.device(device or _best_device())
         self.dtype = torch.float16 if self.device.type == "cuda" else torch.float32
-        self._size, self._safety_checker = resident, safety_checker
-        self._models: OrderedDict[str, Resident] = OrderedDict()
-        self._pieces: WeakValueDictionary[Files, Any] = WeakValueDictionary()
+        self._safety_checker = safety_checker
+        self._residence = Residence(self.device, budget)
+        self._models = ResidentModels(registry, self._residence, self.dtype, safety_checker)
         self._texts: OrderedDict[tuple[Any, ...], Tensor] = OrderedDict()
         self.loras, self.uploads = Loras.beside(registry), Uploads.beside(registry)
         self._plugs = LoraPlugs(self.loras, self.uploads, self.device)
         self._merger = Merger()
         self.controlnets = ControlNets.beside(registry)
-        self._controlled = ControlNetPlugin(self.controlnets, self.device, self.dtype)
-        self._refiner: StableDiffusionXLImg2ImgPipeline | None = None
+        self._nets = ResidentControlNets(self.controlnets, self._residence, self.dtype)
+        self.decoders = Decoders.beside(registry)
+        self._tiny = ResidentDecoders(self.decoders, self._residence, self.dtype)
+        self.pace = Pace()
         self._turns = Turns()
 
     def draw(
@@ -164,7 +151,14 @@ class Worker:
         is. Raises UserError for what the user can put right, HeldBack for a picture that the model's safety
         checker does not let through; another error is a defect, and the worker lives on.
         """
-        return self._turns.take(lambda report: self._draw(settings, visitor, between, observe, report), line)
+        wanted = between.picture if between else settings
+
+        def work(report: Report) -> Drawn:
+            return self._residence.twice(
+                lambda: self._draw(wanted, visitor, between, observe, report), f"{wanted.model!s:.80}"
+            )
+
+        return self._turns.take(work, line)
 
     def refine(self, drawn: Drawn, strength: float, steps: int, line: Line = NOBODY) -> Turn[Drawn]:
         """A picture at ENLARGED its side, refined with its own prompts and seed; in turn as `draw`.
@@ -172,7 +166,11 @@ class Worker:
         strength: the share of the refiner's steps that are taken, in 0..1; one at least. Raises as `draw`,
         and UserError where there is no refiner, or none that is whole.
         """
-        return self._turns.take(lambda report: self._refine(drawn, strength, steps, report), line)
+
+        def work(report: Report) -> Drawn:
+            return self._residence.twice(lambda: self._refine(drawn, strength, steps, report), "The refiner")
+
+        return self._turns.take(work, line)
 
     def condition_map(
         self, picture: Image.Image, preprocessor: str, size: tuple[int, int], **thresholds: float
@@ -199,7 +197,7 @@ class Worker:
 
         Raises UserError with the reason where it is no LoRA or does not fit.
         """
-        return self._turns.wait_for(lambda: self._plugs.inspect(self._model(model).pipeline, file))
+        return self._turns.wait_for(lambda: self._plugs.inspect(self._models.get(model).pipeline, file))
 
     def close(self) -> None:
         """Finish the picture at hand, drop those that wait, end the thread."""
@@ -214,16 +212,21 @@ class Worker:
         observe: Observer | None,
         report: Report,
     ) -> Drawn:
-        settings = between.picture if between else settings
-        model = self._model(settings.model)
+        model = self._models.get(settings.model)
         card = self.as_drawn(model.card, settings.loras, visitor)
         way = check_way(between, card) if between else None
         settings = way.picture if way else check(settings, card)
         own = model.pipeline.scheduler
         scheduler = straight(own) if observe else fresh(own, card.kind, settings.solver)
         size = self._latent_size(model, settings)
-        pipeline, control = self._controlled.attach(model.pipeline, settings.control, settings.steps, size)
+        acting = [each for each in settings.control if each.strength > 0]
+        nets = [self._nets.get(each.model, model.pipeline) for each in acting]
+        pipeline, control = controlled(model.pipeline, acting, nets, settings.steps, size)
         plugged = self._plugs.plugged(model.pipeline, settings.loras, visitor)
+        vae = model.pipeline.vae
+        if settings.decoder:
+            vae = self._tiny.get(settings.decoder, self.registry.pieces(model.card.id)["vae"])
+        tiled = self._residence.room_for(model.pipeline.unet, vae, size, settings.guidance > 1)
         start = self._now()
         # After the noise some samplers draw more from it, as in the stock pipeline.
         generator = torch.Generator("cpu").manual_seed(settings.seed)
@@ -251,7 +254,8 @@ class Worker:
         def see(latents: Tensor) -> None:
             if observe:
                 velocity = scheduler.velocity
-                observe(Moment(done, settings.steps, latents, velocity, lambda x: decode(pipeline, x)))
+                shown = partial(decode, pipeline, vae=vae, tiled=tiled)
+                observe(Moment(done, settings.steps, latents, velocity, shown))
 
         see(noise)
         pipeline.scheduler = scheduler  # lent
@@ -271,8 +275,10 @@ class Worker:
         finally:
             model.pipeline.scheduler = own
         sampled = self._now()
-        image = decode(model.pipeline, latents)
+        image = decode(model.pipeline, latents, vae, tiled)
         decoded = self._now()
+        if not (acting or observe):  # which take their own time
+            self.pace.note(settings, image.width * image.height, sampled - text_done, decoded - sampled)
         called, known = self.trigger_words(settings.loras, visitor), model.vocabulary
         return Drawn(
             image=image,
@@ -281,15 +287,12 @@ class Worker:
             timings=Timings(text_done - start, sampled - text_done, decoded - sampled, decoded - start),
             unknown_words=tuple(known.unknown(settings.prompt, called)) if known else (),
             unread=unread(model.pipeline.tokenizer, settings.prompt, weighted=known is None),
+            tiled=tiled,
         )
 
     @torch.inference_mode()
     def _refine(self, drawn: Drawn, strength: float, steps: int, report: Report) -> Drawn:
-        if self._refiner is None:
-            # It is larger than they are: both stay where a GPU has the room.
-            if self.device.type != "cuda" or torch.cuda.mem_get_info(self.device)[0] < ROOM:
-                self._models.clear()
-            self._refiner = load_refiner(self.device, self.dtype)
+        refiner = self._refiner()
         start = sampled = self._now()
 
         def after_step(pipeline: StableDiffusionXLImg2ImgPipeline, done: int, _: Any, tensors: dict) -> dict:
@@ -299,7 +302,7 @@ class Worker:
             return tensors
 
         settings, size = drawn.settings, tuple(ENLARGED * side for side in drawn.image.size)
-        image = self._refiner(
+        image = refiner(
             prompt=settings.prompt,
             negative_prompt=settings.negative_prompt,
             image=drawn.image.resize(size, Image.Resampling.LANCZOS),
@@ -310,45 +313,23 @@ class Worker:
         ).images[0]
         end = self._now()
         if self._safety_checker:
-            check_safe(self._model(settings.model).pipeline, image)
+            check_safe(self._models.get(settings.model).pipeline, image)
         timings = drawn.timings + Timings(0, sampled - start, end - sampled, end - start)
         return replace(drawn, image=image, timings=timings)
 
-    def _model(self, id: str) -> Resident:
-        """The model, from memory if its folders are still what they were."""
-        folder = self.registry.folder(id)
-        found = self._models.get(id)
-        if found and stamp(folder) in found.stamps and all(_unchanged(old) for old in found.stamps):
-            self._models.move_to_end(id)
-            return found
-        self._models.pop(id, None)
-        self._refiner = None  # it would leave too little room
-        while len(self._models) >= self._size:
-            self._models.popitem(last=False)
-        model = self._load(id)
-        while not all(_unchanged(old) for old in model.stamps):
-            model = self._load(id)  # it was replaced meanwhile: some pieces may be the old one's
-        self._models[id] = model
-        return model
-
-    def _load(self, id: str) -> Resident:
-        """The model from its folders, whose stamps are taken before anything is read."""
-        folder, pieces = self.registry.folder(id), self.registry.pieces(id)
-        stamps = frozenset(stamp(path) for path in {folder, *(piece.parent for piece in pieces.values())})
-        text_stamp = stamp(pieces["text_encoder"])
-        card = self.registry.card(id)
-        stock = load(pieces, card.kind, self.device, self.dtype, self._pieces, self._safety_checker)
-        pipeline = ResidentPipeline(**stock.components, requires_safety_checker=False)
-        pipeline.set_progress_bar_config(disable=True)
-        pipeline.unet.to(memory_format=torch.channels_last)
-        pipeline.vae.to(memory_format=torch.channels_last)
-        return Resident(
-            card=card,
-            pipeline=pipeline,
-            vocabulary=vocabulary(self.registry, id),
-            stamps=stamps,
-            text_stamp=text_stamp,
-        )
+    def _refiner(self) -> StableDiffusionXLImg2ImgPipeline:
+        """The refiner, from memory if it is there."""
+        found = self._residence.get(REFINER)
+        if found is None:
+            needed = sum(
+                weights_bytes(refiner_folder() / name, kind, self.dtype)
+                for name, kind in PIECES.items()
+                if kind != "tokenizer"
+            )
+            self._residence.make_room(needed, "The refiner")
+            found = load_refiner(self.device, self.dtype)
+            self._residence.keep(REFINER, found, [found.unet, found.vae, found.text_encoder_2])
+        return found
 
     def _embed(self, model: Resident, texts: Sequence[str], plugged: Plugged) -> list[Tensor]:
         """The texts' embeddings, all of one length, each from memory if it was asked for lately with the same
@@ -390,13 +371,6 @@ class Worker:
         elif self.device.type == "mps":
             torch.mps.synchronize()
         return time.perf_counter()
-
-
-def _unchanged(old: Stamp) -> bool:
-    try:
-        return stamp(old[0]) == old
-    except OSError:
-        return False
 
 
 def _best_device() -> str:

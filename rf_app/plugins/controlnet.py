@@ -3,7 +3,6 @@
 Nothing of the model is changed, so without a control the next picture is the plain one again.
 """
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,9 @@ from diffusers import ControlNetModel, StableDiffusionControlNetPipeline, Stable
 
 from rf_app.plugins.picture import decode_map
 from rf_app.registry.checking import CONFIGS, check_piece, read_json
-from rf_app.registry.controlnets import ControlNets, check_fit
-from rf_app.registry.disk import Stamp, stamp
+from rf_app.registry.controlnets import check_fit
 from rf_app.registry.loading import load_piece
 from rf_app.settings.picture import Control
-
-RESIDENT = 3  # ControlNets kept in memory
 
 
 class ResidentControlNetPipeline(StableDiffusionControlNetPipeline):
@@ -29,63 +25,34 @@ class ResidentControlNetPipeline(StableDiffusionControlNetPipeline):
         return self.unet.conv_in.weight.device
 
 
-class ControlNetPlugin:
-    """ControlNets in memory; for the thread that loads models."""
+def controlled(
+    pipeline: StableDiffusionPipeline,
+    controls: Sequence[Control],
+    nets: Sequence[ControlNetModel],
+    steps: int,
+    size: tuple[int, int],
+) -> tuple[StableDiffusionPipeline, dict[str, Any]]:
+    """A pipeline around the modules of `pipeline` that follows the controls, and more for its call in `steps`
+    steps; without controls `pipeline` itself, with nothing more.
 
-    def __init__(self, controlnets: ControlNets, device: torch.device, dtype: torch.dtype):
-        """device, dtype: those of the models."""
-        self.controlnets = controlnets
-        self.device = device
-        self.dtype = dtype
-        self._nets: OrderedDict[Stamp, ControlNetModel] = OrderedDict()
-
-    def attach(
-        self,
-        pipeline: StableDiffusionPipeline,
-        controls: Sequence[Control],
-        steps: int,
-        size: tuple[int, int],
-    ) -> tuple[StableDiffusionPipeline, dict[str, Any]]:
-        """A pipeline around the modules of `pipeline` that follows the controls, and more for its call in
-        `steps` steps; size: height and width of the latents.
-
-        Without a control of any strength it is `pipeline` itself, with nothing more. Raises UserError for a
-        ControlNet that is not there, broken, or made for other models.
-        """
-        acting = [control for control in controls if control.strength > 0]
-        if not acting:
-            return pipeline, {}
-        controlled = ResidentControlNetPipeline(
-            **pipeline.components,
-            controlnet=[self._net(control.model, pipeline) for control in acting],
-            requires_safety_checker=False,
-        )
-        controlled.set_progress_bar_config(disable=True)
-        spans = [_span(control, steps) for control in acting]
-        height, width = (side * pipeline.vae_scale_factor for side in size)
-        return controlled, {
-            "image": [decode_map(control.image) for control in acting],
-            "height": height,
-            "width": width,
-            "controlnet_conditioning_scale": [control.strength for control in acting],
-            "control_guidance_start": [start for start, _ in spans],
-            "control_guidance_end": [end for _, end in spans],
-        }
-
-    def _net(self, id: str, pipeline: StableDiffusionPipeline) -> ControlNetModel:
-        """The ControlNet, from memory if its folder is still what it was."""
-        unet, vae = pipeline.unet.config, pipeline.vae.config
-        folder = self.controlnets.folder(id)
-        key = stamp(folder)
-        if key in self._nets:
-            self._nets.move_to_end(key)
-            check_fit(id, self._nets[key].config, unet, vae)
-            return self._nets[key]
-        net = load_controlnet(folder, self.dtype, unet, vae).to(self.device)
-        self._nets[key] = net.to(memory_format=torch.channels_last)
-        while len(self._nets) > RESIDENT:
-            self._nets.popitem(last=False)
-        return net
+    nets: those of the controls; size: height and width of the latents.
+    """
+    if not controls:
+        return pipeline, {}
+    made = ResidentControlNetPipeline(
+        **pipeline.components, controlnet=list(nets), requires_safety_checker=False
+    )
+    made.set_progress_bar_config(disable=True)
+    spans = [_span(control, steps) for control in controls]
+    height, width = (side * pipeline.vae_scale_factor for side in size)
+    return made, {
+        "image": [decode_map(control.image) for control in controls],
+        "height": height,
+        "width": width,
+        "controlnet_conditioning_scale": [control.strength for control in controls],
+        "control_guidance_start": [start for start, _ in spans],
+        "control_guidance_end": [end for _, end in spans],
+    }
 
 
 def load_controlnet(

@@ -15,6 +15,7 @@ OPTIONAL = ("safety_checker",)  # as these may, which a model need not have
 CONFIGS = {
     "unet": "config.json",
     "controlnet": "config.json",
+    "decoder": "config.json",
     "scheduler": "scheduler_config.json",
     "vae": "config.json",
     "text_encoder": "config.json",
@@ -26,13 +27,14 @@ CONFIGS = {
 WEIGHTS = {
     "unet": "diffusion_pytorch_model.safetensors",
     "controlnet": "diffusion_pytorch_model.safetensors",
+    "decoder": "diffusion_pytorch_model.safetensors",
     "vae": "diffusion_pytorch_model.safetensors",
     "text_encoder": "model.safetensors",
     "text_encoder_2": "model.safetensors",
     "safety_checker": "model.safetensors",
     "clip": "model.safetensors",
 }
-WITH_PICKLES = ("controlnet", "safety_checker", "clip")
+WITH_PICKLES = ("controlnet", "decoder", "safety_checker", "clip")
 PICKLES = {".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth"}
 MAX_JSON_BYTES = 64 * 2**20
 NUMBERS = {

@@ -18,6 +18,7 @@ from diffusers import (
     UNet2DConditionModel,
 )
 from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
+from safetensors.torch import load_file
 from transformers import (
     CLIPImageProcessor,
     CLIPModel,
@@ -26,7 +27,7 @@ from transformers import (
     CLIPTokenizer,
 )
 
-from rf_app.errors import UserError
+from rf_app.errors import UserError, is_out_of_memory
 from rf_app.registry.checking import CONFIGS, OPTIONAL, WEIGHTS, check_piece, read_json, weights_file
 from rf_app.registry.disk import Files, files_of
 from rf_app.schedulers.solvers import fresh, own_class, solvers
@@ -147,6 +148,32 @@ def check_controlnet(folder: Path) -> None:
     _check_finite(load_piece(folder, torch.float32, "controlnet"), f"{folder.name}: the ControlNet")
 
 
+def load_decoder(folder: Path, dtype: torch.dtype) -> AutoencoderTiny:
+    """A tiny decoder in evaluation mode, on the CPU, without the encoder that may lie beside it.
+
+    Raises UserError for one that is not whole, or whose weights do not fit its config.
+    """
+    check_piece(folder, "decoder")
+    weights = weights_file(folder, "decoder")
+    try:
+        with torch.device("meta"):
+            made = AutoencoderTiny.from_config(read_json(folder / CONFIGS["decoder"]))
+        made.encoder = None
+        found = {name: each.to(dtype) for name, each in load_file(weights).items()}
+        own = {name: each for name, each in found.items() if name.startswith("decoder.")}
+        made.load_state_dict(own, assign=True)
+    except Exception as error:  # of anybody's files: it may raise anything
+        if is_out_of_memory(error):
+            raise
+        raise UserError(f"{weights}: does not fit {folder / 'config.json'} ({_first_line(error)}).") from None
+    return made.eval().requires_grad_(False)
+
+
+def check_decoder(folder: Path) -> None:
+    """Raise UserError for a tiny decoder that cannot be loaded, or whose weights are not finite."""
+    _check_finite(load_decoder(folder, torch.float32), f"{folder.name}: the decoder")
+
+
 def _check_finite(module: torch.nn.Module, called: str) -> None:
     for name, weight in module.state_dict().items():
         low, high = weight.aminmax()  # one pass, and not a number where there is one
@@ -196,6 +223,8 @@ def load_piece(folder: Path, dtype: torch.dtype, piece: str | None = None) -> An
         else:
             model, info = cls.from_pretrained(folder, **options)
     except Exception as error:  # of anybody's files: it may raise anything
+        if is_out_of_memory(error):
+            raise
         raise UserError(f"{weights}: does not fit {folder / 'config.json'} ({_first_line(error)}).") from None
     if info["mismatched_keys"]:
         name, found, expected = sorted(info["mismatched_keys"])[0]

@@ -14,6 +14,7 @@ from typing import Any
 
 from rf_app.errors import UserError
 from rf_app.registry.checking import CONFIGS, read_json
+from rf_app.registry.decoders import TINY
 
 INDEX = "model_index.json"
 FLOW = "RectifiedFlowScheduler"
@@ -69,7 +70,7 @@ ODD_CHANNELS = {
 }
 EXPECTED = "expected a text-to-image model of Stable Diffusion 1.x or 2.x in diffusers' layout"
 LORA_WEIGHTS = "pytorch_lora_weights.safetensors"  # as diffusers names it
-MODEL, CONTROLNET, LORA = "model", "controlnet", "lora"
+MODEL, CONTROLNET, LORA, DECODER = "model", "controlnet", "lora", "decoder"
 FILES = {
     r"conditioner\.embedders\.1\.": "a Stable Diffusion XL model",
     r"conditioner\.embedders\.0\.": "a Stable Diffusion XL refiner",
@@ -84,11 +85,13 @@ FILES = {
     r"(control_model\.|input_hint_block\.|controlnet_cond_embedding\.)": CONTROLNET,
     r".*(lora_|lora\.|hada_|lokr_|oft_|\.diff$)": LORA,
     r"((model\.diffusion_model\.)?input_blocks\.0\.0\.|conv_in\.)weight": MODEL,
+    r"decoder\.layers\.\d|1\.weight": DECODER,  # diffusers' names of a tiny one, and TAESD's own
+    r"0\.weight|encoder\.layers\.\d": "the encoder of a tiny autoencoder, which nothing here uses",
     r"(first_stage_model\.|encoder\.conv_in\.|decoder\.conv_in\.)": "an autoencoder by itself",
     r"(cond_stage_model\.|text_model\.)": "a text encoder by itself",
 }
 """What a file is whose tensors have such a name; the first that fits counts."""
-NAMES = {MODEL: "a model", CONTROLNET: "a ControlNet", LORA: "a LoRA"}
+NAMES = {MODEL: "a model", CONTROLNET: "a ControlNet", LORA: "a LoRA", DECODER: "a tiny decoder"}
 BASE = "for Stable Diffusion 1.x"
 WIDTHS = {1024: "Stable Diffusion 2", 1280: "the Stable Diffusion XL refiner", 2048: "Stable Diffusion XL"}
 LISTENING = re.compile(r".*attn2[._]to_k\.weight")  # where a U-Net takes the text in
@@ -137,8 +140,8 @@ def recognize(folder: Path, name: str, chosen: str = "") -> Recognized:
 
 
 def recognize_folder(folder: Path) -> Path:
-    """The folder itself, for a model or a ControlNet in diffusers' layout, or the one safetensors file in it,
-    or the LoRA in it that has diffusers' name.
+    """The folder itself, for a model, a ControlNet or a tiny decoder in diffusers' layout, or the one
+    safetensors file in it, or the LoRA in it that has diffusers' name.
 
     Raises UserError for anything else, naming it.
     """
@@ -147,7 +150,7 @@ def recognize_folder(folder: Path) -> Path:
     files = sorted(folder.glob("*.safetensors"))
     if (folder / CONFIGS["controlnet"]).is_file():
         named = str(read_json(folder / CONFIGS["controlnet"]).get("_class_name", ""))
-        if named == "ControlNetModel":
+        if named in ("ControlNetModel", TINY):
             return folder
         what = PARTS.get(named, f"a {named or 'thing without a _class_name'}")
         raise UserError(f"{folder.name}: is {what}; {EXPECTED}.")
@@ -162,7 +165,7 @@ def recognize_folder(folder: Path) -> Path:
 
 
 def recognize_file(name: str, shapes: Mapping[str, tuple[int, ...]]) -> str:
-    """What a safetensors file holds: MODEL, CONTROLNET or LORA. name: what it is called.
+    """What a safetensors file holds: MODEL, CONTROLNET, LORA or DECODER. name: what it is called.
 
     shapes: of its tensors, by their names. Raises UserError for anything else, naming it.
     """
@@ -171,7 +174,9 @@ def recognize_file(name: str, shapes: Mapping[str, tuple[int, ...]]) -> str:
     )
     if what not in NAMES:
         found = what or "nothing that is known here"
-        raise UserError(f"{name}: is {found}; expected a model, a LoRA or a ControlNet {BASE}.")
+        raise UserError(
+            f"{name}: is {found}; expected a model, a LoRA, a ControlNet or a tiny decoder {BASE}."
+        )
     width = next((shape[-1] for each, shape in shapes.items() if LISTENING.fullmatch(each) and shape), 0)
     enter, leave = (
         next((shape for each, shape in shapes.items() if name.fullmatch(each)), ()) for name in (ENTRY, EXIT)

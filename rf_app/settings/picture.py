@@ -98,6 +98,8 @@ class PictureSettings:
     """Pixels, in steps of 8, in the range that the model knows (default: the model's own size)."""
     height: int | None = None
     """Pixels, likewise."""
+    decoder: str | None = None
+    """Id of a tiny decoder, which turns what the model drew into pixels sooner (default: the model's own)."""
 
     def as_json(self) -> dict[str, Any]:
         """All that makes the picture again; LoRAs and controls only where there are any."""
@@ -127,6 +129,7 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
     "solver": str,
     "width": int,
     "height": int,
+    "decoder": str,
     "loras": list,
     "control": list,
 }

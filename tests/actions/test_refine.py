@@ -77,7 +77,7 @@ def test_its_steps_are_told_and_leaving_ends_it_between_two(own_app, refiner):
     events = refine(own_app, Refine(WISH, strength=1, refiner_steps=100))
     for event in events:
         if isinstance(event, Progress) and event.done > 1:
-            own_app.worker._refiner.unet.register_forward_hook(lambda *_: steps.append(1))
+            own_app.worker._residence.get("refiner").unet.register_forward_hook(lambda *_: steps.append(1))
             break
     events.close()
     results(generate(own_app, Generate(WISH)))
@@ -85,12 +85,12 @@ def test_its_steps_are_told_and_leaving_ends_it_between_two(own_app, refiner):
 
 
 def test_the_models_make_room_for_it_and_it_for_them(own_app, refiner):
-    worker = own_app.worker
+    residence = own_app.worker._residence
+    residence.budget = 1  # bytes: only what is in use stays
     first = results(refine(own_app, Refine(WISH)))
-    assert not worker._models
-    assert worker._refiner
+    assert list(residence) == ["refiner"]
     results(generate(own_app, Generate(WISH)))
-    assert worker._refiner is None
+    assert list(residence) == [("model", WISH.model)]
     assert [each.png for each in results(refine(own_app, Refine(WISH)))] == [each.png for each in first]
 
 
@@ -132,7 +132,7 @@ def test_the_model_s_own_safety_checker_sees_it_too(own_app, refiner):
     drawn = result_of(worker.draw(WISH))
     assert result_of(worker.refine(drawn, 0.3, 25)).image.size == (192, 192)
     save_tiny_safety_checker(checker, -1)
-    (checker.parent / "README.md").touch()
+    worker._residence.drop(("model", WISH.model))
     with pytest.raises(HeldBack):
         result_of(worker.refine(drawn, 0.3, 25))
     worker.close()

@@ -138,9 +138,9 @@ def test_a_crash_with_a_lora_leaves_no_trace(worker):
     before = draw(worker)
 
     def crash(moment):
-        raise RuntimeError("out of memory")
+        raise RuntimeError("a defect")
 
-    with pytest.raises(RuntimeError, match="out of memory"):
+    with pytest.raises(RuntimeError, match="a defect"):
         result_of(
             worker.draw(PictureSettings("a lake", "tiny-instaflow", loras=(Lora("style"),)), observe=crash)
         )
@@ -158,7 +158,7 @@ def test_those_used_longest_ago_make_room_in_memory(worker):
     for i in range(RESIDENT + 2):
         put(worker, f"l{i}", seed=i)
         draw(worker, f"l{i}")
-    resident = worker._plugs._fitted[worker._models["tiny-instaflow"].pipeline.unet]
+    resident = worker._plugs._fitted[worker._models.get("tiny-instaflow").pipeline.unet]
     assert [path.parent.name for path, *_ in resident] == [f"l{i}" for i in range(2, RESIDENT + 2)]
 
 

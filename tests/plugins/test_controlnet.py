@@ -119,8 +119,8 @@ def test_it_sees_what_the_unet_sees(tiny_registry):
     worker = Worker(tiny_registry, device="cpu")
     draw(worker, LINE, model="matched")
     seen = {"unet": [], "controlnet": []}
-    (net,) = worker._controlled._nets.values()
-    unet = worker._models["matched"].pipeline.unet
+    (net,) = (worker._residence.get(key) for key in list(worker._residence) if key[0] == "controlnet")
+    unet = worker._models.get("matched").pipeline.unet
     for name, module in (("unet", unet), ("controlnet", net)):
         module.register_forward_pre_hook(
             lambda _, args, kwargs, name=name: seen[name].append(
@@ -155,9 +155,9 @@ def test_a_map_of_another_size_is_fitted_to_the_picture(worker):
 
 def test_least_recently_used_ones_make_room(worker):
     draw(worker, LINE, OTHER)
-    nets = list(worker._controlled._nets.values())
+    nets = [key for key in worker._residence if key[0] == "controlnet"]
     draw(worker, LINE, OTHER, model="tiny-sd")
-    assert list(worker._controlled._nets.values()) == nets  # shared by the models
+    assert [key for key in worker._residence if key[0] == "controlnet"] == nets  # shared by the models
 
 
 def test_a_wrong_one_is_refused_and_the_worker_lives(tiny_registry):
