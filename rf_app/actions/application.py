@@ -9,15 +9,18 @@ from threading import Lock, Thread
 
 from rf_app.actions.detached import Detached
 from rf_app.actions.sizes import Sizes
+from rf_app.actions.words import duration
 from rf_app.errors import UserError
 from rf_app.jobs.database import Database
-from rf_app.pipeline.checking import check_count, check_size
+from rf_app.pipeline.checking import check, check_count, check_size
 from rf_app.pipeline.history import History
+from rf_app.pipeline.pace import LIVE, SMALL
 from rf_app.pipeline.turns import NOBODY, Line, Turn, result_of
 from rf_app.pipeline.worker import Drawn, Observer, Worker
 from rf_app.plugins.picture import encode_map, read_base64, read_picture
 from rf_app.registry.card import ModelCard
 from rf_app.registry.controlnets import ControlNets
+from rf_app.registry.decoders import DecoderCard, Decoders
 from rf_app.registry.loras import Loras
 from rf_app.registry.models import Registry
 from rf_app.registry.permission import Permission
@@ -31,7 +34,9 @@ from rf_app.settings.way import Way
 FAVOURITE = "pocket-instaflow"  # the model the page opens with, if it is there
 WORLD = "It knows one small world: {}, and more of the kind."
 SAID = 5  # topics
-LIVE_STEPS = 4  # up to so many steps, a picture follows the typing
+WARM = 3  # pictures: the first is no measure
+SLOW = "A picture takes about {} here, too long to follow the typing, so Live is off: press Generate."
+UNKNOWN = "How long a picture takes here is not known yet, so Live is off: press Generate."
 KIND_TITLES = {
     "one-step": "One step",
     "turbo": "Turbo",
@@ -52,9 +57,10 @@ class Preset:
     steps: int
     guidance: float
     solvers: tuple[tuple[str, str], ...]  # (title, name), the model's own first
-    live: bool  # quick enough to follow the typing
+    slow: str  # why its pictures do not follow the typing, or nothing
     about: str  # one line
     sizes: Sizes
+    decoders: tuple[tuple[str, str], ...]  # (title, id) of the tiny ones that fit
 
 
 @dataclass(frozen=True)
@@ -123,9 +129,14 @@ class Application:
         return self.worker.controlnets
 
     @property
+    def decoders(self) -> Decoders:
+        """The tiny decoders."""
+        return self.worker.decoders
+
+    @property
     def stores(self) -> tuple[Store, ...]:
         """All that can be brought in lies in one of these."""
-        return self.registry, self.loras, self.controlnets
+        return self.registry, self.loras, self.controlnets, self.decoders
 
     def card(self, settings: PictureSettings) -> ModelCard:
         """The card of the settings' model, as their LoRAs make it; raises UserError where they cannot."""
@@ -177,14 +188,42 @@ class Application:
         width, height = check_size(settings.width, settings.height, card).values()
         return width or card.resolution, height or card.resolution
 
+    def decoders_for(self, model: str) -> list[DecoderCard]:
+        """The tiny decoders that read the latents of a model."""
+        vae = self.registry.pieces(model)["vae"]
+        return [card for card in self.decoders.cards() if self.decoders.reads(card.id, vae)]
+
     def preset(self, model: str, loras: tuple[Lora, ...] = ()) -> Preset:
         """The recommended settings of a model with LoRAs."""
         card = self.card(PictureSettings("", model, loras=loras))
         names = tuple((TITLES[name], name) for name in solvers(card.kind))
         known = vocabulary(self.registry, model)
         what = known and WORLD.format(", ".join(each[0] for each in [*known.topics.values()][:SAID]))
-        live, sizes = card.steps <= LIVE_STEPS, Sizes.of(card)
-        return Preset(card.steps, card.guidance, names, live, _about(card, what), sizes)
+        slow, sizes = self.slow(PictureSettings("", model, loras=loras)), Sizes.of(card)
+        tiny = tuple((each.title, each.id) for each in self.decoders_for(model))
+        return Preset(card.steps, card.guidance, names, slow, _about(card, what), sizes, tiny)
+
+    def slow(self, settings: PictureSettings) -> str:
+        """Why a picture does not follow the typing, by what was measured here; "" where it does."""
+        settings = self.typed(settings)
+        seconds = self._seconds(settings)
+        if seconds is None:
+            small = self.worker.device.type != "cpu" or max(self.size(settings)) <= SMALL
+            return "" if small else UNKNOWN
+        return "" if seconds <= LIVE else SLOW.format(duration(seconds))
+
+    def typed(self, settings: PictureSettings) -> PictureSettings:
+        """The same while it is typed: with a tiny decoder, where the model's own takes too long."""
+        tiny = self.decoders_for(settings.model) if settings.decoder is None else []
+        if not tiny or (self._seconds(settings) or LIVE + 1) <= LIVE:
+            return settings
+        return replace(settings, decoder=tiny[0].id)
+
+    def _seconds(self, settings: PictureSettings) -> float | None:
+        """What the picture of settings takes; None where that is not known."""
+        width, height = self.size(settings)
+        asked = replace(settings, prompt=settings.prompt or "-", control=())
+        return self.worker.pace.expected(check(asked, self.card(settings)), width * height)
 
     def warm_up(self) -> None:
         """Load the first model and use it once, in the background, so that no visitor waits for it."""
@@ -193,7 +232,8 @@ class Application:
     def _warm_up(self) -> None:
         # A model that does not load is reported to the first person who asks for it.
         with suppress(UserError):
-            result_of(self.worker.draw(PictureSettings("warming up", self.first_model())))
+            for _ in range(WARM):
+                result_of(self.worker.draw(PictureSettings("warming up", self.first_model())))
 
 
 def _about(card: ModelCard, knows: str | None) -> str:

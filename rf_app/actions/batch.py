@@ -14,11 +14,11 @@ from typing import Any
 from rf_app.actions.application import Application
 from rf_app.actions.asking import File
 from rf_app.actions.attempt import attempt
-from rf_app.actions.compare import calls
 from rf_app.actions.picture import file_name
 from rf_app.actions.progress import Clock, Events
 from rf_app.errors import UserError
 from rf_app.pipeline.checking import check, check_whole
+from rf_app.pipeline.pace import calls
 from rf_app.pipeline.png import read_png_settings
 from rf_app.registry.disk import writable, write_atomically
 from rf_app.settings.picture import MAX_SEED, CheckedSettings, Control, Lora, PictureSettings
@@ -77,6 +77,8 @@ class Batch:
     """Of all pictures, as in generate."""
     height: int | None = None
     """Likewise."""
+    decoder: str | None = None
+    """As in generate."""
     out: Path | None = None
     """Folder for the pictures."""
 
@@ -91,7 +93,7 @@ def plan(app: Application, wish: Batch) -> Planned:
     seed = check_whole("seed", wish.seed, 0, MAX_SEED)
     most = MAX_PICTURES if app.permission else FOR_STRANGERS
     found: list[CheckedSettings] = []
-    shared = {name: getattr(wish, name) for name in ("loras", "control", "width", "height")}
+    shared = {name: getattr(wish, name) for name in ("loras", "control", "width", "height", "decoder")}
     for line in lines(wish.prompts, app.prepared(replace(base, **shared))):
         try:
             count = check_whole("count", wish.count if line.count is None else line.count, 1, MAX_COUNT)

@@ -12,7 +12,9 @@ from rf_app.settings.picture import PictureSettings
 
 @dataclass(frozen=True)
 class Caption:
-    """made: model, steps, size and seeds; active: each LoRA and ControlNet that acts, with its strength."""
+    """made: model, steps, size and seeds, and what made the pixels where it is not the model's own.
+
+    active: each LoRA and ControlNet that acts, with its strength."""
 
     made: tuple[str, ...]
     active: tuple[str, ...]
@@ -26,8 +28,10 @@ def caption(app: Application, pictures: Sequence[Picture]) -> Caption:
         seeds = f"seeds {settings.seed} to {pictures[-1].drawn.settings.seed}"
     size = f"{image.width}×{image.height}"
     refined = ("refined",) if pictures[0].refined else ()
+    pixels = (f"pixels by {app.decoders.card(settings.decoder).title}",) if settings.decoder else ()
+    pixels += ("decoded in parts",) if pictures[0].drawn.tiled else ()
     return Caption(
-        (app.registry.card(settings.model).title, steps(settings.steps), size, seeds, *refined),
+        (app.registry.card(settings.model).title, steps(settings.steps), size, seeds, *pixels, *refined),
         active(app, settings),
     )
 

@@ -1,5 +1,5 @@
-"""What is at hand, as a person browses it: models, LoRAs and ControlNets, searched, with their size and
-family.
+"""What is at hand, as a person browses it: models, LoRAs, ControlNets and tiny decoders, searched, with their
+size and family.
 """
 
 from collections.abc import Sequence
@@ -10,9 +10,9 @@ from rf_app.actions.application import KIND_TITLES, ORDER, Application
 from rf_app.registry.card import Card, ModelCard
 from rf_app.registry.store import Store
 
-LORA, CONTROLNET = "lora", "controlnet"
+LORA, CONTROLNET, DECODER = "lora", "controlnet", "decoder"
 GENERATIONS = 100  # of a family, at most: cards may come from anyone
-SHELVES = {**KIND_TITLES, LORA: "LoRA", CONTROLNET: "ControlNet"}
+SHELVES = {**KIND_TITLES, LORA: "LoRA", CONTROLNET: "ControlNet", DECODER: "Tiny decoder"}
 """Kinds of things and what they are called, in the order in which they are shown."""
 
 
@@ -26,7 +26,7 @@ class Thing:
 
     @property
     def key(self) -> str:
-        """Its id among all: a model's own, "lora/ID" or "controlnet/ID"."""
+        """Its id among all: a model's own, "lora/ID" and the like."""
         return self.card.id if isinstance(self.card, ModelCard) else f"{self.kind}/{self.card.id}"
 
     @property
@@ -55,7 +55,7 @@ class Thing:
 def thing(app: Application, key: str) -> Thing:
     """The one of a key; raises UserError where it is not here."""
     kind, _, id = key.rpartition("/")
-    if store := {LORA: app.loras, CONTROLNET: app.controlnets}.get(kind):
+    if store := {LORA: app.loras, CONTROLNET: app.controlnets, DECODER: app.decoders}.get(kind):
         return Thing(kind, store.card(id), store)
     card = app.registry.card(key)
     return Thing(card.kind, card, app.registry)
@@ -68,6 +68,7 @@ def things(app: Application, words: str = "", kind: str = "") -> list[Thing]:
     found.sort(key=lambda each: (ORDER[each.kind], each.card.title.lower(), each.card.id))
     found += [Thing(LORA, card, app.loras) for card in app.loras.cards()]
     found += [Thing(CONTROLNET, card, app.controlnets) for card in app.controlnets.cards()]
+    found += [Thing(DECODER, card, app.decoders) for card in app.decoders.cards()]
     return [
         each
         for each in found

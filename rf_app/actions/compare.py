@@ -13,6 +13,7 @@ from rf_app.actions.attempt import Attempt, attempt
 from rf_app.actions.progress import Clock, Events, Progress
 from rf_app.errors import UserError
 from rf_app.pipeline.checking import check
+from rf_app.pipeline.pace import calls
 from rf_app.registry.card import ModelCard
 from rf_app.registry.models import Registry
 from rf_app.settings.picture import CheckedSettings, Control, Lora, PictureSettings, Side
@@ -156,11 +157,6 @@ def default_models(registry: Registry, count: int) -> list[str]:
     ids = best_of_kinds(registry, ("diffusion", "one-step", "rectified-flow"))
     ids += [card.id for card in registry.cards() if card.id not in ids]
     return [ids[i % len(ids)] for i in range(count)] if ids else []
-
-
-def calls(settings: CheckedSettings) -> int:
-    """How much work a picture is, in evaluations of the U-Net on one picture."""
-    return settings.steps * (2 if settings.guidance > 1 else 1) * (2 if settings.solver == "heun" else 1)
 
 
 def speed_up(attempts: Sequence[Attempt]) -> SpeedUp | None:

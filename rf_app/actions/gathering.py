@@ -1,4 +1,4 @@
-"""What is needed of a diffusers folder, a model's or a ControlNet's, gathered under the standard names.
+"""What is needed of a diffusers folder, a model's or a piece's, gathered under the standard names.
 
 Weights may stay where they are, behind a link; what is small is copied, because publishing writes into it.
 """
@@ -44,11 +44,11 @@ def gather_model(source: Path, files: Path, report: Report, place: Placing) -> N
     _gather(source, pairs, files, report, place)
 
 
-def gather_controlnet(source: Path, files: Path, report: Report, place: Placing) -> None:
-    """What a ControlNet needs of its folder, likewise."""
-    names = ("README.md", CONFIGS["controlnet"])
+def gather_piece(source: Path, files: Path, report: Report, place: Placing, piece: str) -> None:
+    """What a ControlNet or a tiny decoder needs of its folder, likewise; piece: one of CONFIGS."""
+    names = ("README.md", CONFIGS[piece])
     pairs = [(source / name, files / name) for name in names]
-    weights = (weights_file(source, "controlnet"), files / WEIGHTS["controlnet"])
+    weights = (weights_file(source, piece), files / WEIGHTS[piece])
     _gather(source, [*pairs, weights], files, report, place)
 
 

@@ -11,10 +11,10 @@ from typing import Any
 from rf_app.actions.application import Application
 from rf_app.actions.asking import File
 from rf_app.actions.attempt import Attempt, attempt
-from rf_app.actions.compare import calls
 from rf_app.actions.grid_plan import CellDone, Grid, Plan, axis, plan
 from rf_app.actions.grid_sheet import archive, as_json, sheet
 from rf_app.actions.progress import Clock, Events
+from rf_app.pipeline.pace import calls
 from rf_app.settings.picture import Control, Lora, PictureSettings
 
 

@@ -1,4 +1,4 @@
-"""Bring in a model, a LoRA or a ControlNet: a folder, a single file, or what is on the Hub.
+"""Bring in a model, a LoRA, a ControlNet or a tiny decoder: a folder, a single file, or what is on the Hub.
 
     python -m rf_app import-model Lykon/dreamshaper-7
     python -m rf_app import-model ~/Downloads/dreamshaper.safetensors --id dreamshaper
@@ -100,7 +100,7 @@ def import_model(app: Application, wish: ImportModel) -> Events[Arrival]:
 
 
 def answer(app: Application, arrived: list[Arrival]) -> dict[str, Any]:
-    """Its id, what it is (a model, a LoRA or a ControlNet), and where it lies."""
+    """Its id, what it is (a model, a LoRA, a ControlNet or a decoder), and where it lies."""
     return {"id": arrived[0].folder.name, "what": arrived[0].what, "path": str(arrived[0].folder)}
 
 

@@ -75,6 +75,7 @@ def ask(
     control: tuple[Control, ...] = (),
     width: int | None = None,
     height: int | None = None,
+    decoder: str | None = None,
 ) -> Interpolate:
     """The wish of a program.
 
@@ -98,6 +99,7 @@ def ask(
         control: Up to 2 pictures that all frames follow, as in generate.
         width: Pixels, as in generate.
         height: Likewise.
+        decoder: As in generate.
     """
     if not isinstance(prompts, list):
         raise UserError("prompts must be a list of 2 to 16 texts.")
@@ -111,7 +113,7 @@ def ask(
         tuple(KeyFrame(prompt, seed) for prompt, seed in zip(prompts, seeds, strict=True)),
         tuple(place) if isinstance(place, list) else (place,),
         PictureSettings(
-            "", model, steps, guidance, 0, negative_prompt, solver, control, loras, width, height
+            "", model, steps, guidance, 0, negative_prompt, solver, control, loras, width, height, decoder
         ),
         noise,
         text,

@@ -1,4 +1,4 @@
-"""From files that have arrived to something in a store: a model, a LoRA or a ControlNet."""
+"""From files that have arrived to something in a store: a model, a LoRA, a ControlNet or a tiny decoder."""
 
 import json
 import shutil
@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rf_app.actions.application import Application
-from rf_app.actions.gathering import Placing, begin_anew_unless, gather_controlnet, gather_model, refer
+from rf_app.actions.gathering import Placing, begin_anew_unless, gather_model, gather_piece, refer
 from rf_app.actions.reported import Report
 from rf_app.actions.sharing import share
-from rf_app.actions.single_file import gather_controlnet_file, gather_single_file
+from rf_app.actions.single_file import gather_controlnet_file, gather_decoder_file, gather_single_file
 from rf_app.errors import UserError
 from rf_app.plugins.checkpoint import header_of
 from rf_app.plugins.lora import read_lora
@@ -19,10 +19,12 @@ from rf_app.registry.card import README, ModelCard, license_in, read_card, read_
 from rf_app.registry.catalogue import entry_of
 from rf_app.registry.checking import CONFIGS, read_json
 from rf_app.registry.controlnets import ControlNetCard, check_base
+from rf_app.registry.decoders import TINY, DecoderCard, check_tiny
 from rf_app.registry.disk import link_or_copy
 from rf_app.registry.loras import LoraCard, sampling_in
 from rf_app.registry.recognition import (
     CONTROLNET,
+    DECODER,
     INDEX,
     LORA,
     LORA_WEIGHTS,
@@ -64,7 +66,7 @@ class Parcel:
 
 @dataclass(frozen=True)
 class Arrival:
-    """Something that is in a store now; what: MODEL, CONTROLNET or LORA."""
+    """Something that is in a store now; what: MODEL, CONTROLNET, LORA or DECODER."""
 
     what: str
     folder: Path
@@ -73,7 +75,7 @@ class Arrival:
 def receive(app: Application, parcel: Parcel, files: Path, report: Report) -> Arrival:
     """Publish what a parcel holds; files: a folder for what is made of it on the way.
 
-    Raises UserError for what is none of the three, or not whole, naming it.
+    Raises UserError for what is none of them, or not whole, naming it.
     """
     path = parcel.path if parcel.path.is_file() else recognize_folder(parcel.path)
     if path.is_file():
@@ -83,8 +85,10 @@ def receive(app: Application, parcel: Parcel, files: Path, report: Report) -> Ar
             raise UserError(f"{parcel.source}: holds differences (deltas) to weights, which are not read.")
         begin_anew_unless([path], files)
     else:
-        what = CONTROLNET if (path / CONFIGS["controlnet"]).is_file() else MODEL
-    make = {MODEL: _model, CONTROLNET: _controlnet, LORA: _lora}[what]
+        config = path / CONFIGS["controlnet"]
+        tiny = config.is_file() and read_json(config).get("_class_name") == TINY
+        what = DECODER if tiny else CONTROLNET if config.is_file() else MODEL
+    make = {MODEL: _model, CONTROLNET: _controlnet, LORA: _lora, DECODER: _decoder}[what]
     return Arrival(what, make(app, replace(parcel, path=path), files, report))
 
 
@@ -106,7 +110,7 @@ def _controlnet(app: Application, parcel: Parcel, files: Path, report: Report) -
     if parcel.path.is_file():
         gather_controlnet_file(app.registry, parcel.path, files, report)
     else:
-        gather_controlnet(parcel.path, files, report, parcel.place)
+        gather_piece(parcel.path, files, report, parcel.place, CONTROLNET)
     report(1, 1, "Checking the ControlNet…")
     check_base(parcel.called, read_json(files / CONFIGS["controlnet"]))
     named = ControlNetCard.by_name(called_in(parcel.source).lower())
@@ -114,6 +118,20 @@ def _controlnet(app: Application, parcel: Parcel, files: Path, report: Report) -
         named, id=parcel.id, title=parcel.called, description=parcel.about, license=_license(files)
     )
     return app.controlnets.publish(parcel.id, lambda folder: _name_again(files, folder), card)
+
+
+def _decoder(app: Application, parcel: Parcel, files: Path, report: Report) -> Path:
+    if parcel.path.is_file():
+        gather_decoder_file(parcel.path, files, report)
+    else:
+        gather_piece(parcel.path, files, report, parcel.place, DECODER)
+    report(1, 1, "Checking the decoder…")
+    check_tiny(called_in(parcel.source), read_json(files / CONFIGS["decoder"]))
+    card, entry = read_card(files, DecoderCard), entry_of(parcel.source)
+    if card == DecoderCard.by_name(files.name):  # it has none of ours
+        about, license = (entry.about, entry.license) if entry else (parcel.about, _license(files))
+        card = replace(card, title=parcel.called, description=about, license=license)
+    return app.decoders.publish(parcel.id, lambda folder: _name_again(files, folder), card)
 
 
 def _lora(app: Application, parcel: Parcel, files: Path, report: Report) -> Path:

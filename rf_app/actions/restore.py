@@ -88,7 +88,7 @@ def usable(app: Application, found: dict[str, Any], settings: PictureSettings) -
     The others are left out without a word: models and LoRAs go. Steps, guidance and solver count only for the
     model that they were chosen for.
     """
-    groups = ("model",), ("loras",), ("prompt",), ("negative_prompt",), ("seed",)
+    groups = ("model",), ("loras",), ("prompt",), ("negative_prompt",), ("seed",), ("decoder",)
     of_model = ("solver",), ("steps",), ("guidance",), ("width", "height")
     for names in (*groups, *of_model):
         given = {name: found[name] for name in names if found.get(name) is not None}
@@ -119,6 +119,9 @@ def _at_hand(app: Application, settings: PictureSettings) -> tuple[PictureSettin
     gone = [each.model for each in settings.control if each.model not in nets]
     if gone:
         notes.append(f"It followed “{gone[0]}”, a ControlNet that is not here; it is left out.")
+    if settings.decoder and settings.decoder not in (card.id for card in app.decoders_for(settings.model)):
+        notes.append(f"Its pixels were made by “{settings.decoder}”, which is not here for this model.")
+        settings = replace(settings, decoder=None)
     settings = replace(
         settings,
         loras=tuple(each for each in settings.loras if each.id in loras),

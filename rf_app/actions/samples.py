@@ -13,9 +13,11 @@ from rf_app.actions.examples import DRAWINGS, examples
 from rf_app.actions.picture import Picture
 from rf_app.actions.progress import Clock, Events
 from rf_app.errors import UserError
+from rf_app.pipeline.pace import SMALL
 from rf_app.pipeline.png import read_png_settings
 from rf_app.plugins.picture import encode_map, read_picture
 from rf_app.registry.card import ModelCard
+from rf_app.registry.decoders import DecoderCard
 from rf_app.registry.disk import stamp, writable, write_atomically
 from rf_app.registry.loras import LoraCard
 from rf_app.settings.picture import Control, Lora, PictureSettings
@@ -23,17 +25,20 @@ from rf_app.settings.picture import Control, Lora, PictureSettings
 FOLDER = ".samples"
 PROMPT = "A photograph of a snowy mountain near a beautiful lake under sunshine."
 SEED = 7
-QUICK = 128  # pixels a side that a processor draws unasked
 
 
 def sample_settings(app: Application, thing: Thing) -> PictureSettings:
-    """What its sample shows: a model as it is, a style at full strength, a drawing that is followed.
+    """What its sample shows: a model as it is, a style at full strength, a drawing that is followed, a
+    decoder's pixels.
 
     The last two on the model that they were trained on, if it is here.
     """
     card = thing.card
     if isinstance(card, ModelCard):
         return PictureSettings(PROMPT, card.id, seed=SEED)
+    if isinstance(card, DecoderCard):
+        able = [each.id for each in app.registry.cards() if card in app.decoders_for(each.id)]
+        return PictureSettings(PROMPT, next(iter(able), app.first_model()), seed=SEED, decoder=card.id)
     here = {each.id: each.kind for each in app.registry.cards()}
     model = card.base_model if card.base_model in here else app.first_model()
     if isinstance(card, LoraCard) and card.kind and here[model] != "diffusion":
@@ -62,7 +67,7 @@ def sample_at_hand(app: Application, thing: Thing) -> Path | None:
 def is_quick(app: Application, thing: Thing) -> bool:
     """Whether its sample takes so little that nobody need ask for it."""
     model = app.registry.card(sample_settings(app, thing).model)
-    return app.worker.device.type != "cpu" or model.resolution <= QUICK
+    return app.worker.device.type != "cpu" or model.resolution <= SMALL
 
 
 def draw_sample(app: Application, thing: Thing) -> Events[Path]:

@@ -33,6 +33,7 @@ from rf_app.plugins.checkpoint import (
     write_tensors,
 )
 from rf_app.registry.checking import BORROWED, CONFIGS, OWN, WEIGHTS, read_json
+from rf_app.registry.decoders import TINY
 from rf_app.registry.models import Registry
 from rf_app.registry.store import ASSETS
 
@@ -85,6 +86,28 @@ def gather_controlnet_file(registry: Registry, path: Path, files: Path, report: 
                 _write(path, {files / WEIGHTS["controlnet"]: weights}, report)
                 return
     raise UserError(f"{path.name}: is a ControlNet of another shape; expected that of Stable Diffusion 1.x.")
+
+
+def gather_decoder_file(path: Path, files: Path, report: Report) -> None:
+    """Write a tiny decoder's single file as a folder of diffusers'; TAESD's own names its layers by number.
+
+    Raises UserError for one whose first layer is no convolution.
+    """
+    found = places(path)
+    weights = {
+        f"decoder.layers.{int(name.split('.')[0]) - 1}.{name.split('.', 1)[1]}": place
+        for name, place in found.items()
+        if name[0].isdigit()
+    }
+    weights = weights or {name: place for name, place in found.items() if name.startswith("decoder.")}
+    first = weights.get("decoder.layers.0.weight")
+    if first is None or first.ndim != 4:
+        raise UserError(f"{path.name}: is a tiny decoder of another layout; expected that of TAESD.")
+    width, channels, *_ = first.shape
+    widths = {f"{name}_block_out_channels": [width] * 4 for name in ("encoder", "decoder")}
+    config = {"_class_name": TINY, "latent_channels": channels, **widths}
+    (files / CONFIGS["decoder"]).write_text(json.dumps(config))
+    _write(path, {files / WEIGHTS["decoder"]: weights}, report)
 
 
 def _write(path: Path, targets: Mapping[Path, Mapping[str, Place]], report: Report) -> None:

@@ -21,7 +21,7 @@ def test_models_come_quickest_first_and_the_first_is_opened(app):
 
 def test_presets_are_the_cards_and_only_quick_models_follow_the_typing(app):
     quick, slow = app.preset("tiny-instaflow"), app.preset("tiny-sd")
-    assert (quick.steps, quick.guidance, quick.live) == (1, 1.0, True)
+    assert (quick.steps, quick.guidance, quick.slow) == (1, 1.0, "")
     assert (slow.steps, slow.guidance) == (4, 3.0)
     assert "96×96, one step" in quick.about
 

@@ -26,6 +26,7 @@ def test_records_are_flattened_in_their_order():
         "loras",
         "width",
         "height",
+        "decoder",
         "count",
         "preset",
     ]

@@ -116,7 +116,7 @@ def test_another_shape_is_that_of_picture_board_and_map(page):
         width, height = board.evaluate("canvas => [canvas.width, canvas.height]")
         assert abs(width / height - size[0] / size[1]) < 0.01
         lines = np.argwhere(pixels(page.locator(MAP))[..., 0] > 127)
-        assert len(lines) > 60  # the drawing is seen whole
+        assert len(lines) >= 58  # the drawing is seen whole
     set_number(page, "width", 128)
     followed = picture(page)
     assert decoded(followed).shape[1::-1] == (128, 96)

@@ -26,7 +26,7 @@ def gone():
 
 def test_a_program_that_hangs_up(url, gate):
     """By plain HTTP: the answer's stream is closed in the middle."""
-    body = json.dumps({"data": [*WISH.values(), "", None, None, None, None, None, None]}).encode()
+    body = json.dumps({"data": [*WISH.values(), "", None, None, None, None, None, None, None]}).encode()
     wish = urllib.request.Request(
         f"{url}gradio_api/call/generate", body, {"Content-Type": "application/json"}
     )

@@ -13,8 +13,11 @@ from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import expect
 
 from rf_app.actions import application
+from rf_app.pipeline.checking import check
+from rf_app.pipeline.pace import Pace
 from rf_app.pipeline.png import read_png_settings
 from rf_app.registry.refiner import refiner_folder
+from rf_app.settings.picture import PictureSettings
 from tests.browser import arrived, visiting
 from tests.settled import settled, watch
 from tests.tiny import save_tiny_refiner
@@ -241,10 +244,16 @@ def test_what_the_server_keeps_of_a_session_does_not_grow_with_its_pictures(page
     assert "a tent of mine" in str(state.config_values)
 
 
-def test_a_model_presets_steps_guidance_and_live(page, monkeypatch):
-    monkeypatch.setattr(application, "LIVE_STEPS", 3)
+def test_a_model_presets_steps_guidance_and_live(page, app, monkeypatch):
+    settled(page)
+    pace = Pace()
+    sd = check(PictureSettings("a lake", "tiny-sd"), app.registry.card("tiny-sd"))
+    pace.note(sd, 96 * 96, 88.0, 2.0)
+    monkeypatch.setattr(application, "LIVE", 60.0)
+    monkeypatch.setattr(app.worker, "pace", pace)
     choose(page, "Tiny Sd")
     expect(page.locator("#live input")).not_to_be_checked()
+    expect(page.locator("#about")).to_contain_text("A picture takes about 90.0 s here, too long to follow")
     expect(page.locator("#about")).to_contain_text("so Live is off: press Generate.")
     expect(number(page, "steps")).to_have_value("4")
     expect(number(page, "guidance")).to_have_value("3")
@@ -254,6 +263,10 @@ def test_a_model_presets_steps_guidance_and_live(page, monkeypatch):
     expect(number(page, "guidance")).to_have_value("1")
     expect(page.locator("#live input")).to_be_checked()
     expect(page.locator("#about")).not_to_contain_text("Live")
+    monkeypatch.setattr(application, "LIVE", 0.0)
+    page.fill("#prompt textarea", "a red tent")  # what is measured only now
+    expect(page.locator("#live input")).not_to_be_checked()
+    expect(page.locator("#about .slow")).to_be_visible()
 
 
 def test_a_list_that_is_only_passed_through_changes_nothing(page):

@@ -20,8 +20,9 @@
   window.studio = {
     ...window.studio,
     batch: (act) => JSON.stringify({ act, name, at: performance.now() }),
-    batchForm: (prompts, count, seed, model, steps, guidance, solver, negative_prompt, width, height) => {
-      keep({ form: { prompts, count, seed, model, steps, guidance, solver, negative_prompt, width, height } });
+    batchForm: (prompts, count, seed, model, steps, guidance, solver, negative_prompt, width, height, decoder) => {
+      const form = { prompts, count, seed, model, steps, guidance, solver, negative_prompt };
+      keep({ form: { ...form, width, height, decoder } });
       return [];
     },
     batchLeft: () => [left],

@@ -32,7 +32,7 @@ from rf_app.ui.files import served
 from rf_app.ui.parts.complaint import complain
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.loras import lora_panel
-from rf_app.ui.parts.model_form import ModelForm, advanced, model_list, steps_and_guidance
+from rf_app.ui.parts.model_form import ModelForm, advanced, decoder_list, model_list, steps_and_guidance
 from rf_app.ui.parts.progress_bar import note
 from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.size import size_fields
@@ -71,6 +71,7 @@ def build(app: Application, page: Page) -> None:
                 stop = gr.Button("Stop", elem_id="batch-stop", min_width=70)
             model = model_list(app, app.first_model(), elem_id="batch-model")
             size = size_fields(preset, "batch-")
+            decoder = decoder_list(preset, "batch-")
             steps, guidance = steps_and_guidance(preset, "batch-")
             loras = lora_panel(app, "batch-")
             solver, negative = advanced(preset, "batch-")
@@ -81,7 +82,7 @@ def build(app: Application, page: Page) -> None:
                 sheet = gr.DownloadButton("Contact sheet", visible=False, size="sm", elem_id="batch-sheet")
                 archive = gr.DownloadButton("All as ZIP", visible=False, size="sm", elem_id="batch-zip")
             shown = gr.HTML(OPENING, elem_id="batch-pictures")
-    form = ModelForm(model, steps, guidance, solver, negative, size)
+    form = ModelForm(model, steps, guidance, solver, negative, size, decoder)
     page.lists.append(model)
     cue, left = (gr.Textbox("", visible="hidden", elem_id=f"batch-{name}") for name in ("cue", "left"))
     latest = gr.State(LatestRun())

@@ -4,11 +4,12 @@
   const KEPT = "instaflow-form";
   const left = studio.kept(KEPT); // as the page found it: the page's own first values are kept, too
   const keepForm = (
-    ...[prompt, model, steps, guidance, seed, locked, count, live, solver, negative_prompt, rows, width, height]
+    ...[prompt, model, steps, guidance, seed, locked, count, live, solver, negative_prompt, rows, ...size]
   ) => {
     const [loras, off] = [rows, rows.map((row) => ({ ...row, on: !row.on }))].map(studio.used);
     const form = { prompt, model, steps, guidance, seed, locked, count, live, solver, negative_prompt };
-    studio.keep(KEPT, { ...form, loras, off, width, height });
+    const [width, height, decoder] = size;
+    studio.keep(KEPT, { ...form, loras, off, width, height, decoder });
     return [];
   };
   const live = (prompt) => `live:${performance.now()}:${prompt}`;

@@ -36,7 +36,7 @@ from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.control import control_panel
 from rf_app.ui.parts.image import icon
 from rf_app.ui.parts.loras import end_uploads, lora_panel
-from rf_app.ui.parts.model_form import ModelForm, advanced, model_list, steps_and_guidance
+from rf_app.ui.parts.model_form import ModelForm, advanced, decoder_list, model_list, steps_and_guidance
 from rf_app.ui.parts.plug_ins import PlugIns
 from rf_app.ui.parts.progress_bar import note, progress_bar
 from rf_app.ui.parts.restoring import restore_button, restored_picture
@@ -47,7 +47,6 @@ from rf_app.ui.parts.streaming import stops, stream
 from rf_app.ui.waiting import LONG_WORK
 
 FIRST = PictureSettings("A photograph of a snowy mountain near a beautiful lake under sunshine.", seed=7)
-SLOW = "Too slow to draw while you type, so Live is off: press Generate."
 VARIANTS = 4
 
 
@@ -85,7 +84,7 @@ def build(app: Application, page: Page) -> None:
                     go = gr.Button("Generate", variant="primary", elem_id="go", min_width=140)
                     stop = gr.Button("Stop", elem_id="stop", min_width=70)
                     live = gr.Checkbox(
-                        preset.live, label="Live", elem_id="live", container=False, min_width=90
+                        not preset.slow, label="Live", elem_id="live", container=False, min_width=90
                     )
             buttons = _examples(shown)
             controls = control_panel(app, page.examples / "drawings")
@@ -93,6 +92,7 @@ def build(app: Application, page: Page) -> None:
                 model = model_list(app, model_id, elem_id="model")
                 about = gr.HTML(_about(preset), elem_id="about")
                 size = size_fields(preset)
+                decoder = decoder_list(preset)
                 steps, guidance = steps_and_guidance(preset)
                 with gr.Row(elem_classes="pair"):
                     seed, dice, locked = seed_row(opening.seed)
@@ -106,7 +106,7 @@ def build(app: Application, page: Page) -> None:
                 lora_box = lora_panel(app)
                 loras = lora_box.rows
                 solver, negative = advanced(preset)
-                form = ModelForm(model, steps, guidance, solver, negative, size)
+                form = ModelForm(model, steps, guidance, solver, negative, size, decoder)
                 sent = gr.Textbox("", visible="hidden", elem_id="sent-generate")
                 presets_panel(
                     app,
@@ -137,10 +137,11 @@ def build(app: Application, page: Page) -> None:
     )
     dice.click(js=browser("dice"), inputs=now, outputs=[seed, cue], **page_only)
     prompt.change(js=browser("liveText"), inputs=now, outputs=[cue], **page_only)
-    changes = [field.input for field in (steps, guidance, seed, count, live, solver)]
+    changes = [field.input for field in (steps, guidance, seed, count, live, solver, decoder)]
     gr.on([*changes, negative.change], **follow_live)
     sides = size.fields
-    form_now = [prompt, model, steps, guidance, seed, locked, count, live, solver, negative, loras, *sides]
+    form_now = [prompt, model, steps, guidance, seed, locked, count, live, solver, negative, loras]
+    form_now += [*sides, decoder]
     gr.on([field.change for field in form_now], js=browser("keepForm"), inputs=form_now, **page_only)
     for example, button in zip(shown, buttons, strict=True):
         button.click(
@@ -164,7 +165,8 @@ def build(app: Application, page: Page) -> None:
         pictures: list[Picture] = []
         waited = False
         try:
-            wish = generate.Generate(settings(own, values), values[count])
+            asked = settings(own, values)
+            wish = generate.Generate(own.typed(asked) if typing else asked, values[count])
             for event in run(generate.generate(own, wish), ended):
                 if isinstance(event, Picture):
                     pictures.append(event)
@@ -176,6 +178,11 @@ def build(app: Application, page: Page) -> None:
                     yield {line: progress_bar(event)} if event or not waited else gr.skip()
                     waited = True
             said = ""
+            slow = own.slow(asked)
+            if slow and typing:  # it is known only now
+                yield {live: False, about: _about(own.preset(asked.model, asked.loras), slow)}
+            elif not typing:
+                yield {about: _about(own.preset(asked.model, asked.loras), slow)}
         except Cancelled:
             said = "Stopped."
         except HeldBack as error:
@@ -220,10 +227,10 @@ def build(app: Application, page: Page) -> None:
             return gr.skip()
         return {
             **form.show_preset(preset, width, height),
-            live: preset.live,
+            live: not preset.slow,
             about: _about(preset),
             solvers: preset.solvers,
-            cue: cue_for("live", prompt_now) if preset.live else gr.skip(),
+            cue: gr.skip() if preset.slow else cue_for("live", prompt_now),
         }
 
     def plugged(
@@ -301,7 +308,7 @@ def build(app: Application, page: Page) -> None:
     cue.change(
         render,
         {cue, prompt, seed, count, latest, *plugs.inputs, *form.fields, number},
-        [picture, line],
+        [picture, line, live, about],
         js=browser("numbered"),
         trigger_mode="always_last",
         **LONG_WORK,
@@ -331,11 +338,11 @@ def build(app: Application, page: Page) -> None:
     end_uploads(app, lora_box, page.blocks)
     chosen_by, chosen_for = (
         [model, loras, prompt, *sides],
-        [steps, guidance, solver, live, about, cue, solvers],
+        [*form.recommends, live, about, cue, solvers],
     )
     last = {"trigger_mode": "always_last", **quiet}  # else the second of two quick choices is dropped
-    model.input(chosen, chosen_by, [*chosen_for, *sides], **last)
-    loras.change(plugged, [solvers, *chosen_by], [*chosen_for, *sides], **last)
+    model.input(chosen, chosen_by, chosen_for, **last)
+    loras.change(plugged, [solvers, *chosen_by], chosen_for, **last)
     outputs = [prompt, seed, count, locked, about, cue, solvers, *form.fields, *plugs.parts]
     upload.upload(restore, upload, outputs, **quiet)
     sent.change(restore, sent, outputs, **quiet)
@@ -369,6 +376,8 @@ def _examples(shown: list[Example]) -> list[gr.Button]:
         ]
 
 
-def _about(preset: Preset) -> str:
-    slow = "" if preset.live else f"<p class='slow' role='status'>{SLOW}</p>"  # style.css: while Live is off
+def _about(preset: Preset, slow: str | None = None) -> str:
+    """slow: why pictures with other settings than the model's own do not follow the typing, or nothing."""
+    said = preset.slow if slow is None else slow
+    slow = f"<p class='slow' role='status'>{escape(said)}</p>" if said else ""  # style.css: while Live is off
     return f"<p>{escape(preset.about)}</p>{slow}"

@@ -5,8 +5,8 @@
   let left = studio.kept(KEPT);
   // The position stays, unless a row became a square or the other way round; with another "at", one that was
   // there before is news.
-  const way = (before, shape, model, steps, guidance, solver, negative_prompt, width, height, noise, text, loras,
-    followed, ...keys) => {
+  const way = (before, shape, model, steps, guidance, solver, negative_prompt, width, height, decoder, noise, text,
+    loras, followed, ...keys) => {
     const square = shape === "square";
     const key_frames = [];
     for (let i = 0; i < (square ? 4 : +shape); i++)
@@ -14,7 +14,7 @@
     const kept = (before.position.length === 2) === square;
     const position = kept ? before.position : square ? [0.5, 0.5] : [0];
     const control = JSON.parse(followed);
-    const rest = { model, steps, guidance, solver, negative_prompt, width, height, noise, text };
+    const rest = { model, steps, guidance, solver, negative_prompt, width, height, decoder, noise, text };
     const made = { key_frames, position, at: before.at, ...rest, loras: studio.used(loras), control };
     studio.keep(KEPT, { interpolation: made });
     return made;

@@ -28,7 +28,7 @@ from rf_app.ui.interpolate.examples import EXAMPLES
 from rf_app.ui.interpolate.scrubber import NAMES, page_way, scrubber
 from rf_app.ui.parts.complaint import complain
 from rf_app.ui.parts.context import Page
-from rf_app.ui.parts.model_form import ModelForm, advanced, model_list, steps_and_guidance
+from rf_app.ui.parts.model_form import ModelForm, advanced, decoder_list, model_list, steps_and_guidance
 from rf_app.ui.parts.plug_ins import plug_ins
 from rf_app.ui.parts.restoring import restore_button, restored
 from rf_app.ui.parts.script import browser
@@ -94,11 +94,12 @@ def build(app: Application, page: Page) -> None:
             )
             model = model_list(app, model_id, elem_id="between-model")
             size = size_fields(preset, "between-")
+            decoder = decoder_list(preset, "between-")
             steps, guidance = steps_and_guidance(preset, "between-")
             plugs = plug_ins(app, page, "interpolate-")
             solver, negative = advanced(preset, "between-")
             upload = restore_button("interpolate-restore")
-    form = ModelForm(model, steps, guidance, solver, negative, size)
+    form = ModelForm(model, steps, guidance, solver, negative, size, decoder)
     page.lists.append(model)
     sent = gr.Textbox("", visible="hidden", elem_id="sent-interpolate")
     loras = plugs.loras.rows
@@ -108,7 +109,21 @@ def build(app: Application, page: Page) -> None:
     # In the browser alone.
     page_only = {"fn": None, "trigger_mode": "multiple", "api_visibility": "private"}
     sides = size.fields
-    fields = [shape, model, steps, guidance, solver, negative, *sides, noise, text, loras, follows, *keys]
+    fields = [
+        shape,
+        model,
+        steps,
+        guidance,
+        solver,
+        negative,
+        *sides,
+        decoder,
+        noise,
+        text,
+        loras,
+        follows,
+        *keys,
+    ]
     again = {"js": browser("way"), "inputs": [live, *fields], "outputs": [live], **page_only}
     # Not the model: its own steps and solver have to come first.
     changes = [field.change for field in fields if field not in (model, loras)]

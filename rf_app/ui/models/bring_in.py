@@ -7,8 +7,10 @@ from typing import Any
 
 import gradio as gr
 
+from rf_app.actions import words
 from rf_app.actions.application import KIND_TITLES, Application
 from rf_app.actions.as_job import ANSWER
+from rf_app.actions.collection import SHELVES
 from rf_app.actions.import_model import KIND, ImportModel, start_import
 from rf_app.errors import UserError
 from rf_app.jobs import queue
@@ -16,7 +18,7 @@ from rf_app.jobs.database import RESUMABLE
 from rf_app.jobs.job import Job
 from rf_app.jobs.progress import Progress, progress
 from rf_app.registry.catalogue import Entry, catalogue, obstacle
-from rf_app.registry.recognition import CONTROLNET, LORA, MODEL
+from rf_app.registry.recognition import CONTROLNET, DECODER, LORA, MODEL
 from rf_app.ui.parts.complaint import complain
 from rf_app.ui.parts.progress_bar import bar
 from rf_app.ui.parts.send import send_button
@@ -133,7 +135,12 @@ def _arrival(app: Application, job: Job) -> str:
     """One that is done, with a button that draws with it, where it is still here."""
     text = (app.jobs.job_folder(job.id) / ANSWER).read_text(encoding="utf-8")
     what = json.loads(text).get("what", MODEL)  # those of an earlier version were models
-    store = {MODEL: app.registry, LORA: app.loras, CONTROLNET: app.controlnets}[what]
+    store = {
+        MODEL: app.registry,
+        LORA: app.loras,
+        CONTROLNET: app.controlnets,
+        DECODER: app.decoders,
+    }[what]
     card = next((each for each in store.cards() if each.id == job.output), None)
     if card is None:  # it was deleted
         return ""
@@ -146,8 +153,9 @@ def _arrival(app: Application, job: Job) -> str:
         MODEL: "",
         LORA: "among the LoRAs",
         CONTROLNET: "among the ControlNets, under “Follow a drawing or picture”",
+        DECODER: "among the decoders, under “Advanced” beside models that it fits",
     }
-    draw = "" if what == CONTROLNET else send_button("generate", settings, "Draw with it")
+    draw = "" if what in (CONTROLNET, DECODER) else send_button("generate", settings, "Draw with it")
     return (
         f'<section class="import done" data-import="{escape(job.output)}"><h4>{escape(card.title)}</h4>'
         f'<p role="status">It is here now{places[what] and ", "}{places[what]}.</p>'
@@ -168,7 +176,7 @@ def _button(act: str, title: str, id: str, off: str = "") -> str:
 
 
 def _catalogue(app: Application) -> str:
-    here = {card.id for card in (*app.registry.cards(), *app.loras.cards())}
+    here = {card.id for store in (app.registry, app.loras, app.decoders) for card in store.cards()}
     entries = "".join(_entry(app, each, here) for each in catalogue())
     return f'<h3>The originals</h3><div class="shelf">{entries}</div>'
 
@@ -176,11 +184,11 @@ def _catalogue(app: Application) -> str:
 def _entry(app: Application, entry: Entry, here: set[str]) -> str:
     reason = "is here" if entry.id in here else obstacle(entry, app.registry.folders[-1])
     note = f'<p class="reason">{escape(reason[0].upper() + reason[1:])}.</p>' if reason else ""
+    drawn = f" · {words.steps(entry.steps)}, guidance {entry.guidance:g}" if entry.kind in KIND_TITLES else ""
     return (
         f'<article class="model{" off" if reason else ""}" data-entry="{escape(entry.id)}">'
-        f'<h4>{escape(entry.title)}</h4><p class="badge {entry.kind}">{KIND_TITLES[entry.kind]}</p>'
+        f'<h4>{escape(entry.title)}</h4><p class="badge {entry.kind}">{SHELVES[entry.kind]}</p>'
         f"<p>{escape(entry.about)}</p><p>{escape(entry.license)} · {entry.gigabytes:g} GB to fetch, "
-        f"{entry.memory:g} GB of memory · {entry.steps} step{'s' * (entry.steps > 1)}, "
-        f"guidance {entry.guidance:g}</p>{note}"
+        f"{entry.memory:g} GB of memory{drawn}</p>{note}"
         f'<div class="links">{_button("fetch", "Import", entry.name, reason)}</div></article>'
     )

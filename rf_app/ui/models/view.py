@@ -16,6 +16,7 @@ from rf_app.actions.collection import SHELVES, Relative, Thing, family
 from rf_app.actions.measure import figures
 from rf_app.actions.samples import opening_settings, sample_at_hand, thumbnail
 from rf_app.registry.card import Card, ModelCard
+from rf_app.registry.decoders import DecoderCard
 from rf_app.ui.parts.colours import colour_of
 from rf_app.ui.parts.image import data_url
 from rf_app.ui.parts.send import send_button
@@ -101,7 +102,7 @@ def _own_facts(card: Card) -> dict[str, str]:
             "Recommended": f"{words.steps(card.steps)}, guidance {card.guidance:g}",
         }
     own = {"Trigger words": getattr(card, "trigger", ""), "Follows": getattr(card, "preprocessor", "")}
-    own["Trained on"] = card.base_model or ""
+    own["For" if isinstance(card, DecoderCard) else "Trained on"] = card.base_model or ""
     return {name: text for name, text in own.items() if text}
 
 

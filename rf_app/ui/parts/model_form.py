@@ -18,6 +18,7 @@ MODEL = "What has learned to draw. Each model knows other things, and takes its 
 STEPS = "How often the picture is worked over. More take longer; the model’s own number is there already."
 GUIDANCE = "How strictly the words are followed. 1 leaves it to the model; much more makes colours harsh."
 SOLVER = "The rule by which a step is made. The model’s own comes first."
+DECODER = "What turns what the model drew into pixels. A tiny one is much quicker, and less exact in details."
 NEGATIVE = "What should not be in the picture. It acts only with guidance above 1."
 
 
@@ -30,17 +31,24 @@ class ModelForm:
     guidance: gr.Slider
     solver: gr.Dropdown
     negative: gr.Textbox
-    size: SizeFields | None = None  # where it is not shared with others
+    size: SizeFields | None = None  # where it is not shared with others, as the next
+    decoder: gr.Dropdown | None = None
 
     @property
     def fields(self) -> list[gr.Component]:
         """All of them, in the order of the page."""
-        return [self.model, self.steps, self.guidance, self.solver, self.negative, *self.sides]
+        own = [self.model, self.steps, self.guidance, self.solver, self.negative, *self.sides]
+        return [*own, self.decoder] if self.decoder else own
 
     @property
     def sides(self) -> tuple[gr.Component, ...]:
         """Width and height, where they are among them."""
         return self.size.fields if self.size else ()
+
+    @property
+    def recommends(self) -> list[gr.Component]:
+        """Those that a model recommends something for."""
+        return [each for each in self.fields if each not in (self.model, self.negative)]
 
     def read(
         self, app: Application, values: dict[gr.Component, Any], loras: tuple[Lora, ...]
@@ -51,6 +59,8 @@ class ModelForm:
         """
         found = {"model": values[self.model] or "", "negative_prompt": values[self.negative]}
         found |= {name: values[side] for name, side in zip(SIDES, self.sides, strict=False)}
+        if self.decoder:
+            found["decoder"] = values[self.decoder] or None
         if not offered(app, values[self.solver], found["model"], loras):
             return found
         own = {name: values[getattr(self, name)] for name in ("steps", "guidance", "solver")}
@@ -60,22 +70,35 @@ class ModelForm:
         """The fields with these settings."""
         preset = app.preset(settings.model, settings.loras)
         sides = self.size.show(preset.sizes, settings.width, settings.height) if self.size else {}
-        return sides | {
-            self.model: settings.model,
-            self.steps: settings.steps,
-            self.guidance: settings.guidance,
-            self.solver: gr.Dropdown(preset.solvers, value=settings.solver),
-            self.negative: settings.negative_prompt,
-        }
+        return (
+            sides
+            | self._decoders(preset, settings.decoder)
+            | {
+                self.model: settings.model,
+                self.steps: settings.steps,
+                self.guidance: settings.guidance,
+                self.solver: gr.Dropdown(preset.solvers, value=settings.solver),
+                self.negative: settings.negative_prompt,
+            }
+        )
 
     def show_preset(self, preset: Preset, *size: int) -> dict[gr.Component, Any]:
         """The fields with what a model recommends, and the size that there was, or one like it."""
         sides = self.size.show(preset.sizes, *preset.sizes.like(*size)) if self.size else {}
-        return sides | {
-            self.steps: preset.steps,
-            self.guidance: preset.guidance,
-            self.solver: gr.Dropdown(preset.solvers, value=preset.solvers[0][1]),
-        }
+        return (
+            sides
+            | self._decoders(preset, None)
+            | {
+                self.steps: preset.steps,
+                self.guidance: preset.guidance,
+                self.solver: gr.Dropdown(preset.solvers, value=preset.solvers[0][1]),
+            }
+        )
+
+    def _decoders(self, preset: Preset, chosen: str | None) -> dict[gr.Component, Any]:
+        if self.decoder is None:
+            return {}
+        return {self.decoder: gr.Dropdown(**_decoders(preset), value=chosen or "")}
 
     def recommended(self, app: Application) -> dict[str, Any]:
         """For the event of choosing a model: its own settings."""
@@ -90,7 +113,7 @@ class ModelForm:
         return {
             "fn": recommended,
             "inputs": [self.model, *self.sides],
-            "outputs": [self.steps, self.guidance, self.solver, *self.sides],
+            "outputs": self.recommends,
             "trigger_mode": "always_last",  # else the second of two quick choices is dropped
             "show_progress": "hidden",
             "api_visibility": "private",
@@ -143,6 +166,23 @@ def steps_and_guidance(preset: Preset, prefix: str = "") -> tuple[gr.Slider, gr.
             elem_classes=EXPLAINED,
         )
     return steps, guidance
+
+
+def decoder_list(preset: Preset, prefix: str = "") -> gr.Dropdown:
+    """What makes the pixels, where there is a choice; prefix: sets the ids apart."""
+    return gr.Dropdown(
+        **_decoders(preset),
+        value="",
+        label="Pixels by (decoder)",
+        info=DECODER,
+        filterable=False,
+        elem_id=f"{prefix}decoder",
+        elem_classes=EXPLAINED,
+    )
+
+
+def _decoders(preset: Preset) -> dict[str, Any]:
+    return {"choices": [("The model’s own", ""), *preset.decoders], "visible": bool(preset.decoders)}
 
 
 def advanced(preset: Preset, prefix: str = "") -> tuple[gr.Dropdown, gr.Textbox]:

@@ -14,6 +14,7 @@ from rf_app.settings.picture import PictureSettings
 from rf_app.ui.parts.complaint import complain
 from rf_app.ui.parts.explained import EXPLAINED
 
+MOST = 4096  # pixels of a side
 SIDE = (
     "Pixels. Far from the size that the model has learned from, what is in the picture comes twice, or not."
 )
@@ -105,6 +106,14 @@ class SizeNumbers:
     def read(self, values: Values) -> dict[str, Any]:
         """Their part of `PictureSettings`."""
         return {"width": values[self.width] or None, "height": values[self.height] or None}
+
+    def left(self, found: dict[str, Any]) -> Values:
+        """The numbers as a browser has kept them, which may be anything."""
+        given = found.get("width"), found.get("height")
+        return {
+            side: value if value in range(MOST + 1) else 0
+            for side, value in zip(self.fields, given, strict=True)
+        }
 
     def show(self, settings: PictureSettings) -> Values:
         """The numbers of a picture."""

@@ -13,7 +13,7 @@ const FAINT = 40; // of 255: what stands out less from its ground cannot be seen
 
 let before = []; // what was there before each change
 let empty = true;
-let whole = null; // the picture that was put in last, while nothing is drawn over it
+let whole = null; // the picture that was put in last, or the drawing before another shape; until a stroke
 let last = null; // where the pen was, while it is down
 let told = 0;
 let shown = ""; // the value that is on the board
@@ -61,23 +61,28 @@ const lay = () => {
   pen.globalCompositeOperation = "source-over";
 };
 
-// A picture so many times as large, in the middle.
-const place = (picture, times) => {
-  const [width, height] = [picture.width * times, picture.height * times];
-  pen.imageSmoothingQuality = "high";
-  pen.drawImage(picture, (canvas.width - width) / 2, (canvas.height - height) / 2, width, height);
-};
-
 // The middle of a picture fills the board; the browser turns it upright and knows every format that it shows.
+// A drawing (a canvas) is seen whole, on its own ground.
 const fill = (picture) => {
-  pen.clearRect(0, 0, canvas.width, canvas.height);
-  place(picture, Math.max(canvas.width / picture.width, canvas.height / picture.height));
+  const { width, height } = canvas;
+  const drawing = picture instanceof HTMLCanvasElement;
+  const [across, down] = [width / picture.width, height / picture.height];
+  const times = drawing ? Math.min(across, down) : Math.max(across, down);
+  pen.clearRect(0, 0, width, height);
+  if (drawing) {
+    const [red, green, blue] = picture.getContext("2d").getImageData(0, 0, 1, 1).data;
+    pen.fillStyle = `rgb(${red} ${green} ${blue})`;
+    pen.fillRect(0, 0, width, height);
+  }
+  const size = [picture.width * times, picture.height * times];
+  pen.imageSmoothingQuality = "high";
+  pen.drawImage(picture, (width - size[0]) / 2, (height - size[1]) / 2, ...size);
   lay();
   empty = false;
   whole = picture;
 };
 
-// Another shape: a picture fills it anew, a drawing is seen whole. Whether that has changed what is on it.
+// The board takes the shape of the pictures; whether that has changed what is on it.
 const reshape = () => {
   const aspect = props.aspect || 1;
   const [width, height] = [Math.min(1, aspect), Math.min(1, 1 / aspect)].map((share) => Math.round(SIDE * share));
@@ -88,13 +93,7 @@ const reshape = () => {
   [canvas.width, canvas.height] = [width, height]; // which clears it
   before = [];
   if (empty) blank();
-  else if (whole) fill(whole);
-  else {
-    const ground = drawn.getContext("2d").getImageData(0, 0, 1, 1).data;
-    pen.fillStyle = `rgb(${ground[0]} ${ground[1]} ${ground[2]})`;
-    pen.fillRect(0, 0, width, height);
-    place(drawn, Math.min(width / drawn.width, height / drawn.height));
-  }
+  else fill(whole ?? drawn);
   return !empty;
 };
 
