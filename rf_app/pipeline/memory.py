@@ -14,7 +14,7 @@ from torch import nn
 
 CGROUP = Path("/sys/fs/cgroup")
 DECODED = 4.0  # of the widest layers at the picture's own size, which a decoder holds at once
-SAMPLED = 24.0  # of the widest layers at the latents' size, which a U-Net holds at once
+SAMPLED = 16.0  # of the widest layers at the latents' size, which a U-Net holds at once
 
 
 def available(device: torch.device) -> int:
