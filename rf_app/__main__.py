@@ -34,7 +34,7 @@ import tyro
 from rf_app import actions as package
 from rf_app.actions.application import Application
 from rf_app.actions.as_job import ANSWER
-from rf_app.actions.asking import READERS, Argument, Asking, File, asking
+from rf_app.actions.asking import READERS, Argument, Asking, File, asking, wants_file
 from rf_app.actions.progress import Progress
 from rf_app.actions.run import run
 from rf_app.errors import UserError
@@ -143,6 +143,8 @@ def _typed(kind: Any) -> Any:
     """Records are words here: a LoRA is ID or ID=STRENGTH, a control is CONTROLNET=PICTURE."""
     if kind in READERS:
         return tuple[str, ...] | None if type(None) in get_args(kind) else tuple[str, ...]
+    if kind == File | None:
+        return Path | None
     return Path if kind in (File, Text) else kind
 
 
@@ -153,7 +155,7 @@ def _value(argument: Argument, value: Any) -> Any:
         return [_control(*each.split("=", 1)) for each in value]
     if argument.type is Text:
         return read_text(value)
-    return File(value.name, value) if argument.type is File else value
+    return File(value.name, value) if wants_file(argument, value) else value
 
 
 def _lora(id: str, strength: str = "1") -> dict[str, Any]:

@@ -29,6 +29,7 @@ from rf_app.registry.vocabulary import vocabulary
 from rf_app.schedulers.solvers import TITLES, solvers
 from rf_app.settings.alternatives import expanded
 from rf_app.settings.picture import MAX_CONTROLS, Control, Lora, PictureSettings
+from rf_app.settings.start import Start
 from rf_app.settings.way import Way
 
 FAVOURITE = "pocket-instaflow"  # the model the page opens with, if it is there
@@ -100,10 +101,15 @@ class Application:
         return replace(self, visitor=visitor, line=line)
 
     def draw(
-        self, settings: PictureSettings, between: Way | None = None, observe: Observer | None = None
+        self,
+        settings: PictureSettings,
+        between: Way | None = None,
+        observe: Observer | None = None,
+        start: Start | None = None,
     ) -> Turn[Drawn]:
         """A picture when it is the turn of who asks, and with their uploads; the rest is as for `Worker`."""
-        return self.worker.draw(self.expanded(settings), self.visitor, between, observe, self.line)
+        asked = self.expanded(settings), self.visitor, between, observe, self.line, start
+        return self.worker.draw(*asked)
 
     def expanded(self, settings: PictureSettings) -> PictureSettings:
         """The same, where the prompts have alternatives, with those that the seed chooses."""

@@ -75,6 +75,11 @@ class Asking:
         return _made(self.ask, given)
 
 
+def wants_file(argument: Argument, value: Any) -> bool:
+    """Whether the value given for an argument has to become a `File`; None stays what it is."""
+    return argument.type is File or (argument.type == File | None and value is not None)
+
+
 def asking(module: ModuleType) -> Asking:
     """How the action of a module is asked."""
     name = module.__name__.rpartition(".")[2]

@@ -11,6 +11,7 @@ from typing import Any
 from rf_app.pipeline.png import save_png
 from rf_app.pipeline.worker import Drawn
 from rf_app.settings.picture import PictureSettings
+from rf_app.settings.start import START
 
 WAY = "interpolation"  # in a picture's settings
 
@@ -24,9 +25,11 @@ class Picture:
 
     @property
     def same(self) -> dict[str, Any] | None:
-        """The settings with which the Generate tab makes it again; None for one that lies between others;
-        of a refined one, the picture that it was made from.
+        """The settings with which the Generate tab makes it again; None for one that lies between others, or
+        began from another; of a refined one, the picture that it was made from.
         """
+        if self.drawn.start:
+            return None
         if self.drawn.way is None:
             return self.drawn.settings.as_json()
         found = self.drawn.way.at_key_frame()
@@ -35,7 +38,9 @@ class Picture:
     @property
     def settings(self) -> dict[str, Any]:
         """All that the PNG carries."""
-        way = self.drawn.way
+        way, start = self.drawn.way, self.drawn.start
+        if start:
+            return self.drawn.settings.as_json() | {START: start.as_json()}
         more = ({WAY: way.as_json()} if way else {}) | ({"refined": self.refined} if self.refined else {})
         return (self.same or {}) | more
 

@@ -16,6 +16,7 @@ from rf_app.actions.picture import WAY
 from rf_app.errors import UserError
 from rf_app.pipeline.checking import check, check_way
 from rf_app.pipeline.png import read_png_settings, read_texts
+from rf_app.pipeline.start import check_start
 from rf_app.registry.card import Card
 from rf_app.settings.picture import (
     MAX_LORAS,
@@ -25,6 +26,7 @@ from rf_app.settings.picture import (
     parse_json,
     read_picture_settings,
 )
+from rf_app.settings.start import START, Start, read_start
 from rf_app.settings.way import Way, read_way
 
 SAMPLERS = {"dpm++ 2m": "dpm++", "dpmpp_2m": "dpm++"}
@@ -36,7 +38,7 @@ NAMED, LONGEST = 12, 60  # parts of a note, and characters of each
 @dataclass(frozen=True)
 class Restored:
     """settings: of the picture itself, None where it lies between others; way: of a frame of an
-    interpolation.
+    interpolation; start: what the picture began from, if not from noise alone.
 
     note: what could not be restored, or nothing.
     """
@@ -44,6 +46,7 @@ class Restored:
     settings: CheckedSettings | None
     way: Way | None
     note: str
+    start: Start | None = None
 
 
 def restore(app: Application, path: Path) -> Restored:
@@ -76,10 +79,13 @@ def restore_json(app: Application, found: dict[str, Any], source: str) -> Restor
         way = read_way(found[WAY])
         common, note = _at_hand(app, way.picture)
         way = check_way(replace(way, picture=common), app.card(common))
+    start = None
     if "prompt" in found or way is None:
         settings, note = _at_hand(app, read_picture_settings(found, source))
         settings = check(settings, app.card(settings))
-    return Restored(settings, way, note)
+        if START in found:
+            start = check_start(read_start(found[START]), app.size(settings))
+    return Restored(settings, way, note, start)
 
 
 def usable(app: Application, found: dict[str, Any], settings: PictureSettings) -> CheckedSettings:

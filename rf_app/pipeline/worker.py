@@ -34,6 +34,7 @@ from rf_app.pipeline.models import (
 from rf_app.pipeline.pace import Pace
 from rf_app.pipeline.prompts import embed, of_one_length, unread
 from rf_app.pipeline.residence import Residence
+from rf_app.pipeline.start import known_way, pasted, velocity_of
 from rf_app.pipeline.turns import NOBODY, Line, Report, Step, Turn, Turns
 from rf_app.plugins.controlnet import controlled
 from rf_app.plugins.lora import LoraFile
@@ -49,6 +50,7 @@ from rf_app.registry.models import Registry
 from rf_app.registry.refiner import PIECES, load_refiner, refiner_folder
 from rf_app.schedulers.solvers import ETA, fresh, straight
 from rf_app.settings.picture import CheckedSettings, Lora, PictureSettings
+from rf_app.settings.start import Start
 from rf_app.settings.way import Way
 
 CACHED_TEXTS = 256
@@ -75,7 +77,8 @@ class Drawn:
     """A picture and what made it.
 
     way: its place between key frames, if it has one. unknown_words: those the model has not learned. unread:
-    the end of a prompt that is too long for its text encoder, or nothing. tiled: decoded in parts.
+    the end of a prompt that is too long for its text encoder, or nothing. tiled: decoded in parts. start:
+    what it began from, if not from noise alone.
     """
 
     image: Image.Image
@@ -85,6 +88,7 @@ class Drawn:
     unknown_words: tuple[str, ...]
     unread: str
     tiled: bool
+    start: Start | None = None
 
 
 @dataclass(frozen=True)
@@ -142,20 +146,23 @@ class Worker:
         between: Way | None = None,
         observe: Observer | None = None,
         line: Line = NOBODY,
+        start: Start | None = None,
     ) -> Turn[Drawn]:
         """One picture, when its turn comes: the generator yields steps and returns it.
 
         visitor: the session whose uploads `settings.loras` may name. between: a way with key frames; noise
         and text are mixed from theirs, and its picture takes the place of `settings`. observe: sees every
         moment of Euler's method on the straight path, whatever the solver in `settings`. line: whose turn it
-        is. Raises UserError for what the user can put right, HeldBack for a picture that the model's safety
+        is. start: begin from a picture, checked and of the settings' size; on that path, too.
+
+        Raises UserError for what the user can put right, HeldBack for a picture that the model's safety
         checker does not let through; another error is a defect, and the worker lives on.
         """
         wanted = between.picture if between else settings
 
         def work(report: Report) -> Drawn:
             return self._residence.twice(
-                lambda: self._draw(wanted, visitor, between, observe, report), f"{wanted.model!s:.80}"
+                lambda: self._draw(wanted, visitor, between, observe, report, start), f"{wanted.model!s:.80}"
             )
 
         return self._turns.take(work, line)
@@ -211,23 +218,25 @@ class Worker:
         between: Way | None,
         observe: Observer | None,
         report: Report,
+        start: Start | None,
     ) -> Drawn:
         model = self._models.get(settings.model)
         card = self.as_drawn(model.card, settings.loras, visitor)
         way = check_way(between, card) if between else None
         settings = way.picture if way else check(settings, card)
         own = model.pipeline.scheduler
-        scheduler = straight(own) if observe else fresh(own, card.kind, settings.solver)
+        scheduler = straight(own) if observe or start else fresh(own, card.kind, settings.solver)
+        steps = max(1, round(settings.steps * start.strength)) if start else settings.steps
         size = self._latent_size(model, settings)
         acting = [each for each in settings.control if each.strength > 0]
         nets = [self._nets.get(each.model, model.pipeline) for each in acting]
-        pipeline, control = controlled(model.pipeline, acting, nets, settings.steps, size)
+        pipeline, control = controlled(model.pipeline, acting, nets, steps, size)
         plugged = self._plugs.plugged(model.pipeline, settings.loras, visitor)
         vae = model.pipeline.vae
         if settings.decoder:
             vae = self._tiny.get(settings.decoder, self.registry.pieces(model.card.id)["vae"])
         tiled = self._residence.room_for(model.pipeline.unet, vae, size, settings.guidance > 1)
-        start = self._now()
+        began = self._now()
         # After the noise some samplers draw more from it, as in the stock pipeline.
         generator = torch.Generator("cpu").manual_seed(settings.seed)
         noise = self._noise(model, generator, size)
@@ -242,13 +251,15 @@ class Worker:
             noise = mixed_noise(way, [self._noise(model, each, size) for each in seeded])
         text_done = self._now()
         self._merger.give(model.pipeline.unet, plugged.unet)
-        done = 0
+        done, back, past = 0, 0, None
 
         def after_step(pipeline: StableDiffusionPipeline, _: int, __: Tensor, tensors: dict) -> dict:
             nonlocal done
             done += 1
+            if past:
+                tensors["latents"] = past.kept(tensors["latents"], done)
             see(tensors["latents"])
-            report(Step(done, len(pipeline.scheduler.timesteps)))
+            report(Step(back + done, back + len(pipeline.scheduler.timesteps)))
             return tensors
 
         def see(latents: Tensor) -> None:
@@ -257,13 +268,29 @@ class Worker:
                 shown = partial(decode, pipeline, vae=vae, tiled=tiled)
                 observe(Moment(done, settings.steps, latents, velocity, shown))
 
+        if start:
+            scheduler.begin = 1 - start.strength
+            field = None
+            if start.shows is not None:
+                back = steps
+                shown = self._embed_one(model, start.shows, plugged)
+                field = velocity_of(scheduler, model.pipeline.unet, shown)
+            past = known_way(
+                start,
+                model.pipeline.vae,
+                noise,
+                scheduler.taus(steps),
+                field,
+                lambda i: report(Step(i, back + steps)),
+            )
+            noise = past.points[0]
         see(noise)
         pipeline.scheduler = scheduler  # lent
         try:
             latents = pipeline(
                 prompt_embeds=embeds,
                 negative_prompt_embeds=null_embeds,
-                num_inference_steps=settings.steps,
+                num_inference_steps=steps,
                 guidance_scale=settings.guidance,
                 latents=noise,
                 generator=generator,
@@ -276,18 +303,20 @@ class Worker:
             model.pipeline.scheduler = own
         sampled = self._now()
         image = decode(model.pipeline, latents, vae, tiled)
+        image = pasted(image, start) if start else image
         decoded = self._now()
-        if not (acting or observe):  # which take their own time
+        if not (acting or observe or start):  # which take their own time
             self.pace.note(settings, image.width * image.height, sampled - text_done, decoded - sampled)
         called, known = self.trigger_words(settings.loras, visitor), model.vocabulary
         return Drawn(
             image=image,
             settings=settings,
             way=way,
-            timings=Timings(text_done - start, sampled - text_done, decoded - sampled, decoded - start),
+            timings=Timings(text_done - began, sampled - text_done, decoded - sampled, decoded - began),
             unknown_words=tuple(known.unknown(settings.prompt, called)) if known else (),
             unread=unread(model.pipeline.tokenizer, settings.prompt, weighted=known is None),
             tiled=tiled,
+            start=start,
         )
 
     @torch.inference_mode()

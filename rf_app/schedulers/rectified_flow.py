@@ -48,18 +48,28 @@ class RectifiedFlowScheduler(SchedulerMixin, ConfigMixin):
             raise UserError(f"prediction_type is {prediction_type!r}; expected one of {known}.")
         self.schedule: NoiseSchedule | None = None
         self.velocity: Tensor | None = None  # of the latest step, for who looks on
+        self.begin = 0.0  # the time at which a solve starts
         if prediction_type == "epsilon":
             self.schedule = NoiseSchedule(alphas_cumprod(beta_start, beta_end, beta_schedule))
         self.set_timesteps(1)
 
     def set_timesteps(self, num_inference_steps: int, device: str | torch.device | None = None) -> None:
-        """Prepare a solve from noise to data in N uniform steps."""
+        """Prepare a solve to data, from noise unless `begin` says otherwise, in N uniform steps."""
         self.num_inference_steps = num_inference_steps
-        self._taus = self._evaluated(uniform_taus(num_inference_steps))
+        self._taus = self._evaluated(self.taus(num_inference_steps))
         self._index = 0
         taus = torch.tensor(self._taus, dtype=torch.float64)
         timesteps = velocity_timestep(taus) if self.schedule is None else self.schedule.timestep(taus)
         self.timesteps = timesteps.to(device=device, dtype=torch.float32)
+
+    @property
+    def turned(self) -> bool:
+        """Whether the U-Net predicts x0 - x1."""
+        return self.config.prediction_type == "flow_prediction"
+
+    def taus(self, steps: int) -> list[float]:
+        """The steps + 1 times of a solve, `begin` and 1 among them."""
+        return [self.begin + (1 - self.begin) * tau for tau in uniform_taus(steps)]
 
     def _evaluated(self, taus: list[float]) -> list[float]:
         """Where the U-Net is called on the way through the times `taus` [N + 1]."""
@@ -87,7 +97,7 @@ class RectifiedFlowScheduler(SchedulerMixin, ConfigMixin):
         precise = torch.promote_types(sample.dtype, torch.float32)
         x, output = sample.to(precise), model_output.to(precise)
         if self.schedule is None:
-            return x, -output if self.config.prediction_type == "flow_prediction" else output
+            return x, -output if self.turned else output
         return x, velocity_from_epsilon(x, output, self._taus[self._index], self.schedule)
 
     def __len__(self) -> int:

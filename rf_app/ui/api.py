@@ -20,7 +20,7 @@ from gradio.data_classes import FileData
 from gradio.utils import get_upload_folder
 
 from rf_app.actions.application import Application
-from rf_app.actions.asking import Asking, File, asking
+from rf_app.actions.asking import Asking, File, asking, wants_file
 from rf_app.actions.progress import Progress
 from rf_app.actions.run import run
 from rf_app.errors import UserError
@@ -61,7 +61,7 @@ def endpoint(
         try:
             given = zip(arguments, values, strict=True)
             wish = action.wish(
-                {each.name: uploaded(value) if each.type is File else value for each, value in given}
+                {each.name: uploaded(value) if wants_file(each, value) else value for each, value in given}
             )
             for event in run(action.act(own, wish)):
                 if isinstance(event, Progress):

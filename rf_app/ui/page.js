@@ -37,10 +37,13 @@
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.("[data-send]");
     if (!button) return;
-    const { send, settings } = button.dataset;
+    const { send, settings, picture } = button.dataset;
+    const sent = JSON.parse(settings);
+    if (picture !== undefined) // what is begun from are its pixels, whose words are known
+      sent.start = { image: button.closest("figure").querySelector("img").src, shows: sent.prompt, strength: 0.8 };
     document.querySelector(`#${send}-tab-button`)?.click();
     // With the moment in it, the same settings sent again are news.
-    studio.put(`sent-${send}`, JSON.stringify({ ...JSON.parse(settings), at: performance.now() }), 200);
+    studio.put(`sent-${send}`, JSON.stringify({ ...sent, at: performance.now() }), 200);
     studio.show("body");
   });
 

@@ -18,6 +18,7 @@ from rf_app.registry.permission import Permission
 from rf_app.ui import (
     batch,
     compare,
+    edit,
     files,
     footer,
     generate,
@@ -39,6 +40,7 @@ ASSETS = Path(__file__).parents[2] / "assets"
 TABS = {
     "Generate": generate.build,
     "Compare": compare.build,
+    "Edit": edit.build,
     "Interpolate": interpolate.build,
     "Batch": batch.build,
     "Train": train.build,

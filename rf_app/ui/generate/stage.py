@@ -17,7 +17,7 @@ from rf_app.actions.picture import Picture
 from rf_app.actions.words import duration
 from rf_app.pipeline.worker import ENLARGED, Timings
 from rf_app.ui.parts.image import SAVE, data_url
-from rf_app.ui.parts.send import send_button
+from rf_app.ui.parts.send import edit_button, send_button
 
 DOWNLOAD = '<button class="send" data-download>Download all</button>'
 
@@ -65,6 +65,7 @@ def _figure(picture: Picture, refinable: bool, kept: bool) -> str:
     image = f'<img src="{data_url(picture.png)}" alt="{prompt}" data-seed="{seed}" decoding="sync">'
     save = f'<a class="save" href="#" onclick="{SAVE}" download="{escape(picture.name)}">Save PNG</a>'
     send = "".join(send_button(tab, picture.settings) for tab in ("compare", "interpolate"))
+    send = edit_button(picture.settings) + send
     title = f"Refine to {ENLARGED * max(picture.drawn.image.size)}"
     star = send_button("star", picture.settings, "★ Keep") if kept and not picture.refined else ""
     refine = send_button("refine", picture.settings, title) if refinable else ""

@@ -19,7 +19,7 @@ from rf_app.actions import generate, refine, upload_lora
 from rf_app.actions.application import Application, Preset
 from rf_app.actions.caption import caption
 from rf_app.actions.examples import Example, examples
-from rf_app.actions.history import keep, star
+from rf_app.actions.history import star
 from rf_app.actions.loras import rows as lora_rows
 from rf_app.actions.picture import Picture
 from rf_app.actions.restore import usable
@@ -35,6 +35,7 @@ from rf_app.ui.parts.complaint import complain
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.control import control_panel
 from rf_app.ui.parts.image import icon
+from rf_app.ui.parts.keeping import kept
 from rf_app.ui.parts.loras import end_uploads, lora_panel
 from rf_app.ui.parts.model_form import ModelForm, advanced, decoder_list, model_list, steps_and_guidance
 from rf_app.ui.parts.plug_ins import PlugIns
@@ -358,14 +359,6 @@ def build(app: Application, page: Page) -> None:
 def cue_for(kind: str, prompt: str) -> str:
     """The cue from the server: "live:…" follows the typing, "go:…" is asked for, "opening:…" comes first."""
     return f"{kind}:{time.time_ns()}:{prompt}"
-
-
-def kept(own: Application, made: Picture) -> None:
-    """Keep the picture in the history; where that fails, a toast says so and the picture is shown."""
-    try:
-        keep(own, made.png, made.settings)
-    except UserError as error:
-        complain(error)
 
 
 def _examples(shown: list[Example]) -> list[gr.Button]:

@@ -12,8 +12,9 @@ from typing import Any
 from rf_app.actions import words
 from rf_app.pipeline.history import Kept
 from rf_app.settings.picture import read_picture_settings
+from rf_app.settings.start import START
 from rf_app.ui.parts.image import SAVE, data_url
-from rf_app.ui.parts.send import send_button
+from rf_app.ui.parts.send import edit_button, send_button
 
 NOTHING = (
     '<div class="lead"><p>Nothing is kept yet. What you ask for in Generate, with Enter or its button, will '
@@ -48,8 +49,11 @@ def full(picture: Kept, png: bytes, titles: Mapping[str, str]) -> str:
     name = PurePosixPath(picture.name).name
     image = f'<img src="{data_url(png)}" alt="{prompt}">'
     save = f'<a class="send" href="#" onclick="{SAVE}" download="instaflow-{escape(name)}">Save PNG</a>'
-    send = send_button("generate", settings, "Use again")
-    send += "".join(send_button(tab, settings) for tab in ("compare", "interpolate"))
+    if START in settings:
+        send = send_button("edit", settings, "Use again")
+    else:
+        send = send_button("generate", settings, "Use again") + edit_button(settings)
+        send += "".join(send_button(tab, settings) for tab in ("compare", "interpolate"))
     when = time.strftime("%d %B %Y, %H:%M", time.localtime(picture.created))
     facts = "".join(
         f"<dt>{key}</dt><dd>{escape(str(value))}</dd>" for key, value in _facts(settings, titles).items()
@@ -68,5 +72,6 @@ def _facts(settings: dict[str, Any], titles: Mapping[str, str]) -> dict[str, Any
     found["Size"] = f"{made.width}×{made.height}" if made.width and made.height else ""
     found["Keep out"] = made.negative_prompt
     found["Styles"] = ", ".join(f"{each.id} {each.strength:g}" for each in made.loras)
+    found["Began from"] = "another picture" if START in settings else ""
     found["Follows"] = "a drawing or picture" if made.control else ""
     return {name: value for name, value in found.items() if value not in (None, "")}

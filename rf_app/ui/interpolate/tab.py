@@ -5,10 +5,9 @@ frame and is what the video is made of. It is kept in the browser, for the next 
 stays here.
 """
 
-import json
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -20,7 +19,6 @@ from rf_app.actions.progress import Events
 from rf_app.actions.run import LatestRun
 from rf_app.actions.video import FRAMES_PER_SECOND
 from rf_app.errors import UserError
-from rf_app.settings.picture import Control
 from rf_app.settings.way import KeyFrame, Way, read_way
 from rf_app.ui.api import endpoint, seen_by
 from rf_app.ui.files import served
@@ -28,6 +26,7 @@ from rf_app.ui.interpolate.examples import EXAMPLES
 from rf_app.ui.interpolate.scrubber import NAMES, page_way, scrubber
 from rf_app.ui.parts.complaint import complain
 from rf_app.ui.parts.context import Page
+from rf_app.ui.parts.control import as_text
 from rf_app.ui.parts.model_form import ModelForm, advanced, decoder_list, model_list, steps_and_guidance
 from rf_app.ui.parts.plug_ins import plug_ins
 from rf_app.ui.parts.restoring import restore_button, restored
@@ -206,11 +205,6 @@ def build(app: Application, page: Page) -> None:
     for event, source in ((upload.upload, upload), (sent.change, sent)):
         event(restore, [source, live], [live, *{*fields, *plugs.parts}], **quiet)
     endpoint(app, interpolate)
-
-
-def as_text(control: Sequence[Control]) -> str:
-    """Controls as the browser has them."""
-    return json.dumps([asdict(each) for each in control])
 
 
 def _shape(way: Way) -> str:

@@ -2,8 +2,9 @@
 with.
 """
 
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -202,3 +203,8 @@ def control_panel(app: Application, drawings: Path, prefix: str = "") -> Control
         with gr.Accordion("A second one", open=False, elem_classes="control-more"):
             others = [control_unit(app, f"{prefix}control-{i}") for i in range(2, MAX_CONTROLS + 1)]
     return ControlPanel((first, *others), none_here, problems, accordion, buttons, shown)
+
+
+def as_text(control: Sequence[Control]) -> str:
+    """Controls as the browser has them."""
+    return json.dumps([asdict(each) for each in control])

@@ -38,8 +38,12 @@ def restored(own: Application, source: Any) -> Restored:
 
 
 def restored_picture(own: Application, source: Any) -> CheckedSettings:
-    """The same of a picture; raises UserError for a frame of an interpolation, too."""
+    """The same of a picture; raises UserError for a frame of an interpolation, and for one that began
+    from another, too.
+    """
     found = restored(own, source)
     if found.settings is None:
         raise UserError("This picture lies between others: open it in the Interpolate tab.")
+    if found.start:
+        raise UserError("This picture began from another one: open it in the Edit tab.")
     return found.settings

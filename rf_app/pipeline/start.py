@@ -1,0 +1,119 @@
+"""Beginning from a picture: its latents on the way to it, what stays of them, and its pixels afterwards."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from PIL import Image, ImageChops, ImageFilter, ImageOps
+from torch import Tensor, nn
+from torch.nn import functional
+
+from rf_app.errors import UserError
+from rf_app.flow.inversion import inverted
+from rf_app.flow.path import interpolate
+from rf_app.flow.velocity import Velocity, velocity_field
+from rf_app.pipeline.checking import check_number, check_text
+from rf_app.plugins.picture import decode_map, encode_map, read_base64, read_picture
+from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
+from rf_app.settings.start import Start
+
+FEATHER = 64  # of a side: within its edge a mask fades, over one part of so many
+
+
+def check_start(start: Start, size: tuple[int, int]) -> Start:
+    """The start in force: picture and mask cut to (width, height), everything in range.
+
+    Raises UserError naming the value that is not.
+    """
+    picture = ImageOps.fit(read_picture(read_base64(start.image)), size, Image.Resampling.LANCZOS)
+    return replace(
+        start,
+        image=encode_map(picture),
+        strength=check_number("strength", start.strength, 0, 1),
+        shows=None if start.shows is None else check_text("text of what the picture shows", start.shows),
+        mask=_checked_mask(start.mask, size),
+    )
+
+
+def _checked_mask(text: str, size: tuple[int, int]) -> str:
+    if not text:
+        return ""
+    mask = ImageOps.fit(read_picture(read_base64(text)), size, Image.Resampling.NEAREST).convert("L")
+    mask = mask.point(lambda level: 255 * (level > 127))
+    if mask.getbbox() is None:
+        raise UserError("The mask is empty: paint over what may change, or leave the mask out.")
+    return encode_map(mask)
+
+
+@dataclass(frozen=True)
+class Known:
+    """points: [1, C, h, w] at each time of the solve, on a way that ends at the picture.
+
+    change: [1, 1, h, w], 1 where the new picture may be another one and 0 elsewhere; None for everywhere.
+    """
+
+    points: Sequence[Tensor]
+    change: Tensor | None
+
+    def kept(self, latents: Tensor, step: int) -> Tensor:
+        """The latents after a step, with what may not change as it is known."""
+        if self.change is None:
+            return latents
+        return torch.where(self.change > 0, latents, self.points[step])
+
+
+def known_way(
+    start: Start,
+    vae: AutoencoderKL,
+    noise: Tensor,
+    taus: Sequence[float],
+    back: Velocity | None,
+    report: Callable[[int], None],
+) -> Known:
+    """The way to a checked start's picture at the times taus [N + 1].
+
+    back: the velocity under the words of what the picture shows, to follow the flow back; None mixes it with
+    the noise [1, C, h, w]. report: is told the steps back that are done.
+    """
+    data = encode(vae, decode_map(start.image))
+    if back is None:
+        points = [interpolate(noise, data, tau) for tau in taus]
+    else:
+        points = [data]
+
+        def step(i: int, _: float, x: Tensor) -> None:
+            points.append(x)
+            report(i)
+
+        inverted(back, data, taus, step)
+        points.reverse()
+    change = None
+    if start.mask:
+        mask = torch.from_numpy(np.array(decode_map(start.mask).convert("L"))).to(data)[None, None]
+        change = functional.adaptive_max_pool2d(mask, data.shape[-2:])
+    return Known(points, change)
+
+
+def velocity_of(scheduler: RectifiedFlowScheduler, unet: nn.Module, embeds: Tensor) -> Velocity:
+    """The velocity that a scheduler sees in what the U-Net predicts for a text, embeds [1, L, D]."""
+    field = velocity_field(unet, embeds, schedule=scheduler.schedule)
+    return (lambda x, tau: -field(x, tau)) if scheduler.turned else field
+
+
+def encode(vae: AutoencoderKL, picture: Image.Image) -> Tensor:
+    """The latents [1, C, h, w] of an RGB picture: the mean of what the autoencoder says."""
+    pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].to(vae.device, vae.dtype)
+    pixels = (pixels / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+    return vae.encode(pixels).latent_dist.mode() * vae.config.scaling_factor
+
+
+def pasted(image: Image.Image, start: Start) -> Image.Image:
+    """The new picture where it may change, fading at the edge; the very pixels of the old one elsewhere."""
+    if not start.mask:
+        return image
+    mask = decode_map(start.mask).convert("L")
+    edge = max(1, min(mask.size) // FEATHER)
+    soft = mask.filter(ImageFilter.MinFilter(2 * edge + 1)).filter(ImageFilter.BoxBlur(edge))
+    return Image.composite(image, decode_map(start.image), ImageChops.darker(soft, mask))

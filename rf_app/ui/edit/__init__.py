@@ -1,0 +1,5 @@
+"""The Edit tab."""
+
+from rf_app.ui.edit.tab import build
+
+__all__ = ["build"]

@@ -1,0 +1,107 @@
+"""The picture to begin from, with brushes, and beside it what becomes of it; easel.js is the browser's part.
+
+The picture and its mask are only in the browser. While Live is on, each stroke is answered through a server
+function of gr.HTML, as the frames of the Interpolate tab are: one plain request, past Gradio's queue.
+"""
+
+import asyncio
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import gradio as gr
+
+from rf_app.actions.application import Application
+from rf_app.actions.edit import Edit, edit
+from rf_app.actions.picture import Picture
+from rf_app.actions.run import run
+from rf_app.errors import UserError
+from rf_app.pipeline.turns import PULSE, Line
+from rf_app.settings.picture import read_picture_settings
+from rf_app.settings.start import START, read_start
+from rf_app.ui.parts.image import data_url
+
+SCRIPT = Path(__file__).with_name("easel.js")
+SIDE = 512  # pixels of the board's longer side
+COLOURS = {
+    "Sky": "#7fb4e6",
+    "Night": "#1c2a52",
+    "Sun": "#ffd65c",
+    "Leaf": "#5b8c3e",
+    "Sand": "#e2c48d",
+    "Water": "#2f7fb0",
+    "Red": "#c8342b",
+    "White": "#f7f7f4",
+    "Rock": "#6f6a68",
+}
+
+
+def wish_of(found: Any) -> Edit:
+    """The wish that the page sends, which may be anything; raises UserError where it is none."""
+    if not isinstance(found, dict):
+        raise UserError("The page sends no wish for a picture: please load it anew.")
+    if START not in found:
+        raise UserError("The board is empty: drop a picture on it, or paint.")
+    return Edit(read_picture_settings(found, "The form"), read_start(found[START]))
+
+
+def shown(picture: Picture) -> dict[str, Any]:
+    """A picture as the easel shows it."""
+    return {"src": data_url(picture.png), "settings": picture.settings, "name": picture.name}
+
+
+def easel(app: Application, value: dict[str, Any]) -> gr.HTML:
+    """The part; its value is the form as JSON. A new `at` in it brings a picture, `result` what was made."""
+
+    def draw(wish: Any, line: Line, left: Event) -> dict[str, Any]:
+        try:
+            own = app.seen_by(line[1], line)
+            *_, picture = run(edit(own, wish_of(wish)), left.is_set)
+        except UserError as error:
+            return {"problem": app.permission.told(error)}
+        return shown(picture)
+
+    async def frame(wish: Any, asked_by: gr.Request) -> dict[str, Any]:
+        left = Event()
+        session = (await asked_by.json()).get("session_hash") or ""  # it is in the body alone
+        line = asked_by.client.host, session
+        drawing = asyncio.create_task(asyncio.to_thread(draw, wish, line, left))
+        while not (await asyncio.wait([drawing], timeout=PULSE))[0]:
+            if await asked_by.is_disconnected():
+                left.set()
+        return drawing.result()
+
+    return gr.HTML(
+        value,
+        html_template=_template(),
+        js_on_load=SCRIPT.read_text(encoding="utf-8"),
+        apply_default_css=False,
+        server_functions=[frame],
+        elem_id="easel",
+    )
+
+
+def _template() -> str:
+    colours = "".join(
+        f'<button class="colour" data-colour="{colour}" style="--colour:{colour}" title="{name}" '
+        f'aria-label="{name}" aria-pressed="false"></button>'
+        for name, colour in COLOURS.items()
+    )
+    return (
+        '<div class="boards">'
+        f'<div class="board" data-drop><canvas class="picture" width="{SIDE}" height="{SIDE}" '
+        'aria-label="The picture: paint on it, or drop another one"></canvas>'
+        f'<canvas class="mask" width="{SIDE}" height="{SIDE}" aria-hidden="true"></canvas>'
+        "<p>Drop a picture here, or paint</p></div>"
+        '<figure class="result"><img alt="" draggable="false" decoding="sync"><div class="links">'
+        '<button class="send back" disabled>Go on from this</button>'
+        '<a class="send save" href="#" download="instaflow-edit.png">Save PNG</a></div></figure></div>'
+        f'<div class="tools"><div class="colours" role="group" aria-label="Colours">{colours}'
+        '<input type="color" value="#d98f2b" aria-label="Another colour"></div>'
+        '<label class="size">Brush <input type="range" min="2" max="120" value="44"></label>'
+        '<button class="fill">Fill</button><button class="only" aria-pressed="false" '
+        'title="Paint over what may change; every other pixel stays">Only here</button>'
+        '<button class="undo">Undo</button><button class="clear">Clear</button>'
+        '<label class="upload">Upload<input type="file" accept="image/*"></label>'
+        '<span class="speed"></span></div><p class="problem" role="alert"></p>'
+    )

@@ -1,0 +1,23 @@
+// The Edit tab in the browser alone: the form as JSON for the easel, and the wish for a picture that is kept.
+{
+  // A picture that has come stays with its moment: one that was there before is no news.
+  const form = (before, live, prompt, shows, strength, model, steps, guidance, seed, negative_prompt, width, height,
+    loras, followed) => ({
+    live, prompt, shows, strength, model, steps, guidance, seed, negative_prompt, width, height,
+    size: [width, height],
+    loras: studio.used(loras),
+    control: JSON.parse(followed),
+    at: before.at,
+    picture: before.picture,
+  });
+  const wish = (seed, locked) => {
+    const next = locked ? seed : studio.randomSeed();
+    return [next, `go:${performance.now()}:${studio.easelWish(next)}`];
+  };
+  // The tab opened for the first time is not empty, unless something is on its way here.
+  const first = (sent) => {
+    if (!sent && studio.easelIsEmpty?.()) document.querySelector("#edit-settings .chip").click();
+    return [];
+  };
+  window.studio = { ...window.studio, editForm: form, editWish: wish, firstEdit: first };
+}

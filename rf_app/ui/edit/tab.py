@@ -1,0 +1,279 @@
+"""The Edit tab: a picture to begin from, what the new one shows, and how far it may go.
+
+Every change of the form makes a new wish in the browser alone, as the value of the easel, which has it drawn
+while Live is on. "Draw" asks through the queue instead, with progress and Stop, and what it makes is kept.
+"""
+
+import base64
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from rf_app.actions import edit
+from rf_app.actions.application import Application
+from rf_app.actions.picture import Picture
+from rf_app.actions.restore import Restored
+from rf_app.actions.run import LatestRun
+from rf_app.errors import UserError
+from rf_app.settings.picture import parse_json
+from rf_app.settings.start import START, Start
+from rf_app.ui.api import endpoint, seen_by
+from rf_app.ui.edit.easel import easel, shown, wish_of
+from rf_app.ui.parts.complaint import complain
+from rf_app.ui.parts.context import Page
+from rf_app.ui.parts.control import as_text
+from rf_app.ui.parts.explained import EXPLAINED
+from rf_app.ui.parts.keeping import kept
+from rf_app.ui.parts.model_form import NEGATIVE, model_list, steps_and_guidance
+from rf_app.ui.parts.plug_ins import plug_ins
+from rf_app.ui.parts.progress_bar import note
+from rf_app.ui.parts.restoring import restore_button, restored
+from rf_app.ui.parts.script import browser
+from rf_app.ui.parts.seed_row import seed_row
+from rf_app.ui.parts.size import size_fields
+from rf_app.ui.parts.streaming import Updates, stops, stream
+from rf_app.ui.waiting import LONG_WORK
+
+COMMON = ("prompt", "model", "steps", "guidance", "seed", "negative_prompt")
+SHOWS = "What is on the picture now. Its forms then stay where they are; without it, they only guide."
+STRENGTH = "A little changes colours and light; much keeps little more than where things are."
+
+
+@dataclass(frozen=True)
+class Example:
+    """One click: a picture of the examples, what it shows, and what the new one shall show."""
+
+    picture: str
+    shows: str | None
+    prompt: str
+    strength: float
+
+
+EXAMPLES = {
+    "Make it night": Example(
+        "2-red-sailboat", "a red sailboat on the sea at sunset", "a red sailboat on the sea at night", 0.8
+    ),
+    "Paint the balloon red": Example(
+        "3-balloon-over-dunes",
+        "desert dunes with a blue balloon on a sunny day",
+        "desert dunes with a red balloon on a sunny day",
+        0.8,
+    ),
+    "Another place": Example("6-white-house", None, "a white house on a sea coast under sunshine", 0.75),
+}
+
+
+def build(app: Application, page: Page) -> None:
+    """Lay the tab out and connect it, inside the Blocks at hand; with the endpoint of the same action."""
+    model_id = edit.editing_model(app)
+    preset = app.preset(model_id)
+    first = next(iter(EXAMPLES.values()))
+    live_at_first = not preset.slow
+    size_at_first = {"size": [preset.sizes.own] * 2}
+    with gr.Column(elem_id="edit"):
+        with gr.Column(elem_id="edit-side"):
+            board = easel(app, size_at_first | {"live": live_at_first, "prompt": first.prompt})
+            line = gr.HTML("", elem_id="edit-way")
+        with gr.Column(elem_id="edit-settings"):
+            with gr.Row(elem_classes="chips"):
+                chips = [gr.Button(name, size="sm", min_width=80, elem_classes="chip") for name in EXAMPLES]
+            prompt = gr.Textbox(
+                first.prompt, label="The new picture shows", lines=1, max_lines=4, elem_id="edit-prompt"
+            )
+            shows = gr.Textbox(
+                "",
+                label="The picture shows now (optional)",
+                info=SHOWS,
+                lines=1,
+                max_lines=4,
+                elem_id="edit-shows",
+                elem_classes=EXPLAINED,
+            )
+            strength = gr.Slider(
+                0.05,
+                1,
+                first.strength,
+                step=0.05,
+                label="How much may change",
+                info=STRENGTH,
+                buttons=[],
+                elem_id="edit-strength",
+                elem_classes=EXPLAINED,
+            )
+            with gr.Row(elem_classes="acts"):
+                go = gr.Button("Draw", variant="primary", elem_id="edit-go", min_width=140)
+                stop = gr.Button("Stop", elem_id="edit-stop", min_width=70)
+                live = gr.Checkbox(
+                    live_at_first, label="Live", elem_id="edit-live", container=False, min_width=90
+                )
+            model = model_list(app, model_id, elem_id="edit-model")
+            about = gr.HTML("", elem_id="edit-about")
+            size = size_fields(preset, "edit-")
+            steps, guidance = steps_and_guidance(preset, "edit-")
+            seed, dice, locked = seed_row(7, "edit-")
+            plugs = plug_ins(app, page, "edit-")
+            with gr.Accordion("Advanced", open=False, elem_classes="advanced"):
+                negative = gr.Textbox(
+                    "", label="Leave out (negative prompt)", info=NEGATIVE, elem_classes=EXPLAINED
+                )
+            upload = restore_button("edit-restore")
+    page.lists.append(model)
+    sent = gr.Textbox("", visible="hidden", elem_id="sent-edit")
+    cue = gr.Textbox("", visible="hidden")
+    follows = gr.Textbox("[]", visible="hidden")  # the controls that are on, as JSON
+    loras = plugs.loras.rows
+    latest, number = gr.State(LatestRun()), gr.Number(visible="hidden")
+
+    # In the browser alone.
+    page_only = {"fn": None, "trigger_mode": "multiple", "api_visibility": "private"}
+    fields = [
+        live,
+        prompt,
+        shows,
+        strength,
+        model,
+        steps,
+        guidance,
+        seed,
+        negative,
+        *size.fields,
+        loras,
+        follows,
+    ]
+    again = {"js": browser("editForm"), "inputs": [board, *fields], "outputs": [board], **page_only}
+    gr.on([*(field.change for field in fields if field not in (model, loras)), loras.input], **again)
+    dice.click(js=browser("randomSeed"), outputs=[seed], **page_only)
+    gr.on(
+        [go.click, prompt.submit],
+        js=browser("editWish"),
+        inputs=[seed, locked, live],
+        outputs=[seed, cue],
+        **page_only,
+    )
+    page.tab.select(js=browser("firstEdit"), inputs=[sent], **page_only)
+
+    # On the server.
+    def draw(text: str, latest_now: LatestRun, number_now: Any, asked_by: gr.Request) -> Iterator[Updates]:
+        own = seen_by(app, asked_by)
+
+        def show(made: Picture) -> Updates:
+            kept(own, made)
+            return {board: {"result": shown(made)}}
+
+        try:
+            wish = wish_of(parse_json(text.split(":", 2)[-1], "The page's words"))
+        except UserError as error:
+            complain(error)
+            yield {line: note("")}
+            return
+        yield from stream(edit.edit(own, wish), latest_now, line, show, number=number_now)
+
+    def form_of(own: Application, found: Restored) -> Updates:
+        """The form with a picture's settings, and the picture that it began from on the board."""
+        settings, start = found.settings, found.start
+        sizes = own.preset(settings.model).sizes
+        width, height = settings.width or sizes.own, settings.height or sizes.own
+        common = {name: getattr(settings, name) for name in COMMON}
+        return {
+            board: common
+            | {"width": width, "height": height, "size": [width, height], "live": live_at_first}
+            | {"strength": start.strength, "shows": start.shows or "", "at": time.time()}
+            | {"picture": {name: _address(getattr(start, name)) for name in ("image", "mask")}}
+            | {name: [asdict(each) for each in getattr(settings, name)] for name in ("loras", "control")},
+            prompt: settings.prompt,
+            shows: start.shows or "",
+            strength: start.strength,
+            model: gr.Dropdown(own.models(), value=settings.model),  # it may be newer than the page
+            about: _about(own, settings.model),
+            **size.show(sizes, settings.width, settings.height),
+            steps: settings.steps,
+            guidance: settings.guidance,
+            seed: settings.seed,
+            negative: settings.negative_prompt,
+            **plugs.show(own, settings),
+            follows: as_text(settings.control),
+        }
+
+    def receive(source: str, asked_by: gr.Request) -> Updates:
+        """A picture that was made here, or one of another tab to begin from."""
+        try:
+            own = seen_by(app, asked_by)
+            if isinstance(source, str) and source.startswith("{"):
+                said = parse_json(source, "The settings sent here")
+                source = json.dumps({"model": edit.editing_model(own)} | said)
+            found = restored(own, source)
+            if found.start is None:
+                raise UserError(
+                    "This picture began from noise alone: to begin from it, drop it on the board."
+                )
+            return form_of(own, found)
+        except UserError as error:
+            complain(error)
+            return gr.skip()
+
+    def begun(example: Example, asked_by: gr.Request) -> Updates:
+        image = base64.b64encode((page.examples / f"{example.picture}.png").read_bytes()).decode()
+        start = Start(image, example.strength, example.shows)
+        return receive(json.dumps({"prompt": example.prompt, "seed": 7, START: start.as_json()}), asked_by)
+
+    def chosen(model_now: str, width: int, height: int, asked_by: gr.Request) -> Updates:
+        try:
+            own = seen_by(app, asked_by)
+            preset = own.preset(model_now)
+            return {
+                **size.show(preset.sizes, *preset.sizes.like(width, height)),
+                steps: preset.steps,
+                guidance: preset.guidance,
+                about: _about(own, model_now),
+            }
+        except UserError as error:
+            complain(error)
+            return gr.skip()
+
+    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    cue.change(
+        draw,
+        [cue, latest, number],
+        [board, line],
+        js=browser("numbered"),
+        trigger_mode="multiple",  # it ends the one before
+        **LONG_WORK,
+        **quiet,
+    )
+    stops(stop, latest)
+
+    def follow(event: Any) -> None:
+        now = set(plugs.controls.inputs)
+        event(lambda values: as_text(plugs.controls.read(values)), now, follows, **quiet)
+
+    plugs.loras.connect(app, model, lambda event: event(**again))
+    plugs.controls.connect(app, model, follow, size)
+    size.connect(app, model, lambda event: None)
+    of_model = [steps, guidance, about, *size.fields]
+    model.input(chosen, [model, *size.fields], of_model, trigger_mode="always_last", **quiet).then(**again)
+    outputs = [board, prompt, shows, strength, model, about, *size.fields, steps, guidance, seed, negative]
+    outputs += [*plugs.parts, follows]
+    for event, source in ((upload.upload, upload), (sent.change, sent)):
+        event(receive, source, outputs, **quiet)
+    for chip, example in zip(chips, EXAMPLES.values(), strict=True):
+
+        def begin(asked_by: gr.Request, example: Example = example) -> Updates:
+            return begun(example, asked_by)
+
+        chip.click(begin, None, outputs, **quiet)
+    endpoint(app, edit, ("image", "prompt"))
+
+
+def _address(image: str) -> str:
+    """A start's picture as the browser loads it; "" for none."""
+    return image and f"data:image/png;base64,{image}"
+
+
+def _about(own: Application, model: str) -> str:
+    said = edit.advice(own, own.registry.card(model))
+    return f"<p class='slow'>{escape(said)}</p>" if said else ""
