@@ -43,7 +43,7 @@ def test_every_tool_says_what_it_does_and_takes(url):
             name for name, each in tool.inputSchema["properties"].items() if not each["description"]
         ]
         assert undescribed == []
-        assert len(tool.inputSchema.get("required", [])) <= 1
+        assert len(tool.inputSchema.get("required", [])) <= 2  # a prompt, and a picture
 
 
 @pytest.mark.parametrize(
