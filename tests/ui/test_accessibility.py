@@ -22,6 +22,7 @@ RULES = {
 TABS = {
     "Generate": (),
     "Compare": ("Side by side", "Grid", "Path (trajectory)", "Quality and cost"),
+    "Edit": (),
     "Interpolate": (),
     "Batch": (),
     "Train": (),
