@@ -109,7 +109,12 @@ def build(app: Application, page: Page) -> None:
                 go = gr.Button("Draw", variant="primary", elem_id="edit-go", min_width=140)
                 stop = gr.Button("Stop", elem_id="edit-stop", min_width=70)
                 live = gr.Checkbox(
-                    live_at_first, label="Live", elem_id="edit-live", container=False, min_width=90
+                    live_at_first,
+                    label="Live",
+                    elem_id="edit-live",
+                    elem_classes="switch",
+                    container=False,
+                    min_width=90,
                 )
             model = model_list(app, model_id, elem_id="edit-model")
             about = gr.HTML("", elem_id="edit-about")

@@ -85,7 +85,12 @@ def build(app: Application, page: Page) -> None:
                     go = gr.Button("Generate", variant="primary", elem_id="go", min_width=140)
                     stop = gr.Button("Stop", elem_id="stop", min_width=70)
                     live = gr.Checkbox(
-                        not preset.slow, label="Live", elem_id="live", container=False, min_width=90
+                        not preset.slow,
+                        label="Live",
+                        elem_id="live",
+                        elem_classes="switch",
+                        container=False,
+                        min_width=90,
                     )
             buttons = _examples(shown)
             controls = control_panel(app, page.examples / "drawings")
