@@ -93,7 +93,7 @@ def _template() -> str:
         'aria-label="The picture: paint on it, or drop another one"></canvas>'
         f'<canvas class="mask" width="{SIDE}" height="{SIDE}" aria-hidden="true"></canvas>'
         "<p>Drop a picture here, or paint</p></div>"
-        '<figure class="result"><img alt="" draggable="false" decoding="sync"><div class="links">'
+        '<figure class="result"><img alt="" draggable="false" decoding="sync"><div class="after">'
         '<button class="act back" disabled>Go on from this</button>'
         '<a class="act save" href="#" download="instaflow-edit.png">Save PNG</a></div></figure></div>'
         f'<div class="tools"><div class="colours" role="group" aria-label="Colours">{colours}'
