@@ -204,7 +204,11 @@ class Worker:
 
         Raises UserError with the reason where it is no LoRA or does not fit.
         """
-        return self._turns.wait_for(lambda: self._plugs.inspect(self._models.get(model).pipeline, file))
+
+        def work() -> LoraFile:
+            return self._plugs.inspect(self._models.get(model).pipeline, file)
+
+        return self._turns.wait_for(lambda: self._residence.twice(work, model))
 
     def close(self) -> None:
         """Finish the picture at hand, drop those that wait, end the thread."""
