@@ -257,6 +257,9 @@ class Worker:
         self._merger.give(model.pipeline.unet, plugged.unet)
         done, back, past = 0, 0, None
 
+        def go_on() -> None:
+            report(None)
+
         def after_step(pipeline: StableDiffusionPipeline, _: int, __: Tensor, tensors: dict) -> dict:
             nonlocal done
             done += 1
@@ -269,7 +272,7 @@ class Worker:
         def see(latents: Tensor) -> None:
             if observe:
                 velocity = scheduler.velocity
-                shown = partial(decode, pipeline, vae=vae, tiled=tiled)
+                shown = partial(decode, pipeline, vae=vae, tiled=tiled, go_on=go_on)
                 observe(Moment(done, settings.steps, latents, velocity, shown))
 
         if start:
@@ -306,7 +309,7 @@ class Worker:
         finally:
             model.pipeline.scheduler = own
         sampled = self._now()
-        image = decode(model.pipeline, latents, vae, tiled)
+        image = decode(model.pipeline, latents, vae, tiled, go_on)
         image = pasted(image, start) if start else image
         decoded = self._now()
         if not (acting or observe or start):  # which take their own time
