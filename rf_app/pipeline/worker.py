@@ -87,7 +87,7 @@ class Drawn:
     timings: Timings
     unknown_words: tuple[str, ...]
     unread: str
-    tiled: bool
+    tiled: bool = False
     start: Start | None = None
 
 

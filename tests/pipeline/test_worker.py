@@ -168,8 +168,13 @@ def test_who_leaves_ends_the_picture_within_the_decoder_too(worker):
     vae = worker._turns.wait_for(lambda: worker._models.get("tiny-instaflow")).pipeline.vae
     blocks = [each for each in vae.decoder.modules() if isinstance(each, BLOCKS)]
     passed, left = [], Event()
+
+    def hold(*_):
+        passed.append(1)
+        left.wait(60)
+
     for block in blocks:
-        block.register_forward_pre_hook(lambda *_: (passed.append(1), left.wait(60)))
+        block.register_forward_pre_hook(hold)
     drawing = turn(worker)
     while not passed:
         next(drawing)
