@@ -239,7 +239,9 @@ class Application:
         # A model that does not load is reported to the first person who asks for it.
         with suppress(UserError):
             for _ in range(WARM):
-                result_of(self.worker.draw(PictureSettings("warming up", self.first_model())))
+                drawn = result_of(self.worker.draw(PictureSettings("warming up", self.first_model())))
+                if drawn.timings.total > LIVE:
+                    return
 
 
 def _about(card: ModelCard, knows: str | None) -> str:

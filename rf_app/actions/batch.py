@@ -53,8 +53,8 @@ class Batch:
 
     prompts: Text
     """A prompt a line; or a table with a heading, of which one column is prompt and others may be seed,
-    count, model, steps, guidance, negative_prompt, solver, width and height. {red|blue} and __list__ work as
-    in generate."""
+    count, model, steps, guidance, negative_prompt, solver, width, height and decoder. {red|blue} and __list__
+    work as in generate."""
     model: str = ""
     """Id of the model (default: the quick one-step model)."""
     count: int = 1

@@ -17,9 +17,10 @@ from rf_app.actions.batch import PictureDone
 from rf_app.actions.grid_sheet import INK, MARGIN, PAPER, QUIET
 from rf_app.actions.lettering import GAP, best_font, wrap
 from rf_app.registry.disk import writable, write_atomically
+from rf_app.settings import prompts
 
 SIDE, WORDS, LINES = 192, 13, 2  # pixels of a picture, of its words, and how many lines of them
-COLUMNS = ("prompt", "negative_prompt", "model", "seed", "steps", "guidance", "solver", "width", "height")
+COLUMNS = [name for name in prompts.COLUMNS if name != prompts.COUNT]
 
 
 def contact_sheet(done: Sequence[PictureDone]) -> Image.Image:

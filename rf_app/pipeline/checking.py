@@ -68,9 +68,10 @@ def check_size(width: Any, height: Any, card: ModelCard) -> dict[str, int | None
             raise UserError(f"{name} is {value}; {card.id} draws sides in steps of {SIDE_STEP} pixels.")
     area = sides["width"] * sides["height"]
     if area > card.most_pixels:
+        longest = card.sides[1]
         raise UserError(
             f"{sides['width']}×{sides['height']} has {area:,} pixels; {card.id} draws at most "
-            f"{card.most_pixels:,}, as {card.resolution}×{card.most_pixels // card.resolution} has."
+            f"{card.most_pixels:,}, as {longest}×{card.most_pixels // longest} has."
         )
     return sides
 

@@ -1,11 +1,17 @@
 """From latents to a picture that may be shown: the autoencoder, then the model's own safety checker."""
 
+from collections.abc import Callable
+
 import numpy as np
 from diffusers import AutoencoderKL, AutoencoderTiny, StableDiffusionPipeline
+from diffusers.models.autoencoders.vae import AutoencoderTinyBlock
+from diffusers.models.resnet import ResnetBlock2D
 from PIL import Image
 from torch import Tensor
 
 from rf_app.errors import HeldBack
+
+BLOCKS = (ResnetBlock2D, AutoencoderTinyBlock)  # a decoder's
 
 
 def decode(
@@ -13,17 +19,23 @@ def decode(
     latents: Tensor,
     vae: AutoencoderKL | AutoencoderTiny,
     tiled: bool = False,
+    go_on: Callable[[], None] = lambda: None,
 ) -> Image.Image:
     """The picture of latents [1, C, h, w]; raises HeldBack where the safety checker says so.
 
     vae: the pipeline's own, or one that reads its latents. tiled: one part after the other, which overlap.
+    go_on: called before each block; what it raises ends the decoding.
     """
+    blocks = [each for each in vae.decoder.modules() if isinstance(each, BLOCKS)]
+    hooks = [each.register_forward_pre_hook(lambda *_: go_on()) for each in blocks]
     if tiled:
         vae.enable_tiling()
     try:
         pixels = vae.decode(latents / vae.config.scaling_factor, return_dict=False)[0]
     finally:
         vae.disable_tiling()
+        for hook in hooks:
+            hook.remove()
     levels = pixels[0].float().mul(127.5).add(127.5).round().clamp(0, 255).byte()
     image = Image.fromarray(levels.permute(1, 2, 0).cpu().numpy())
     check_safe(pipeline, image)

@@ -93,7 +93,8 @@ class ResidentModels:
     def _needed(self, pieces: Mapping[str, Path]) -> int:
         """Bytes of the pieces that are not here yet."""
         names = [name for name in pieces if name in WEIGHTS and (self.safety_checker or name not in OPTIONAL)]
-        new = [name for name in names if files_of(pieces[name]) not in self.residence.pieces]
+        here = [name for name in names if pieces[name].is_dir()]  # loading says which is not
+        new = [name for name in here if files_of(pieces[name]) not in self.residence.pieces]
         return sum(weights_bytes(pieces[name], name, self.dtype) for name in new)
 
 

@@ -30,8 +30,10 @@ class Step:
 Line = tuple[str, str]
 """An address and a session, whose requests take turns with those of others."""
 NOBODY: Line = ("", "")
-Report = Callable[[Step], None]
-"""Called on the thread after each step; raises `Cancelled` when whoever asked has left."""
+Report = Callable[[Step | None], None]
+"""Called on the thread after each step, and with None in between; raises `Cancelled` when whoever asked has
+left.
+"""
 Work = tuple[Future[Any], Callable[[], Any]]
 Turn = Generator[Step | None, None, Result]
 """Yields steps, or None where nothing is new, and returns the result. Closing it ends the work within a
@@ -52,7 +54,7 @@ class Turns:
         news: SimpleQueue[Step | None] = SimpleQueue()
         left = Event()
 
-        def report(step: Step) -> None:
+        def report(step: Step | None) -> None:
             if left.is_set():
                 raise Cancelled("Stopped.")
             news.put(step)

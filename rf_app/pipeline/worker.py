@@ -87,7 +87,7 @@ class Drawn:
     timings: Timings
     unknown_words: tuple[str, ...]
     unread: str
-    tiled: bool
+    tiled: bool = False
     start: Start | None = None
 
 
@@ -204,7 +204,11 @@ class Worker:
 
         Raises UserError with the reason where it is no LoRA or does not fit.
         """
-        return self._turns.wait_for(lambda: self._plugs.inspect(self._models.get(model).pipeline, file))
+
+        def work() -> LoraFile:
+            return self._plugs.inspect(self._models.get(model).pipeline, file)
+
+        return self._turns.wait_for(lambda: self._residence.twice(work, model))
 
     def close(self) -> None:
         """Finish the picture at hand, drop those that wait, end the thread."""
@@ -253,6 +257,9 @@ class Worker:
         self._merger.give(model.pipeline.unet, plugged.unet)
         done, back, past = 0, 0, None
 
+        def go_on() -> None:
+            report(None)
+
         def after_step(pipeline: StableDiffusionPipeline, _: int, __: Tensor, tensors: dict) -> dict:
             nonlocal done
             done += 1
@@ -265,7 +272,7 @@ class Worker:
         def see(latents: Tensor) -> None:
             if observe:
                 velocity = scheduler.velocity
-                shown = partial(decode, pipeline, vae=vae, tiled=tiled)
+                shown = partial(decode, pipeline, vae=vae, tiled=tiled, go_on=go_on)
                 observe(Moment(done, settings.steps, latents, velocity, shown))
 
         if start:
@@ -302,7 +309,7 @@ class Worker:
         finally:
             model.pipeline.scheduler = own
         sampled = self._now()
-        image = decode(model.pipeline, latents, vae, tiled)
+        image = decode(model.pipeline, latents, vae, tiled, go_on)
         image = pasted(image, start) if start else image
         decoded = self._now()
         if not (acting or observe or start):  # which take their own time

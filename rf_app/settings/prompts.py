@@ -24,6 +24,7 @@ COLUMNS: dict[str, tuple[Callable[[str], Any], str]] = {
     "solver": (str, "a solver's name"),
     "width": (int, "a whole number"),
     "height": (int, "a whole number"),
+    "decoder": (str, "a decoder's id"),
     COUNT: (int, "a whole number"),
 }
 """The columns of a table: how a cell is read, and what is expected there."""

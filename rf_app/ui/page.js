@@ -55,7 +55,7 @@
   document.addEventListener("focus", (event) => onList(event) && (before = event.target.value), true);
   document.addEventListener("keydown", ({ key }) => key === "Enter" && (before = null), true);
   document.addEventListener("blur", (event) => {
-    if (onList(event)?.value !== before) return;
+    if (!onList(event) || event.target.value !== before) return; // of anything else Escape would be Stop
     event.stopImmediatePropagation();
     event.target.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true }));
   }, true);

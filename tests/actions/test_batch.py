@@ -92,6 +92,20 @@ def test_a_sheet_and_a_zip_that_makes_all_of_it_again(app, tmp_path):
     assert [each.file.read_bytes() for each in again] == [each.file.read_bytes() for each in found]
 
 
+def test_a_table_has_sizes(app, tmp_path):
+    found = draw(app, "prompt;width;height\na lake;64;\na tent;;120\na boat;;", height=144, out=tmp_path)
+    assert [(each.settings.width, each.settings.height) for each in found] == [
+        (64, 144),
+        (96, 120),
+        (96, 144),
+    ]
+    _, archive = files(found, tmp_path)
+    with zipfile.ZipFile(archive.content) as zip:
+        table = zip.read("prompts.csv").decode()
+    again = draw(app, table, out=tmp_path / "again")
+    assert [each.file.read_bytes() for each in again] == [each.file.read_bytes() for each in found]
+
+
 def test_a_program_gets_files_and_settings(app, tmp_path):
     given, told = answer(app, results(batch(app, Batch("a lake", count=2))))
     assert [file.content.read_bytes()[:4] for file in given] == [b"\x89PNG"] * 2

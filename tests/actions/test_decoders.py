@@ -8,6 +8,7 @@ import torch
 from diffusers import AutoencoderTiny
 from safetensors.torch import load_file, save_file
 
+from rf_app.actions import application
 from rf_app.actions.caption import caption
 from rf_app.actions.generate import Generate, generate
 from rf_app.actions.import_model import ImportModel, import_model
@@ -129,3 +130,15 @@ def test_it_is_refused_for_other_latents(own_app):
     assert latents_of(ASSETS / "stable-diffusion-1" / "vae") == SD
     with pytest.raises(UserError, match="There is no decoder 'gone'"):
         results(generate(own_app, Generate(replace(WISH, decoder="gone"))))
+
+
+def test_what_is_typed_has_its_pixels_from_one_where_the_model_s_own_takes_too_long(own_app, monkeypatch):
+    decoder_for(own_app)
+    assert own_app.typed(WISH) == WISH  # it is quick
+    monkeypatch.setattr(application, "LIVE", 0.0)
+    assert own_app.typed(WISH).decoder == "small"
+    assert own_app.slow(WISH) == ""  # small, and not yet known
+    results(generate(own_app, Generate(own_app.typed(WISH))))
+    assert own_app.slow(WISH).startswith("A picture takes about ")
+    assert own_app.preset("tiny-instaflow").slow == own_app.slow(WISH)
+    assert own_app.typed(replace(WISH, model="tiny-sd", decoder="another")).decoder == "another"

@@ -167,7 +167,7 @@ def test_another_model_is_refused_by_name(app, tmp_path, whole, change, message)
         ("first_stage_model.decoder.conv_in.weight", "is an autoencoder by itself"),
         (
             "something.else",
-            "is nothing that is known here; expected a model, a LoRA or a ControlNet for",
+            "is nothing that is known here; expected a model, a LoRA, a ControlNet or a tiny decoder for",
         ),
     ],
 )

@@ -2,12 +2,14 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
+from threading import Event
 
 import numpy as np
 import pytest
 import torch
 
 from rf_app.errors import UserError
+from rf_app.pipeline.decoding import BLOCKS
 from rf_app.pipeline.turns import Step, result_of
 from rf_app.pipeline.worker import Worker
 from rf_app.registry import loading
@@ -160,6 +162,26 @@ def test_who_leaves_ends_the_picture_within_a_step(worker):
     so_far = len(calls)
     ask(worker)  # which comes after what was left
     assert so_far <= len(calls) <= so_far + 1 < 100
+
+
+def test_who_leaves_ends_the_picture_within_the_decoder_too(worker):
+    vae = worker._turns.wait_for(lambda: worker._models.get("tiny-instaflow")).pipeline.vae
+    blocks = [each for each in vae.decoder.modules() if isinstance(each, BLOCKS)]
+    passed, left = [], Event()
+
+    def hold(*_):
+        passed.append(1)
+        left.wait(60)
+
+    for block in blocks:
+        block.register_forward_pre_hook(hold)
+    drawing = turn(worker)
+    while not passed:
+        next(drawing)
+    drawing.close()
+    left.set()
+    ask(worker)  # which comes after what was left
+    assert len(passed) == 1 + len(blocks)
 
 
 def test_models_share_what_they_take_from_their_base(worker):

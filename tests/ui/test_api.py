@@ -181,5 +181,8 @@ def test_an_endpoint_has_a_name_and_says_what_it_takes(client):
         "solver",
         "control",
         "loras",
+        "width",
+        "height",
+        "decoder",
         "preset",
     ]

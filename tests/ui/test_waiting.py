@@ -134,7 +134,7 @@ def test_what_is_no_request_is_answered_with_why_and_leaves_no_traceback(blocks,
     assert joined(data=[], fn_index=in_browser)[0] == 400
     assert joined(data=["a lake"], fn_index=generate) == (
         400,
-        '{"detail":"There are 1 values; expected 11."}',
+        '{"detail":"There are 1 values; expected 14."}',
     )
     assert joined(data=[], fn_index=float("nan")) == (422, "body.fn_index: Input should be a finite number")
     assert joined(data="\ud800", fn_index=1) == (422, "body.data: Input should be a valid list")

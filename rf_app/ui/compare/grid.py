@@ -122,7 +122,7 @@ def build(app: Application, page: Page, plugs: PlugIns) -> None:
                 model = model_list(app, base.model, elem_id="grid-model")
                 steps = gr.Number(0, label="Steps (0: the model’s)", elem_id="grid-steps")
                 guidance = gr.Number(0, label="Guidance (0: the model’s)", elem_id="grid-guidance")
-                size = size_numbers("grid-")
+            size = size_numbers("grid-")
             negative = gr.Textbox(
                 "", label="Leave out (negative prompt)", lines=1, max_lines=4, elem_id="grid-negative"
             )

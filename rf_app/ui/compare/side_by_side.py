@@ -82,7 +82,7 @@ def build(app: Application, page: Page, plugs: PlugIns, sent: gr.Textbox, subtab
                 elem_id="compare-prompt",
             )
             seed, dice, locked = seed_row(EXAMPLES[0][2], "compare-")
-            size = size_numbers("compare-")
+        size = size_numbers("compare-")
         with gr.Row(elem_classes="acts"):
             go = gr.Button("Compare", variant="primary", min_width=150, elem_id="compare-go")
             stop = gr.Button("Stop", min_width=80, elem_id="compare-stop")

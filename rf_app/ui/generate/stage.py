@@ -55,9 +55,8 @@ def _page(figures: Sequence[str], times: str, cue: str, aspect: float = 1) -> st
         f'<div class="pictures" style="--columns:{end - start}">{"".join(figures[start:end])}</div>'
         for start, end in pairwise(ends)
     )
-    return (
-        f'<div class="stage" style="--aspect:{aspect:.4f}" data-cue="{escape(cue)}">{pictures}{times}</div>'
-    )
+    shape = f'class="stage{" tall" if aspect < 1 else ""}" style="--aspect:{aspect:.4f}"'
+    return f'<div {shape} data-cue="{escape(cue)}">{pictures}{times}</div>'
 
 
 def _figure(picture: Picture, refinable: bool, kept: bool) -> str:

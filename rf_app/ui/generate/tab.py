@@ -172,6 +172,7 @@ def build(app: Application, page: Page) -> None:
         waited = False
         try:
             asked = settings(own, values)
+            asked = asked if asked.model else replace(asked, model=own.first_model())
             wish = generate.Generate(own.typed(asked) if typing else asked, values[count])
             for event in run(generate.generate(own, wish), ended):
                 if isinstance(event, Picture):

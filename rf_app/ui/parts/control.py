@@ -4,8 +4,10 @@ with.
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
-from functools import wraps
+from functools import reduce, wraps
+from operator import or_
 from pathlib import Path
 from typing import Any
 
@@ -99,10 +101,9 @@ class ControlPanel:
 
         def resized(values: Values) -> Values:
             """Boards and maps of another shape; what is on a board follows in the browser."""
-            made = {}
-            for unit in self.units:
-                made |= unit.resized(app, values)
-            return made
+            with suppress(UserError):  # a size that the model cannot draw: drawing says so
+                return reduce(or_, (unit.resized(app, values) for unit in self.units))
+            return gr.skip()
 
         resize = {
             "fn": told(resized),

@@ -127,8 +127,8 @@ class SizeNumbers:
 
 def size_numbers(prefix: str) -> SizeNumbers:
     """Lay them out; prefix: sets the ids apart."""
-    return SizeNumbers(
-        *(
+    with gr.Row(elem_classes="sizes"):
+        sides = [
             gr.Number(
                 0,
                 label=f"{name} (0: the model’s)",
@@ -138,5 +138,5 @@ def size_numbers(prefix: str) -> SizeNumbers:
                 elem_id=f"{prefix}{name.lower()}",
             )
             for name in ("Width", "Height")
-        )
-    )
+        ]
+    return SizeNumbers(*sides)
