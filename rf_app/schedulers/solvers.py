@@ -71,6 +71,8 @@ def straight(own: SchedulerMixin) -> RectifiedFlowScheduler:
 
     Raises UserError for a model that cannot be followed so.
     """
+    if isinstance(own, RectifiedFlowScheduler):
+        return RectifiedFlowScheduler.from_config(own.config)
     scheduler = RectifiedFlowScheduler()
     scheduler.schedule = schedule_of(own)
     return scheduler

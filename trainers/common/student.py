@@ -21,7 +21,6 @@ from trainers.common.models import (
     load_frozen,
     publish_unet,
     registry_into,
-    taken_up,
 )
 from trainers.common.pixels import psnr
 from trainers.common.precision import accelerator_in
@@ -43,10 +42,11 @@ class Student:
         self.accelerator = accelerator_in(config.precision)
         self.pipeline = load_frozen(self.registry, config.teacher)
         self.unet = self.pipeline.unet.requires_grad_(True)
+        self.scheduler = flow_scheduler(config.teacher, self.pipeline.scheduler, config.start == "matched")
+        self.schedule = self.scheduler.schedule
         self.pairs = Pairs(config.pairs, self.pipeline)
         if len(self.pairs) < batch:
             raise UserError(f"{len(self.pairs)} pairs are fewer than a batch of {batch}: make more.")
-        self.schedule = taken_up(self.pipeline, config.start == "matched")
         self.shown = self.pairs.batch(torch.arange(min(SHOWN, len(self.pairs))), self.accelerator.device)
 
     def batches(self, size: int, seed: int) -> Callable[[int], Batch]:
@@ -121,5 +121,4 @@ class Student:
             lineage=(*self.teacher.lineage, self.teacher.id),
             settings=own | {"pairs": made},
         )
-        scheduler = flow_scheduler(self.pipeline, config.start == "matched")
-        publish_unet(self.registry, self.unet, scheduler, card, config.overwrite)
+        publish_unet(self.registry, self.unet, self.scheduler, card, config.overwrite)
