@@ -178,6 +178,8 @@ def main(config: Pairs) -> None:
     name, prompt = prompt_source(config.prompts, world_in_words(vocabulary(registry, config.teacher)))
     accelerator = accelerator_in(config.precision)
     pipeline = load_frozen(registry, config.teacher)
+    if config.compile:
+        pipeline.unet.compile()
     settings = PairSettings(
         teacher=config.teacher,
         weights=fingerprint(pipeline.unet, pipeline.text_encoder),

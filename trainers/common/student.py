@@ -12,6 +12,7 @@ from rf_app.flow.solvers import euler
 from rf_app.flow.velocity import velocity_field
 from rf_app.registry.card import ModelCard
 from rf_app.settings.training import OnPairs
+from trainers.common.cards import as_it_ran
 from trainers.common.loop import LoopConfig, Loss, train
 from trainers.common.matching import Matching
 from trainers.common.models import (
@@ -103,11 +104,6 @@ class Student:
     def publish(self, kind: str, title: str, description: str, steps: int, guidance: float) -> None:
         """Publish the U-Net, with a card that says how it was trained, without the paths of one machine."""
         config, pairs = self.config, self.pairs.settings
-        own = {
-            name: value.name if isinstance(value, Path) else value
-            for name, value in vars(config).items()
-            if name not in ("title", "run", "models", "overwrite", "pairs") and value is not None
-        }
         made = {"count": len(self.pairs)} | vars(pairs) | {"shape": list(pairs.shape)}
         card = ModelCard(
             id=config.output,
@@ -119,6 +115,6 @@ class Student:
             guidance=guidance,
             license=self.teacher.license,
             lineage=(*self.teacher.lineage, self.teacher.id),
-            settings=own | {"pairs": made},
+            settings=as_it_ran(config, self.accelerator, pairs=made),
         )
         publish_unet(self.registry, self.unet, self.scheduler, card, config.overwrite)
