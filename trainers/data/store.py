@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import psutil
 import pyarrow as pa
 import torch
@@ -15,10 +14,10 @@ from torch import Tensor
 from rf_app.errors import UserError
 from trainers.common.models import encode, latent_shape
 from trainers.data.folder import check_changed, read_all, settings_of
-from trainers.data.shards import matrix, read_columns, shard_paths
+from trainers.data.shards import inspect, matrix, read_columns, shard_paths
 
 SHARE = 0.4  # of the free memory that pairs, and that text embeddings, may take
-ENCODE_BATCH = 32
+ENCODE_BATCH = 48
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class Pairs:
         paths = shard_paths(folder)
         size = sum(path.stat().st_size for path in paths)
         mapped = size > SHARE * psutil.virtual_memory().available if mapped is None else mapped
-        self._rows = _Mapped(paths) if mapped else _Held(paths)
+        self._rows = _Mapped(paths) if mapped else _Held(paths, self.settings.shape)
         self._texts = _Texts(self._rows.prompts, pipeline)
 
     def __len__(self) -> int:
@@ -98,13 +97,16 @@ class _Texts:
 class _Held:
     """Pairs as two float16 tensors [N, C H W]."""
 
-    def __init__(self, paths: list[Path]) -> None:
-        tables = list(read_all(paths))
-        self.prompts = pa.chunked_array([chunk for table in tables for chunk in table["prompt"].chunks])
-        self.columns = [
-            torch.from_numpy(np.concatenate([matrix(table, name) for table in tables]))
-            for name in ("noise", "latent")
-        ]
+    def __init__(self, paths: list[Path], shape: tuple[int, ...]) -> None:
+        rows = sum(inspect(path)[1] for path in paths)
+        self.columns = [torch.empty(rows, math.prod(shape), dtype=torch.half) for _ in range(2)]
+        prompts, start = [], 0
+        for table in read_all(paths):
+            for column, name in zip(self.columns, ("noise", "latent"), strict=True):
+                column.numpy()[start : start + len(table)] = matrix(table, name)
+            prompts += table["prompt"].chunks
+            start += len(table)
+        self.prompts = pa.chunked_array(prompts)
 
     def at(self, indices: Tensor) -> list[Tensor]:
         return [column[indices] for column in self.columns]
@@ -126,7 +128,7 @@ class _Mapped:
 
     def at(self, indices: Tensor) -> list[Tensor]:
         table = self.rows[indices.tolist()]
-        return [torch.from_numpy(matrix(table, name)) for name in ("noise", "latent")]
+        return [torch.from_numpy(matrix(table, name).copy()) for name in ("noise", "latent")]
 
 
 class Order:
