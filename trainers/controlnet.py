@@ -29,6 +29,7 @@ from rf_app.registry.controlnets import ControlNetCard, ControlNets
 from rf_app.registry.vocabulary import vocabulary
 from rf_app.settings.training import ControlNet
 from trainers.common import LoopConfig, command, train
+from trainers.common.cards import as_it_ran
 from trainers.common.controlled import as_maps, controlled
 from trainers.common.models import (
     decode,
@@ -142,7 +143,7 @@ def main(config: ControlNet) -> None:
     loop = LoopConfig.of(config, run, batch=batch, subject=subject)
     controlnet = train(loop, controlnet, loss, samples)
     if accelerator.is_main_process:
-        card = controlnet_card(config, base, len(images))
+        card = controlnet_card(config, base, len(images), as_it_ran(config, accelerator, batch=batch))
         controlnet.half().to(memory_format=torch.contiguous_format)
         where = controlnets.publish(config.output, controlnet.save_pretrained, card, config.overwrite)
         print(f"published {config.output} in {where}", flush=True)
@@ -172,9 +173,10 @@ def control_samples(
     return samples
 
 
-def controlnet_card(config: ControlNet, base: ModelCard, count: int) -> ControlNetCard:
-    """The card of the ControlNet that was trained on `count` pictures."""
-    names = ("steps", "batch", "learning_rate", "ema", "seed")
+def controlnet_card(
+    config: ControlNet, base: ModelCard, count: int, settings: dict[str, object]
+) -> ControlNetCard:
+    """The card of the ControlNet that was trained on `count` pictures with `settings`."""
     return ControlNetCard(
         id=config.output,
         title=config.title or config.output,
@@ -183,7 +185,7 @@ def controlnet_card(config: ControlNet, base: ModelCard, count: int) -> ControlN
         f"edges of {count:,} pictures: what it draws follows the edges of the map.",
         license=base.license,
         base_model=base.id,
-        settings={name: getattr(config, name) for name in names} | {"pictures": count},
+        settings=settings | {"pictures": count},
     )
 
 

@@ -50,6 +50,8 @@ def main(config: Distill) -> None:
         config = with_matched(config)
     stages = [stage for stage in STAGES if getattr(config, f"{stage}_steps")]
     student = Student(config, max(getattr(config, f"{stage}_batch") for stage in stages))
+    if config.match_steps and student.accelerator.num_processes > 1:
+        raise UserError("--match-steps works in one process alone; --match-steps 0 leaves that stage out.")
     run = config.run or default_run(f"distill/{config.output}")
 
     def learn(stage: str, loss: StageLoss, *about: str, real: nn.Module | None = None) -> None:

@@ -31,6 +31,7 @@ from rf_app.registry.loras import WEIGHTS, LoraCard, Loras
 from rf_app.schedulers.noise_schedule import schedule_of
 from rf_app.settings.training import Layers, Lora
 from trainers.common import LoopConfig, command, train
+from trainers.common.cards import as_it_ran
 from trainers.common.models import (
     decode,
     encode,
@@ -67,6 +68,7 @@ class Adapter(nn.Module):
         own = {n.replace(".", "/"): p for n, p in unet.named_parameters() if p.requires_grad}
         self.weights = nn.ParameterDict(own)
         self._call = unet.forward  # no submodule: neither checkpoints nor averages hold the base
+        self.enable_gradient_checkpointing = unet.enable_gradient_checkpointing
 
     def forward(self, *args: object, **kwargs: object) -> tuple[Tensor, ...]:
         """The U-Net's own arguments and result."""
@@ -125,7 +127,7 @@ def main(config: Lora) -> None:
     samples = lora_samples(pipeline, base.guidance, captions[:SHOWN], latents, run)
     train(loop, Adapter(unet), loss, samples)
     if accelerator.is_main_process:
-        card = lora_card(config, base, len(images))
+        card = lora_card(config, base, len(images), as_it_ran(config, accelerator, batch=batch))
         where = loras.publish(config.output, lambda to: save(unet, card.trigger, to), card, config.overwrite)
         print(f"published {config.output} in {where}", flush=True)
 
@@ -178,8 +180,8 @@ def save(unet: UNet2DConditionModel, trigger: str, folder: Path) -> None:
         save_file(weights, folder / file, metadata=said)
 
 
-def lora_card(config: Lora, base: ModelCard, count: int) -> LoraCard:
-    """The card of the LoRA that was trained on `count` pictures."""
+def lora_card(config: Lora, base: ModelCard, count: int, settings: dict[str, object]) -> LoraCard:
+    """The card of the LoRA that was trained on `count` pictures with `settings`."""
     title = config.title or config.output
     call = f" Say “{config.trigger}” in the prompt." if config.trigger else ""
     return LoraCard(
@@ -190,14 +192,7 @@ def lora_card(config: Lora, base: ModelCard, count: int) -> LoraCard:
         trigger=config.trigger,
         license=base.license,
         base_model=base.id,
-        settings={
-            "layers": list(config.layers),
-            **{
-                name: getattr(config, name)
-                for name in ("rank", "steps", "batch", "learning_rate", "ema", "seed")
-            },
-            "pictures": count,
-        },
+        settings=settings | {"pictures": count},
     )
 
 

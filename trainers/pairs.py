@@ -4,24 +4,29 @@
 
 Pair i has seed SEED + i: its noise, and in the pocket world its caption, depend on that seed alone. Noise
 is rounded to float16 before the teacher uses it, so a stored pair is exact. Ctrl-C stops; the same command
-resumes.
+resumes, makes damaged shards anew, and makes more with a larger --count.
+
+    python -m trainers.pairs --check pairs/pocket-sd
+
+reads every byte of a folder and names what is not as it was written.
 """
 
 import hashlib
 import json
+import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
 
 import torch
 from accelerate import Accelerator
-from diffusers import StableDiffusionPipeline
+from diffusers import SchedulerMixin, StableDiffusionPipeline
 from tqdm import tqdm
 
 from rf_app.errors import UserError
-from rf_app.registry.disk import write_atomically
 from rf_app.registry.vocabulary import vocabulary
 from rf_app.settings.text import read_text
 from rf_app.settings.training import Pairs
@@ -41,7 +46,9 @@ from trainers.common.precision import accelerator_in
 from trainers.common.runs import alone_in
 from trainers.common.sheets import write_sheet
 from trainers.common.stopping import Stopping
-from trainers.data.shards import PairSettings, inspect, shard_path, write_shard
+from trainers.data import folder
+from trainers.data.folder import expected_paths
+from trainers.data.shards import PairSettings, inspect, read_whole, shard_path, write_shard
 from trainers.pocket.first_edition.editions import world_in_words
 from trainers.pocket.world import HELD_OUT
 
@@ -99,29 +106,65 @@ class Maker:
 
 def missing_shards(config: Pairs, settings: PairSettings) -> list[range]:
     """The rows of each shard that has to be made; raises UserError where the folder holds other pairs."""
-    missing = []
-    for number in range(-(-config.count // config.shard)):
-        rows = range(number * config.shard, min(config.count, (number + 1) * config.shard))
-        path = shard_path(config.output, number)
-        if path.exists():
-            try:
-                found, count = inspect(path)
-            except UserError as error:
-                print(f"making anew: {error}", flush=True)
-                path.unlink()
-            else:
-                _same_settings(path, found, settings)
-                if count == len(rows):
-                    continue
-        missing.append(rows)
-    return missing
+    expected = expected_paths(config.output, config.count, config.shard)
+    rows = {
+        path: range(number * config.shard, min(config.count, (number + 1) * config.shard))
+        for number, path in enumerate(expected)
+    }
+    for path in sorted(config.output.glob("pairs-*.parquet")):
+        try:
+            found, count = inspect(path)
+        except UserError:  # made anew
+            continue
+        _same_settings(path, found, settings)
+        if path not in rows or count > len(rows[path]):
+            raise UserError(
+                f"{path} goes beyond --count {config.count}: give another --output, or a --count of at least "
+                "what is there; where it is a copy, remove it."
+            )
+    with ThreadPoolExecutor() as pool:
+        whole = pool.map(lambda path: _is_whole(path, len(rows[path])), expected)
+    return [rows[path] for path, there in zip(expected, whole, strict=True) if not there]
+
+
+def _is_whole(path: Path, rows: int) -> bool:
+    """Whether a shard is there with all its rows; one that is damaged is removed."""
+    if not path.exists():
+        return False
+    try:
+        return len(read_whole(path)) == rows
+    except UserError as error:
+        print(f"making anew: {error}", flush=True)
+        path.unlink(missing_ok=True)  # another process may have been quicker
+        return False
 
 
 def _same_settings(path: Path, found: PairSettings, wanted: PairSettings) -> None:
-    for name in PairSettings.__dataclass_fields__:
-        old, new = getattr(found, name), getattr(wanted, name)
-        if old != new:
-            raise UserError(f"{path} was made with {name} {old}, not {new}: give another --output.")
+    old, new = (asdict(each) | each.scheduler for each in (found, wanted))
+    for name in new.keys() - {"scheduler"}:
+        if old.get(name) != new[name]:
+            raise UserError(
+                f"{path} was made with {name} {old.get(name)}, not {new[name]}: give another --output."
+            )
+
+
+def scheduler_settings(scheduler: SchedulerMixin) -> dict[str, object]:
+    """A scheduler's class and what it is set to, as JSON has it."""
+    own = {name: value for name, value in scheduler.config.items() if not name.startswith("_")}
+    return {"class": type(scheduler).__name__} | json.loads(json.dumps(own), parse_constant=str)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """What `--check` takes."""
+
+    check: Path
+    """Folder of pairs to check."""
+
+
+def check_folder(config: Check) -> None:
+    """Say that all is well with a folder of pairs, or raise UserError naming what is not."""
+    print(f"{folder.check(config.check):,} pairs in {config.check} are as they were written.", flush=True)
 
 
 def main(config: Pairs) -> None:
@@ -135,14 +178,18 @@ def main(config: Pairs) -> None:
     name, prompt = prompt_source(config.prompts, world_in_words(vocabulary(registry, config.teacher)))
     accelerator = accelerator_in(config.precision)
     pipeline = load_frozen(registry, config.teacher)
+    if config.compile:
+        pipeline.unet.compile()
     settings = PairSettings(
         teacher=config.teacher,
-        weights=fingerprint(pipeline.unet),
-        solver=type(pipeline.scheduler).__name__,
+        weights=fingerprint(pipeline.unet, pipeline.text_encoder),
+        scheduler=scheduler_settings(pipeline.scheduler),
         steps=config.steps or card.steps,
         guidance=card.guidance if config.guidance is None else config.guidance,
+        precision=accelerator.mixed_precision,
         prompts=name,
         seed=config.seed,
+        shard=config.shard,
         shape=latent_shape(pipeline),
     )
     with alone_in(config.output, accelerator):
@@ -153,7 +200,7 @@ def _make_missing(config: Pairs, maker: Maker) -> None:
     accelerator, pipeline, settings = maker.accelerator, maker.pipeline, maker.settings
     missing = missing_shards(config, settings)
     if missing and accelerator.is_main_process:
-        (config.output / "complete.json").unlink(missing_ok=True)
+        (config.output / folder.COMPLETE).unlink(missing_ok=True)
     accelerator.wait_for_everyone()
     here = config.count - sum(map(len, missing))
     events = Events(config.output, here) if accelerator.is_main_process else None
@@ -193,11 +240,10 @@ def _make_missing(config: Pairs, maker: Maker) -> None:
                 accelerator.print("\nstopped between two shards; the same command resumes", flush=True)
                 raise SystemExit(0)
     accelerator.wait_for_everyone()
-    done = json.dumps({"pairs": config.count, "folder": str(config.output)})
     if accelerator.is_main_process:
-        write_atomically(config.output / "complete.json", lambda temporary: temporary.write_text(done))
-    accelerator.print(done, flush=True)
+        folder.finish(config.output, config.count)
+        print(f"{config.count:,} pairs in {config.output}", flush=True)
 
 
 if __name__ == "__main__":
-    command.run(main, Pairs)
+    command.run(check_folder, Check) if "--check" in sys.argv else command.run(main, Pairs)

@@ -7,23 +7,35 @@ alpha^2 + sigma^2 = 1, s = 1 / sqrt(tau^2 + (1 - tau)^2), which also holds outsi
 
 Stable Diffusion 1.5 covers tau in 0.0640 (t = 999) .. 0.9717 (t = 0). Outside, the nearest t is used; below,
 the velocity comes from the predicted data, (x1 - X) / (1 - tau), because (X - eps) / tau has no meaning at 0.
+A schedule that ends in pure noise (zero terminal SNR, cosine) goes further down, where an epsilon is nearly
+the input itself. So a model that predicts epsilon is called at tau = 0.05 and above, one of v everywhere.
 """
+
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from rf_app.flow.path import Tau, expand
 
+LOWEST = 0.05  # tau at which an epsilon still tells the data; below Stable Diffusion's own
+Prediction = Literal["epsilon", "v_prediction"]
+
 
 class NoiseSchedule:
     """A discrete diffusion schedule seen through the straight path."""
 
-    def __init__(self, alphas_cumprod: Tensor):
-        """alphas_cumprod: [T], decreasing: alpha_t^2 for t = 0 .. T-1 (diffusers' name for it)."""
+    def __init__(self, alphas_cumprod: Tensor, prediction: Prediction = "epsilon"):
+        """alphas_cumprod: [T], decreasing: alpha_t^2 for t = 0 .. T-1 (diffusers' name for it).
+
+        prediction: what its model says, in diffusers' words.
+        """
+        self.prediction = prediction
         abar = alphas_cumprod.detach().double().cpu()
         alpha, sigma = abar.sqrt(), (1 - abar).sqrt()
         self._taus = (alpha / (alpha + sigma)).flip(0)  # ascending: t = T-1 first
-        self.tau_range: tuple[float, float] = (float(self._taus[0]), float(self._taus[-1]))
+        low = 0.0 if prediction == "v_prediction" else LOWEST
+        self.tau_range: tuple[float, float] = (max(low, float(self._taus[0])), float(self._taus[-1]))
 
     def timestep(self, tau: Tau) -> Tensor:
         """The float timestep of tau's signal-to-noise ratio, linear between the table's entries, clamped."""
@@ -37,6 +49,12 @@ class NoiseSchedule:
     def tau(self, timestep: int | Tensor) -> Tensor:
         """tau, of the same shape, of integer timesteps 0 .. T-1."""
         return self._taus[len(self._taus) - 1 - timestep]
+
+    def velocity(self, x: Tensor, output: Tensor, tau: Tau) -> Tensor:
+        """The velocity at X_tau = x [B, ...] of a model that says `output` [B, ...] for z = s x."""
+        if self.prediction == "v_prediction":
+            return velocity_from_v_prediction(x, output, tau, self)
+        return velocity_from_epsilon(x, output, tau, self)
 
     def scale(self, tau: Tau) -> Tau:
         """s with z = s X: alpha + sigma; keeps unit variance for unit-variance data."""
@@ -84,14 +102,32 @@ def x1_from_velocity(x: Tensor, v: Tensor, tau: Tau) -> Tensor:
 
 
 def velocity_from_v_prediction(x: Tensor, prediction: Tensor, tau: Tau, schedule: NoiseSchedule) -> Tensor:
-    """The velocity of a model that predicts alpha eps - sigma x1 (arXiv 2202.00512) for z = s x."""
-    alpha, sigma = (expand(part, x) for part in schedule.alpha_sigma(tau))
-    eps = alpha * prediction + sigma * expand(schedule.scale(tau), x) * x
-    return velocity_from_epsilon(x, eps, tau, schedule)
+    """The velocity of a model that predicts alpha eps - sigma x1 (arXiv 2202.00512) for z = s x.
+
+    From the data it predicts on the noisy half of the path and from the noise on the other: neither divides
+    by a small number.
+    """
+    tau = expand(tau, x)
+    alpha, sigma = schedule.alpha_sigma(tau)
+    z = schedule.scale(tau) * x
+    from_data = (alpha * z - sigma * prediction - x) / _at_least_half(1 - tau)
+    from_noise = (x - alpha * prediction - sigma * z) / _at_least_half(tau)
+    return _by_half(tau, from_data, from_noise)
 
 
 def v_prediction_from_velocity(x: Tensor, v: Tensor, tau: Tau, schedule: NoiseSchedule) -> Tensor:
     """The inverse of `velocity_from_v_prediction` in its second argument."""
-    alpha, sigma = (expand(part, x) for part in schedule.alpha_sigma(tau))
-    eps = epsilon_from_velocity(x, v, tau, schedule)
-    return (eps - sigma * expand(schedule.scale(tau), x) * x) / alpha
+    tau = expand(tau, x)
+    alpha, sigma = schedule.alpha_sigma(tau)
+    z = schedule.scale(tau) * x
+    from_data = (alpha * z - x1_from_velocity(x, v, tau)) / _at_least_half(sigma)
+    from_noise = (x - tau * v - sigma * z) / _at_least_half(alpha)
+    return _by_half(tau, from_data, from_noise)
+
+
+def _at_least_half(part: Tau) -> Tau:
+    return part.clamp(min=0.5) if isinstance(part, Tensor) else max(part, 0.5)
+
+
+def _by_half(tau: Tau, noisy: Tensor, clear: Tensor) -> Tensor:
+    return torch.where(tau < 0.5, noisy, clear) if isinstance(tau, Tensor) else noisy if tau < 0.5 else clear

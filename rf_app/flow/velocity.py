@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from rf_app.flow.conversion import NoiseSchedule, velocity_from_epsilon
+from rf_app.flow.conversion import NoiseSchedule
 from rf_app.flow.path import Tau, as_tensor, expand, timestep
 
 Velocity = Callable[[Tensor, Tau], Tensor]
@@ -25,7 +25,7 @@ def velocity_field(
     guidance: a in v = v_null + a (v_text - v_null); 1 (or no null_embeds) costs one call, otherwise both
         halves go through in one batch.
     schedule: None for a U-Net that predicts velocity at t = 1000 (1 - tau); otherwise the U-Net predicts
-        epsilon on that schedule and is called at the same signal-to-noise ratio; guidance acts on epsilon.
+        epsilon or v on that schedule and is called at the same signal-to-noise ratio; guidance acts on that.
     """
     guided = null_embeds is not None and guidance != 1.0
 
@@ -43,6 +43,6 @@ def velocity_field(
         if guided:
             null, conditioned = prediction.chunk(2)
             prediction = null + guidance * (conditioned - null)
-        return prediction if schedule is None else velocity_from_epsilon(x, prediction, tau, schedule)
+        return prediction if schedule is None else schedule.velocity(x, prediction, tau)
 
     return velocity

@@ -93,9 +93,11 @@ def stages(wish: Wish, teacher: ModelCard, folder: Path, models: Path) -> tuple[
 
 
 def _stage(step: Step, values: Mapping[str, Any], words: dict[str, str], teacher: ModelCard) -> Stage:
-    own = step.by_kind.get(step.kind or teacher.kind, {}) | {
-        key.split(".", 1)[1]: v for key, v in values.items() if key.split(".")[0] == step.trainer
-    }
+    own = (
+        step.defaults
+        | step.by_kind.get(step.kind or teacher.kind, {})
+        | {key.split(".", 1)[1]: v for key, v in values.items() if key.split(".")[0] == step.trainer}
+    )
     filled = {name: value.format(**words) for name, value in step.options.items()}
     defaults = {name: option.default for name, option in options(step.trainer).items()}
     chosen = defaults | own | {name: value for name, value in filled.items() if value != ""}

@@ -1,9 +1,9 @@
 """Rectified flow as a diffusers scheduler: the stock Stable Diffusion pipelines sample it as they are.
 
 "velocity": the U-Net predicts v = x1 - x0 at t = 1000 (1 - tau), and a step is `sample + v / N` (InstaFlow,
-arXiv 2309.06380). "flow_prediction": as flow-matching checkpoints have it, x0 - x1. "epsilon": the U-Net is a
-diffusion model (or was fine-tuned as one) and is called at the same signal-to-noise ratio; see
-`rf_app.flow.conversion`. Guidance is the pipeline's own.
+arXiv 2309.06380). "flow_prediction": as flow-matching checkpoints have it, x0 - x1. "epsilon" and
+"v_prediction": the U-Net is a diffusion model (or was fine-tuned as one) and is called at the same
+signal-to-noise ratio; see `rf_app.flow.conversion`. Guidance is the pipeline's own.
 
     StableDiffusionPipeline.from_pretrained(folder, scheduler=RectifiedFlowScheduler())
 """
@@ -15,16 +15,17 @@ from diffusers.schedulers.scheduling_utils import SchedulerOutput
 from torch import Tensor
 
 from rf_app.errors import UserError
-from rf_app.flow.conversion import NoiseSchedule, velocity_from_epsilon
+from rf_app.flow.conversion import NoiseSchedule
 from rf_app.flow.path import timestep as velocity_timestep
 from rf_app.flow.path import uniform_taus
 from rf_app.schedulers.betas import alphas_cumprod
 
-PREDICTIONS = ("velocity", "flow_prediction", "epsilon")
+DIFFUSION = ("epsilon", "v_prediction")
+PREDICTIONS = ("velocity", "flow_prediction", *DIFFUSION)
 
 
 class RectifiedFlowScheduler(SchedulerMixin, ConfigMixin):
-    """Euler's method on the straight path. The betas matter only for prediction_type "epsilon"."""
+    """Euler's method on the straight path. The betas, in diffusers' words, are a diffusion model's."""
 
     order = 1
     init_noise_sigma = 1.0
@@ -37,6 +38,8 @@ class RectifiedFlowScheduler(SchedulerMixin, ConfigMixin):
         beta_start: float = 0.00085,
         beta_end: float = 0.012,
         beta_schedule: str = "scaled_linear",
+        trained_betas: list[float] | None = None,
+        rescale_betas_zero_snr: bool = False,
     ):
         """Raises UserError for a setting that this scheduler does not have."""
         if num_train_timesteps != 1000:
@@ -49,8 +52,10 @@ class RectifiedFlowScheduler(SchedulerMixin, ConfigMixin):
         self.schedule: NoiseSchedule | None = None
         self.velocity: Tensor | None = None  # of the latest step, for who looks on
         self.begin = 0.0  # the time at which a solve starts
-        if prediction_type == "epsilon":
-            self.schedule = NoiseSchedule(alphas_cumprod(beta_start, beta_end, beta_schedule))
+        if prediction_type in DIFFUSION:
+            betas = beta_start, beta_end, beta_schedule, trained_betas, rescale_betas_zero_snr
+            self.alphas_cumprod = alphas_cumprod(*betas)
+            self.schedule = NoiseSchedule(self.alphas_cumprod, prediction_type)
         self.set_timesteps(1)
 
     def set_timesteps(self, num_inference_steps: int, device: str | torch.device | None = None) -> None:
@@ -76,7 +81,7 @@ class RectifiedFlowScheduler(SchedulerMixin, ConfigMixin):
         return taus[:-1]
 
     def scale_model_input(self, sample: Tensor, timestep: Tensor | float | None = None) -> Tensor:
-        """The U-Net's input for the next step: the sample itself, or s(tau) times it for "epsilon"."""
+        """The U-Net's input for the next step: the sample, or s(tau) times it for a diffusion model."""
         return sample if self.schedule is None else self.schedule.scale(self._taus[self._index]) * sample
 
     def step(
@@ -98,7 +103,7 @@ class RectifiedFlowScheduler(SchedulerMixin, ConfigMixin):
         x, output = sample.to(precise), model_output.to(precise)
         if self.schedule is None:
             return x, -output if self.turned else output
-        return x, velocity_from_epsilon(x, output, self._taus[self._index], self.schedule)
+        return x, self.schedule.velocity(x, output, self._taus[self._index])
 
     def __len__(self) -> int:
         """The number of training timesteps, as diffusers' schedulers have it."""

@@ -6,7 +6,7 @@ it), {output}, {title}, {style}, {images}, {prompts}, {pairs}, and the folders {
 and {home}.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rf_app.errors import UserError
@@ -46,7 +46,8 @@ class Step:
     product: str  # a path that is there when the command has finished
     loops: tuple[Loop, ...] = ()
     memory: float = 1.0  # GB: the guess before anything is measured, with a pocket model
-    by_kind: dict[str, dict[str, Any]] = field(default_factory=dict)  # defaults for a kind of model
+    defaults: dict[str, Any] = field(default_factory=dict)  # where they are not the trainer's
+    by_kind: dict[str, dict[str, Any]] = field(default_factory=dict)  # the same, for a kind of model
     kind: str = ""  # of the model it begins with, where that is not the wish's teacher
     unless: str = ""
     when: str = ""
@@ -71,7 +72,7 @@ class Recipe:
     def options(self) -> dict[str, Option]:
         """Every option a wish may set, TRAINER.OPTION: those the recipe does not fill itself."""
         return {
-            f"{step.trainer}.{name}": option
+            f"{step.trainer}.{name}": replace(option, default=step.defaults.get(name, option.default))
             for step in self.steps
             for name, option in options(step.trainer).items()
             if option.type
@@ -86,6 +87,7 @@ class Recipe:
 
 # How a model draws its pairs. Targets of a 2-RF at guidance 2 give the best one-step model.
 DRAWS = {"diffusion": {"steps": 12}, "rectified-flow": {"steps": 8, "guidance": 2.0}}
+QUICK = {"precision": "auto"}
 
 
 def _drawing(title: str, teacher: str, folder: str, kind: str = "", unless: str = "") -> Step:
@@ -97,9 +99,9 @@ def _drawing(title: str, teacher: str, folder: str, kind: str = "", unless: str 
             "output": folder,
             "prompts": "{prompts}",
             "models": "{models}",
-            "precision": "auto",
         },
         product=f"{folder}/complete.json",
+        defaults=QUICK,
         loops=(Loop(folder, "count", "steps", 0.006),),
         memory=1.2,
         by_kind=DRAWS,
@@ -113,8 +115,9 @@ def _reflow(output: str, title: str, pairs: str) -> Step:
         "Reflow straightens the paths",
         "reflow",
         {"teacher": "{start}", "pairs": pairs, "output": output, "title": title, "run": "{folder}/reflow"}
-        | {"models": "{models}", "precision": "auto"},
+        | {"models": "{models}"},
         product=f"{{models}}/{output}",
+        defaults=QUICK,
         loops=(Loop("{folder}/reflow", "steps", "batch", 0.007),),
         memory=1.6,
     )
@@ -130,10 +133,11 @@ def _distillation(teacher: str, pairs: str) -> Step:
             "output": "{output}",
             "title": "{title}",
             "run": "{folder}/distill",
-        }
-        # It works at tau = 0, where the conversion from epsilon multiplies rounding by 15.
-        | {"models": "{models}", "precision": "no"},
+            "models": "{models}",
+        },
         product="{models}/{output}",
+        # It works at tau = 0, where the conversion from epsilon multiplies rounding by 15.
+        defaults={"precision": "no"},
         loops=(
             Loop("{folder}/distill/l2", "l2_steps", "l2_batch", 0.012),
             Loop("{folder}/distill/lpips", "lpips_steps", "lpips_batch", 0.06),
@@ -256,8 +260,9 @@ LORA = Recipe(
             "The LoRA learns",
             "lora",
             {"base": "{teacher}", "output": "{output}", "title": "{title}", "images": "{images}"}
-            | {"run": "{folder}/lora", "loras": "{home}/loras", "models": "{models}", "precision": "auto"},
+            | {"run": "{folder}/lora", "loras": "{home}/loras", "models": "{models}"},
             product="{home}/loras/{output}",
+            defaults=QUICK,
             loops=(Loop("{folder}/lora", "steps", "batch", 0.012),),
             memory=1.8,
         ),
@@ -290,9 +295,9 @@ CONTROLNET = Recipe(
             "The ControlNet learns",
             "controlnet",
             {"base": "{teacher}", "output": "{output}", "title": "{title}", "images": "{images}"}
-            | {"run": "{folder}/controlnet", "controlnets": "{home}/controlnets", "models": "{models}"}
-            | {"precision": "auto"},
+            | {"run": "{folder}/controlnet", "controlnets": "{home}/controlnets", "models": "{models}"},
             product="{home}/controlnets/{output}",
+            defaults=QUICK,
             loops=(Loop("{folder}/controlnet", "steps", "batch", 0.02),),
             memory=2.2,
         ),

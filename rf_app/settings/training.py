@@ -32,6 +32,9 @@ class Computing:
     precision: Precision | None = None
     """Arithmetic: "no" for float32, "bf16", "fp16" (on a GPU alone), or "auto", bf16 where the device has it
     in hardware (default: what accelerate is set to)."""
+    compile: bool = False
+    """Compile the network first (torch.compile): minutes at the start, quicker from then on, on a GPU above
+    all."""
     seed: int = 0
     """Seed of every draw."""
 
@@ -49,6 +52,10 @@ class Training(Computing):
     """Steps between checkpoints."""
     accumulate: int = 1
     """Batches in a step, one after the other: as one so many times as large, in the memory of one."""
+    gradient_checkpointing: bool = False
+    """Compute again on the way back what the network would keep: far less memory, a third more time."""
+    use_8bit_adam: bool = False
+    """AdamW's moments in 8 bits, with bitsandbytes, where that is installed: a quarter of their memory."""
 
     def __post_init__(self) -> None:
         """Raises UserError for a value out of its range."""

@@ -37,7 +37,8 @@ from tests.fuzz.spoiling import ODD, spoiled, spoiled_bytes
 from tests.plugins.lora_files import EVERYWHERE, as_kohya, as_peft, random_lora
 from tests.single_file import save_single_file
 from tests.tiny import in_shards, load
-from trainers.data.shards import PairSettings, write_shard
+from trainers.data.folder import finish
+from trainers.data.shards import PairSettings, write_shard, write_sum
 from trainers.data.store import Pairs
 
 UNET = "unet/diffusion_pytorch_model.safetensors"
@@ -348,11 +349,12 @@ def test_mutated_shards_are_trained_on_or_refused(
 ) -> None:
     """Pairs: what Parquet holds, what stands beside it, and pieces of the file."""
     pipeline = load(tiny_registry, "tiny-sd")
-    settings = PairSettings("tiny-sd", "0123", "ddim", 2, 1.5, "pocket", 0, (8, 12, 12))
+    settings = PairSettings("tiny-sd", "0123", {}, 2, 1.5, "no", "pocket", 0, 6, (8, 12, 12))
     noise = np.random.default_rng(0).standard_normal((6, 8, 12, 12)).astype(np.float16)
     path, other = (tmp_path / f"pairs-0000{i}.parquet" for i in (0, 1))
-    for each in (path, other):
-        write_shard(each, settings, ["a lake"] * 6, list(range(6)), noise, noise)
+    for first, each in ((0, path), (6, other)):
+        write_shard(each, settings, ["a lake"] * 6, list(range(first, first + 6)), noise, noise)
+    finish(tmp_path, 12)
     whole, table = path.read_bytes(), pq.read_table(path)
     said = json.loads(table.schema.metadata[b"instaflow"])
     answers = set()
@@ -382,6 +384,7 @@ def test_mutated_shards_are_trained_on_or_refused(
                 pq.write_table(table.replace_schema_metadata({"instaflow": text}), path)
             case _:
                 pq.write_table(with_columns(), path)
+        write_sum(path, path.read_bytes())
         mapped = rng.random() < 0.1
         answers.add(
             tried(lambda mapped=mapped: Pairs(tmp_path, pipeline, mapped).batch(torch.tensor([0, 7])))

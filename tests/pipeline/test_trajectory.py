@@ -156,6 +156,6 @@ def test_what_cannot_be_is_named(worker, values, message):
 
 def test_a_model_of_another_kind_is_refused_with_its_kind(worker):
     scheduler = worker._turns.wait_for(lambda: worker._models.get("tiny-sd")).pipeline.scheduler
-    other = type(scheduler).from_config(scheduler.config, prediction_type="v_prediction")
-    with pytest.raises(UserError, match="'v_prediction'"):
+    other = type(scheduler).from_config(scheduler.config, prediction_type="sample")
+    with pytest.raises(UserError, match="'sample'"):
         schedule_of(other)

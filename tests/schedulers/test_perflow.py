@@ -50,6 +50,42 @@ def test_a_path_of_straight_windows_is_followed_to_its_end(prediction, steps):
     torch.testing.assert_close(z, corners[4], atol=1e-9, rtol=1e-9)
 
 
+@pytest.mark.parametrize("steps", [4, 6, 16])
+@pytest.mark.parametrize("prediction", ["ddim_eps", "diff_eps", "velocity"])
+def test_windows_end_where_the_exact_ode_of_a_gaussian_does(prediction, steps):
+    """Data from N(m, d^2): the probability flow keeps (z - alpha m) / deviation of z. In a window the network
+    says the straight way from its start to where that ODE leads, all that it can see being z and t.
+    """
+    scheduler = PeRFlowScheduler(prediction_type=prediction)
+    abar = torch.cumprod(1 - torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2, 0)
+    mean, deviation = 1.5, 0.4
+
+    def at(s):
+        """Mean and deviation of z at a window's bound."""
+        each = abar[max(int(1000 * s) - 1, 0)]
+        return each.sqrt() * mean, (each * deviation**2 + 1 - each).sqrt()
+
+    def says(z, t):
+        number = next(i for i in range(4) if t > 1000 * scheduler.window(i)[1])
+        start, end, grown, eta = scheduler.window(number)
+        (mean_0, deviation_0), (mean_1, deviation_1) = at(start), at(end)
+        share = (t / 1000 - start) / (end - start)
+        score = (z - (1 - share) * mean_0 - share * mean_1) / (
+            (1 - share) * deviation_0 + share * deviation_1
+        )
+        z_start, z_end = mean_0 + score * deviation_0, mean_1 + score * deviation_1
+        return (
+            (z_end - z_start) / (end - start) if prediction == "velocity" else (z_end - grown * z_start) / eta
+        )
+
+    scheduler.set_timesteps(steps)
+    noise = torch.linspace(-2, 2, 9, dtype=torch.float64)
+    z = at(1)[0] + noise * at(1)[1]
+    for t in scheduler.timesteps:
+        z = scheduler.step(says(z, int(t)), t, z).prev_sample
+    torch.testing.assert_close(z, at(0)[0] + noise * at(0)[1], atol=1e-9, rtol=1e-9)
+
+
 def test_steps_are_shared_out_the_remainder_early():
     scheduler = PeRFlowScheduler()
     scheduler.set_timesteps(6)

@@ -31,9 +31,8 @@ def test_the_trained_step_is_the_published_schedulers(at_home: Path, id: str) ->
     model = load_frozen(Registry.default(), id)
     batch = Pairs(at_home / "pairs", model).batch(torch.arange(3))
     schedule = schedule_of(model.scheduler)
-    stepped = sample(
-        model.unet, flow_scheduler(model, matched=True), batch.x0, batch.text, batch.text[:1], 1.0, 1
-    )
+    scheduler = flow_scheduler(id, model.scheduler, matched=True)
+    stepped = sample(model.unet, scheduler, batch.x0, batch.text, batch.text[:1], 1.0, 1)
     with torch.no_grad():
         assert torch.allclose(one_step(model.unet, batch, schedule), stepped, rtol=1e-4, atol=1e-3)
 

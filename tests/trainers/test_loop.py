@@ -2,6 +2,7 @@
 
 import json
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -159,9 +160,53 @@ def test_divergence_stops_before_the_state_is_saved(tmp_path: Path) -> None:
     def loss(model: nn.Module, step: int, generator: torch.Generator) -> torch.Tensor:
         return model(torch.ones(1, 1)).mean() * (torch.nan if step > 20 else 1)
 
-    with pytest.raises(Diverged, match="loss is nan at step 30"):
+    said = rf"loss is nan at step 30 .* The checkpoint of step 20 in {tmp_path} is intact"
+    with pytest.raises(Diverged, match=said):
         train(LoopConfig(tmp_path, 50, 1e-3, checkpoint_every=10), nn.Linear(1, 1), loss)
     assert checkpoints.files(tmp_path)[-1].stem == "step-00000020"
+
+
+def test_a_loss_far_above_what_it_was_ends_the_training(tmp_path: Path) -> None:
+    def loss(model: nn.Module, step: int, generator: torch.Generator) -> torch.Tensor:
+        return model(torch.ones(1, 1)).square().mean() * 0 + (1 if step < 20 else 40)
+
+    with pytest.raises(
+        Diverged, match=f"loss is 40 at step 30 .it began at 1.. {tmp_path} has no checkpoint"
+    ):
+        train(LoopConfig(tmp_path, 50, 1e-3, checkpoint_every=40), nn.Linear(1, 1), loss)
+
+
+def test_eight_bit_moments_resume_to_the_same_weights(tmp_path: Path) -> None:
+    pytest.importorskip("bitsandbytes")
+
+    def go(folder: Path, steps: int, **more: bool) -> nn.Module:
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(64, 64), nn.Linear(64, 1))
+        config = LoopConfig(folder, 6, 1e-2, warmup=1, checkpoint_every=2, **more)
+
+        def loss(model: nn.Module, step: int, generator: torch.Generator) -> torch.Tensor:
+            if step == steps:
+                signal.raise_signal(signal.SIGTERM)
+            return (model(torch.randn(4, 64, generator=generator)) - 1).square().mean()
+
+        return train(config, model, loss)
+
+    whole = go(tmp_path / "whole", 6, use_8bit_adam=True)
+    with pytest.raises(SystemExit):
+        go(tmp_path / "cut", 3, use_8bit_adam=True)
+    with pytest.raises(UserError, match="a training with --use-8bit-adam"):
+        go(tmp_path / "cut", 6)
+    resumed = go(tmp_path / "cut", 6, use_8bit_adam=True)
+    for a, b in zip(resumed.parameters(), whole.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_eight_bit_moments_want_their_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "bitsandbytes.optim", None)
+    with pytest.raises(UserError, match="--use-8bit-adam needs bitsandbytes"):
+        train(
+            LoopConfig(tmp_path, 2, 1e-2, use_8bit_adam=True), nn.Linear(1, 1), lambda m, s, g: m.weight.sum()
+        )
 
 
 def test_weights_broken_by_the_last_update_are_not_saved(tmp_path: Path) -> None:

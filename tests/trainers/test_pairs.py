@@ -1,12 +1,16 @@
 """Pairs: exact, independent of batching, whole shards only, resumed after a kill."""
 
+import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from rf_app.registry.models import Registry
 from tests.processes import command, in_two, run_command
@@ -78,9 +82,11 @@ def test_a_killed_run_resumes_and_keeps_the_whole_shards(
     assert all(inspect(path)[1] == 16 for path in kept)
     before = kept[0].stat()
 
-    assert in_process(pairs, (*options, "--count", 40), monkeypatch) == 0
+    count = max(40, 16 * (len(kept) + 1))
+    assert in_process(pairs, (*options, "--count", count), monkeypatch) == 0
     assert kept[0].stat().st_mtime_ns == before.st_mtime_ns
     killed, whole = rows(tmp_path), rows(at_home / "pairs")
+    assert killed["seed"].tolist() == list(range(count))
     assert all(np.array_equal(killed[name][:40], whole[name]) for name in whole)
     assert not list(tmp_path.glob(".*"))
 
@@ -107,16 +113,35 @@ def test_a_signal_to_one_of_two_processes_ends_both(
     assert in_process(pairs, (*options, "--count", 16 * (len(kept) + 1)), monkeypatch) == 0
 
 
-def test_a_shard_cut_short_is_made_anew(
-    at_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_spoiled_shards_are_made_again_alone(
+    at_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    options = (*OPTIONS, "--output", tmp_path, "--count", 20)
+    options = (*OPTIONS, "--output", tmp_path, "--count", 60, "--batch", 16)
     assert in_process(pairs, options, monkeypatch) == 0
-    whole = rows(tmp_path)
-    path = shard_path(tmp_path, 0)
-    path.write_bytes(path.read_bytes()[:-100])
+    paths = shard_paths(tmp_path)
+    before = [path.read_bytes() for path in paths]
+    cut, changed, gone = paths[:3]
+    cut.write_bytes(before[0][:-100])
+    changed.write_bytes(before[1].replace(b"\x3c", b"\x3d", 1))
+    gone.unlink()
+    kept = paths[3].stat().st_mtime_ns
     assert in_process(pairs, options, monkeypatch) == 0
-    assert np.array_equal(rows(tmp_path)["latent"], whole["latent"])
+    said = capsys.readouterr().out
+    assert "pairs-00000.parquet is cut short" in said
+    assert "pairs-00001.parquet is not as it was written" in said
+    assert [path.read_bytes() for path in paths] == before
+    assert paths[3].stat().st_mtime_ns == kept
+
+
+def test_check_names_what_is_wrong_and_ends_with_an_error(at_home: Path, tmp_path: Path) -> None:
+    said = [sys.executable, "-m", "trainers.pairs", "--check"]
+    whole, none = (
+        subprocess.run([*said, folder], capture_output=True, text=True)
+        for folder in (at_home / "pairs", tmp_path)
+    )
+    assert (whole.returncode, none.returncode) == (0, 2)
+    assert "40 pairs in" in whole.stdout
+    assert f"error: There are no pairs in {tmp_path}" in none.stderr
 
 
 def test_a_full_disk_leaves_no_half_shard(home: Path, tmp_path: Path) -> None:
@@ -128,23 +153,44 @@ def test_a_full_disk_leaves_no_half_shard(home: Path, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["events.jsonl"]
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--steps", 3), "made with steps 2, not 3"),
+        (("--shard", 8), "made with shard 16, not 8"),
+        (("--count", 30), "pairs-00001.parquet goes beyond --count 30"),
+    ],
+)
 def test_other_settings_need_another_folder(
-    at_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    at_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+    options: tuple,
+    said: str,
 ) -> None:
-    options = (
-        "--teacher",
-        "tiny-sd",
-        "--steps",
-        3,
-        "--shard",
-        16,
-        "--output",
-        at_home / "pairs",
-        "--count",
-        40,
-    )
+    given = (*OPTIONS, "--count", 40, "--output", at_home / "pairs", *options)
+    assert in_process(pairs, given, monkeypatch) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_teacher_of_another_content_needs_another_folder(
+    at_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """Under the same name: another noise schedule, another text encoder."""
+    options = (*OPTIONS, "--count", 40, "--output", at_home / "pairs")
+    monkeypatch.setenv("INSTAFLOW_HOME", str(tmp_path))
+    teacher = shutil.copytree(at_home / "models" / "tiny-sd", tmp_path / "models" / "tiny-sd")
+    assert in_process(pairs, options, monkeypatch) == 0
+    config = teacher / "scheduler" / "scheduler_config.json"
+    own = config.read_text()
+    config.write_text(own.replace("0.012", "0.02"))
     assert in_process(pairs, options, monkeypatch) == 2
-    assert "made with steps 2, not 3" in capsys.readouterr().err
+    assert "made with beta_end 0.012, not 0.02" in capsys.readouterr().err
+    config.write_text(own)
+    weights = teacher / "text_encoder" / "model.safetensors"
+    save_file({name: 2 * each for name, each in load_file(weights).items()}, weights, {"format": "pt"})
+    assert in_process(pairs, options, monkeypatch) == 2
+    assert "made with weights" in capsys.readouterr().err
 
 
 def test_prompts_come_from_a_file(at_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -12,15 +13,19 @@ from scipy.stats import kstest
 from torch import Tensor, nn
 
 from rf_app.flow.conversion import NoiseSchedule
+from rf_app.flow.path import uniform_taus
+from rf_app.flow.solvers import euler
+from rf_app.flow.velocity import velocity_field
 from rf_app.registry.models import Registry
 from rf_app.schedulers.noise_schedule import schedule_of
-from tests.processes import command
+from tests.processes import command, in_two, run_command
 from tests.tiny import tiny_unet
 from tests.trainers.commands import in_process
-from trainers import reflow
+from trainers import pairs, reflow
 from trainers.common import checkpoints, events
 from trainers.common.models import load_frozen
 from trainers.common.objectives import draw_tau, drop_text, reflow_loss
+from trainers.data.shards import shard_paths
 from trainers.data.store import Batch
 from trainers.reflow import times_rectified
 
@@ -47,24 +52,24 @@ def batch() -> Batch:
 
 @pytest.mark.parametrize("loss", ["velocity", "huber"])
 def test_the_loss_is_zero_at_the_true_velocity(loss: str) -> None:
-    pairs, tau = batch(), torch.linspace(0, 1, 6)
-    assert reflow_loss(Constant(pairs.x1 - pairs.x0), pairs, tau, None, loss) == pytest.approx(0, abs=1e-6)
+    given, tau = batch(), torch.linspace(0, 1, 6)
+    assert reflow_loss(Constant(given.x1 - given.x0), given, tau, None, loss) == pytest.approx(0, abs=1e-6)
 
 
 def test_the_losses_at_a_constant_error() -> None:
     """v off by 0.5 everywhere: squared error 0.25; x1_hat off by 0.5 (1 - tau)."""
-    pairs, tau = batch(), torch.full((6,), 0.25)
-    network = Constant(pairs.x1 - pairs.x0 + 0.5)
-    assert reflow_loss(network, pairs, tau, None) == pytest.approx(0.25, rel=1e-4)
+    given, tau = batch(), torch.full((6,), 0.25)
+    network = Constant(given.x1 - given.x0 + 0.5)
+    assert reflow_loss(network, given, tau, None) == pytest.approx(0.25, rel=1e-4)
     expected = math.hypot(0.375, 1e-3) - 1e-3
-    assert reflow_loss(network, pairs, tau, None, "huber") == pytest.approx(expected, rel=1e-4)
+    assert reflow_loss(network, given, tau, None, "huber") == pytest.approx(expected, rel=1e-4)
 
 
 def test_a_matched_start_scores_the_diffusion_model_as_it_is(at_home: Path) -> None:
     """A network that predicts the pair's own noise is the true velocity, above the lowest tau."""
     schedule: NoiseSchedule = schedule_of(load_frozen(Registry.default(), "tiny-sd").scheduler)
-    pairs, tau = batch(), torch.linspace(0.1, 1, 6)
-    assert reflow_loss(Constant(pairs.x0), pairs, tau, schedule) < 1e-9
+    given, tau = batch(), torch.linspace(0.1, 1, 6)
+    assert reflow_loss(Constant(given.x0), given, tau, schedule) < 1e-9
 
 
 def test_densities() -> None:
@@ -79,6 +84,59 @@ def test_densities() -> None:
     drawn = draw_tau("u-shaped", 20_000, generator).numpy()
     assert kstest(drawn, cumulative).pvalue > 0.01
     assert kstest(drawn, "uniform").pvalue < 1e-6
+
+
+class Plane(nn.Module):
+    """A small network on the plane, called as a U-Net is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(3, 48), nn.SiLU(), nn.Linear(48, 48), nn.SiLU(), nn.Linear(48, 2)
+        )
+
+    def forward(
+        self, x: Tensor, t: Tensor, encoder_hidden_states: Tensor, return_dict: bool
+    ) -> tuple[Tensor]:
+        return (self.layers(torch.cat([x, t.expand(len(x))[:, None] / 1000], 1)),)
+
+
+def rectified(x0: Tensor, x1: Tensor) -> Tensor:
+    """Where the flow that `reflow_loss` learns from a coupling on the plane takes x0."""
+    network, generator = Plane(), torch.Generator().manual_seed(1)
+    optimizer = torch.optim.Adam(network.parameters(), 1e-2)
+    text = torch.zeros(len(x0), 1, 1)
+    for _ in range(120):
+        picks = torch.randint(len(x0), (256,), generator=generator)
+        tau = draw_tau("uniform", 256, generator)
+        optimizer.zero_grad()
+        reflow_loss(network, Batch(x0[picks], x1[picks], text[picks]), tau, None).backward()
+        optimizer.step()
+    with torch.no_grad():
+        return euler(velocity_field(network, text), x0, uniform_taus(20)).x
+
+
+def test_reflow_of_a_known_coupling_lowers_its_cost_and_keeps_its_ends() -> None:
+    """A standard normal and two clusters beside it, paired at random: E |x1 - x0|^2 = 2 + 2 d^2 + m^2."""
+    torch.manual_seed(0)
+    count, apart, deviation = 4096, 2.0, 0.3
+    x0 = torch.randn(count, 2)
+    side = torch.where(torch.rand(count) < 0.5, -apart, apart)
+    x1 = deviation * torch.randn(count, 2)
+    x1[:, 0] += side
+
+    def cost(ends: Tensor) -> float:
+        return (ends - x0).square().sum(1).mean().item()
+
+    once = rectified(x0, x1)
+    twice = rectified(x0, once)
+    costs = [cost(ends) for ends in (x1, once, twice)]
+    assert costs[0] == pytest.approx(2 + 2 * deviation**2 + apart**2, rel=0.03)
+    assert costs[1] < 0.7 * costs[0]
+    assert costs[2] < 1.05 * costs[1]
+    for ends in (once, twice):
+        assert torch.allclose(ends.mean(0), x1.mean(0), atol=0.3)
+        assert ends[:, 0].abs().mean().item() == pytest.approx(apart, rel=0.2)
 
 
 def test_dropped_texts_become_the_empty_one() -> None:
@@ -157,6 +215,55 @@ def test_a_killed_run_resumes_to_the_same_weights(
     file = Path("unet") / "diffusion_pytorch_model.safetensors"
     killed, whole = (load_file(at_home / "models" / name / file) for name in ("killed", "whole"))
     assert all(torch.equal(killed[name], whole[name]) for name in whole)
+
+
+@pytest.mark.slow
+def test_two_processes_learn_as_one_with_their_batches_together(
+    at_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pairs without duplicates or holes, the loss of one process; what cannot be shared is refused."""
+
+    def in_both(trainer: str, *options: object) -> list[tuple[int, str]]:
+        both = in_two(monkeypatch, run_command, trainer, [str(each) for each in options])
+        return [each.finish() for each in both]
+
+    made = ("--teacher", "tiny-sd", "--steps", 2, "--shard", 16, "--count", 200, "--output")
+    assert [code for code, _ in in_both("pairs", *made, tmp_path / "two")] == [0, 0]
+    assert in_process(pairs, (*made, tmp_path / "one"), monkeypatch) == 0
+    two, one = (pq.ParquetDataset(shard_paths(tmp_path / name)).read() for name in ("two", "one"))
+    assert two["seed"].to_pylist() == list(range(200))
+    assert two["noise"].equals(one["noise"])
+
+    own = ("--teacher", "tiny-sd", "--pairs", tmp_path / "two", "--steps", 200, "--output")
+    assert in_process(reflow, (*own, "alone", "--batch", 16), monkeypatch) == 0
+    ended = in_both("reflow", *own, "shared", "--batch", 8)
+    assert [code for code, _ in ended] == [0, 0], ended
+    runs = at_home / "runs" / "reflow"
+    alone, shared = (
+        np.mean([event["loss"] for event in events.read(runs / name / "events.jsonl")[-10:]])
+        for name in ("alone", "shared")
+    )
+    assert shared == pytest.approx(alone, rel=0.1)
+    assert Registry.default().card("shared").settings["processes"] == 2
+
+    judged = ("--judge", at_home / "judge", "--match-steps", 2)
+    refused = in_both(
+        "distill", "--teacher", "tiny-sd", "--pairs", tmp_path / "two", *judged, "--output", "no"
+    )
+    assert [code for code, _ in refused] == [2, 2]
+    assert "--match-steps works in one process alone" in refused[0][1]
+
+
+def test_a_training_says_what_ran(at_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checkpointed gradients are the same gradients; the card has the arithmetic it ran in."""
+    own = (*OPTIONS, "--pairs", at_home / "pairs", "--steps", 3, "--output")
+    assert in_process(reflow, (*own, "kept"), monkeypatch) == 0
+    assert in_process(reflow, (*own, "again", "--gradient-checkpointing"), monkeypatch) == 0
+    kept, again = (events.read(at_home / "runs/reflow" / name / "events.jsonl") for name in ("kept", "again"))
+    assert again[-1]["loss"] == pytest.approx(kept[-1]["loss"], rel=1e-3)
+    said = Registry.default().card("again").settings
+    assert said["gradient_checkpointing"] is True
+    assert (said["precision"], said["batch"], said["accumulate"]) == ("no", 4, 1)
 
 
 def test_a_full_disk_while_publishing_leaves_no_model(at_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

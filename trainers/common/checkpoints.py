@@ -40,7 +40,9 @@ class Training:
             yield f"ema.{name}", average
         for name, parameter in named:
             for moment, value in self.optimizer.state.get(parameter, {}).items():
-                yield f"adam.{moment}.{name}", value
+                # bitsandbytes counts steps in plain numbers and shares its tables, which safetensors refuses
+                shared = not isinstance(value, Tensor) or moment.startswith("qmap")
+                yield f"adam.{moment}.{name}", torch.as_tensor(value).clone() if shared else value
 
 
 def files(run: Path) -> list[Path]:
@@ -83,7 +85,7 @@ def load_newest(run: Path, training: Training) -> dict | None:
 def _restore(file: safe_open, path: Path, training: Training) -> dict:
     notes = json.loads(file.metadata()["notes"])
     saved = set(file.keys())
-    _make_moments(training, saved)
+    _restore_moments(file, training)
     own = dict(training.tensors())
     wrong = sorted(saved.symmetric_difference(own))
     wrong += [n for n in saved.intersection(own) if list(own[n].shape) != file.get_slice(n).get_shape()]
@@ -93,17 +95,27 @@ def _restore(file: safe_open, path: Path, training: Training) -> dict:
             "Give this training a run folder of its own."
         )
     for name, tensor in own.items():
-        tensor.copy_(file.get_tensor(name))
+        if not name.startswith("adam."):
+            tensor.copy_(file.get_tensor(name))
     training.ema.optimization_step = notes["ema"]
     return notes
 
 
-def _make_moments(training: Training, saved: set[str]) -> None:
-    """Give AdamW empty state with its parameters' own memory layout, which its fused kernel relies on."""
-    for name, parameter in training.model.named_parameters():
-        if f"adam.step.{name}" in saved:
-            training.optimizer.state[parameter] = {
-                "step": torch.zeros((), dtype=torch.float32, device=parameter.device),
-                "exp_avg": torch.zeros_like(parameter, memory_format=torch.preserve_format),
-                "exp_avg_sq": torch.zeros_like(parameter, memory_format=torch.preserve_format),
-            }
+def _restore_moments(file: safe_open, training: Training) -> None:
+    """Give the optimizer its state, what is shaped as a parameter in that one's own memory layout: both
+    AdamWs work on raw memory.
+    """
+    parameters = dict(training.model.named_parameters())
+    for saved in file.keys():  # noqa: SIM118
+        kind, _, rest = saved.partition(".")
+        moment, _, name = rest.partition(".")
+        if kind != "adam" or name not in parameters:
+            continue
+        value, parameter = file.get_tensor(saved), parameters[name]
+        if not value.is_floating_point() and not value.ndim:
+            value = value.item()
+        elif value.shape == parameter.shape:
+            value = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+        else:
+            value = value.to(parameter.device)
+        training.optimizer.state[parameter][moment] = value

@@ -31,7 +31,7 @@ from trainers.common.stopping import Stopping
 
 LOG_EVERY = 10
 SHEETS = 8  # a run, where nobody says otherwise
-DIVERGED_AT = 100.0  # times the first loss
+DIVERGED_AT = 20.0  # times the first loss
 
 Loss = Callable[[nn.Module, int, torch.Generator], Tensor | tuple[Tensor, dict[str, Tensor]]]
 Samples = Callable[[nn.Module, int], dict[str, float] | None]
@@ -69,6 +69,12 @@ class LoopConfig:
     """Samples that the loss draws at once (for the samples a second in the events)."""
     accumulate: int = 1
     """Draws of the loss in a step; their gradients are averaged."""
+    compile: bool = False
+    """Compile the model (torch.compile)."""
+    gradient_checkpointing: bool = False
+    """Have the model, one of diffusers', compute again what it would keep for the backward pass."""
+    use_8bit_adam: bool = False
+    """bitsandbytes' AdamW."""
     subject: dict[str, object] = field(default_factory=dict)
     """What is trained, from what, on what; a run folder of another subject is refused."""
 
@@ -111,12 +117,13 @@ def train(
 def _trained(
     accelerator: Accelerator, config: LoopConfig, model: nn.Module, loss: Loss, samples: Samples | None
 ) -> nn.Module:
-    optimizer = torch.optim.AdamW(
-        [p for p in model.parameters() if p.requires_grad],
-        lr=config.learning_rate,
-        weight_decay=config.weight_decay,
-        fused=True,
-    )
+    if config.use_8bit_adam:  # which would do so in its first step
+        model.to(memory_format=torch.contiguous_format)
+    optimizer = _adamw(config, [p for p in model.parameters() if p.requires_grad])
+    if config.gradient_checkpointing:
+        model.enable_gradient_checkpointing()
+    if config.compile:
+        model.compile()
     wrapped, optimizer = accelerator.prepare(model.train(), optimizer)
     ema = EMAModel(model.parameters(), decay=config.ema, foreach=True)
     training = checkpoints.Training(model, optimizer.optimizer, ema)
@@ -141,6 +148,19 @@ def _trained(
                 raise SystemExit(0)
     ema.copy_to(model.parameters())
     return accelerator.unwrap_model(wrapped, keep_fp32_wrapper=False, keep_torch_compile=False).eval()
+
+
+def _adamw(config: LoopConfig, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    own = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
+    if not config.use_8bit_adam:
+        return torch.optim.AdamW(parameters, fused=True, **own)
+    try:
+        from bitsandbytes.optim import AdamW8bit
+    except ImportError:
+        raise UserError(
+            "--use-8bit-adam needs bitsandbytes, which is not installed: pip install bitsandbytes."
+        ) from None
+    return AdamW8bit(parameters, **own)
 
 
 def _attention(accelerator: Accelerator) -> AbstractContextManager:
@@ -210,11 +230,7 @@ class _Run:
         loss = self.accelerator.reduce(torch.stack(self.losses).mean(), "mean").item()
         self.first_loss = loss if self.first_loss is None else self.first_loss
         if not math.isfinite(loss) or loss > DIVERGED_AT * abs(self.first_loss):
-            raise Diverged(
-                f"The training diverged: the loss is {loss:.4g} at step {done} (it began at "
-                f"{self.first_loss:.4g}). The last checkpoint in {self.config.run} is intact; start a "
-                f"new run with a learning rate under {self.config.learning_rate:g}."
-            )
+            raise self._diverged(f"the loss is {loss:.4g} at step {done} (it began at {self.first_loss:.4g})")
         drawn: dict[str, list[Tensor]] = {}
         for each in self.figures:
             for name, figure in each.items():
@@ -242,17 +258,21 @@ class _Run:
     def save(self, done: int) -> None:
         """A checkpoint; raises `Diverged` where the last update broke the weights after a sound loss."""
         if not all(torch.isfinite(p).all() for p in self.parameters):
-            raise Diverged(
-                f"The training diverged: the weights are not finite any more at step {done}. The last "
-                f"checkpoint in {self.config.run} is intact; start a new run with a learning rate under "
-                f"{self.config.learning_rate:g}."
-            )
+            raise self._diverged(f"the weights are not finite any more at step {done}")
         if self.accelerator.is_main_process:
             notes = {"first_loss": self.first_loss, "config": asdict(self.config) | {"run": ""}}
             if self.accelerator.scaler:  # of fp16
                 notes["scaler"] = self.accelerator.scaler.state_dict()
             checkpoints.save(self.config.run, self.training, done, notes)
         self.accelerator.wait_for_everyone()
+
+    def _diverged(self, how: str) -> Diverged:
+        run, kept = self.config.run, checkpoints.steps_done(self.config.run)
+        said = f"The checkpoint of step {kept} in {run} is intact" if kept else f"{run} has no checkpoint yet"
+        return Diverged(
+            f"The training diverged: {how}. {said}; start a new run with a learning rate under "
+            f"{self.config.learning_rate:g}."
+        )
 
     def sample(self, samples: Samples, done: int) -> dict[str, float]:
         figures = None
@@ -280,6 +300,11 @@ def _check_resumed(accelerator: Accelerator, config: LoopConfig, notes: dict) ->
                 f"{config.run} holds a training with {name} {before}, not {value}: "
                 "give this one a run folder of its own (--run), or delete that one."
             )
+    if old.get("use_8bit_adam", False) != config.use_8bit_adam:
+        raise UserError(
+            f"{config.run} holds a training {'with' if old['use_8bit_adam'] else 'without'} --use-8bit-adam, "
+            "and its optimizer cannot be changed: give this one a run folder of its own (--run)."
+        )
     changed = [f"{k} {old[k]} -> {v}" for k, v in now.items() if k in old and old[k] != v]
     note = f" with changed settings: {', '.join(changed)}" if changed else ""
     accelerator.print(f"resuming {config.run} at step {notes['step']}{note}", flush=True)

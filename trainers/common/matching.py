@@ -31,6 +31,11 @@ class Matching(nn.Module):
         self.student, self.critic = student, deepcopy(real).requires_grad_(True)
         self.real = real.forward  # no submodule: neither checkpoints nor averages hold it
 
+    def enable_gradient_checkpointing(self) -> None:
+        """As the U-Nets have it."""
+        for unet in (self.student, self.critic):
+            unet.enable_gradient_checkpointing()
+
     def forward(self, part: str, *args: object, **kwargs: object) -> tuple[Tensor, ...]:
         """What "student", "critic" or "real" answers; the U-Net's own arguments and result."""
         return getattr(self, part)(*args, **kwargs)

@@ -1,6 +1,7 @@
 """What the trainers need of a registry model: its frozen pieces, its flow, its texts, its pictures."""
 
 import hashlib
+import inspect
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from accelerate import PartialState
 from diffusers import SchedulerMixin, StableDiffusionPipeline, UNet2DConditionModel
 from torch import Tensor, nn
 
-from rf_app.flow.conversion import NoiseSchedule
+from rf_app.errors import UserError
 from rf_app.registry.card import ModelCard
 from rf_app.registry.disk import disk_full_named
 from rf_app.registry.loading import load
@@ -33,30 +34,34 @@ def load_frozen(registry: Registry, id: str) -> StableDiffusionPipeline:
     return pipeline
 
 
-def fingerprint(module: nn.Module) -> str:
+def fingerprint(*modules: nn.Module) -> str:
     """12 hexadecimal digits that tell weights apart: of the SHA-256 of all parameters and buffers."""
     digest = hashlib.sha256()
-    for tensor in module.state_dict().values():
-        digest.update(tensor.detach().cpu().contiguous().numpy())
+    for module in modules:
+        for tensor in module.state_dict().values():
+            digest.update(tensor.detach().cpu().contiguous().numpy())
     return digest.hexdigest()[:12]
 
 
-def taken_up(pipeline: StableDiffusionPipeline, matched: bool) -> NoiseSchedule | None:
-    """How training takes up a model's U-Net, for `velocity_field`.
+def flow_scheduler(id: str, own: SchedulerMixin, matched: bool) -> RectifiedFlowScheduler:
+    """The scheduler of the flow that a model becomes, by its own one: to train with and to publish.
 
-    A diffusion model goes on predicting epsilon (`matched`) or gives its weights to a velocity model.
-    A rectified flow always goes on predicting what it predicts.
+    A diffusion model goes on predicting epsilon or v on its noise schedule (`matched`) or gives its weights
+    to a velocity model. A rectified flow always goes on predicting what it predicts. Raises UserError, naming
+    the model `id`, for one that cannot be published so.
     """
-    is_flow = isinstance(pipeline.scheduler, RectifiedFlowScheduler)
-    return schedule_of(pipeline.scheduler) if matched or is_flow else None
-
-
-def flow_scheduler(pipeline: StableDiffusionPipeline, matched: bool) -> RectifiedFlowScheduler:
-    """The scheduler to publish with a U-Net that was trained as `taken_up` says."""
-    if taken_up(pipeline, matched) is None:
+    if isinstance(own, RectifiedFlowScheduler):
+        if own.config.prediction_type == "flow_prediction":
+            raise UserError(f"{id} predicts x0 - x1, noise minus data: training takes no such model on.")
+        return RectifiedFlowScheduler.from_config(own.config)
+    if not matched:
         return RectifiedFlowScheduler()
-    betas = {name: pipeline.scheduler.config[name] for name in ("beta_start", "beta_end", "beta_schedule")}
-    return RectifiedFlowScheduler(prediction_type="epsilon", **betas)
+    schedule_of(own)
+    names = inspect.signature(RectifiedFlowScheduler).parameters.keys() & own.config.keys()
+    scheduler = RectifiedFlowScheduler(**{name: own.config[name] for name in names})
+    if not torch.allclose(scheduler.alphas_cumprod, own.alphas_cumprod.double(), rtol=1e-2, atol=1e-6):
+        raise UserError(f"{id} has a noise schedule of its own, which a rectified flow cannot carry on.")
+    return scheduler
 
 
 def latent_shape(pipeline: StableDiffusionPipeline) -> tuple[int, int, int]:

@@ -12,6 +12,7 @@ from rf_app.flow.solvers import euler
 from rf_app.flow.velocity import velocity_field
 from rf_app.registry.card import ModelCard
 from rf_app.settings.training import OnPairs
+from trainers.common.cards import as_it_ran
 from trainers.common.loop import LoopConfig, Loss, train
 from trainers.common.matching import Matching
 from trainers.common.models import (
@@ -21,7 +22,6 @@ from trainers.common.models import (
     load_frozen,
     publish_unet,
     registry_into,
-    taken_up,
 )
 from trainers.common.pixels import psnr
 from trainers.common.precision import accelerator_in
@@ -43,10 +43,11 @@ class Student:
         self.accelerator = accelerator_in(config.precision)
         self.pipeline = load_frozen(self.registry, config.teacher)
         self.unet = self.pipeline.unet.requires_grad_(True)
+        self.scheduler = flow_scheduler(config.teacher, self.pipeline.scheduler, config.start == "matched")
+        self.schedule = self.scheduler.schedule
         self.pairs = Pairs(config.pairs, self.pipeline)
         if len(self.pairs) < batch:
             raise UserError(f"{len(self.pairs)} pairs are fewer than a batch of {batch}: make more.")
-        self.schedule = taken_up(self.pipeline, config.start == "matched")
         self.shown = self.pairs.batch(torch.arange(min(SHOWN, len(self.pairs))), self.accelerator.device)
 
     def batches(self, size: int, seed: int) -> Callable[[int], Batch]:
@@ -103,11 +104,6 @@ class Student:
     def publish(self, kind: str, title: str, description: str, steps: int, guidance: float) -> None:
         """Publish the U-Net, with a card that says how it was trained, without the paths of one machine."""
         config, pairs = self.config, self.pairs.settings
-        own = {
-            name: value.name if isinstance(value, Path) else value
-            for name, value in vars(config).items()
-            if name not in ("title", "run", "models", "overwrite", "pairs") and value is not None
-        }
         made = {"count": len(self.pairs)} | vars(pairs) | {"shape": list(pairs.shape)}
         card = ModelCard(
             id=config.output,
@@ -121,7 +117,6 @@ class Student:
             guidance=guidance,
             license=self.teacher.license,
             lineage=(*self.teacher.lineage, self.teacher.id),
-            settings=own | {"pairs": made},
+            settings=as_it_ran(config, self.accelerator, pairs=made),
         )
-        scheduler = flow_scheduler(self.pipeline, config.start == "matched")
-        publish_unet(self.registry, self.unet, scheduler, card, config.overwrite)
+        publish_unet(self.registry, self.unet, self.scheduler, card, config.overwrite)

@@ -1,22 +1,23 @@
 """Pairs for training: tensors in memory where they fit, memory-mapped through `datasets` otherwise."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import psutil
 import pyarrow as pa
 import torch
+from accelerate import PartialState
 from diffusers import StableDiffusionPipeline
 from torch import Tensor
-from tqdm import tqdm
 
 from rf_app.errors import UserError
 from trainers.common.models import encode, latent_shape
-from trainers.data.shards import PairSettings, inspect, read_columns, shard_paths
+from trainers.data.folder import check_changed, read_all, settings_of
+from trainers.data.shards import inspect, matrix, read_columns, shard_paths
 
 SHARE = 0.4  # of the free memory that pairs, and that text embeddings, may take
-ENCODE_BATCH = 256
+ENCODE_BATCH = 48
 
 
 @dataclass(frozen=True)
@@ -34,63 +35,78 @@ class Pairs:
     def __init__(self, folder: Path, pipeline: StableDiffusionPipeline, mapped: bool | None = None) -> None:
         """Read the shards; `mapped` None decides by the free memory.
 
-        Raises UserError for a missing folder, a shard cut short, shards of different settings, and latents
-        that are not `pipeline`'s.
+        Raises UserError for a missing or unfinished folder, a shard that is not as it was written, shards of
+        different settings, and latents that are not `pipeline`'s.
         """
-        paths = shard_paths(folder)
-        self.settings = common_settings(paths)
+        self.settings = settings_of(folder)
         if self.settings.shape != latent_shape(pipeline):
             raise UserError(
                 f"The pairs in {folder} hold latents {self.settings.shape}; "
                 f"the model's are {latent_shape(pipeline)}."
             )
-        self.pipeline = pipeline
+        paths = shard_paths(folder)
         size = sum(path.stat().st_size for path in paths)
         mapped = size > SHARE * psutil.virtual_memory().available if mapped is None else mapped
-        self._rows = _Mapped(paths) if mapped else _Held(paths)
-        self._read_prompts(paths)
+        self._rows = _Mapped(paths) if mapped else _Held(paths, self.settings.shape)
+        self._texts = _Texts(self._rows.prompts, pipeline)
 
     def __len__(self) -> int:
         """The number of pairs."""
-        return len(self._which)
+        return len(self._texts.which)
 
     def batch(self, indices: Tensor, device: torch.device | str = "cpu") -> Batch:
         """The pairs at `indices` [B], on `device`."""
         shape = (len(indices), *self.settings.shape)
         x0, x1 = (part.reshape(shape).to(device, torch.float32) for part in self._rows.at(indices))
-        which = self._which[indices]
-        if self._table is not None:
-            return Batch(x0, x1, self._table[which].to(device, torch.float32))
-        return Batch(x0, x1, encode(self.pipeline, [self._prompts[i] for i in which.tolist()]).to(device))
+        return Batch(x0, x1, self._texts.at(indices).to(device, torch.float32))
 
-    def _read_prompts(self, paths: list[Path]) -> None:
-        column = pa.chunked_array(
-            [read_columns(path, ["prompt"])["prompt"].combine_chunks() for path in paths]
-        )
-        encoded = column.dictionary_encode().unify_dictionaries()
-        self._prompts: list[str] = encoded.chunk(0).dictionary.to_pylist()
-        self._which = torch.from_numpy(
-            np.concatenate([chunk.indices.to_numpy() for chunk in encoded.chunks])
-        ).long()
-        width = self.pipeline.text_encoder.config.hidden_size * self.pipeline.tokenizer.model_max_length
-        self._table: Tensor | None = None
-        if 2 * width * len(self._prompts) < SHARE * psutil.virtual_memory().available:
-            starts = range(0, len(self._prompts), ENCODE_BATCH)
-            parts = (self._prompts[i : i + ENCODE_BATCH] for i in tqdm(starts, desc="texts", mininterval=5))
-            self._table = torch.cat([encode(self.pipeline, part).half().cpu() for part in parts])
+
+class _Texts:
+    """The embeddings of the pairs' prompts, each made when it is first asked for and kept where all fit."""
+
+    def __init__(self, prompts: pa.ChunkedArray, pipeline: StableDiffusionPipeline) -> None:
+        """prompts: of every pair."""
+        self.pipeline = pipeline
+        encoded = prompts.combine_chunks().dictionary_encode()
+        self.prompts: list[str] = encoded.dictionary.to_pylist()
+        self.which = torch.tensor(encoded.indices.to_numpy(), dtype=torch.long)
+        shape = pipeline.tokenizer.model_max_length, pipeline.text_encoder.config.hidden_size
+        fits = 2 * len(self.prompts) * math.prod(shape) < SHARE * psutil.virtual_memory().available
+        self.known = torch.zeros(len(self.prompts), dtype=torch.bool)
+        self.table = torch.empty(len(self.prompts), *shape, dtype=torch.half) if fits else None
+
+    def at(self, indices: Tensor) -> Tensor:
+        """Embeddings [B, L, D], in float16."""
+        which = self.which[indices]
+        if self.table is None:
+            return self._encoded(which)
+        new = which[~self.known[which]].unique()
+        if len(new):
+            self.table[new], self.known[new] = self._encoded(new).cpu(), True
+        return self.table[which]
+
+    def _encoded(self, which: Tensor) -> Tensor:
+        """As many at once every time: a text's last bits must not depend on when it is asked for."""
+        prompts = [self.prompts[i] for i in which.tolist()]
+        padded = prompts + prompts[-1:] * (-len(prompts) % ENCODE_BATCH)
+        starts = range(0, len(padded), ENCODE_BATCH)
+        parts = [encode(self.pipeline, padded[i : i + ENCODE_BATCH]).half() for i in starts]
+        return torch.cat(parts)[: len(prompts)]
 
 
 class _Held:
     """Pairs as two float16 tensors [N, C H W]."""
 
-    def __init__(self, paths: list[Path]) -> None:
-        tables = [read_columns(path, ["noise", "latent"]) for path in paths]
-        self.columns = [
-            torch.from_numpy(
-                np.concatenate([_matrix(chunk) for table in tables for chunk in table[name].chunks])
-            )
-            for name in ("noise", "latent")
-        ]
+    def __init__(self, paths: list[Path], shape: tuple[int, ...]) -> None:
+        rows = sum(inspect(path)[1] for path in paths)
+        self.columns = [torch.empty(rows, math.prod(shape), dtype=torch.half) for _ in range(2)]
+        prompts, start = [], 0
+        for table in read_all(paths):
+            for column, name in zip(self.columns, ("noise", "latent"), strict=True):
+                column.numpy()[start : start + len(table)] = matrix(table, name)
+            prompts += table["prompt"].chunks
+            start += len(table)
+        self.prompts = pa.chunked_array(prompts)
 
     def at(self, indices: Tensor) -> list[Tensor]:
         return [column[indices] for column in self.columns]
@@ -102,31 +118,17 @@ class _Mapped:
     def __init__(self, paths: list[Path]) -> None:
         from datasets import Dataset  # slow to import, seldom needed
 
-        for path in paths:  # the library's own errors name no shard
-            read_columns(path, ["noise", "latent"])
         cache = paths[0].parent / ".arrow"
-        dataset = Dataset.from_parquet([str(path) for path in paths], cache_dir=str(cache))
+        with PartialState().local_main_process_first():
+            check_changed(paths, cache / "checked.json")
+            dataset = Dataset.from_parquet([str(path) for path in paths], cache_dir=str(cache))
+        prompts = [read_columns(path, ["prompt"])["prompt"] for path in paths]
+        self.prompts = pa.chunked_array([chunk for column in prompts for chunk in column.chunks])
         self.rows = dataset.select_columns(["noise", "latent"]).with_format("arrow")
 
     def at(self, indices: Tensor) -> list[Tensor]:
         table = self.rows[indices.tolist()]
-        return [
-            torch.from_numpy(np.concatenate([_matrix(chunk) for chunk in table[name].chunks]))
-            for name in ("noise", "latent")
-        ]
-
-
-def _matrix(column: pa.FixedSizeListArray) -> np.ndarray:
-    return column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1)
-
-
-def common_settings(paths: list[Path]) -> PairSettings:
-    """The settings that all shards share. Raises UserError naming the first that is cut short or differs."""
-    first = inspect(paths[0])[0]
-    for path in paths[1:]:
-        if inspect(path)[0] != first:
-            raise UserError(f"The shard {path} was made with other settings than {paths[0].name}.")
-    return first
+        return [torch.from_numpy(matrix(table, name).copy()) for name in ("noise", "latent")]
 
 
 class Order:
