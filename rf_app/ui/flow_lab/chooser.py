@@ -67,7 +67,7 @@ def _template() -> str:
         '<div class="fields"><label>First pairs (coupling)'
         f'<select name="coupling">{couplings}</select></label>'
         f'<label>Seed<input name="seed" type="number" min="0" max="{MAX_SEED}" step="1"></label>'
-        '<label class="over"><input name="over" type="checkbox">One over the other</label></div>'
+        '<label class="upon"><input name="over" type="checkbox">One over the other</label></div>'
         f'<div class="chips">{runs}</div>'
         '<div class="links"><button class="send link">Copy a link</button>'
         '<label class="send">Open a saved experiment<input type="file" accept=".json"></label></div>'

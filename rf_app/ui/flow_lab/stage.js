@@ -6,7 +6,7 @@ const MARKED = 60; // pairs whose crossings are marked
 const MARGIN = 0.4;
 const find = (selector) => element.querySelector(selector);
 const [view, canvas, play, range] = [".view", "canvas", ".play", "input"].map(find);
-const [said, flows, legend, save] = ["output", ".flows", ".legend", ".save"].map(find);
+const [said, moment, flows, legend, save] = ["output", ".moment", ".flows", ".legend", ".save"].map(find);
 const pen = canvas.getContext("2d");
 
 let couplings = [];
@@ -130,7 +130,8 @@ const choose = (which) => {
 const adopt = () => {
   stop();
   couplings = props.value.couplings ?? [];
-  element.hidden = !couplings.length && Boolean(props.value.wish);
+  const pictures = Boolean(props.value.drawings?.length); // which stand below
+  for (const part of [view, moment, flows, legend]) part.hidden = pictures;
   save.hidden = !props.value.wish;
   play.disabled = range.disabled = !couplings.length;
   flows.replaceChildren(
@@ -144,8 +145,8 @@ const adopt = () => {
   );
   if (!couplings.length) return;
   fit();
-  choose(couplings.length - 1);
-  if (!studio.calm() && !props.value.kept) start();
+  choose(props.value.shown ?? couplings.length - 1);
+  if (!studio.calm()) start();
 };
 
 save.addEventListener("click", () => {

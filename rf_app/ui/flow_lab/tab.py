@@ -64,7 +64,8 @@ def build(app: Application, page: Page) -> None:
         return {points: flow_lab.answer(app, results), shown: _found(results)}
 
     def example() -> Updates:
-        return shown_now(kept())
+        found = shown_now(kept())
+        return found | {points: found[points] | {"shown": 1}}  # whose paths one sees bend
 
     quiet = {"show_progress": "hidden", "api_visibility": "private", "trigger_mode": "multiple"}
     wish.input(
@@ -92,4 +93,7 @@ def kept() -> list[Any]:
 
 
 def _found(results: list[Any]) -> str:
-    return found(*([each for each in results if isinstance(each, kind)] for kind in (Coupled, Drawing)))
+    return found(
+        results[0].seed,
+        *([each for each in results if isinstance(each, kind)] for kind in (Coupled, Drawing)),
+    )

@@ -27,11 +27,11 @@ DISTILLED = (
 )
 
 
-def found(coupled: Sequence[Coupled], drawings: Sequence[Drawing]) -> str:
-    """All of it."""
+def found(seed: int, coupled: Sequence[Coupled], drawings: Sequence[Drawing]) -> str:
+    """All of it; seed: of the experiment."""
     if drawings:
         return _drawings(drawings)
-    said = in_words(coupled)
+    said = f"{in_words(coupled)} Seed {seed}."
     lead = f'<div class="lead"><p>{escape(said)}</p></div>' if len(coupled) > 1 else ""
     return lead + _table(coupled) + _charts(coupled)
 
@@ -54,10 +54,11 @@ def _table(coupled: Sequence[Coupled]) -> str:
     body = "".join(
         f'<tr><th scope="row">{escape(each.title)}</th><td>{_or(each.crossings, percent)}</td>'
         f"<td>{each.costs['|x|²']:.2f}</td><td>{_or(each.straightness, number)}</td>"
-        f"<td>{_or(each.one_step_error, number)}</td><td>{max(0, each.distance):.4f}</td></tr>"
+        f"<td>{_or(each.one_step_error, number)}</td><td>{max(0, each.distance):.3f}</td></tr>"
         for each in coupled
     )
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="wide" tabindex="0" role="region" aria-label="The figures">{table}</div>'
 
 
 def _or(value: float | None, said) -> str:
