@@ -63,6 +63,7 @@ const ask = (asked) => {
   studio.asked = true;
   props.value = { ...asked, at: performance.now() };
   trigger("input");
+  if (innerWidth <= 960) studio.show("#flow-lab");
 };
 
 const open = (text) => {
@@ -93,7 +94,8 @@ element.addEventListener("click", (event) => {
   }
   if (button.matches(".link")) {
     const { at, ...last } = props.value;
-    history.replaceState(null, "", HASH + encodeURIComponent(JSON.stringify(studio.asked ? last : wish())));
+    const text = JSON.stringify(studio.asked ? last : wish()).replace(/[^\x20-\x7e]/g, "?"); // names are ASCII
+    history.replaceState(null, "", HASH + btoa(text));
     studio.copy(location.href, button);
   }
 });
@@ -140,7 +142,7 @@ show(props.value);
 if (location.hash.startsWith(HASH)) {
   let text = "";
   try {
-    text = decodeURIComponent(location.hash.slice(HASH.length));
+    text = atob(location.hash.slice(HASH.length));
   } catch {
     // no link of ours: `open` says so
   }
