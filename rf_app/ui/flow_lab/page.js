@@ -10,17 +10,6 @@
     // Not where an experiment has been asked for, or a link asks for one.
     firstFlow: (before) =>
       before || studio.asked || location.hash.startsWith("#flow-lab=") ? before : studio.again(),
-    // Without https there is no clipboard but for what is selected.
-    copy: (text, button) => {
-      const box = document.createElement("textarea");
-      box.value = text;
-      button.after(box);
-      box.select();
-      document.execCommand("copy");
-      box.remove();
-      button.focus();
-      button.textContent = "Copied";
-    },
   };
   if (location.hash.startsWith("#flow-lab=")) open();
 }

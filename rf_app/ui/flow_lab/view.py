@@ -1,6 +1,6 @@
 """What the flow lab has found, as HTML: a sentence, the table that grows, charts, and pictures of paths."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 
 from rf_app.actions.flow_experiments import Coupled, Drawing
@@ -61,7 +61,7 @@ def _table(coupled: Sequence[Coupled]) -> str:
     return f'<div class="wide" tabindex="0" role="region" aria-label="The figures">{table}</div>'
 
 
-def _or(value: float | None, said) -> str:
+def _or(value: float | None, said: Callable[[float], str]) -> str:
     return "–" if value is None else said(value)
 
 
@@ -69,7 +69,7 @@ def _charts(coupled: Sequence[Coupled]) -> str:
     flows = coupled[1:]
     if not flows:
         return ""
-    charts = [_solvers(flow) for flow in dict.fromkeys((0, len(flows) - 1)) for flow in [flows[flow]]]
+    charts = [_solvers(flows[i]) for i in sorted({0, len(flows) - 1})]
     if len(flows) > 1:
         charts += [_costs(coupled), _straighter(flows)]
     return f'<div class="charts">{"".join(charts)}</div>'
