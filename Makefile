@@ -9,7 +9,7 @@ LOCK := uv pip compile --quiet --universal --python-version 3.10 --upgrade --no-
 
 # An environment whose making was interrupted is made again.
 .DELETE_ON_ERROR:
-.PHONY: help run test test-slow fuzz soak check weights lock audit
+.PHONY: help run test test-slow fuzz soak check weights flow-example lock audit
 
 help:
 	@echo "make run        start the page on the bundled models (options: make run ARGS='--port 7861')"
@@ -19,6 +19,7 @@ help:
 	@echo "make soak       visitors, kills and a full disk for MINUTES=20 (also: SEED=3)"
 	@echo "make check      formatting and lint"
 	@echo "make weights    train every bundled model again, from nothing (hours; resumable)"
+	@echo "make flow-example  calculate what the Flow lab opens with"
 	@echo "make lock       choose the versions in requirements*.txt anew, from pyproject.toml (needs uv)"
 	@echo "make audit      look the locked versions up among known holes (needs uv and a network)"
 
@@ -49,6 +50,10 @@ check: $(VENV)/installed-tests
 
 weights: $(VENV)/installed
 	$(PYTHON) -m trainers.pocket.weights $(ARGS)
+
+flow-example: $(VENV)/installed
+	$(PYTHON) -m rf_app flow-lab --json | $(PYTHON) -c "import json, sys; print(json.dumps(json.load(sys.stdin)))" \
+		> rf_app/ui/flow_lab/example.json
 
 UV := @command -v uv >/dev/null || { echo "This needs uv: pip install uv" >&2; exit 1; }
 

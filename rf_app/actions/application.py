@@ -15,7 +15,8 @@ from rf_app.jobs.database import Database
 from rf_app.pipeline.checking import check, check_count, check_size
 from rf_app.pipeline.history import History
 from rf_app.pipeline.pace import LIVE, SMALL
-from rf_app.pipeline.turns import NOBODY, Line, Turn, result_of
+from rf_app.pipeline.small_work import small_work
+from rf_app.pipeline.turns import NOBODY, Line, Turn, Turns, result_of
 from rf_app.pipeline.worker import Drawn, Observer, Worker
 from rf_app.plugins.picture import encode_map, read_base64, read_picture
 from rf_app.registry.card import ModelCard
@@ -80,6 +81,7 @@ class Application:
     one_picture: Lock = field(default_factory=Lock)
     history: History = field(default_factory=History)
     detached: Detached = field(default_factory=Detached)
+    small_work: Turns = field(default_factory=small_work)
 
     @classmethod
     def on(

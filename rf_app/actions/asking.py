@@ -23,12 +23,14 @@ from rf_app.settings.picture import (
     read_models,
     read_sides,
 )
+from rf_app.settings.points import Points, read_points
 
 READERS: dict[Any, Callable[[Any], Any]] = {
     tuple[Lora, ...]: read_loras,
     tuple[Control, ...]: read_controls,
     tuple[str | Side, ...] | None: read_sides,
     tuple[str, ...] | None: read_models,
+    Points: read_points,
 }
 """How JSON becomes a value of a type."""
 

@@ -60,19 +60,13 @@
     event.target.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true }));
   }, true);
 
-  // What runs here, as text for a report. Without https there is no clipboard but for what is selected.
+  // What runs here, as text for a report.
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.("[data-copy]");
     if (!button) return;
     const names = [...button.parentElement.querySelectorAll("dt")];
     const text = names.map((name) => `${name.textContent}: ${name.nextSibling.textContent}`).join("\n");
-    const box = document.createElement("textarea");
-    box.value = text;
-    button.after(box);
-    box.select();
-    document.execCommand("copy");
-    box.remove();
-    button.textContent = "Copied";
+    studio.copy(text, button);
   });
 
   // A chart's point says what it is, under a mouse or a finger.

@@ -20,6 +20,7 @@ from rf_app.ui import (
     compare,
     edit,
     files,
+    flow_lab,
     footer,
     generate,
     history,
@@ -44,6 +45,7 @@ TABS = {
     "Interpolate": interpolate.build,
     "Batch": batch.build,
     "Train": train.build,
+    "Flow lab": flow_lab.build,
     "Models": models.build,
     "History": history.build,
 }

@@ -37,6 +37,7 @@ WISHES = {
     "compare": ["a lake", ["tiny-2rf", {"model": "tiny-sd", "steps": 2}], 5, LORAS, CONTROL],
     "grid": ["a lake", "steps", "1, 2", "seed", "1-2", "", "", "tiny-2rf", 1, 1.5, 3, "a tent"],
     "trajectory": ["a lake", ["tiny-2rf"], 2, 3],
+    "flow_lab": ["distil", "gaussian", "rings", "exact", 2.0, 1, 3, [[0.0, 1.0]], [[0.5, 0.5]]],
     "interpolate": [
         *(["a lake", "a tent"], [1, 2], 3, "mp4", "tiny-instaflow", 1, 1.0, "slerp", "lerp", False),
         *("", "euler", False, [0.5], LORAS),

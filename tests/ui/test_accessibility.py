@@ -26,6 +26,7 @@ TABS = {
     "Interpolate": (),
     "Batch": (),
     "Train": (),
+    "Flow lab": (),
     "Models": ("Gallery", "Import", "Merge"),
     "History": (),
 }

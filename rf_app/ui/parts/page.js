@@ -28,6 +28,17 @@
     // With the moment in it, the same wish again is news.
     tell: (id, wish) => put(id, JSON.stringify({ ...wish, at: performance.now() })),
     randomSeed,
+    // Without https there is no clipboard but for what is selected.
+    copy: (text, button) => {
+      const box = document.createElement("textarea");
+      box.value = text;
+      button.after(box);
+      box.select();
+      document.execCommand("copy");
+      box.remove();
+      button.focus();
+      button.textContent = "Copied";
+    },
     // A form, as text: each tab of the browser finds its own again, and a new one that of the last change anywhere.
     kept: (name) => stored(() => sessionStorage.getItem(name) ?? localStorage.getItem(name)),
     keep: (name, form) =>

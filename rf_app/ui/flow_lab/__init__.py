@@ -1,0 +1,5 @@
+"""The Flow lab tab."""
+
+from rf_app.ui.flow_lab.tab import build
+
+__all__ = ["build"]
