@@ -185,5 +185,5 @@ def _read_settings(path: Path, said: bytes) -> PairSettings:
     except (ValueError, TypeError, KeyError, RecursionError):
         sound = False
     if not sound:
-        raise UserError(f"The shard {path} does not say how it was made: {said!r:.80}.")
+        raise UserError(f"The shard {path} does not say how it was made: {said!r:.80}. {AGAIN}")
     return settings
