@@ -6,14 +6,17 @@ python -m rf_app export lora/pocket-woodcut --to exported --archive
 
 import shutil
 import zipfile
+from collections.abc import Generator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rf_app.actions.application import Application
-from rf_app.actions.collection import thing
+from rf_app.actions.collection import Thing, thing
 from rf_app.actions.progress import Events
 from rf_app.actions.reported import Report, reported
+from rf_app.actions.samples import draw_sample, is_quick, sample_at_hand
 from rf_app.errors import UserError
 from rf_app.registry.card import ModelCard
 from rf_app.registry.disk import disk_full_named, hidden_folder, put_in_place, sync_tree, writable
@@ -41,12 +44,14 @@ def export(app: Application, wish: Export) -> Events[Path]:
     if target.exists():
         raise taken
 
+    sample = (yield from _sample(app, found)) if isinstance(found.card, ModelCard) else None
+
     def write(report: Report) -> Path:
         with writable(wish.to), disk_full_named(target), hidden_folder(wish.to, name) as hidden:
             fresh = hidden / found.card.id
             report(0, 1, "Copying")
             if isinstance(found.card, ModelCard):
-                export_model(app.registry, found.card.id, fresh)
+                export_model(app.registry, found.card.id, fresh, sample)
             else:
                 shutil.copytree(found.folder, fresh)
             if wish.archive:
@@ -58,6 +63,19 @@ def export(app: Application, wish: Export) -> Events[Path]:
         return target
 
     yield (yield from reported(write, "MB", 1e6))
+
+
+def _sample(app: Application, found: Thing) -> Generator[Any, None, Path | None]:
+    """A picture for the card, which is drawn where that takes little."""
+    sample = sample_at_hand(app, found)
+    if sample is None and is_quick(app, found):
+        with suppress(UserError):  # it is an extra
+            for event in draw_sample(app, found):
+                if isinstance(event, Path):
+                    sample = event
+                else:
+                    yield event
+    return sample
 
 
 def _zipped(folder: Path, target: Path, report: Report) -> Path:

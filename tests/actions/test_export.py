@@ -9,6 +9,7 @@ from rf_app.actions.export import Export, export
 from rf_app.actions.progress import Progress
 from rf_app.actions.run import results
 from rf_app.errors import UserError
+from rf_app.plugins.picture import read_picture
 from rf_app.registry.checking import WEIGHTS
 from rf_app.registry.controlnets import ControlNets
 from rf_app.registry.loras import LoraCard, Loras
@@ -33,6 +34,8 @@ def test_a_model_has_what_it_borrows(own_app, tmp_path):
     assert folder == tmp_path / "out" / "tiny-2rf"
     assert (folder / "vae" / WEIGHTS["vae"]).is_file()
     assert (folder / "model_index.json").is_file()
+    assert read_picture((folder / "sample.png").read_bytes()).size == (96, 96)
+    assert "(sample.png)" in (folder / "README.md").read_text()
     assert [path.name for path in folder.parent.iterdir()] == ["tiny-2rf"]
 
 
