@@ -1,6 +1,7 @@
 """A model, LoRA or ControlNet as one folder, or one ZIP, to take along.
 
 python -m rf_app export pocket-instaflow --to exported
+python -m rf_app export pocket-instaflow --to exported --layout single-file
 python -m rf_app export lora/pocket-woodcut --to exported --archive
 """
 
@@ -14,13 +15,26 @@ from typing import Any
 
 from rf_app.actions.application import Application
 from rf_app.actions.collection import Thing, thing
+from rf_app.actions.other_programs import CONTROLNET, LORA, settings_for
 from rf_app.actions.progress import Events
 from rf_app.actions.reported import Report, reported
 from rf_app.actions.samples import draw_sample, is_quick, sample_at_hand
 from rf_app.errors import UserError
-from rf_app.registry.card import ModelCard
+from rf_app.plugins.lora import Fitted, read_lora
+from rf_app.plugins.one_file import fitted_to, write_lora, write_model
+from rf_app.registry.card import README, ModelCard, write_card
+from rf_app.registry.checking import CONFIGS, read_json, weights_file
 from rf_app.registry.disk import disk_full_named, hidden_folder, put_in_place, sync_tree, writable
+from rf_app.registry.export import SAMPLE
 from rf_app.registry.export import export as export_model
+from rf_app.registry.loading import load_scheduler
+from rf_app.registry.loras import LoraCard
+from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
+from rf_app.schedulers.solvers import own_class
+
+SINGLE_FILE = "single-file"
+LAYOUTS = {"diffusers": "For diffusers (a folder)", SINGLE_FILE: "For ComfyUI, Forge, A1111 (one file)"}
+"""The forms there are, and what people call them."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +47,19 @@ class Export:
     """The folder in which its own, or its ZIP, is made."""
     archive: bool = False
     """Make one ZIP instead of a folder; weights hardly shrink, so nothing is compressed."""
+    layout: str = "diffusers"
+    """One of "diffusers", or "single-file": one safetensors file for ComfyUI, Forge and A1111, and how to use
+    it.
+    """
 
 
 def export(app: Application, wish: Export) -> Events[Path]:
-    """Write a model as stock diffusers loads it, or a LoRA's or ControlNet's folder; whole or not at all."""
+    """Write a model as stock diffusers loads it, or a LoRA's or ControlNet's folder; whole or not at all.
+
+    Or as one safetensors file for ComfyUI, Forge and A1111.
+    """
+    if wish.layout not in LAYOUTS:
+        raise UserError(f"layout is {wish.layout!r:.40}; expected {' or '.join(LAYOUTS)}.")
     found = thing(app, wish.id)
     name = f"{found.card.id}.zip" if wish.archive else found.card.id
     target = wish.to / name
@@ -50,7 +73,10 @@ def export(app: Application, wish: Export) -> Events[Path]:
         with writable(wish.to), disk_full_named(target), hidden_folder(wish.to, name) as hidden:
             fresh = hidden / found.card.id
             report(0, 1, "Copying")
-            if isinstance(found.card, ModelCard):
+            if wish.layout == SINGLE_FILE:
+                fresh.mkdir()
+                _single_file(app, found, fresh, sample, report)
+            elif isinstance(found.card, ModelCard):
                 export_model(app.registry, found.card.id, fresh, sample)
             else:
                 shutil.copytree(found.folder, fresh)
@@ -63,6 +89,40 @@ def export(app: Application, wish: Export) -> Events[Path]:
         return target
 
     yield (yield from reported(write, "MB", 1e6))
+
+
+def _single_file(app: Application, found: Thing, folder: Path, sample: Path | None, report: Report) -> None:
+    """One safetensors file, and README.md: what it is, and how other programs draw with it."""
+    card, target = found.card, folder / f"{found.card.id}.safetensors"
+    if isinstance(card, ModelCard):
+        pieces = app.registry.pieces(card.id)
+        own = load_scheduler(pieces["scheduler"], own_class(card.kind))
+        negated = isinstance(own, RectifiedFlowScheduler) and own.config.prediction_type == "velocity"
+        config = dict(own.config) | ({"prediction_type": "flow_prediction"} if negated else {})
+        write_model(target, card, pieces, config, negated, report)
+        use = settings_for(card, own, read_json(pieces["unet"] / CONFIGS["unet"]))
+    elif isinstance(card, LoraCard):
+        write_lora(target, card, _fitted(app, card))
+        trigger = f" behind `{card.trigger}`" if card.trigger else ""
+        use = LORA.format(id=card.id, strength=card.strength, trigger=trigger)
+    else:  # they read it as diffusers has it
+        shutil.copyfile(weights_file(found.folder, "controlnet"), target)
+        use = CONTROLNET.format(id=card.id)
+    write_card(folder, card)
+    if sample:
+        shutil.copyfile(sample, folder / SAMPLE)
+        use += f"\n![What it draws]({SAMPLE})\n"
+    with (folder / README).open("a", encoding="utf-8") as readme:
+        readme.write(f"\n{use}")
+
+
+def _fitted(app: Application, card: LoraCard) -> Fitted:
+    """A LoRA's layers in the model that it was trained on, or else in one that it fits."""
+    lora, here = read_lora(app.loras.file(card.id)), [each.id for each in app.registry.cards()]
+    for id in sorted(here, key=lambda id: id != card.base_model):
+        with suppress(UserError):
+            return fitted_to(lora, app.registry.pieces(id))
+    raise UserError(f"{card.id}: there is no model here that it was made for, which names its layers.")
 
 
 def _sample(app: Application, found: Thing) -> Generator[Any, None, Path | None]:

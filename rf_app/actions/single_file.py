@@ -32,6 +32,8 @@ from rf_app.plugins.checkpoint import (
     shapes_of,
     write_tensors,
 )
+from rf_app.plugins.one_file import said_by_us
+from rf_app.registry.card import write_card
 from rf_app.registry.checking import BORROWED, CONFIGS, OWN, WEIGHTS, read_json
 from rf_app.registry.models import Registry
 from rf_app.registry.store import ASSETS
@@ -64,6 +66,9 @@ def gather_single_file(registry: Registry, path: Path, files: Path, report: Repo
     for piece in (*lacking, "tokenizer"):
         name_again(lent[piece], files / piece)
     scheduler = read_json(layout["scheduler"] / CONFIGS["scheduler"]) | _prediction(path)
+    if ours := said_by_us(path):
+        card, scheduler = ours
+        write_card(files, card)
     (files / "scheduler").mkdir(exist_ok=True)
     (files / "scheduler" / CONFIGS["scheduler"]).write_text(json.dumps(scheduler))
     return lender

@@ -46,10 +46,11 @@ def stock(own: SchedulerMixin, steps: int) -> Stock | None:
         )
         sigmas = f"numpy.linspace(1, 0, {steps}, endpoint=False)" if steps > 1 else ""
         return Stock(scheduler, sigmas, own.config.prediction_type == "velocity", "flow_prediction")
-    betas = {name: own.config[name] for name in ("beta_start", "beta_end", "beta_schedule")}
+    config = {name: own.config[name] for name in ("beta_start", "beta_end", "beta_schedule")}
+    config["steps_offset"] = 1  # which plays no part, but diffusers wants it so
     if steps == 1:
         return Stock(
-            DDIMScheduler(**betas, timestep_spacing="trailing", set_alpha_to_one=True, clip_sample=False)
+            DDIMScheduler(**config, timestep_spacing="trailing", set_alpha_to_one=True, clip_sample=False)
         )
     first, *later = uniform_taus(steps)[1:]
     if first <= own.schedule.tau_range[0]:  # two steps of one timestep, of which diffusers skips one
@@ -57,4 +58,4 @@ def stock(own: SchedulerMixin, steps: int) -> Stock | None:
     alpha, sigma = own.schedule.alpha_sigma(0.0)
     sigmas = [(1 - tau) / tau for tau in (first, *later)]
     listed = ", ".join(f"{sigma:.7g}" for sigma in (sigma / alpha + sigmas[0], *sigmas))
-    return Stock(EulerDiscreteScheduler(**betas, timestep_spacing="leading"), f"[{listed}]")
+    return Stock(EulerDiscreteScheduler(**config, timestep_spacing="leading"), f"[{listed}]")

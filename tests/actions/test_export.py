@@ -1,18 +1,24 @@
 """What is taken along: a folder or a ZIP, whole or not at all."""
 
 import zipfile
+from dataclasses import replace
 
 import pytest
+from safetensors.torch import load_file
 
 from rf_app.actions.collection import thing
 from rf_app.actions.export import Export, export
+from rf_app.actions.import_model import ImportModel, import_model
 from rf_app.actions.progress import Progress
 from rf_app.actions.run import results
 from rf_app.errors import UserError
+from rf_app.pipeline.turns import result_of
 from rf_app.plugins.picture import read_picture
 from rf_app.registry.checking import WEIGHTS
 from rf_app.registry.controlnets import ControlNets
 from rf_app.registry.loras import LoraCard, Loras
+from rf_app.settings.picture import PictureSettings
+from tests.actions.test_single_file import shape  # noqa: F401
 from tests.full_disk import full_disk
 from tests.plugins.lora_files import random_lora, write
 from tests.tiny import tiny_unet
@@ -44,6 +50,35 @@ def test_a_plug_in_is_what_it_was(own_app, ink, tmp_path, key, kind):
     (folder,) = results(export(own_app, Export(key, tmp_path / kind.FOLDER / "out")))
     assert files(folder) == files(thing(own_app, key).folder)
     assert kind([folder.parent]).cards() == [thing(own_app, key).card]
+
+
+@pytest.mark.parametrize("id", ["tiny-2rf", "tiny-sd"])
+def test_as_a_single_file_it_comes_back_as_it_was(own_app, shape, tmp_path, id):  # noqa: F811
+    """A velocity for other programs' flow matching, whose sign is the other one, and a diffusion model."""
+    (folder,) = results(export(own_app, Export(id, tmp_path / "out", layout="single-file")))
+    assert {path.name for path in folder.iterdir()} == {f"{id}.safetensors", "README.md", "sample.png"}
+    readme = (folder / "README.md").read_text()
+    assert ("ModelSamplingSD3" if id == "tiny-2rf" else "`dpmpp_2m`") in readme
+    results(import_model(own_app, ImportModel(str(folder / f"{id}.safetensors"), "again")))
+    kept = own_app.registry.card("again")
+    assert replace(kept, id=id, base_model=own_app.registry.card(id).base_model) == own_app.registry.card(id)
+    one, other = (result_of(own_app.worker.draw(PictureSettings("a lake", each))) for each in (id, "again"))
+    assert one.image.tobytes() == other.image.tobytes()
+
+
+def test_a_plug_in_as_a_single_file_is_named_as_other_programs_want_it(own_app, ink, tmp_path):
+    (folder,) = results(export(own_app, Export("lora/ink", tmp_path, layout="single-file")))
+    assert "<lora:ink:1>" in (folder / "README.md").read_text()
+    (name, *_) = load_file(folder / "ink.safetensors")
+    assert name.startswith("lora_unet_")
+    (folder,) = results(export(own_app, Export("controlnet/tiny-canny", tmp_path, layout="single-file")))
+    own = own_app.controlnets.folder("tiny-canny") / WEIGHTS["controlnet"]
+    assert (folder / "tiny-canny.safetensors").read_bytes() == own.read_bytes()
+
+
+def test_an_unknown_layout_is_named(own_app, tmp_path):
+    with pytest.raises(UserError, match="layout is 'onyx'; expected diffusers or single-file"):
+        results(export(own_app, Export("tiny-sd", tmp_path, layout="onyx")))
 
 
 def test_as_a_zip_it_says_how_far_it_is(own_app, tmp_path):
