@@ -36,7 +36,7 @@ from rf_app.plugins.one_file import said_by_us
 from rf_app.registry.card import write_card
 from rf_app.registry.checking import BORROWED, CONFIGS, OWN, WEIGHTS, read_json
 from rf_app.registry.models import Registry
-from rf_app.registry.store import ASSETS
+from rf_app.settings.bundled import ASSETS
 
 SD1 = ASSETS / "stable-diffusion-1"
 TITLES = {"vae": "autoencoder", "text_encoder": "text encoder"}  # what a single file may lack

@@ -158,8 +158,8 @@ def test_export_and_bring_in(own_page, tiny_registry, tmp_path):
 
     own_page.click("#model-layout input")
     own_page.get_by_role("option", name="For ComfyUI, Forge, A1111 (one file)").click()
-    own_page.click("#model-export")
     expect(own_page.locator("#model-file")).to_be_hidden()
+    own_page.click("#model-export")
     with own_page.expect_download() as download:
         own_page.click("#model-file")
     with zipfile.ZipFile(download.value.path()) as archive:

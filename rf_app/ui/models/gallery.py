@@ -190,6 +190,7 @@ def build(app: Application, page: Page, opened: gr.Textbox) -> None:
     rename_button.click(renamed, [opened, title], title, **private).then(**again)
     draw.click(drawn, {opened, own_latest}, line, **LONG_WORK, **private).then(**again)
     pack.click(packed, {opened, layout, own_latest}, [file, line], concurrency_limit=2, **private)
+    layout.change(lambda: gr.DownloadButton(visible=False), outputs=file, **private)
     delete_button.click(ask, opened, [sure, question], **private)
     no.click(lambda: gr.Column(visible=False), outputs=sure, **private)
     yes.click(deleted, opened, [sure, opened], **private)
