@@ -4,8 +4,9 @@
     python app.py --port 7861 --models ~/my-models
     python app.py generate "a lake at night"      # as python -m rf_app does it, without the page
 
-Installed as a package, it is the command `instaflow-studio`. Also the entry of a Hugging Face Space, which sets host and port by GRADIO_SERVER_NAME and GRADIO_SERVER_PORT;
-INSTAFLOW_AUTH (a secret of the Space) and INSTAFLOW_ALLOW_TRAINING=1 let its owner train there.
+Installed as a package, it is the command `instaflow-studio`. Also the entry of a Hugging Face Space, which
+sets host and port by GRADIO_SERVER_NAME and GRADIO_SERVER_PORT; INSTAFLOW_AUTH (a secret of the Space) and
+INSTAFLOW_ALLOW_TRAINING=1 let its owner train there.
 """
 
 import argparse

@@ -2,6 +2,7 @@
 
 python -m rf_app export pocket-instaflow --to exported
 python -m rf_app export pocket-instaflow --to exported --layout single-file
+python -m rf_app export pocket-instaflow --to exported --layout onnx
 python -m rf_app export lora/pocket-woodcut --to exported --archive
 """
 
@@ -15,26 +16,26 @@ from typing import Any
 
 from rf_app.actions.application import Application
 from rf_app.actions.collection import Thing, thing
-from rf_app.actions.other_programs import CONTROLNET, LORA, settings_for
+from rf_app.actions.other_programs import CONTROLNET, GRAPHS, LORA, settings_for
 from rf_app.actions.progress import Events
 from rf_app.actions.reported import Report, reported
 from rf_app.actions.samples import draw_sample, is_quick, sample_at_hand
 from rf_app.errors import UserError
+from rf_app.plugins.graphs import check_installed, script, write_graphs
 from rf_app.plugins.lora import Fitted, read_lora
 from rf_app.plugins.one_file import fitted_to, write_lora, write_model
-from rf_app.registry.card import README, ModelCard, write_card
+from rf_app.registry.card import README, Card, ModelCard, write_card
 from rf_app.registry.checking import CONFIGS, read_json, weights_file
 from rf_app.registry.disk import disk_full_named, hidden_folder, put_in_place, sync_tree, writable
-from rf_app.registry.export import SAMPLE
+from rf_app.registry.export import PROMPT, SAMPLE
 from rf_app.registry.export import export as export_model
-from rf_app.registry.loading import load_scheduler
+from rf_app.registry.loading import load, load_scheduler
 from rf_app.registry.loras import LoraCard
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
 from rf_app.schedulers.solvers import own_class
 
-SINGLE_FILE = "single-file"
-LAYOUTS = {"diffusers": "For diffusers (a folder)", SINGLE_FILE: "For ComfyUI, Forge, A1111 (one file)"}
-"""The forms there are, and what people call them."""
+SINGLE_FILE, ONNX = "single-file", "onnx"
+LAYOUTS = ("diffusers", SINGLE_FILE, ONNX)
 
 
 @dataclass(frozen=True)
@@ -48,18 +49,18 @@ class Export:
     archive: bool = False
     """Make one ZIP instead of a folder; weights hardly shrink, so nothing is compressed."""
     layout: str = "diffusers"
-    """One of "diffusers", or "single-file": one safetensors file for ComfyUI, Forge and A1111, and how to use
-    it.
+    """One of "diffusers", "single-file" (one safetensors file for ComfyUI, Forge and A1111, and how to use
+    it) or "onnx" (graphs, and a script that draws with them in onnxruntime).
     """
 
 
 def export(app: Application, wish: Export) -> Events[Path]:
     """Write a model as stock diffusers loads it, or a LoRA's or ControlNet's folder; whole or not at all.
 
-    Or as one safetensors file for ComfyUI, Forge and A1111.
+    Or as one safetensors file for ComfyUI, Forge and A1111; or a rectified flow as ONNX graphs.
     """
     if wish.layout not in LAYOUTS:
-        raise UserError(f"layout is {wish.layout!r:.40}; expected {' or '.join(LAYOUTS)}.")
+        raise UserError(f"layout is {wish.layout!r:.40}; expected one of {', '.join(LAYOUTS)}.")
     found = thing(app, wish.id)
     name = f"{found.card.id}.zip" if wish.archive else found.card.id
     target = wish.to / name
@@ -76,6 +77,9 @@ def export(app: Application, wish: Export) -> Events[Path]:
             if wish.layout == SINGLE_FILE:
                 fresh.mkdir()
                 _single_file(app, found, fresh, sample, report)
+            elif wish.layout == ONNX:
+                fresh.mkdir()
+                _graphs(app, found, fresh, sample, report)
             elif isinstance(found.card, ModelCard):
                 export_model(app.registry, found.card.id, fresh, sample)
             else:
@@ -108,6 +112,29 @@ def _single_file(app: Application, found: Thing, folder: Path, sample: Path | No
     else:  # they read it as diffusers has it
         shutil.copyfile(weights_file(found.folder, "controlnet"), target)
         use = CONTROLNET.format(id=card.id)
+    _write_readme(folder, card, use, sample)
+
+
+def _graphs(app: Application, found: Thing, folder: Path, sample: Path | None, report: Report) -> None:
+    """ONNX graphs, configs and tokenizer, and a script that draws with them."""
+    card = found.card
+    if not isinstance(card, ModelCard) or not own_class(card.kind).__module__.startswith("rf_app."):
+        raise UserError(f"{card.id} cannot be drawn in plain onnxruntime: expected a rectified flow.")
+    check_installed()
+    pieces = app.registry.pieces(card.id)
+    pipeline = load(pieces, card.kind)
+    apart = write_graphs(folder, pipeline, lambda text: report(0, 1, text))
+    for name, piece in (("text_encoder", "text_encoder"), ("unet", "unet"), ("vae_decoder", "vae")):
+        shutil.copyfile(pieces[piece] / CONFIGS[piece], folder / name / CONFIGS[piece])
+    shutil.copytree(pieces["scheduler"], folder / "scheduler")
+    pipeline.tokenizer.save_pretrained(folder / "tokenizer")
+    (folder / "draw.py").write_text(script(card, pipeline, PROMPT), encoding="utf-8")
+    compared = ", ".join(f"{name} {each:.1g}" for name, each in apart.items())
+    _write_readme(folder, card, GRAPHS.format(prompt=PROMPT, compared=compared), sample)
+
+
+def _write_readme(folder: Path, card: Card, use: str, sample: Path | None) -> None:
+    """The card, how to use what lies beside it, and a picture."""
     write_card(folder, card)
     if sample:
         shutil.copyfile(sample, folder / SAMPLE)

@@ -1,4 +1,4 @@
-"""How ComfyUI, Forge and A1111 draw with a file of ours: the words beside it."""
+"""How ComfyUI, Forge, A1111 and onnxruntime draw with what we export: the words beside it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -44,6 +44,13 @@ LORA = """## Use
 
 Put `{id}.safetensors` into `models/loras` of ComfyUI, or `models/Lora` of Forge or A1111, and call it in the
 prompt as `<lora:{id}:{strength:g}>`{trigger} (ComfyUI: LoraLoader with strength {strength:g}).
+"""
+GRAPHS = """## Use
+
+    pip install onnxruntime tokenizers pillow
+    python draw.py "{prompt}" picture.png
+
+Compared with PyTorch when it was written, as a part of the largest value: {compared}.
 """
 CONTROLNET = """## Use
 

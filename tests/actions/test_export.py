@@ -1,9 +1,14 @@
 """What is taken along: a folder or a ZIP, whole or not at all."""
 
+import subprocess
+import sys
 import zipfile
 from dataclasses import replace
+from importlib.util import find_spec
 
+import numpy as np
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from rf_app.actions.collection import thing
@@ -13,6 +18,7 @@ from rf_app.actions.progress import Progress
 from rf_app.actions.run import results
 from rf_app.errors import UserError
 from rf_app.pipeline.turns import result_of
+from rf_app.plugins import graphs
 from rf_app.plugins.picture import read_picture
 from rf_app.registry.checking import WEIGHTS
 from rf_app.registry.controlnets import ControlNets
@@ -21,7 +27,14 @@ from rf_app.settings.picture import PictureSettings
 from tests.actions.test_single_file import shape  # noqa: F401
 from tests.full_disk import full_disk
 from tests.plugins.lora_files import random_lora, write
-from tests.tiny import tiny_unet
+from tests.tiny import load, tiny_unet
+
+ALONE = """
+import runpy, sys
+sys.modules |= {"torch": None, "diffusers": None, "rf_app": None}  # whoever imports one gets an ImportError
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 
 
 @pytest.fixture
@@ -76,8 +89,25 @@ def test_a_plug_in_as_a_single_file_is_named_as_other_programs_want_it(own_app, 
     assert (folder / "tiny-canny.safetensors").read_bytes() == own.read_bytes()
 
 
+@pytest.mark.skipif(find_spec("onnxscript") is None, reason="an optional extra")
+def test_graphs_draw_in_a_process_with_onnxruntime_alone(own_app, tmp_path, monkeypatch):
+    """Their weights beside them, as where a graph is larger than 2 GB."""
+    monkeypatch.setattr(graphs, "LARGEST", 0)
+    with pytest.raises(UserError, match="expected a rectified flow"):
+        results(export(own_app, Export("tiny-sd", tmp_path, layout="onnx")))
+    (folder,) = results(export(own_app, Export("tiny-2rf", tmp_path, layout="onnx")))
+    assert (folder / "unet" / "model.onnx.data").is_file()
+    command = [sys.executable, "-c", ALONE, str(folder / "draw.py"), "a lake", str(tmp_path / "lake.png")]
+    subprocess.run(command, check=True, cwd=tmp_path)
+    pipeline = load(own_app.registry, "tiny-2rf")
+    noise = np.random.default_rng(7).standard_normal((1, 8, 12, 12), np.float32)
+    steps = {"num_inference_steps": 4, "guidance_scale": 1.5, "latents": torch.from_numpy(noise)}
+    own = np.asarray(pipeline("a lake", **steps).images[0], int)
+    assert np.abs(own - np.asarray(read_picture((tmp_path / "lake.png").read_bytes()), int)).max() <= 1
+
+
 def test_an_unknown_layout_is_named(own_app, tmp_path):
-    with pytest.raises(UserError, match="layout is 'onyx'; expected diffusers or single-file"):
+    with pytest.raises(UserError, match="layout is 'onyx'; expected one of diffusers, single-file, onnx"):
         results(export(own_app, Export("tiny-sd", tmp_path, layout="onyx")))
 
 

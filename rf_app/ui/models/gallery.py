@@ -14,7 +14,7 @@ from huggingface_hub import get_token
 from rf_app.actions.application import Application
 from rf_app.actions.collection import SHELVES, Thing, thing, things
 from rf_app.actions.delete import Delete, deletable, delete
-from rf_app.actions.export import LAYOUTS, Export, export
+from rf_app.actions.export import SINGLE_FILE, Export, export
 from rf_app.actions.progress import Events
 from rf_app.actions.push import Push, start_push
 from rf_app.actions.rename import Rename, rename
@@ -33,6 +33,10 @@ from rf_app.ui.waiting import LONG_WORK
 
 SHOWN = 24  # cards
 KINDS = [("All", ""), *((title, kind) for kind, title in SHELVES.items())]
+LAYOUTS = [
+    ("For diffusers (a folder)", "diffusers"),
+    ("For ComfyUI, Forge, A1111 (one file)", SINGLE_FILE),
+]
 Updates = dict[gr.Component, Any]
 
 
@@ -62,7 +66,7 @@ def build(app: Application, page: Page, opened: gr.Textbox) -> None:
                 delete_button = gr.Button("Delete", size="sm", min_width=90, elem_id="model-delete")
             with gr.Row(elem_id="model-export-row"):
                 layout = gr.Dropdown(
-                    [(title, name) for name, title in LAYOUTS.items()],
+                    LAYOUTS,
                     label="Take it along",
                     elem_id="model-layout",
                 )
