@@ -6,6 +6,7 @@ python -m rf_app export pocket-instaflow --to exported --layout onnx
 python -m rf_app export lora/pocket-woodcut --to exported --archive
 """
 
+import json
 import shutil
 import zipfile
 from collections.abc import Generator
@@ -31,10 +32,13 @@ from rf_app.registry.export import PROMPT, SAMPLE
 from rf_app.registry.export import export as export_model
 from rf_app.registry.loading import load, load_scheduler
 from rf_app.registry.loras import LoraCard
+from rf_app.registry.models import Registry
+from rf_app.registry.recognition import INDEX
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
 from rf_app.schedulers.solvers import own_class
 
 SINGLE_FILE, ONNX = "single-file", "onnx"
+LEFT_OUT = ("vae_encoder", "safety_checker", "feature_extractor")  # of a folder of graphs
 LAYOUTS = ("diffusers", SINGLE_FILE, ONNX)
 
 
@@ -121,13 +125,23 @@ def _graphs(app: Application, found: Thing, folder: Path, sample: Path | None, r
     if not isinstance(card, ModelCard) or not own_class(card.kind).__module__.startswith("rf_app."):
         raise UserError(f"{card.id} cannot be drawn in plain onnxruntime: expected a rectified flow.")
     check_installed()
-    pieces = app.registry.pieces(card.id)
+    plain = export_model(
+        app.registry, card.id, folder.with_name("plain") / card.id
+    )  # for diffusers' scheduler
+    pieces = Registry([plain.parent]).pieces(card.id)
     pipeline = load(pieces, card.kind)
     apart = write_graphs(folder, pipeline, lambda text: report(0, 1, text))
     for name, piece in (("text_encoder", "text_encoder"), ("unet", "unet"), ("vae_decoder", "vae")):
         shutil.copyfile(pieces[piece] / CONFIGS[piece], folder / name / CONFIGS[piece])
     shutil.copytree(pieces["scheduler"], folder / "scheduler")
     pipeline.tokenizer.save_pretrained(folder / "tokenizer")
+    index = read_json(plain / INDEX)
+    parts = {name: ["diffusers", "OnnxRuntimeModel"] for name in apart} | {
+        key: [None, None] for key in LEFT_OUT
+    }
+    index |= {"_class_name": "OnnxStableDiffusionPipeline", **parts}
+    del index["vae"], index["image_encoder"]
+    (folder / INDEX).write_text(json.dumps(index, indent=2) + "\n")
     (folder / "draw.py").write_text(script(card, pipeline, PROMPT), encoding="utf-8")
     compared = ", ".join(f"{name} {each:.1g}" for name, each in apart.items())
     _write_readme(folder, card, GRAPHS.format(prompt=PROMPT, compared=compared), sample)

@@ -1,5 +1,6 @@
 """What is taken along: a folder or a ZIP, whole or not at all."""
 
+import json
 import subprocess
 import sys
 import zipfile
@@ -89,6 +90,7 @@ def test_a_plug_in_as_a_single_file_is_named_as_other_programs_want_it(own_app, 
     assert (folder / "tiny-canny.safetensors").read_bytes() == own.read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_spec("onnxscript") is None, reason="an optional extra")
 def test_graphs_draw_in_a_process_with_onnxruntime_alone(own_app, tmp_path, monkeypatch):
     """Their weights beside them, as where a graph is larger than 2 GB."""
@@ -97,6 +99,9 @@ def test_graphs_draw_in_a_process_with_onnxruntime_alone(own_app, tmp_path, monk
         results(export(own_app, Export("tiny-sd", tmp_path, layout="onnx")))
     (folder,) = results(export(own_app, Export("tiny-2rf", tmp_path, layout="onnx")))
     assert (folder / "unet" / "model.onnx.data").is_file()
+    index = json.loads((folder / "model_index.json").read_text())
+    assert index["vae_decoder"] == ["diffusers", "OnnxRuntimeModel"]
+    assert index["scheduler"] == ["diffusers", "UniPCMultistepScheduler"]
     command = [sys.executable, "-c", ALONE, str(folder / "draw.py"), "a lake", str(tmp_path / "lake.png")]
     subprocess.run(command, check=True, cwd=tmp_path)
     pipeline = load(own_app.registry, "tiny-2rf")
