@@ -2,13 +2,16 @@
 
     python app.py                      # http://127.0.0.1:7860
     python app.py --port 7861 --models ~/my-models
+    python app.py generate "a lake at night"      # as python -m rf_app does it, without the page
 
-Also the entry of a Hugging Face Space, which sets host and port by GRADIO_SERVER_NAME and GRADIO_SERVER_PORT;
-INSTAFLOW_AUTH (a secret of the Space) and INSTAFLOW_ALLOW_TRAINING=1 let its owner train there.
+Installed as a package, it is the command `instaflow-studio`. Also the entry of a Hugging Face Space, which
+sets host and port by GRADIO_SERVER_NAME and GRADIO_SERVER_PORT; INSTAFLOW_AUTH (a secret of the Space) and
+INSTAFLOW_ALLOW_TRAINING=1 let its owner train there.
 """
 
 import argparse
 import os
+import runpy
 import signal
 import socket
 import sys
@@ -103,7 +106,9 @@ def stop(*_: object) -> None:
 
 
 def main() -> None:
-    """Start the page and stay until it is stopped."""
+    """Start the page and stay until it is stopped; or do without it what the first word says."""
+    if sys.argv[1:] and not sys.argv[1].startswith("-"):
+        runpy.run_module("rf_app", run_name="__main__", alter_sys=True)
     if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # as in the background of a script
         signal.signal(signal.SIGINT, stop)
     sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has it: terminals may lack letters

@@ -21,7 +21,7 @@ from rf_app.actions.application import Application
 from rf_app.jobs.database import Database
 from rf_app.jobs.words import duration
 from rf_app.registry.models import Registry
-from rf_app.ui.page import ASSETS
+from rf_app.settings.bundled import ASSETS
 from tests.browser import chromium, served
 
 PROMPTS = """a red sailboat on the sea at sunset

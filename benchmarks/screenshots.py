@@ -11,7 +11,7 @@ import tyro
 
 from rf_app.actions.application import Application
 from rf_app.registry.models import Registry
-from rf_app.ui.page import ASSETS
+from rf_app.settings.bundled import ASSETS
 from tests.browser import chromium, served
 
 

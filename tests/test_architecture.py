@@ -44,6 +44,7 @@ MAKERS |= {
     "np.array",
     "Color",
     "Size",
+    "_assets",
     "_drawing",
     "_reflow",
     "_distillation",

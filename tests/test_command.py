@@ -4,6 +4,7 @@ import io
 import json
 import re
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -19,6 +20,7 @@ from rf_app.jobs import events
 from rf_app.pipeline.png import read_png_settings
 from rf_app.plugins.picture import decode_map
 from tests.full_disk import full_disk
+from tests.test_architecture import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -192,6 +194,13 @@ def test_ctrl_c_ends_it_within_a_step(tmp_path, capsys):
     assert "Stopped." in capsys.readouterr().err
     assert 3 <= len(steps) < 50
     assert not (tmp_path / "made").exists()
+
+
+def test_app_py_is_the_command_line_too():
+    """As `instaflow-studio ACTION`, the command of the package, is."""
+    done = subprocess.run([sys.executable, "app.py", "no-such"], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 2
+    assert "there is no action 'no-such'" in done.stderr
 
 
 def test_the_command_line_is_the_owner_s_on_a_public_space_too(tmp_path, capsys, monkeypatch):

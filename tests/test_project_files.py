@@ -19,6 +19,7 @@ else:
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 DECLARED = [Requirement(line) for line in PROJECT["project"]["dependencies"]]
+OPTIONAL = [Requirement(line) for line in PROJECT["project"]["optional-dependencies"]["onnx"]]
 FOR_TESTS = [Requirement(line) for line in PROJECT["dependency-groups"]["test"]]
 PLATFORMS = [("Linux", "linux", "x86_64"), ("Linux", "linux", "aarch64"), ("Darwin", "darwin", "arm64")]
 
@@ -71,7 +72,7 @@ def test_the_lock_with_hashes_names_the_same_versions() -> None:
 
 def test_every_imported_library_is_declared() -> None:
     distributions = importlib.metadata.packages_distributions()
-    declared = {canonicalize_name(requirement.name) for requirement in DECLARED}
+    declared = {canonicalize_name(requirement.name) for requirement in [*DECLARED, *OPTIONAL]}
     ours = {"rf_app", "trainers"} | sys.stdlib_module_names
     for file in sources(ROOT):
         libraries = {name.split(".")[0] for name in imports(ROOT, file)} - ours

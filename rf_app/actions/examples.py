@@ -12,8 +12,9 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from rf_app.pipeline.png import read_png_settings, save_png
+from rf_app.settings.bundled import ASSETS
 
-FOLDER = Path(__file__).parents[2] / "assets" / "examples"
+FOLDER = ASSETS / "examples"
 DRAWINGS = FOLDER / "drawings"
 
 # File name (what comes before the dash only orders them), prompt, seed.

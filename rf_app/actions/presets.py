@@ -18,6 +18,7 @@ from rf_app.actions.progress import Events
 from rf_app.errors import UserError
 from rf_app.pipeline.checking import check_number
 from rf_app.registry.disk import writable, write_atomically
+from rf_app.settings.bundled import ASSETS
 from rf_app.settings.home import home
 from rf_app.settings.picture import (
     MAX_PROMPT,
@@ -29,7 +30,7 @@ from rf_app.settings.picture import (
 )
 from rf_app.settings.text import read_text, visible
 
-SHIPPED = Path(__file__).parents[2] / "assets" / "presets.json"
+SHIPPED = ASSETS / "presets.json"
 MAX_NAME, MAX_PRESETS = 60, 500  # characters, and of one's own
 SETTINGS = (  # as a picture has them
     *("model", "steps", "guidance", "solver", "negative_prompt", "loras"),

@@ -32,10 +32,12 @@ from rf_app.plugins.checkpoint import (
     shapes_of,
     write_tensors,
 )
+from rf_app.plugins.one_file import said_by_us
+from rf_app.registry.card import write_card
 from rf_app.registry.checking import BORROWED, CONFIGS, OWN, WEIGHTS, read_json
 from rf_app.registry.decoders import TINY
 from rf_app.registry.models import Registry
-from rf_app.registry.store import ASSETS
+from rf_app.settings.bundled import ASSETS
 
 SD1 = ASSETS / "stable-diffusion-1"
 TITLES = {"vae": "autoencoder", "text_encoder": "text encoder"}  # what a single file may lack
@@ -65,6 +67,9 @@ def gather_single_file(registry: Registry, path: Path, files: Path, report: Repo
     for piece in (*lacking, "tokenizer"):
         name_again(lent[piece], files / piece)
     scheduler = read_json(layout["scheduler"] / CONFIGS["scheduler"]) | _prediction(path)
+    if ours := said_by_us(path):
+        card, scheduler = ours
+        write_card(files, card)
     (files / "scheduler").mkdir(exist_ok=True)
     (files / "scheduler" / CONFIGS["scheduler"]).write_text(json.dumps(scheduler))
     return lender

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from transformers import ConvNextBackbone, ConvNextConfig
 
 from rf_app.metrics.attributes import ATTRIBUTES
+from rf_app.settings.bundled import ASSETS
 
-BUNDLED = Path(__file__).parents[2] / "assets" / "judge"
+BUNDLED = ASSETS / "judge"
 FEATURES = 128
 
 Architecture = Literal["residual", "convnext"]

@@ -1,14 +1,14 @@
 """LPIPS (arXiv 1801.03924) on the judge's feature maps, for pictures of the pocket world."""
 
 import warnings
-from pathlib import Path
 
 import lpips
 from torch import Tensor, nn
 
 from rf_app.metrics.judge import Judge
+from rf_app.settings.bundled import ASSETS
 
-BUNDLED = Path(__file__).parents[2] / "assets" / "perceptual"
+BUNDLED = ASSETS / "perceptual"
 """The judge that models are trained against, and no figure comes from."""
 
 

@@ -160,12 +160,18 @@ def configs_of(pieces: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
     return {name: read_json(pieces[name] / CONFIGS[name]) for name in PIECES}
 
 
-def write_tensors(path: Path, like: Mapping[str, Place], read: Callable[[str], Tensor]) -> None:
+def write_tensors(
+    path: Path,
+    like: Mapping[str, Place],
+    read: Callable[[str], Tensor],
+    said: Mapping[str, str] | None = None,
+) -> None:
     """Write a safetensors file of tensors with the names, shapes and types of `like`, one at a time.
 
-    read: gives a tensor by its name, of any type. Nothing but that tensor is held in memory.
+    read: gives a tensor by its name, of any type. Nothing but that tensor is held in memory. said: more for
+    the header, which is text by names.
     """
-    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    header: dict[str, Any] = {"__metadata__": {"format": "pt", **(said or {})}}
     end = 0
     for name, place in like.items():
         begin, end = end, end + ITEM_BYTES[place.dtype] * torch.Size(place.shape).numel()

@@ -23,6 +23,12 @@ KINDS = (
 )
 ID_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 LONGEST = 55  # of an id made from a name: a recipe may add to it
+HUB_LICENSES = {  # those that the Hub has a name for and models of this kind have; others are "other" there
+    *("apache-2.0", "mit", "openrail", "openrail++", "creativeml-openrail-m", "bigscience-openrail-m"),
+    *("cc", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc-by-nd-4.0", "cc-by-nc-sa-4.0"),
+    *("cc-by-nc-nd-4.0", "bsd-2-clause", "bsd-3-clause", "gpl-3.0", "agpl-3.0", "lgpl-3.0", "mpl-2.0"),
+    *("unlicense", "wtfpl", "unknown", "other"),
+}
 MAX_CARD_BYTES = 262_144
 MAX_DEPTH = 32
 MAX_TEXT = 4096  # characters of a value
@@ -147,6 +153,9 @@ def write_card(folder: Path, card: Card) -> None:
         if isinstance(each.default, (str, float, int)) and block.get(each.name) == each.default:
             del block[each.name]  # it says nothing
     front: dict[str, Any] = {"license": card.license}
+    if card.license not in HUB_LICENSES:
+        front = {"license": "other", "license_name": as_id(card.license)}
+        block["license"] = card.license
     if card.base_model is not None:
         front["base_model"] = card.base_model
     front |= {"library_name": "diffusers", "pipeline_tag": "text-to-image", "tags": card.tags}
@@ -190,7 +199,7 @@ def read_card(folder: Path, kind: type[CardT] = ModelCard) -> CardT:
         found = {name: front["instaflow"].get(name) for name in kind.BLOCK}
         beside = {"license": "license", "base_model": "base_model"} | kind.FRONT
         found |= {own: front.get(name) for own, name in beside.items()}
-        found["license"] = license_in(front)
+        found["license"] = front["instaflow"].get("license") or license_in(front)
         return card_of(kind, id, found | {"description": description})
     except UserError as error:
         raise UserError(f"{path}: {error}") from None

@@ -14,8 +14,9 @@ import yaml
 from huggingface_hub import constants
 
 from rf_app.registry.disk import existing_parent
+from rf_app.settings.bundled import ASSETS
 
-FILE = Path(__file__).parents[2] / "assets" / "catalogue.yaml"
+FILE = ASSETS / "catalogue.yaml"
 PATIENCE = 2.0  # seconds to reach the Hub
 REMEMBERED = 60.0  # seconds
 

@@ -1,11 +1,15 @@
 """A model as one folder that a stock StableDiffusionPipeline loads, without this program.
 
-The folder has every piece, also those that the model borrows; and where the scheduler is ours its code,
-as diffusers looks for it: `scheduler/MODULE.py`, where model_index.json names MODULE. Code that comes with a
-model runs only where the user says `trust_remote_code=True`.
+    python -m rf_app export pocket-instaflow --to exported
+
+The folder has every piece, also those that the model borrows, and a scheduler of diffusers' own that draws
+the same, see `rf_app.schedulers.stock`. Where there is none it has our scheduler's code, as diffusers looks
+for it: `scheduler/MODULE.py`, where model_index.json names MODULE. Code that comes with a model runs only
+where the user says `trust_remote_code=True`.
 """
 
 import json
+import math
 import re
 import shutil
 from pathlib import Path
@@ -16,11 +20,13 @@ from transformers import CLIPConfig
 
 from rf_app.errors import UserError
 from rf_app.registry.card import ModelCard, write_card
-from rf_app.registry.checking import CONFIGS, read_json
+from rf_app.registry.checking import CONFIGS, WEIGHTS, read_json, weights_file
 from rf_app.registry.disk import publish_folder
-from rf_app.registry.loading import feature_extractor
+from rf_app.registry.loading import feature_extractor, load_scheduler
 from rf_app.registry.models import Registry
+from rf_app.registry.recognition import PREDICTION
 from rf_app.schedulers.solvers import own_class
+from rf_app.schedulers.stock import Stock, stock
 
 ROOT = Path(__file__).parents[2]
 # What our schedulers import. Diffusers copies what the first file imports, and looks no further.
@@ -46,27 +52,32 @@ CHECKER = {
 USE = """## Use
 
 ```python
-from diffusers import StableDiffusionPipeline
+{imports}from diffusers import StableDiffusionPipeline
 
-pipeline = StableDiffusionPipeline.from_pretrained(
-    "path/to/{id}"{trust}, safety_checker=None
-)
+pipeline = StableDiffusionPipeline.from_pretrained("path/to/{id}"{trust}, safety_checker=None)
 image = pipeline(
-    "{prompt}", num_inference_steps={steps}, guidance_scale={guidance:g}
+    "{prompt}", {steps}, guidance_scale={guidance:g}
 ).images[0]
 ```
 """
 TRUST = ", trust_remote_code=True"
-CODE_NOTE = "`scheduler/` holds the sampler's code, which is read with `trust_remote_code=True` only.\n"
+CODE_NOTE = """`scheduler/` holds the sampler's code, which is read with `trust_remote_code=True` only: no
+scheduler of diffusers' own draws the same.
+"""
+SIGMAS_NOTE = "The sigmas are those of {steps} equal steps on the straight path.\n"
+NEGATED_NOTE = "The U-Net's last layer has the other sign, as diffusers' flow matching wants it.\n"
+SAMPLE = "sample.png"
 PROMPT = "a snowy mountain near a lake at sunset"
 
 
-def export(registry: Registry, id: str, target: Path) -> Path:
+def export(registry: Registry, id: str, target: Path, sample: Path | None = None) -> Path:
     """Write the model into the folder `target`, which must not exist; whole or not at all.
 
-    Raises UserError for an unknown model, a folder that exists or cannot be written to, and `DiskFull`.
+    sample: a picture of it, for its card. Raises UserError for an unknown model, a folder that exists or
+    cannot be written to, and `DiskFull`.
     """
     card, pieces = registry.card(id), registry.pieces(id)
+    found = stock(load_scheduler(pieces["scheduler"], own_class(card.kind)), card.steps)
     taken = UserError(f"{target} exists already: choose another folder, or remove it.")
     if target.exists():
         raise taken
@@ -74,6 +85,8 @@ def export(registry: Registry, id: str, target: Path) -> Path:
     def build(fresh: Path) -> None:
         for name, source in pieces.items():
             shutil.copytree(source, fresh / name)
+            if name in WEIGHTS:  # under the name that is looked for first
+                weights_file(fresh / name, name).rename(fresh / name / WEIGHTS[name])
         for extra in (
             pieces["text_encoder"].parent / "vocabulary.json",
             registry.folder(id) / "vocabulary.json",
@@ -84,13 +97,17 @@ def export(registry: Registry, id: str, target: Path) -> Path:
             side = CLIPConfig.from_pretrained(checker).vision_config.image_size
             feature_extractor(side).save_pretrained(fresh / "feature_extractor")
         scheduler = own_class(card.kind)
-        ours = scheduler.__module__.startswith("rf_app.")
-        if ours:
+        if found is None:
             _write_code(fresh / "scheduler")
-        (fresh / "model_index.json").write_text(json.dumps(_index(fresh, scheduler, ours), indent=2) + "\n")
+        elif type(found.scheduler) is not scheduler:
+            _write_stock(fresh, found)
+        (fresh / "model_index.json").write_text(json.dumps(_index(fresh, scheduler, found), indent=2) + "\n")
         write_card(fresh, card)
+        if sample:
+            shutil.copyfile(sample, fresh / SAMPLE)
         with (fresh / "README.md").open("a", encoding="utf-8") as readme:
-            readme.write("\n" + _usage(card, ours))
+            readme.write("\n" + _usage(card, found) + _licences(registry, card))
+            readme.write(f"\n![What it draws]({SAMPLE})\n" if sample else "")
 
     publish_folder(target, build, taken)
     return target
@@ -105,7 +122,31 @@ def _write_code(folder: Path) -> None:
         (folder / f"{PREFIX}{Path(name).name}").write_text(flat, encoding="utf-8")
 
 
-def _index(folder: Path, own: type[SchedulerMixin], ours: bool) -> dict:
+def _write_stock(fresh: Path, found: Stock) -> None:
+    """Put diffusers' scheduler in the place of ours, which can read its config, too."""
+    found.scheduler.save_pretrained(fresh / "scheduler")
+    path = fresh / "scheduler" / CONFIGS["scheduler"]
+    path.write_text(json.dumps(read_json(path) | {PREDICTION: found.prediction}, indent=2) + "\n")
+    if found.negated:
+        _negate(fresh / "unet" / WEIGHTS["unet"], "conv_out.")
+
+
+def _negate(path: Path, prefix: str) -> None:
+    """Turn the sign of all tensors of a safetensors file whose names begin so: a bit of each number."""
+    with path.open("r+b") as file:
+        length = int.from_bytes(file.read(8), "little")
+        for name, info in json.loads(file.read(length)).items():
+            if name.startswith(prefix):
+                begin, end = info["data_offsets"]
+                width = (end - begin) // math.prod(info["shape"])
+                file.seek(8 + length + begin)
+                values = bytearray(file.read(end - begin))
+                values[width - 1 :: width] = bytes(each ^ 0x80 for each in values[width - 1 :: width])
+                file.seek(8 + length + begin)
+                file.write(values)
+
+
+def _index(folder: Path, own: type[SchedulerMixin], found: Stock | None) -> dict:
     vae, scheduler = (
         read_json(folder / each / CONFIGS[each])["_class_name"] for each in ("vae", "scheduler")
     )
@@ -114,17 +155,37 @@ def _index(folder: Path, own: type[SchedulerMixin], ours: bool) -> dict:
         "_diffusers_version": diffusers.__version__,
         **CLASSES,
         "vae": ["diffusers", vae],
-        "scheduler": [PREFIX + own.__module__.rpartition(".")[2], own.__name__]
-        if ours
-        else ["diffusers", scheduler],
+        "scheduler": ["diffusers", scheduler]
+        if found
+        else [PREFIX + own.__module__.rpartition(".")[2], own.__name__],
         **{name: [None, None] for name in ABSENT},
         **(CHECKER if (folder / "safety_checker").is_dir() else {}),
         "requires_safety_checker": False,
     }
 
 
-def _usage(card: ModelCard, ours: bool) -> str:
+def _usage(card: ModelCard, found: Stock | None) -> str:
+    steps = f"num_inference_steps={card.steps}"
+    notes = [] if found else [CODE_NOTE]
+    if found and found.sigmas:
+        steps = f"sigmas={found.sigmas}"
+        notes.append(SIGMAS_NOTE.format(steps=card.steps))
+    if found and found.negated:
+        notes.append(NEGATED_NOTE)
     use = USE.format(
-        id=card.id, trust=TRUST if ours else "", prompt=PROMPT, steps=card.steps, guidance=card.guidance
+        id=card.id,
+        imports="import numpy\n" if "numpy" in steps else "",
+        trust="" if found else TRUST,
+        prompt=PROMPT,
+        steps=steps,
+        guidance=card.guidance,
     )
-    return f"{use}\n{CODE_NOTE}" if ours else use
+    return "\n".join((use, *notes))
+
+
+def _licences(registry: Registry, card: ModelCard) -> str:
+    """The licences of what it was made from, which hold for it as well."""
+    here = {each.id: each.license for each in registry.cards()}
+    bases = {id: here[id] for id in (*card.lineage, card.base_model) if id in here}
+    of_bases = "".join(f", made from `{id}` ({license})" for id, license in bases.items())
+    return f"\nLicence: {card.license}{of_bases}.\n"

@@ -30,6 +30,7 @@ from transformers import (
 from rf_app.errors import UserError, is_out_of_memory
 from rf_app.registry.checking import CONFIGS, OPTIONAL, WEIGHTS, check_piece, read_json, weights_file
 from rf_app.registry.disk import Files, files_of
+from rf_app.registry.recognition import PREDICTION, own_flow
 from rf_app.schedulers.solvers import fresh, own_class, solvers
 
 CLASSES = {
@@ -189,7 +190,10 @@ def as_kind(own: SchedulerMixin, kind: str) -> SchedulerMixin:
 def load_scheduler(folder: Path, cls: type[SchedulerMixin]) -> SchedulerMixin:
     """A scheduler of that class with the folder's noise schedule."""
     check_piece(folder)
+    config = read_json(folder / CONFIGS["scheduler"])
     try:
+        if PREDICTION in config:
+            return cls.from_config(own_flow(config))
         return cls.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # of anybody's config: it may raise anything
         raise UserError(f"{folder / 'scheduler_config.json'}: {error}") from None

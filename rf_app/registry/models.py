@@ -5,7 +5,8 @@ from pathlib import Path
 from rf_app.errors import UserError
 from rf_app.registry.card import README, ModelCard
 from rf_app.registry.checking import BORROWED, OPTIONAL, OWN, WEIGHTS, check_piece
-from rf_app.registry.store import ASSETS, Store
+from rf_app.registry.store import Store
+from rf_app.settings.bundled import ASSETS
 
 BUNDLED = ASSETS / "models"
 

@@ -18,7 +18,11 @@ from rf_app.registry.decoders import TINY
 
 INDEX = "model_index.json"
 FLOW = "RectifiedFlowScheduler"
+PREDICTION = (
+    "_rectified_flow"  # what ours takes the U-Net's output for, in the config of one that diffusers reads
+)
 TURBO = "EulerDiscreteScheduler"
+BETAS = ("beta_start", "beta_end", "beta_schedule")
 RECOMMENDED = {
     "diffusion": (25, 7.5),
     "rectified-flow": (8, 1.5),
@@ -199,6 +203,12 @@ def check_file(name: str, shapes: Mapping[str, tuple[int, ...]], wanted: str) ->
         raise UserError(f"{name}: is {NAMES[found]}; expected {NAMES[wanted]} {BASE}.")
 
 
+def own_flow(scheduler: Mapping[str, Any]) -> dict[str, Any]:
+    """The config of our scheduler that draws what the one of an export does, which has PREDICTION in it."""
+    betas = {name: scheduler[name] for name in BETAS if name in scheduler}
+    return {"_class_name": FLOW, "prediction_type": scheduler[PREDICTION], **betas}
+
+
 def _read(path: Path) -> Mapping[str, Any]:
     return read_json(path) if path.is_file() else {}
 
@@ -248,9 +258,7 @@ def _kind(
 
 def _scheduler(folder: Path, kind: str, sampler: str, scheduler: Mapping[str, Any]) -> dict[str, Any]:
     """What a folder's scheduler becomes where it is not the one that its kind is drawn with."""
-    betas = {
-        name: scheduler[name] for name in ("beta_start", "beta_end", "beta_schedule") if name in scheduler
-    }
+    betas = {name: scheduler[name] for name in BETAS if name in scheduler}
     if kind == "piecewise-flow" and sampler != "PeRFlowScheduler":
         return {
             "_class_name": "PeRFlowScheduler",
@@ -258,6 +266,8 @@ def _scheduler(folder: Path, kind: str, sampler: str, scheduler: Mapping[str, An
             "num_time_windows": 4,
             **betas,
         }
+    if kind in ("rectified-flow", "one-step") and PREDICTION in scheduler:  # as we export it
+        return own_flow(scheduler)
     if kind == "consistency" and sampler != "LCMScheduler":
         return {"_class_name": "LCMScheduler", **betas}
     if kind == "turbo" and sampler != TURBO:

@@ -17,9 +17,9 @@ from rf_app.registry.card import ID_PATTERN, README, CardT, capital, check_id, w
 from rf_app.registry.checking import read_json
 from rf_app.registry.disk import disk_full_named, hidden_folder, publish_folder, stamp, sync, writable
 from rf_app.registry.index import Index
+from rf_app.settings.bundled import ASSETS
 from rf_app.settings.home import home
 
-ASSETS = Path(__file__).parents[2] / "assets"
 INDEX = ".index.json"
 MAX_TITLE = 80  # characters
 

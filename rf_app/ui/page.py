@@ -15,6 +15,7 @@ from starlette.routing import Route
 from rf_app.actions.application import Application
 from rf_app.actions.loras import file_limit
 from rf_app.registry.permission import Permission
+from rf_app.settings.bundled import ASSETS
 from rf_app.ui import (
     batch,
     compare,
@@ -37,7 +38,6 @@ from rf_app.ui.parts.script import scripts
 from rf_app.ui.theme import MIST, PINE, theme
 from rf_app.ui.waiting import SESSIONS, THREADS, Waiting
 
-ASSETS = Path(__file__).parents[2] / "assets"
 TABS = {
     "Generate": generate.build,
     "Compare": compare.build,

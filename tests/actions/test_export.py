@@ -1,20 +1,41 @@
 """What is taken along: a folder or a ZIP, whole or not at all."""
 
+import json
+import subprocess
+import sys
 import zipfile
+from dataclasses import replace
+from importlib.util import find_spec
 
+import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from rf_app.actions.collection import thing
 from rf_app.actions.export import Export, export
+from rf_app.actions.import_model import ImportModel, import_model
 from rf_app.actions.progress import Progress
 from rf_app.actions.run import results
 from rf_app.errors import UserError
+from rf_app.pipeline.turns import result_of
+from rf_app.plugins import graphs
+from rf_app.plugins.picture import read_picture
 from rf_app.registry.checking import WEIGHTS
 from rf_app.registry.controlnets import ControlNets
 from rf_app.registry.loras import LoraCard, Loras
+from rf_app.settings.picture import PictureSettings
+from tests.actions.test_single_file import shape  # noqa: F401
 from tests.full_disk import full_disk
 from tests.plugins.lora_files import random_lora, write
-from tests.tiny import tiny_unet
+from tests.tiny import load, tiny_unet
+
+ALONE = """
+import runpy, sys
+sys.modules |= {"torch": None, "diffusers": None, "rf_app": None}  # whoever imports one gets an ImportError
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 
 
 @pytest.fixture
@@ -33,6 +54,8 @@ def test_a_model_has_what_it_borrows(own_app, tmp_path):
     assert folder == tmp_path / "out" / "tiny-2rf"
     assert (folder / "vae" / WEIGHTS["vae"]).is_file()
     assert (folder / "model_index.json").is_file()
+    assert read_picture((folder / "sample.png").read_bytes()).size == (96, 96)
+    assert "(sample.png)" in (folder / "README.md").read_text()
     assert [path.name for path in folder.parent.iterdir()] == ["tiny-2rf"]
 
 
@@ -41,6 +64,56 @@ def test_a_plug_in_is_what_it_was(own_app, ink, tmp_path, key, kind):
     (folder,) = results(export(own_app, Export(key, tmp_path / kind.FOLDER / "out")))
     assert files(folder) == files(thing(own_app, key).folder)
     assert kind([folder.parent]).cards() == [thing(own_app, key).card]
+
+
+@pytest.mark.parametrize("id", ["tiny-2rf", "tiny-sd"])
+def test_as_a_single_file_it_comes_back_as_it_was(own_app, shape, tmp_path, id):  # noqa: F811
+    """A velocity for other programs' flow matching, whose sign is the other one, and a diffusion model."""
+    (folder,) = results(export(own_app, Export(id, tmp_path / "out", layout="single-file")))
+    assert {path.name for path in folder.iterdir()} == {f"{id}.safetensors", "README.md", "sample.png"}
+    readme = (folder / "README.md").read_text()
+    assert ("ModelSamplingSD3" if id == "tiny-2rf" else "`dpmpp_2m`") in readme
+    results(import_model(own_app, ImportModel(str(folder / f"{id}.safetensors"), "again")))
+    kept = own_app.registry.card("again")
+    assert replace(kept, id=id, base_model=own_app.registry.card(id).base_model) == own_app.registry.card(id)
+    one, other = (result_of(own_app.worker.draw(PictureSettings("a lake", each))) for each in (id, "again"))
+    assert one.image.tobytes() == other.image.tobytes()
+
+
+def test_a_plug_in_as_a_single_file_is_named_as_other_programs_want_it(own_app, ink, tmp_path):
+    (folder,) = results(export(own_app, Export("lora/ink", tmp_path, layout="single-file")))
+    assert "<lora:ink:1>" in (folder / "README.md").read_text()
+    (name, *_) = load_file(folder / "ink.safetensors")
+    assert name.startswith("lora_unet_")
+    (folder,) = results(export(own_app, Export("controlnet/tiny-canny", tmp_path, layout="single-file")))
+    own = own_app.controlnets.folder("tiny-canny") / WEIGHTS["controlnet"]
+    assert (folder / "tiny-canny.safetensors").read_bytes() == own.read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("onnxscript") is None, reason="an optional extra")
+def test_graphs_draw_in_a_process_with_onnxruntime_alone(own_app, tmp_path, monkeypatch):
+    """Their weights beside them, as where a graph is larger than 2 GB."""
+    monkeypatch.setattr(graphs, "LARGEST", 0)
+    with pytest.raises(UserError, match="expected a rectified flow"):
+        results(export(own_app, Export("tiny-sd", tmp_path, layout="onnx")))
+    (folder,) = results(export(own_app, Export("tiny-2rf", tmp_path, layout="onnx")))
+    assert (folder / "unet" / "model.onnx.data").is_file()
+    index = json.loads((folder / "model_index.json").read_text())
+    assert index["vae_decoder"] == ["diffusers", "OnnxRuntimeModel"]
+    assert index["scheduler"] == ["diffusers", "UniPCMultistepScheduler"]
+    command = [sys.executable, "-c", ALONE, str(folder / "draw.py"), "a lake", str(tmp_path / "lake.png")]
+    subprocess.run(command, check=True, cwd=tmp_path)
+    pipeline = load(own_app.registry, "tiny-2rf")
+    noise = np.random.default_rng(7).standard_normal((1, 8, 12, 12), np.float32)
+    steps = {"num_inference_steps": 4, "guidance_scale": 1.5, "latents": torch.from_numpy(noise)}
+    own = np.asarray(pipeline("a lake", **steps).images[0], int)
+    assert np.abs(own - np.asarray(read_picture((tmp_path / "lake.png").read_bytes()), int)).max() <= 1
+
+
+def test_an_unknown_layout_is_named(own_app, tmp_path):
+    with pytest.raises(UserError, match="layout is 'onyx'; expected one of diffusers, single-file, onnx"):
+        results(export(own_app, Export("tiny-sd", tmp_path, layout="onyx")))
 
 
 def test_as_a_zip_it_says_how_far_it_is(own_app, tmp_path):

@@ -6,27 +6,36 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline
+from huggingface_hub import ModelCard as HubCard
+from PIL import Image
 
 from rf_app.errors import UserError
-from rf_app.registry.card import read_card
+from rf_app.registry.card import read_card, write_card
 from rf_app.registry.export import export
+from rf_app.registry.models import Registry
 from rf_app.schedulers.perflow import PeRFlowScheduler
+from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
+from rf_app.schedulers.stock import stock
 from tests.tiny import load, save_tiny_safety_checker, tiny_card, tiny_unet
 
 STOCK = """
-import sys, torch
-from diffusers import StableDiffusionPipeline
-for each in sys.argv[1:]:
-    folder, steps, guidance, trust = each.split(",")
-    trusted = {"trust_remote_code": True} if trust == "True" else {}
-    pipeline = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None, **trusted)
-    settings = {"num_inference_steps": int(steps), "guidance_scale": float(guidance), "output_type": "latent"}
-    latents = pipeline("a lake", generator=torch.Generator().manual_seed(3), **settings).images
-    torch.save(latents, folder + ".latents")
-assert not any(name.startswith("rf_app") for name in sys.modules)
+import re, sys
+sys.modules["rf_app"] = None  # whoever imports it gets an ImportError
+import numpy
+from diffusers.utils import logging
+logging.disable_progress_bar()
+for folder in sys.argv[1:]:
+    readme = open(folder + "/README.md").read()
+    code = re.search("```python\\n(.*?)```", readme, re.DOTALL)[1]
+    code = re.sub('"path/to/.*?"', repr(folder), code)
+    code = code.replace("guidance_scale", "generator=torch.Generator().manual_seed(3), guidance_scale")
+    made = {}
+    exec("import torch\\n" + code, made)
+    made["image"].save(folder + "/drawn.png")
 """
 
 
@@ -36,47 +45,78 @@ def test_a_safety_checker_goes_along(tiny_registry, tmp_path):
     assert pipeline("a lake", num_inference_steps=1).nsfw_content_detected == [True]
 
 
-def tiny_piecewise(folder):
-    tiny_unet(6).save_pretrained(folder / "unet")
-    PeRFlowScheduler().save_pretrained(folder / "scheduler")
+def with_scheduler(scheduler, seed):
+    def build(folder):
+        tiny_unet(seed).save_pretrained(folder / "unet")
+        scheduler.save_pretrained(folder / "scheduler")
+
+    return build
 
 
-def test_a_process_with_diffusers_alone_draws_the_same(tiny_registry, tmp_path):
-    windows = replace(tiny_card("tiny-perflow", "piecewise-flow", 4, 4.5, "tiny-sd"), lineage=())
-    tiny_registry.publish("tiny-perflow", tiny_piecewise, windows)
-    cards = [tiny_registry.card(id) for id in ("tiny-sd", "tiny-instaflow", "tiny-perflow")]
+def drawn(pipeline, card):
+    return pipeline(
+        "a snowy mountain near a lake at sunset",
+        num_inference_steps=card.steps,
+        guidance_scale=card.guidance,
+        generator=torch.Generator().manual_seed(3),
+    ).images[0]
+
+
+def apart(one, other):
+    """The largest difference of two pictures, of 255."""
+    return int(np.abs(np.asarray(one, int) - np.asarray(other, int)).max())
+
+
+def test_what_the_card_says_draws_the_same_with_diffusers_alone(tiny_registry, tmp_path):
+    """Only one that no scheduler of diffusers can draw brings code of ours."""
+    epsilon = RectifiedFlowScheduler(prediction_type="epsilon")
+    for id, scheduler, kind, steps, guidance in (
+        ("tiny-perflow", PeRFlowScheduler(), "piecewise-flow", 4, 4.5),
+        ("tiny-epsilon", epsilon, "one-step", 1, 1.0),
+        ("tiny-matched", epsilon, "rectified-flow", 8, 1.5),
+    ):
+        card = replace(tiny_card(id, kind, steps, guidance, "tiny-sd"), lineage=("tiny-sd",))
+        tiny_registry.publish(id, with_scheduler(scheduler, 6), card)
+    cards = tiny_registry.cards()
     folders = {card.id: export(tiny_registry, card.id, tmp_path / "out" / card.id) for card in cards}
-    wishes = [f"{folders[card.id]},{card.steps},{card.guidance},{card.kind != 'diffusion'}" for card in cards]
+    readmes = {id: (folder / "README.md").read_text() for id, folder in folders.items()}
+    assert [id for id in readmes if "trust_remote_code" in readmes[id]] == ["tiny-perflow"]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
-        [sys.executable, "-I", "-c", STOCK, *wishes],
+        [sys.executable, "-I", "-c", STOCK, *map(str, folders.values())],
         cwd=tmp_path,
         env=environment | {"HF_MODULES_CACHE": str(tmp_path / "modules")},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
+    again = Registry([tmp_path / "out"])
     for card in cards:
-        own = load(tiny_registry, card.id)(
-            "a lake",
-            num_inference_steps=card.steps,
-            guidance_scale=card.guidance,
-            output_type="latent",
-            generator=torch.Generator().manual_seed(3),
-        ).images
-        assert torch.equal(torch.load(f"{folders[card.id]}.latents", weights_only=True), own)
-        readme = (folders[card.id] / "README.md").read_text()
-        assert ("trust_remote_code=True" in readme) == (card.kind != "diffusion")
-        assert f"num_inference_steps={card.steps}" in readme
+        own = drawn(load(tiny_registry, card.id), card)
+        assert apart(Image.open(folders[card.id] / "drawn.png"), own) <= 1, card.id
+        assert apart(drawn(load(again, card.id), card), own) == 0, card.id
+
+
+def test_more_steps_than_diffusers_tells_apart_need_our_code():
+    own = RectifiedFlowScheduler(prediction_type="epsilon")
+    assert stock(own, 15).sigmas
+    assert stock(own, 16) is None
 
 
 def test_the_card_comes_back_as_it_was(tiny_registry, tmp_path):
+    own = replace(tiny_registry.card("tiny-2rf"), license="Some Community License")
+    write_card(tiny_registry.folder("tiny-2rf"), own)
     folder = export(tiny_registry, "tiny-2rf", tmp_path / "tiny-2rf")
-    assert read_card(folder) == tiny_registry.card("tiny-2rf")
-    assert json.loads((folder / "model_index.json").read_text())["scheduler"] == [
-        "instaflow_rectified_flow",
-        "RectifiedFlowScheduler",
-    ]
+    assert read_card(folder) == own
+    data = HubCard.load(folder / "README.md").data
+    assert (data.license, data.license_name, data.library_name) == (
+        "other",
+        "some-community-license",
+        "diffusers",
+    )
+    assert "made from `tiny-sd` (apache-2.0)" in (folder / "README.md").read_text()
+    index = json.loads((folder / "model_index.json").read_text())
+    assert index["scheduler"] == ["diffusers", "UniPCMultistepScheduler"]
     assert (folder / "vocabulary.json").is_file()
 
 

@@ -156,6 +156,15 @@ def test_export_and_bring_in(own_page, tiny_registry, tmp_path):
         archive.extractall(tmp_path)
     assert (tmp_path / "tiny-2rf" / "vae" / "diffusion_pytorch_model.safetensors").is_file()
 
+    own_page.click("#model-layout input")
+    own_page.get_by_role("option", name="For ComfyUI, Forge, A1111 (one file)").click()
+    expect(own_page.locator("#model-file")).to_be_hidden()
+    own_page.click("#model-export")
+    with own_page.expect_download() as download:
+        own_page.click("#model-file")
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert "tiny-2rf/tiny-2rf.safetensors" in archive.namelist()
+
     save_single_file(tiny_registry.pieces("tiny-sd"), tmp_path / "One.safetensors")
     own_page.get_by_role("tab", name="Import").click()
     for source, id, made in (

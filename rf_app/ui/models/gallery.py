@@ -14,7 +14,7 @@ from huggingface_hub import get_token
 from rf_app.actions.application import Application
 from rf_app.actions.collection import SHELVES, Thing, thing, things
 from rf_app.actions.delete import Delete, deletable, delete
-from rf_app.actions.export import Export, export
+from rf_app.actions.export import SINGLE_FILE, Export, export
 from rf_app.actions.progress import Events
 from rf_app.actions.push import Push, start_push
 from rf_app.actions.rename import Rename, rename
@@ -33,6 +33,10 @@ from rf_app.ui.waiting import LONG_WORK
 
 SHOWN = 24  # cards
 KINDS = [("All", ""), *((title, kind) for kind, title in SHELVES.items())]
+LAYOUTS = [
+    ("For diffusers (a folder)", "diffusers"),
+    ("For ComfyUI, Forge, A1111 (one file)", SINGLE_FILE),
+]
 Updates = dict[gr.Component, Any]
 
 
@@ -59,8 +63,14 @@ def build(app: Application, page: Page, opened: gr.Textbox) -> None:
                 rename_button = gr.Button("Rename", size="sm", min_width=90, elem_id="model-rename")
             with gr.Row(elem_id="model-acts"):
                 draw = gr.Button("Draw a sample", size="sm", min_width=120, elem_id="model-draw")
-                pack = gr.Button("Export", size="sm", min_width=90, elem_id="model-export")
                 delete_button = gr.Button("Delete", size="sm", min_width=90, elem_id="model-delete")
+            with gr.Row(elem_id="model-export-row"):
+                layout = gr.Dropdown(
+                    LAYOUTS,
+                    label="Take it along",
+                    elem_id="model-layout",
+                )
+                pack = gr.Button("Export", size="sm", min_width=90, elem_id="model-export")
             line = gr.HTML("", elem_id="model-way")
             file = gr.DownloadButton("Save", visible=False, size="sm", elem_id="model-file")
             with gr.Column(visible=False, elem_id="model-sure") as sure:
@@ -124,7 +134,7 @@ def build(app: Application, page: Page, opened: gr.Textbox) -> None:
         if found is None:
             yield gr.skip()
             return
-        state = hashlib.sha256(repr(stamp(found.folder)).encode()).hexdigest()
+        state = hashlib.sha256(repr((stamp(found.folder), values[layout])).encode()).hexdigest()
         target = Path(get_upload_folder()) / state / f"{found.card.id}.zip"
 
         def saved(path: Path) -> Updates:
@@ -135,7 +145,9 @@ def build(app: Application, page: Page, opened: gr.Textbox) -> None:
             os.utime(target)  # it is as good as new: not to be swept before it is fetched
             yield saved(target)
         else:
-            yield from stream(_packed(app, found.key, target), values[own_latest], line, saved)
+            yield from stream(
+                _packed(app, found.key, target, values[layout]), values[own_latest], line, saved
+            )
 
     def ask(id: str) -> Updates:
         try:
@@ -181,7 +193,8 @@ def build(app: Application, page: Page, opened: gr.Textbox) -> None:
     more.click(lambda count: count + SHOWN, count, count, **private)
     rename_button.click(renamed, [opened, title], title, **private).then(**again)
     draw.click(drawn, {opened, own_latest}, line, **LONG_WORK, **private).then(**again)
-    pack.click(packed, {opened, own_latest}, [file, line], concurrency_limit=2, **private)
+    pack.click(packed, {opened, layout, own_latest}, [file, line], concurrency_limit=2, **private)
+    layout.change(lambda: gr.DownloadButton(visible=False), outputs=file, **private)
     delete_button.click(ask, opened, [sure, question], **private)
     no.click(lambda: gr.Column(visible=False), outputs=sure, **private)
     yes.click(deleted, opened, [sure, opened], **private)
@@ -197,9 +210,9 @@ def told(do: Callable[[], Any]) -> Any:
         return None
 
 
-def _packed(app: Application, key: str, target: Path) -> Events[Path]:
+def _packed(app: Application, key: str, target: Path, layout: str) -> Events[Path]:
     with disk_full_named(target, target.name):
-        yield from export(app, Export(key, target.parent, archive=True))
+        yield from export(app, Export(key, target.parent, archive=True, layout=layout))
 
 
 def _sample(app: Application, key: str) -> Events[Path]:
