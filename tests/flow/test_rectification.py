@@ -14,6 +14,15 @@ from tests.flow import flows
 MEAN, DEVIATION = 2.0, 0.5
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Small matrices take longer on two."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture
 def random():
     return torch.Generator().manual_seed(0)
