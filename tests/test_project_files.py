@@ -19,7 +19,9 @@ else:
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 DECLARED = [Requirement(line) for line in PROJECT["project"]["dependencies"]]
-OPTIONAL = [Requirement(line) for line in PROJECT["project"]["optional-dependencies"]["onnx"]]
+OPTIONAL = [
+    Requirement(line) for lines in PROJECT["project"]["optional-dependencies"].values() for line in lines
+]
 FOR_TESTS = [Requirement(line) for line in PROJECT["dependency-groups"]["test"]]
 PLATFORMS = [("Linux", "linux", "x86_64"), ("Linux", "linux", "aarch64"), ("Darwin", "darwin", "arm64")]
 

@@ -17,9 +17,9 @@ from rf_app.plugins.lora import read_lora
 from rf_app.plugins.lora_header import MAX_TEXT
 from rf_app.registry.card import README, ModelCard, license_in, read_card, read_front
 from rf_app.registry.catalogue import entry_of
-from rf_app.registry.checking import CONFIGS, read_json
+from rf_app.registry.checking import CONFIGS, TINY, read_json
 from rf_app.registry.controlnets import ControlNetCard, check_base
-from rf_app.registry.decoders import TINY, DecoderCard, check_tiny
+from rf_app.registry.decoders import DecoderCard, check_tiny
 from rf_app.registry.disk import link_or_copy
 from rf_app.registry.loras import LoraCard, sampling_in
 from rf_app.registry.recognition import (

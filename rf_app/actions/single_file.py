@@ -34,8 +34,7 @@ from rf_app.plugins.checkpoint import (
 )
 from rf_app.plugins.one_file import said_by_us
 from rf_app.registry.card import write_card
-from rf_app.registry.checking import BORROWED, CONFIGS, OWN, WEIGHTS, read_json
-from rf_app.registry.decoders import TINY
+from rf_app.registry.checking import BORROWED, CONFIGS, OWN, TINY, WEIGHTS, read_json
 from rf_app.registry.models import Registry
 from rf_app.settings.bundled import ASSETS
 

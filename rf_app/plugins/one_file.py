@@ -31,7 +31,7 @@ from rf_app.plugins.checkpoint import (
 from rf_app.plugins.lora import Fitted, LoraFile, fit
 from rf_app.plugins.original_names import VAE_MATRIX, original
 from rf_app.registry.card import ModelCard, card_of
-from rf_app.registry.loading import TINY
+from rf_app.registry.checking import TINY
 from rf_app.registry.loras import LoraCard
 
 OURS = "instaflow"  # the field of the header that is ours
@@ -55,7 +55,7 @@ def write_model(
     flow matching elsewhere has it. Raises UserError for a shape that is none of Stable Diffusion 1.x.
     """
     configs, weights = configs_of(pieces), of_folders(pieces)
-    if configs["unet"].get("cross_attention_dim") == SD2_WIDTH or configs["vae"].get("_class_name") in TINY:
+    if configs["unet"].get("cross_attention_dim") == SD2_WIDTH or configs["vae"].get("_class_name") == TINY:
         raise _other_shape(card.id)
     places = in_original_names(card.id, configs, weights)
     total, done = sum(file.stat().st_size for file in {place.file for place in places.values()}), 0

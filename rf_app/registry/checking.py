@@ -12,6 +12,7 @@ from rf_app.errors import UserError
 OWN = ("unet", "scheduler")  # every model folder carries these
 BORROWED = ("vae", "text_encoder", "tokenizer")  # these may come from base_model
 OPTIONAL = ("safety_checker",)  # as these may, which a model need not have
+TINY = "AutoencoderTiny"  # as configs name an autoencoder in TAESD's layout
 CONFIGS = {
     "unet": "config.json",
     "controlnet": "config.json",

@@ -11,10 +11,9 @@ from typing import Any
 
 from rf_app.errors import UserError
 from rf_app.registry.card import Card
-from rf_app.registry.checking import CONFIGS, WEIGHTS, check_piece, read_json
+from rf_app.registry.checking import CONFIGS, TINY, WEIGHTS, check_piece, read_json
 from rf_app.registry.store import Store
 
-TINY = "AutoencoderTiny"
 SD = "stable-diffusion"  # the base of all that have the latents of Stable Diffusion 1 and 2
 SD_VAE = {"latent_channels": 4, "block_out_channels": [128, 256, 512, 512], "scaling_factor": 0.18215}
 OTHERS = {"xl": "Stable Diffusion XL", "sd3": "Stable Diffusion 3", "f1": "Flux"}

@@ -28,7 +28,7 @@ from transformers import (
 )
 
 from rf_app.errors import UserError, is_out_of_memory
-from rf_app.registry.checking import CONFIGS, OPTIONAL, WEIGHTS, check_piece, read_json, weights_file
+from rf_app.registry.checking import CONFIGS, OPTIONAL, TINY, WEIGHTS, check_piece, read_json, weights_file
 from rf_app.registry.disk import Files, files_of
 from rf_app.registry.recognition import PREDICTION, own_flow
 from rf_app.schedulers.solvers import fresh, own_class, solvers
@@ -43,7 +43,6 @@ CLASSES = {
     "clip": CLIPModel,
 }
 CLIPS = ("text_encoder", "text_encoder_2", "safety_checker", "clip")  # those of transformers
-TINY = {"AutoencoderTiny": AutoencoderTiny}  # what a folder vae/ may hold instead, by its config
 
 SMALL = 8  # latents a side, of the picture that a check draws
 TITLES = {  # of the pieces with weights
@@ -201,7 +200,7 @@ def load_scheduler(folder: Path, cls: type[SchedulerMixin]) -> SchedulerMixin:
 
 def model_class(piece: str, config: Mapping[str, Any]) -> Any:
     """The class of a piece with weights, by its config."""
-    return TINY.get(config.get("_class_name"), CLASSES[piece]) if piece == "vae" else CLASSES[piece]
+    return AutoencoderTiny if config.get("_class_name") == TINY else CLASSES[piece]
 
 
 def load_piece(folder: Path, dtype: torch.dtype, piece: str | None = None) -> Any:

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rf_app.errors import UserError
-from rf_app.registry.checking import CONFIGS, read_json
-from rf_app.registry.decoders import TINY
+from rf_app.registry.checking import CONFIGS, TINY, read_json
 
 INDEX = "model_index.json"
 FLOW = "RectifiedFlowScheduler"

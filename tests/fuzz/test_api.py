@@ -31,7 +31,22 @@ def blocks(app: Application, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 WISHES = {
-    "generate": ["a lake", "tiny-instaflow", 1, 1.5, 3, 2, "a tent", "euler", CONTROL, LORAS, ""],
+    "generate": [
+        "a lake",
+        "tiny-instaflow",
+        1,
+        1.5,
+        3,
+        2,
+        "a tent",
+        "euler",
+        CONTROL,
+        LORAS,
+        None,
+        None,
+        None,
+        "",
+    ],
     "batch": ["a lake\na tent", "tiny-2rf", 2, 3, 1, 1.5, "a tent", "euler", LORAS, CONTROL],
     "upload_lora": [{"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}, "tiny-sd"],
     "compare": ["a lake", ["tiny-2rf", {"model": "tiny-sd", "steps": 2}], 5, LORAS, CONTROL],
