@@ -157,7 +157,7 @@ def _studio(registry: Registry, id: str, engine: str) -> tuple[Draw, StableDiffu
         drawn = result_of(worker.draw(wish))
         return np.asarray(drawn.image), {part: getattr(drawn.timings, part) for part in PARTS}
 
-    return draw, worker._turns.wait_for(lambda: worker._model(id)).pipeline
+    return draw, worker._turns.wait_for(lambda: worker._models.get(id)).pipeline
 
 
 def measure(registry: Registry, engine: str, size: Size, runs: int) -> tuple[Found, np.ndarray]:
@@ -226,7 +226,7 @@ def _flop(pipeline: StableDiffusionPipeline) -> dict[str, int]:
     text = torch.randn(1, pipeline.tokenizer.model_max_length, config.cross_attention_dim)
     for part, call in (
         ("unet", lambda: pipeline.unet(latents, torch.tensor(1000.0), text)),
-        ("decode", lambda: decode(pipeline, latents)),
+        ("decode", lambda: decode(pipeline, latents, pipeline.vae)),
     ):
         with FlopCounterMode(display=False) as counter:
             call()

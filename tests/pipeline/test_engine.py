@@ -78,7 +78,7 @@ def test_an_autoencoder_beyond_float16_still_draws(tiny_registry):
     latents = torch.randn(1, 8, 12, 12)
     for pipeline in (expected, found):
         pipeline.vae.post_quant_conv.weight.mul_(3e4)
-    pictures = [np.asarray(decode(each, latents)).astype(float) for each in (expected, found)]
+    pictures = [np.asarray(decode(each, latents, each.vae)).astype(float) for each in (expected, found)]
     assert psnr(*pictures) > 30
     assert found.vae.dtype == torch.float16
 
