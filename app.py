@@ -20,6 +20,8 @@ from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
 
+from rf_app.settings.engine import ENGINES, VARIABLE
+
 
 def options() -> argparse.Namespace:
     """The command line."""
@@ -53,8 +55,16 @@ def options() -> argparse.Namespace:
         help="hold back what a model's own safety checker, where it brings one, does not let through "
         "(default: on a Space only; or as $INSTAFLOW_SAFETY_CHECKER says, 0 or 1)",
     )
+    parser.add_argument(
+        "--engine",
+        choices=ENGINES,
+        help="what pictures are computed in (default: what is quick here without being seen; or as "
+        f"${VARIABLE} says); float32 is what all machines agree on",
+    )
     parser.add_argument("--mcp", action="store_true", help="serve the API's actions as MCP tools, too")
     chosen = parser.parse_args()
+    if chosen.engine:
+        os.environ[VARIABLE] = chosen.engine  # for the jobs, too
     if chosen.port is not None and not 1 <= chosen.port <= 65535:
         parser.error(f"argument --port: {chosen.port} is not in 1..65535")
     if chosen.auth is not None and not all(chosen.auth.partition(":")):

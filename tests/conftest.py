@@ -51,6 +51,7 @@ def own_home(tmp_path_factory):
     Gradio's files have a folder, too, which two workers do not share.
     """
     os.environ["INSTAFLOW_HOME"] = str(tmp_path_factory.mktemp("home"))
+    os.environ["INSTAFLOW_ENGINE"] = "float32"  # pictures are compared to the bit, on any processor
     os.environ["INSTAFLOW_NICE"] = "0"  # beside busy tests a training would hardly get on
     os.environ["GRADIO_TEMP_DIR"] = str(tmp_path_factory.mktemp("gradio"))
 

@@ -29,7 +29,7 @@ from rf_app.registry.store import Store
 from rf_app.registry.vocabulary import vocabulary
 from rf_app.schedulers.solvers import TITLES, solvers
 from rf_app.settings.alternatives import expanded
-from rf_app.settings.picture import MAX_CONTROLS, Control, Lora, PictureSettings
+from rf_app.settings.picture import MAX_CONTROLS, CheckedSettings, Control, Lora, PictureSettings
 from rf_app.settings.start import Start
 from rf_app.settings.way import Way
 
@@ -145,6 +145,10 @@ class Application:
     def stores(self) -> tuple[Store, ...]:
         """All that can be brought in lies in one of these."""
         return self.registry, self.loras, self.controlnets, self.decoders
+
+    def check(self, settings: PictureSettings) -> CheckedSettings:
+        """The settings in force on their model, and what computes them; raises UserError as `check` does."""
+        return replace(check(settings, self.card(settings)), engine=self.worker.engine)
 
     def card(self, settings: PictureSettings) -> ModelCard:
         """The card of the settings' model, as their LoRAs make it; raises UserError where they cannot."""

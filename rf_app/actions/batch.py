@@ -17,7 +17,7 @@ from rf_app.actions.attempt import attempt
 from rf_app.actions.picture import file_name
 from rf_app.actions.progress import Clock, Events
 from rf_app.errors import UserError
-from rf_app.pipeline.checking import check, check_whole
+from rf_app.pipeline.checking import check_whole
 from rf_app.pipeline.pace import calls
 from rf_app.pipeline.png import read_png_settings
 from rf_app.registry.disk import writable, write_atomically
@@ -102,7 +102,7 @@ def plan(app: Application, wish: Batch) -> Planned:
             first = check_whole("seed", line.settings.seed, 0, MAX_SEED) if line.seeded else seed + len(found)
             for i in range(count):
                 settings = app.expanded(replace(line.settings, seed=(first + i) % (MAX_SEED + 1)))
-                found.append(check(settings, app.card(settings)))
+                found.append(app.check(settings))
         except UserError as error:
             raise UserError(f"Line {line.number}: {error}") from None
     if not found:

@@ -12,7 +12,6 @@ from rf_app.actions.asking import File
 from rf_app.actions.attempt import Attempt, attempt
 from rf_app.actions.progress import Clock, Events, Progress
 from rf_app.errors import UserError
-from rf_app.pipeline.checking import check
 from rf_app.pipeline.pace import calls
 from rf_app.registry.card import ModelCard
 from rf_app.registry.models import Registry
@@ -176,7 +175,7 @@ def in_force(app: Application, settings: PictureSettings) -> CheckedSettings:
     if app.registry.card(settings.model).kind != "diffusion":
         few = app.worker.few_step_loras(settings.loras, app.visitor)
         settings = replace(settings, loras=tuple(each for each in settings.loras if each.id not in few))
-    return check(settings, app.card(settings))
+    return app.check(settings)
 
 
 def _checked(app: Application, settings: PictureSettings) -> Attempt:

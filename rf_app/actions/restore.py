@@ -14,7 +14,7 @@ from rf_app.actions.compare import best_of_kinds
 from rf_app.actions.foreign import READERS, Foreign, read_foreign
 from rf_app.actions.picture import WAY
 from rf_app.errors import UserError
-from rf_app.pipeline.checking import check, check_way
+from rf_app.pipeline.checking import check_way
 from rf_app.pipeline.png import read_png_settings, read_texts
 from rf_app.pipeline.start import check_start
 from rf_app.registry.card import Card
@@ -82,7 +82,7 @@ def restore_json(app: Application, found: dict[str, Any], source: str) -> Restor
     start = None
     if "prompt" in found or way is None:
         settings, note = _at_hand(app, read_picture_settings(found, source))
-        settings = check(settings, app.card(settings))
+        settings = app.check(settings)
         if START in found:
             start = check_start(read_start(found[START]), app.size(settings))
     return Restored(settings, way, note, start)
@@ -103,9 +103,9 @@ def usable(app: Application, found: dict[str, Any], settings: PictureSettings) -
         with suppress(UserError):
             read = read_picture_settings(given, "The form")
             tried, _ = _at_hand(app, replace(settings, **{name: getattr(read, name) for name in given}))
-            check(tried, app.card(tried))
+            app.check(tried)
             settings = tried
-    return check(settings, app.card(settings))
+    return app.check(settings)
 
 
 def _at_hand(app: Application, settings: PictureSettings) -> tuple[PictureSettings, str]:
@@ -149,7 +149,7 @@ def _restored(app: Application, found: Foreign) -> Restored:
         nonlocal settings
         try:
             tried = replace(settings, **values)
-            check(tried, app.card(tried))
+            app.check(tried)
             settings = tried
         except UserError:
             left.append(called)
@@ -175,7 +175,7 @@ def _restored(app: Application, found: Foreign) -> Restored:
     left = [f"{each:.{LONGEST}}".encode(errors="replace").decode() for each in (*left, *found.others)]
     more = [f"{len(left) - NAMED} more"] if len(left) > NAMED else []
     note = f"Left out: {', '.join(left[:NAMED] + more)}." if left else ""
-    return Restored(check(settings, app.card(settings)), None, note)
+    return Restored(app.check(settings), None, note)
 
 
 def _by_name(cards: Sequence[Card], name: str) -> str:

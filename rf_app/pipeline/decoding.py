@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+import torch
 from diffusers import AutoencoderKL, AutoencoderTiny, StableDiffusionPipeline
 from diffusers.models.autoencoders.vae import AutoencoderTinyBlock
 from diffusers.models.resnet import ResnetBlock2D
@@ -31,7 +32,11 @@ def decode(
     if tiled:
         vae.enable_tiling()
     try:
-        pixels = vae.decode(latents / vae.config.scaling_factor, return_dict=False)[0]
+        pixels = _pixels(vae, latents)
+        if vae.dtype == torch.float16 and not torch.isfinite(pixels).all():
+            # Some autoencoders go beyond 65504 on the way; there and back the weights stay what they are.
+            pixels = _pixels(vae.float(), latents)
+            vae.half()
     finally:
         vae.disable_tiling()
         for hook in hooks:
@@ -40,6 +45,10 @@ def decode(
     image = Image.fromarray(levels.permute(1, 2, 0).cpu().numpy())
     check_safe(pipeline, image)
     return image
+
+
+def _pixels(vae: AutoencoderKL | AutoencoderTiny, latents: Tensor) -> Tensor:
+    return vae.decode((latents / vae.config.scaling_factor).to(vae.dtype), return_dict=False)[0]
 
 
 def check_safe(pipeline: StableDiffusionPipeline, image: Image.Image) -> None:

@@ -20,6 +20,7 @@ from rf_app.registry.decoders import Decoders, check_reads
 from rf_app.registry.disk import Stamp, files_of, stamp
 from rf_app.registry.loading import load, load_decoder
 from rf_app.registry.models import Registry
+from rf_app.registry.precision import take_float32
 from rf_app.registry.vocabulary import Vocabulary, vocabulary
 
 
@@ -101,22 +102,23 @@ class ResidentModels:
 class ResidentControlNets:
     """ControlNets; for one thread at a time."""
 
-    def __init__(self, controlnets: ControlNets, residence: Residence, dtype: torch.dtype):
+    def __init__(self, controlnets: ControlNets, residence: Residence):
         """residence: where they stay."""
-        self.controlnets, self.residence, self.dtype = controlnets, residence, dtype
+        self.controlnets, self.residence = controlnets, residence
 
     def get(self, id: str, pipeline: StableDiffusionPipeline) -> ControlNetModel:
-        """The ControlNet for a model, from memory if its folder is still what it was.
+        """The ControlNet for a model, in its U-Net's type, from memory if its folder is still what it was.
 
         Raises UserError for one that is not there, broken, or made for other models.
         """
-        folder = self.controlnets.folder(id)
-        key, shapes = ("controlnet", stamp(folder)), (pipeline.unet.config, pipeline.vae.config)
+        folder, dtype = self.controlnets.folder(id), pipeline.unet.dtype
+        key, shapes = ("controlnet", stamp(folder), dtype), (pipeline.unet.config, pipeline.vae.config)
         net = self.residence.get(key)
         if net is None:
-            self.residence.make_room(weights_bytes(folder, "controlnet", self.dtype), id)
-            net = load_controlnet(folder, self.dtype, *shapes).to(self.residence.device)
+            self.residence.make_room(weights_bytes(folder, "controlnet", dtype), id)
+            net = load_controlnet(folder, dtype, *shapes).to(self.residence.device)
             net = net.to(memory_format=torch.channels_last)
+            take_float32(net)
             self.residence.keep(key, net, [net])
         check_fit(id, net.config, *shapes)
         return net

@@ -104,9 +104,9 @@ def velocity_of(scheduler: RectifiedFlowScheduler, unet: nn.Module, embeds: Tens
 
 def encode(vae: AutoencoderKL, picture: Image.Image) -> Tensor:
     """The latents [1, C, h, w] of an RGB picture: the mean of what the autoencoder says."""
-    pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].to(vae.device, vae.dtype)
-    pixels = (pixels / 127.5 - 1).contiguous(memory_format=torch.channels_last)
-    return vae.encode(pixels).latent_dist.mode() * vae.config.scaling_factor
+    pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].to(vae.device)
+    pixels = (pixels / 127.5 - 1).to(vae.dtype).contiguous(memory_format=torch.channels_last)
+    return vae.encode(pixels).latent_dist.mode().float() * vae.config.scaling_factor
 
 
 def pasted(image: Image.Image, start: Start) -> Image.Image:

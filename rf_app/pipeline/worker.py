@@ -23,6 +23,7 @@ from torch import Tensor
 
 from rf_app.pipeline.checking import check, check_way
 from rf_app.pipeline.decoding import check_safe, decode
+from rf_app.pipeline.engine import dtype_of, name_of
 from rf_app.pipeline.mixing import mixed_noise, mixed_text
 from rf_app.pipeline.models import (
     Resident,
@@ -117,14 +118,16 @@ class Worker:
         device: str | torch.device | None = None,
         budget: int | None = None,
         safety_checker: bool = False,
+        engine: str | None = None,
     ):
         """device: None takes CUDA, then Apple's GPU, then the CPU. budget: as of `Residence`.
 
-        safety_checker: hold back what a model's own, where it brings one, does not let through.
+        safety_checker: hold back what a model's own, where it brings one, does not let through. engine: one
+        of ENGINES; None takes what the user has asked for, then what is quick on the device.
         """
         self.registry = registry
         self.device = torch.device(device or _best_device())
-        self.dtype = torch.float16 if self.device.type == "cuda" else torch.float32
+        self.dtype = dtype_of(engine, self.device)
         self._safety_checker = safety_checker
         self._residence = Residence(self.device, budget)
         self._models = ResidentModels(registry, self._residence, self.dtype, safety_checker)
@@ -133,7 +136,7 @@ class Worker:
         self._plugs = LoraPlugs(self.loras, self.uploads, self.device)
         self._merger = Merger()
         self.controlnets = ControlNets.beside(registry)
-        self._nets = ResidentControlNets(self.controlnets, self._residence, self.dtype)
+        self._nets = ResidentControlNets(self.controlnets, self._residence)
         self.decoders = Decoders.beside(registry)
         self._tiny = ResidentDecoders(self.decoders, self._residence, self.dtype)
         self.pace = Pace()
@@ -187,6 +190,11 @@ class Worker:
             return condition_map(picture, preprocessor, size, **thresholds)
         return self._turns.wait_for(lambda: condition_map(picture, preprocessor, size))
 
+    @property
+    def engine(self) -> str | None:
+        """What the settings of its pictures say of what computed them."""
+        return name_of(self.dtype)
+
     def as_drawn(self, card: ModelCard, loras: Sequence[Lora], visitor: str) -> ModelCard:
         """The card of a model as LoRAs make it; raises as `with_loras`."""
         return with_loras(card, list(self._plugs.cards(loras, visitor).values()))
@@ -227,7 +235,8 @@ class Worker:
         model = self._models.get(settings.model)
         card = self.as_drawn(model.card, settings.loras, visitor)
         way = check_way(between, card) if between else None
-        settings = way.picture if way else check(settings, card)
+        settings = replace(way.picture if way else check(settings, card), engine=self.engine)
+        way = way and replace(way, picture=settings)
         own = model.pipeline.scheduler
         scheduler = straight(own) if observe or start else fresh(own, card.kind, settings.solver)
         steps = max(1, round(settings.steps * start.strength)) if start else settings.steps
@@ -398,7 +407,7 @@ class Worker:
     def _noise(self, model: Resident, generator: torch.Generator, size: tuple[int, int]) -> Tensor:
         """The noise [1, C, h, w] that the stock pipeline draws; size: height and width."""
         channels = model.pipeline.unet.config.in_channels
-        return torch.randn((1, channels, *size), generator=generator, dtype=self.dtype).to(self.device)
+        return torch.randn((1, channels, *size), generator=generator).to(self.device)
 
     def _now(self) -> float:
         """The clock, once the device has done what it was given."""

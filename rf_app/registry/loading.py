@@ -30,6 +30,7 @@ from transformers import (
 from rf_app.errors import UserError, is_out_of_memory
 from rf_app.registry.checking import CONFIGS, OPTIONAL, TINY, WEIGHTS, check_piece, read_json, weights_file
 from rf_app.registry.disk import Files, files_of
+from rf_app.registry.precision import take_float32, unet_dtype
 from rf_app.registry.recognition import PREDICTION, own_flow
 from rf_app.schedulers.solvers import fresh, own_class, solvers
 
@@ -63,21 +64,25 @@ def load(
 ) -> StableDiffusionPipeline:
     """A model's piece folders as a pipeline in evaluation mode.
 
-    kind: the card's. shared: pieces other pipelines have loaded already (same device and type); used, and
-    added to. safety_checker: with the model's own, where it brings one. Raises UserError naming the file that
-    is missing, broken, or does not fit the others.
+    kind: the card's. dtype: of all pieces but the U-Net where it needs a finer one, see `unet_dtype`. shared:
+    pieces other pipelines have loaded already (same device); used, and added to. safety_checker: with the
+    model's own, where it brings one. Raises UserError naming the file that is missing, broken, or does not
+    fit the others.
     """
     shared = {} if shared is None else shared
     modules: dict[str, Any] = {}
+    scheduler = load_scheduler(pieces["scheduler"], own_class(kind))
+    types = {"unet": unet_dtype(dtype, scheduler)}
     optional = [name for name in OPTIONAL if safety_checker and name in pieces]
     for name in ("unet", "vae", "text_encoder", "tokenizer", *optional):
         check_piece(pieces[name])
         key = files_of(pieces[name])
-        if key not in shared:
-            shared[key] = modules[name] = load_piece(pieces[name], dtype)
+        if key not in shared or (name == "unet" and shared[key].dtype != types[name]):
+            shared[key] = modules[name] = load_piece(pieces[name], types.get(name, dtype))
+            if name == "unet":
+                take_float32(modules[name])
         modules[name] = shared[key]
     check_fit(pieces, modules)
-    scheduler = load_scheduler(pieces["scheduler"], own_class(kind))
     checker = modules.setdefault("safety_checker", None)
     try:
         pipeline = StableDiffusionPipeline(
@@ -89,6 +94,8 @@ def load(
     except Exception as error:  # of anybody's configs: it may raise anything
         raise UserError(f"{pieces['unet'].parent}: no pipeline ({_first_line(error)}).") from None
     pipeline.set_progress_bar_config(disable=True)
+    if torch.device(device).type == "cpu":  # they are there, and the stock method warns of float16
+        return pipeline
     return pipeline.to(device)
 
 

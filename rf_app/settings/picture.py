@@ -117,6 +117,8 @@ class CheckedSettings(PictureSettings):
     steps: int = 1
     guidance: float = 1.0
     solver: str = "euler"
+    engine: str | None = None
+    """What computes it, of ENGINES, which the machine has and nobody wishes for; None for float32."""
 
 
 FIELDS: dict[str, type | tuple[type, ...]] = {

@@ -14,6 +14,7 @@ from rf_app.actions.generate import Generate, generate
 from rf_app.actions.run import results
 from rf_app.errors import UserError
 from rf_app.pipeline.png import read_png_settings
+from rf_app.pipeline.worker import Worker
 from rf_app.registry.permission import Permission
 from rf_app.settings.picture import PictureSettings
 
@@ -50,6 +51,14 @@ def test_the_same_again_draws_only_what_is_missing(app, tmp_path):
     assert [each.new for each in again] == [False, True, True, False]
     assert again[1].file.read_bytes() == content
     assert all(each.new for each in draw(app, LIST, count=2, steps=2, out=tmp_path))
+
+
+def test_what_another_engine_has_drawn_is_drawn_again(app, tmp_path):
+    other = replace(app, worker=Worker(app.registry, "cpu", engine="bfloat16"))
+    assert [each.new for each in draw(app, LIST, out=tmp_path)] == [True, True]
+    assert [each.new for each in draw(other, LIST, out=tmp_path)] == [True, True]
+    assert [each.new for each in draw(other, LIST, out=tmp_path)] == [False, False]
+    other.worker.close()
 
 
 def test_what_was_drawn_before_a_stop_stays(app, tmp_path):

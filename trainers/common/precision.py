@@ -6,6 +6,7 @@ import torch
 from accelerate import Accelerator
 
 from rf_app.errors import UserError
+from rf_app.registry.precision import quick_in_bfloat16
 from rf_app.settings.training import Precision
 
 
@@ -22,10 +23,3 @@ def accelerator_in(precision: Precision | None) -> Accelerator:
     if precision == "fp16" and not torch.accelerator.is_available():  # accelerate would take float32
         raise UserError("--precision fp16 needs a GPU, and there is none: give bf16 or no.")
     return Accelerator(mixed_precision=precision)
-
-
-def quick_in_bfloat16() -> bool:
-    """Whether the device multiplies matrices of bfloat16 in hardware."""
-    if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return bool(torch.cpu.get_capabilities().get("amx_bf16"))
