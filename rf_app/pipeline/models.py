@@ -83,6 +83,7 @@ class ResidentModels:
         pipeline.set_progress_bar_config(disable=True)
         pipeline.unet.to(memory_format=torch.channels_last)
         pipeline.vae.to(memory_format=torch.channels_last)
+        take_float32(pipeline.unet)
         return Resident(
             card=card,
             pipeline=pipeline,

@@ -30,7 +30,7 @@ from transformers import (
 from rf_app.errors import UserError, is_out_of_memory
 from rf_app.registry.checking import CONFIGS, OPTIONAL, TINY, WEIGHTS, check_piece, read_json, weights_file
 from rf_app.registry.disk import Files, files_of
-from rf_app.registry.precision import take_float32, unet_dtype
+from rf_app.registry.precision import unet_dtype
 from rf_app.registry.recognition import PREDICTION, own_flow
 from rf_app.schedulers.solvers import fresh, own_class, solvers
 
@@ -79,8 +79,6 @@ def load(
         key = files_of(pieces[name])
         if key not in shared or (name == "unet" and shared[key].dtype != types[name]):
             shared[key] = modules[name] = load_piece(pieces[name], types.get(name, dtype))
-            if name == "unet":
-                take_float32(modules[name])
         modules[name] = shared[key]
     check_fit(pieces, modules)
     checker = modules.setdefault("safety_checker", None)

@@ -47,7 +47,7 @@ def unet_dtype(dtype: torch.dtype, scheduler: SchedulerMixin) -> torch.dtype:
 def take_float32(module: nn.Module) -> None:
     """Let a U-Net or ControlNet take tensors in any type; times, which it reads in float32, stay.
 
-    A U-Net returns float32.
+    A U-Net returns float32. Once more changes nothing.
     """
     dtype = next(module.parameters()).dtype
 
