@@ -25,6 +25,7 @@ from rf_app.registry.checking import WEIGHTS
 from rf_app.registry.controlnets import ControlNets
 from rf_app.registry.loras import LoraCard, Loras
 from rf_app.settings.picture import PictureSettings
+from tests.actions.test_decoders import decoder_for
 from tests.actions.test_single_file import shape  # noqa: F401
 from tests.full_disk import full_disk
 from tests.plugins.lora_files import random_lora, write
@@ -88,6 +89,10 @@ def test_a_plug_in_as_a_single_file_is_named_as_other_programs_want_it(own_app, 
     (folder,) = results(export(own_app, Export("controlnet/tiny-canny", tmp_path, layout="single-file")))
     own = own_app.controlnets.folder("tiny-canny") / WEIGHTS["controlnet"]
     assert (folder / "tiny-canny.safetensors").read_bytes() == own.read_bytes()
+    decoder_for(own_app)
+    with pytest.raises(UserError, match="as diffusers has it, as a folder"):
+        results(export(own_app, Export("decoder/small", tmp_path / "out", layout="single-file")))
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 @pytest.mark.slow
