@@ -1,0 +1,205 @@
+"""Measure how well words change a picture and leave the rest of it, on held-out drawings of the pocket world.
+
+    python -m trainers.evaluate_edit --prompts 200 --json edit.json
+
+Each drawing's caption is written again with another time of day, or another colour of its object. An edit is
+right if the judge sees the new value, and everything else as it sees it in the drawing. Compared at one
+number of steps, each at several strengths: SDEdit (arXiv 2108.01073: mixed with noise), DDIM inversion
+(followed back by the velocity at each step's end, without correction), and `rf_app.flow.inversion`, as the
+Edit tab has it.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from rf_app.flow.inversion import CORRECTIONS, inverted
+from rf_app.flow.path import interpolate, uniform_taus
+from rf_app.flow.solvers import euler
+from rf_app.flow.velocity import velocity_field
+from rf_app.metrics.judge import BUNDLED, Judge
+from rf_app.registry.card import ModelCard
+from rf_app.registry.disk import write_atomically
+from rf_app.schedulers.noise_schedule import schedule_of
+from trainers.common import command
+from trainers.common.models import decode, encode, load_frozen, noise_of, registry_into
+from trainers.common.pixels import to_tensor
+from trainers.common.sheets import write_sheet
+from trainers.pocket.first_edition.editions import world_of
+from trainers.pocket.world import HELD_OUT
+
+BATCH, SHOWN = 50, 8
+METHODS = {"SDEdit": None, "DDIM inversion": 0, "corrected inversion": CORRECTIONS}
+"""By name, how often a step back is corrected; None mixes with noise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateEditConfig:
+    """What to measure, and on how much."""
+
+    model: tuple[str, ...] = ("pocket-sd", "pocket-2rf")
+    prompts: int = 200
+    """Number of drawings."""
+    steps: int = 8
+    """Steps of the whole path; the share of strength is taken, back and forth."""
+    strength: tuple[float, ...] = (0.6, 0.7, 0.8, 0.9, 1.0)
+    """How much may change; each method's best counts."""
+    models: Path | None = None
+    """Folder of models besides the bundled ones (default: the user's)."""
+    judge: Path = BUNDLED
+    """Folder of the judge."""
+    json: Path | None = None
+    """File for the figures."""
+    sheet: Path | None = None
+    """PNG file for pictures: the drawings, then a row for each method's best."""
+
+
+@dataclass(frozen=True)
+class EditRow:
+    """Shares of pictures: with the new value, with all else as it was, and with both."""
+
+    model: str
+    method: str
+    strength: float
+    evaluations: int
+    changed: float
+    kept: float
+    right: float
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A drawing's words, other words, and the attribute in which they differ."""
+
+    seed: int
+    old: str
+    new: str
+    attribute: str
+    value: str
+
+
+def wishes(world: ModuleType, kinds: Mapping[str, Sequence[str]], count: int) -> list[Wish]:
+    """The first `count` held-out seeds whose captions state a time or a colour, which is another one then."""
+    found: list[Wish] = []
+    seed = HELD_OUT
+    while len(found) < count:
+        scene, caption = world.describe(seed)
+        attribute = ("time", "colour")[seed % 2]
+        now = getattr(scene, attribute)
+        if attribute in caption.stated and now != "none":
+            others = [each for each in kinds[attribute] if each not in (now, "none")]
+            value = others[seed // 2 % len(others)]
+            rng = np.random.Generator(np.random.PCG64(seed))
+            world.Scene.random(rng)  # what comes after it is drawn as it was, so the wording stays
+            new = world.write_caption(replace(scene, **{attribute: value}), rng).text
+            found.append(Wish(seed, caption.text, new, attribute, value))
+        seed += 1
+    return found
+
+
+@torch.no_grad()
+def seen(judge: Judge, images: Tensor) -> dict[str, list[str]]:
+    """What the judge sees in images [N, 3, H, W] in -1..1: for each attribute N values."""
+    logits = [judge.attributes(part) for part in images.split(BATCH)]
+    return {
+        name: [kinds[i] for part in logits for i in part[name].argmax(1).tolist()]
+        for name, kinds in judge.kinds.items()
+    }
+
+
+@torch.no_grad()
+def edited(
+    pipeline,
+    card: ModelCard,
+    drawings: Tensor,
+    asked: Sequence[Wish],
+    config: EvaluateEditConfig,
+    strength: float,
+) -> dict[str, tuple[Tensor, int]]:
+    """For each method the new pictures [N, 3, H, W], and the evaluations of the U-Net for each."""
+    schedule, null = schedule_of(pipeline.scheduler), encode(pipeline, [""])
+    steps = max(1, round(config.steps * strength))
+    taus = [1 - strength + strength * tau for tau in uniform_taus(steps)]
+    made: dict[str, list[Tensor]] = {name: [] for name in METHODS}
+    for some in tqdm(torch.arange(len(asked)).split(BATCH), desc=f"{card.id}, {strength:g}", mininterval=2):
+        some = some.tolist()
+        old, new = (encode(pipeline, [getattr(asked[i], name) for i in some]) for name in ("old", "new"))
+        x1 = pipeline.vae.encode(drawings[some]).latent_dist.mode() * pipeline.vae.config.scaling_factor
+        noise = noise_of([asked[i].seed for i in some], x1.shape[1:])
+        back = velocity_field(pipeline.unet, old, schedule=schedule)
+        forth = velocity_field(pipeline.unet, new, null, card.guidance, schedule)
+        for name, corrections in METHODS.items():
+            if corrections is None:
+                x = interpolate(noise, x1, taus[0])
+            else:
+                x = inverted(back, x1, taus, corrections=corrections).x
+            made[name].append(decode(pipeline, euler(forth, x, taus).x).float().clamp(-1, 1))
+    guided = 2 if card.guidance > 1 else 1
+    calls = {name: steps * (guided + (0 if n is None else 1 + n)) for name, n in METHODS.items()}
+    return {name: (torch.cat(images), calls[name]) for name, images in made.items()}
+
+
+def main(config: EvaluateEditConfig) -> None:
+    """Measure, print a table, write what was asked for."""
+    registry, judge = registry_into(config.models), Judge.load(config.judge)
+    world = world_of(judge.kinds)
+    asked = wishes(world, judge.kinds, config.prompts)
+    rows: list[EditRow] = []
+    shown: list[Tensor] = []
+    for id in config.model:
+        card = registry.card(id)
+        pipeline = load_frozen(registry, id)
+        drawings = to_tensor(np.stack([world.picture(each.seed, card.resolution) for each in asked]))
+        before = seen(judge, drawings)
+        best: dict[str, tuple[float, Tensor]] = {}
+        for strength in config.strength:
+            for name, (images, calls) in edited(pipeline, card, drawings, asked, config, strength).items():
+                after = seen(judge, images)
+                changed = [after[each.attribute][i] == each.value for i, each in enumerate(asked)]
+                kept = [
+                    all(after[a][i] == before[a][i] for a in judge.kinds if a != each.attribute)
+                    for i, each in enumerate(asked)
+                ]
+                right = [a and b for a, b in zip(changed, kept, strict=True)]
+                shares = (float(np.mean(each)) for each in (changed, kept, right))
+                row = EditRow(id, name, strength, calls, *shares)
+                rows.append(row)
+                best[name] = max(
+                    best.get(name, (-1.0, images)), (row.right, images), key=lambda pair: pair[0]
+                )
+        shown += [drawings[:SHOWN], *(images[:SHOWN] for _, images in best.values())]
+    print(table(rows))
+    if config.sheet:
+        write_sheet(config.sheet, shown)
+    if config.json:
+        text = json.dumps([asdict(row) for row in rows], indent=2) + "\n"
+        write_atomically(config.json, lambda temporary: temporary.write_text(text))
+
+
+def table(rows: Sequence[EditRow]) -> str:
+    """Each method at its best strength, as Markdown."""
+    lines = [
+        "| model | method | strength | U-Net calls | changed | kept | both |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    best: dict[tuple[str, str], EditRow] = {}
+    for row in rows:
+        key = row.model, row.method
+        best[key] = max(best.get(key, row), row, key=lambda each: each.right)
+    for row in best.values():
+        lines.append(
+            f"| {row.model} | {row.method} | {row.strength:g} | {row.evaluations} "
+            f"| {row.changed:.1%} | {row.kept:.1%} | {row.right:.1%} |"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    command.run(main, EvaluateEditConfig)
