@@ -199,7 +199,8 @@ def read_card(folder: Path, kind: type[CardT] = ModelCard) -> CardT:
         found = {name: front["instaflow"].get(name) for name in kind.BLOCK}
         beside = {"license": "license", "base_model": "base_model"} | kind.FRONT
         found |= {own: front.get(name) for own, name in beside.items()}
-        found["license"] = front["instaflow"].get("license") or license_in(front)
+        own = front["instaflow"].get("license")
+        found["license"] = license_in(front) if own is None else own
         return card_of(kind, id, found | {"description": description})
     except UserError as error:
         raise UserError(f"{path}: {error}") from None

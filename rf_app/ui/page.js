@@ -50,10 +50,11 @@
   // A list says `input` whenever it loses the focus, and a model's own settings would take the place of those that were
   // set. It closes without a word where nothing else was chosen.
   const LIST = 'input[role="combobox"]';
-  let before; // with Enter the field shows the choice only after it has lost the focus
+  let before; // a choice by Enter or by a press is shown only after the focus is lost
   const onList = (event) => event.target.matches?.(LIST) && event.target;
   document.addEventListener("focus", (event) => onList(event) && (before = event.target.value), true);
   document.addEventListener("keydown", ({ key }) => key === "Enter" && (before = null), true);
+  document.addEventListener("mousedown", ({ target }) => target.closest?.('[role="option"]') && (before = null), true);
   document.addEventListener("blur", (event) => {
     if (!onList(event) || event.target.value !== before) return; // of anything else Escape would be Stop
     event.stopImmediatePropagation();

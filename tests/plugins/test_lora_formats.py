@@ -9,8 +9,8 @@ import torch
 from rf_app.errors import UserError
 from rf_app.plugins.lora import fit, read_lora
 from rf_app.plugins.merging import Merger, Part
+from rf_app.plugins.original_names import unet_name as original_name
 from tests.plugins.lora_files import ATTENTION, EVERYWHERE, as_kohya, random_lora, write
-from tests.single_file import _unet as original_name
 from tests.tiny import tiny_text_encoder, tiny_tokenizer, tiny_unet
 
 LINEAR = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k"  # [16, 32]

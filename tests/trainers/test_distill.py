@@ -74,7 +74,7 @@ def test_a_run_stopped_in_a_later_stage_resumes_to_the_same_weights(
     process.wait_until(lambda: checkpoints.steps_done(run) >= 2)
     process.send(signal.SIGTERM)
     code, said = process.finish()
-    assert code == 0
+    assert code == 0, said
     assert "the same command resumes" in said
     assert not (at_home / "models" / stopped_id).exists()
     for name in (stopped_id, through_id):

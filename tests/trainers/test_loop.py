@@ -168,10 +168,10 @@ def test_divergence_stops_before_the_state_is_saved(tmp_path: Path) -> None:
 
 def test_a_loss_far_above_what_it_was_ends_the_training(tmp_path: Path) -> None:
     def loss(model: nn.Module, step: int, generator: torch.Generator) -> torch.Tensor:
-        return model(torch.ones(1, 1)).square().mean() * 0 + (1 if step < 20 else 40)
+        return model(torch.ones(1, 1)).square().mean() * 0 + (1 if step < 20 else 200)
 
     with pytest.raises(
-        Diverged, match=f"loss is 40 at step 30 .it began at 1.. {tmp_path} has no checkpoint"
+        Diverged, match=f"loss is 200 at step 30 .it began at 1.. {tmp_path} has no checkpoint"
     ):
         train(LoopConfig(tmp_path, 50, 1e-3, checkpoint_every=40), nn.Linear(1, 1), loss)
 

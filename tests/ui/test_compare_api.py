@@ -94,5 +94,5 @@ def test_a_bad_grid_is_answered_with_its_message(client, wish, message):
 def test_what_they_do_can_be_read(client):
     endpoints = client.view_api(return_format="dict")["named_endpoints"]
     names = {name: [each["parameter_name"] for each in endpoints[name]["parameters"]] for name in endpoints}
-    assert names["/compare"] == ["prompt", "models", "seed", "loras", "control"]
+    assert names["/compare"] == ["prompt", "models", "seed", "loras", "control", "width", "height"]
     assert names["/grid"][:5] == ["prompt", "rows", "row_values", "columns", "column_values"]

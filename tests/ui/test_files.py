@@ -71,7 +71,7 @@ def test_the_page_has_its_icons_in_itself_and_names_no_place_of_this_computer(ur
     icons = [
         part["props"]["icon"]["url"] for part in json.loads(config)["components"] if part["props"].get("icon")
     ]
-    assert len(icons) == 5  # two examples, and a drawing in three tabs
+    assert len(icons) == 6  # two examples, and a drawing in four tabs
     assert str(Path.home()) not in config
     assert not any(f'"{place}' in config or f"={place}" in config for place in (ROOT, gettempdir()))
     widths = "all => all.map(image => image.naturalWidth)"

@@ -31,7 +31,7 @@ from trainers.common.stopping import Stopping
 
 LOG_EVERY = 10
 SHEETS = 8  # a run, where nobody says otherwise
-DIVERGED_AT = 20.0  # times the first loss
+DIVERGED_AT = 100.0  # times the first loss
 
 Loss = Callable[[nn.Module, int, torch.Generator], Tensor | tuple[Tensor, dict[str, Tensor]]]
 Samples = Callable[[nn.Module, int], dict[str, float] | None]
