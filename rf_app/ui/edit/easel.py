@@ -1,12 +1,10 @@
 """The picture to begin from, with brushes, and beside it what becomes of it; easel.js is the browser's part.
 
-The picture and its mask are only in the browser. While Live is on, each stroke is answered through a server
-function of gr.HTML, as the frames of the Interpolate tab are: one plain request, past Gradio's queue.
+The picture and its mask are only in the browser. While Live is on, each stroke is answered by `parts.frames`.
 """
 
-import asyncio
+from collections.abc import Callable
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import gradio as gr
@@ -16,9 +14,9 @@ from rf_app.actions.edit import Edit, edit
 from rf_app.actions.picture import Picture
 from rf_app.actions.run import run
 from rf_app.errors import UserError
-from rf_app.pipeline.turns import PULSE, Line
 from rf_app.settings.picture import read_picture_settings
 from rf_app.settings.start import START, read_start
+from rf_app.ui.parts.frames import frames
 from rf_app.ui.parts.image import data_url
 
 SCRIPT = Path(__file__).with_name("easel.js")
@@ -53,30 +51,16 @@ def shown(picture: Picture) -> dict[str, Any]:
 def easel(app: Application, value: dict[str, Any]) -> gr.HTML:
     """The part; its value is the form as JSON. A new `at` in it brings a picture, `result` what was made."""
 
-    def draw(wish: Any, line: Line, left: Event) -> dict[str, Any]:
-        try:
-            own = app.seen_by(line[1], line)
-            *_, picture = run(edit(own, wish_of(wish)), left.is_set)
-        except UserError as error:
-            return {"problem": app.permission.told(error)}
+    def draw(own: Application, wish: Any, left: Callable[[], bool]) -> dict[str, Any]:
+        *_, picture = run(edit(own, wish_of(wish)), left)
         return shown(picture)
-
-    async def frame(wish: Any, asked_by: gr.Request) -> dict[str, Any]:
-        left = Event()
-        session = (await asked_by.json()).get("session_hash") or ""  # it is in the body alone
-        line = asked_by.client.host, session
-        drawing = asyncio.create_task(asyncio.to_thread(draw, wish, line, left))
-        while not (await asyncio.wait([drawing], timeout=PULSE))[0]:
-            if await asked_by.is_disconnected():
-                left.set()
-        return drawing.result()
 
     return gr.HTML(
         value,
         html_template=_template(),
         js_on_load=SCRIPT.read_text(encoding="utf-8"),
         apply_default_css=False,
-        server_functions=[frame],
+        server_functions=[frames(app, draw)],
         elem_id="easel",
     )
 

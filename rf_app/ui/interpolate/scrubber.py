@@ -1,13 +1,8 @@
-"""The live picture between key frames and its handle; scrubber.js is what happens in the browser.
+"""The live picture between key frames and its handle; scrubber.js is what happens in the browser."""
 
-Frames come through a server function of gr.HTML: one plain request each, past Gradio's queue and its files,
-because a frame takes less time than those do. The slow ones, of many steps, end with the page that asked.
-"""
-
-import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import gradio as gr
@@ -15,9 +10,8 @@ import gradio as gr
 from rf_app.actions.application import Application
 from rf_app.actions.interpolate import Interpolate, interpolate
 from rf_app.actions.run import run
-from rf_app.errors import UserError
-from rf_app.pipeline.turns import PULSE, Line
 from rf_app.settings.way import Way, read_way
+from rf_app.ui.parts.frames import frames
 from rf_app.ui.parts.image import data_url
 from rf_app.ui.parts.model_form import offered
 
@@ -28,31 +22,16 @@ NAMES = "ABCD"  # of the key frames
 def scrubber(app: Application, way: Way) -> gr.HTML:
     """The part; its value is the way as JSON, and a new one moves the handle to the position in it."""
 
-    def draw(wish: Any, line: Line, left: Event) -> dict[str, Any]:
-        try:
-            own = app.seen_by(line[1], line)
-            events = interpolate(own, Interpolate(page_way(own, wish)))
-            *_, picture = run(events, left.is_set)
-        except UserError as error:
-            return {"problem": app.permission.told(error)}
+    def draw(own: Application, wish: Any, left: Callable[[], bool]) -> dict[str, Any]:
+        *_, picture = run(interpolate(own, Interpolate(page_way(own, wish))), left)
         return {"src": data_url(picture.png), "same": picture.same}
-
-    async def frame(wish: Any, asked_by: gr.Request) -> dict[str, Any]:
-        left = Event()
-        session = (await asked_by.json()).get("session_hash") or ""  # it is in the body alone
-        line = asked_by.client.host, session
-        drawing = asyncio.create_task(asyncio.to_thread(draw, wish, line, left))
-        while not (await asyncio.wait([drawing], timeout=PULSE))[0]:
-            if await asked_by.is_disconnected():
-                left.set()
-        return drawing.result()
 
     return gr.HTML(
         way.as_json(),
         html_template=_template(),
         js_on_load=SCRIPT.read_text(encoding="utf-8"),
         apply_default_css=False,
-        server_functions=[frame],
+        server_functions=[frames(app, draw)],
         elem_id="scrubber",
     )
 

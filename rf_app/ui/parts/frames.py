@@ -1,0 +1,41 @@
+"""Pictures that follow a hand: a server function of gr.HTML, one plain request each, past Gradio's queue and
+its files, because such a picture takes less time than those do. The slow ones end with the page that asked.
+"""
+
+import asyncio
+from collections.abc import Callable
+from threading import Event
+from typing import Any
+
+import gradio as gr
+
+from rf_app.actions.application import Application
+from rf_app.errors import UserError
+from rf_app.pipeline.turns import PULSE
+
+
+def frames(
+    app: Application, draw: Callable[[Application, Any, Callable[[], bool]], dict[str, Any]]
+) -> Callable[..., Any]:
+    """The function `server.frame(wish)` of the browser; {"problem": …} where `draw` raises UserError.
+
+    draw: takes the application as the visitor has it, the wish, which may be anything, and whether they have
+    left.
+    """
+
+    def answer(wish: Any, line: tuple[str, str], left: Event) -> dict[str, Any]:
+        try:
+            return draw(app.seen_by(line[1], line), wish, left.is_set)
+        except UserError as error:
+            return {"problem": app.permission.told(error)}
+
+    async def frame(wish: Any, asked_by: gr.Request) -> dict[str, Any]:
+        left = Event()
+        session = (await asked_by.json()).get("session_hash") or ""  # it is in the body alone
+        drawing = asyncio.create_task(asyncio.to_thread(answer, wish, (asked_by.client.host, session), left))
+        while not (await asyncio.wait([drawing], timeout=PULSE))[0]:
+            if await asked_by.is_disconnected():
+                left.set()
+        return drawing.result()
+
+    return frame
