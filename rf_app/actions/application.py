@@ -70,7 +70,7 @@ class Application:
     """visitor: the session that asks, whose uploads a wish may name. It is a secret, and goes nowhere.
 
     line: their address and session, as for `Turns`. one_picture: held while a picture of theirs is in memory,
-    which may have 64 million pixels.
+    which may have 64 million pixels. saving: held while presets are, as two windows may save at one moment.
     """
 
     worker: Worker
@@ -79,6 +79,7 @@ class Application:
     visitor: str = ""
     line: Line = NOBODY
     one_picture: Lock = field(default_factory=Lock)
+    saving: Lock = field(default_factory=Lock)
     history: History = field(default_factory=History)
     detached: Detached = field(default_factory=Detached)
     small_work: Turns = field(default_factory=small_work)

@@ -11,7 +11,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 from rf_app.actions.application import Application
@@ -33,7 +32,6 @@ from rf_app.settings.text import read_text, visible
 
 SHIPPED = ASSETS / "presets.json"
 MAX_NAME, MAX_PRESETS = 60, 500  # characters, and of one's own
-SAVING = Lock()  # two windows may save at one moment
 SETTINGS = (  # as a picture has them
     *("model", "steps", "guidance", "solver", "negative_prompt", "loras"),
     *("width", "height"),
@@ -120,7 +118,7 @@ def preset(name: str) -> PromptPreset:
 def save(app: Application, *new: PromptPreset) -> None:
     """Keep presets; each takes the place of one's own of its name. Raises UserError, and for strangers."""
     app.permission.check("Saving a preset")
-    with SAVING:
+    with app.saving:
         kept = {each.name: each for each in (*own(), *(_checked(each) for each in new))}
         if len(kept) > MAX_PRESETS:
             raise UserError(
@@ -132,7 +130,7 @@ def save(app: Application, *new: PromptPreset) -> None:
 def delete(app: Application, name: str) -> None:
     """Forget one of one's own; raises UserError where it is none."""
     app.permission.check("Deleting a preset")
-    with SAVING:
+    with app.saving:
         kept = own()
         if name not in (each.name for each in kept):
             raise UserError(f"{name!r:.80} is no preset of your own: only those can be deleted.")
