@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from rf_app.errors import UserError
 from rf_app.flow.inversion import CORRECTIONS, inverted
 from rf_app.flow.path import interpolate, uniform_taus
 from rf_app.flow.solvers import euler
@@ -28,6 +29,7 @@ from rf_app.metrics.judge import BUNDLED, Judge
 from rf_app.registry.card import ModelCard
 from rf_app.registry.disk import write_atomically
 from rf_app.schedulers.noise_schedule import schedule_of
+from rf_app.settings.training import check_sampling
 from trainers.common import command
 from trainers.common.models import decode, encode, load_frozen, noise_of, registry_into
 from trainers.common.pixels import to_tensor
@@ -59,6 +61,15 @@ class EvaluateEditConfig:
     """File for the figures."""
     sheet: Path | None = None
     """PNG file for pictures: the drawings, then a row for each method's best."""
+
+    def __post_init__(self) -> None:
+        """Raises UserError for a value out of its range."""
+        if self.prompts < 1:
+            raise UserError(f"--prompts must be 1 or more, not {self.prompts}.")
+        check_sampling(self.steps, None)
+        for strength in self.strength:
+            if not 0 < strength <= 1:
+                raise UserError(f"--strength must be above 0 and up to 1, not {strength:g}.")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 // props.value is the form as JSON. The picture and the mask are kept here, as they change while one paints. One
 // request is under way at a time, and the next one is always for what is on the board then: no stroke waits.
 const find = (selector) => element.querySelector(selector);
-const [board, picture, mask, words] = [".board", ".picture", ".mask", ".board p"].map(find);
+const [picture, mask, words] = [".picture", ".mask", ".board p"].map(find);
 const [only, size, another, file] = [".only", ".size input", "input[type=color]", "input[type=file]"].map(find);
 const [result, back, save, speed, problem] = [".result img", ".back", ".save", ".speed", ".problem"].map(find);
 const pen = picture.getContext("2d", { willReadFrequently: true });
@@ -74,13 +74,11 @@ const draw = async () => {
   if (performance.now() - moments.at(-1) > 500) moments = [];
   while (wanted) {
     wanted = false;
-    element.classList.add("drawing");
     try {
       show(await server.frame(wish()));
     } catch {
       show({ problem: "The server does not answer. Is it still running?" });
     }
-    element.classList.remove("drawing");
   }
   busy = false;
 };

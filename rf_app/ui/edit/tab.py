@@ -74,10 +74,9 @@ def build(app: Application, page: Page) -> None:
     preset = app.preset(model_id)
     first = next(iter(EXAMPLES.values()))
     live_at_first = not preset.slow
-    size_at_first = {"size": [preset.sizes.own] * 2}
     with gr.Column(elem_id="edit"):
         with gr.Column(elem_id="edit-side"):
-            board = easel(app, size_at_first | {"live": live_at_first, "prompt": first.prompt})
+            board = easel(app, {"size": [preset.sizes.own] * 2, "live": live_at_first})
             line = gr.HTML("", elem_id="edit-way")
         with gr.Column(elem_id="edit-settings"):
             with gr.Row(elem_classes="chips"):
@@ -156,7 +155,7 @@ def build(app: Application, page: Page) -> None:
     gr.on(
         [go.click, prompt.submit],
         js=browser("editWish"),
-        inputs=[seed, locked, live],
+        inputs=[seed, locked],
         outputs=[seed, cue],
         **page_only,
     )
