@@ -13,11 +13,12 @@ from rf_app.actions.words import duration
 from rf_app.errors import UserError
 from rf_app.jobs.database import Database
 from rf_app.pipeline.checking import check, check_count, check_size
+from rf_app.pipeline.drawn import Drawn, Observer
 from rf_app.pipeline.history import History
 from rf_app.pipeline.pace import LIVE, SMALL
 from rf_app.pipeline.small_work import small_work
 from rf_app.pipeline.turns import NOBODY, Line, Turn, Turns, result_of
-from rf_app.pipeline.worker import Drawn, Observer, Worker
+from rf_app.pipeline.worker import Worker
 from rf_app.plugins.picture import encode_map, read_base64, read_picture
 from rf_app.registry.card import ModelCard
 from rf_app.registry.controlnets import ControlNets

@@ -8,7 +8,7 @@ from rf_app.actions.application import Application
 from rf_app.actions.picture import Picture
 from rf_app.actions.progress import Progress
 from rf_app.errors import UserError
-from rf_app.pipeline.worker import Drawn
+from rf_app.pipeline.drawn import Drawn
 from rf_app.settings.picture import PictureSettings
 
 log = logging.getLogger(__name__)

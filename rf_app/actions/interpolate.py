@@ -17,8 +17,8 @@ from rf_app.actions.progress import Clock, Events
 from rf_app.actions.video import FORMATS, video_at
 from rf_app.errors import UserError
 from rf_app.pipeline.checking import check_way, check_whole
+from rf_app.pipeline.drawn import Drawn
 from rf_app.pipeline.turns import Turn
-from rf_app.pipeline.worker import Drawn
 from rf_app.registry.disk import disk_full_named
 from rf_app.settings.alternatives import expanded
 from rf_app.settings.picture import Control, Lora, PictureSettings

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from rf_app.pipeline.drawn import Drawn
 from rf_app.pipeline.png import save_png
-from rf_app.pipeline.worker import Drawn
 from rf_app.settings.picture import PictureSettings
 from rf_app.settings.start import START
 

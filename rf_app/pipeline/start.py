@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL
+from diffusers import AutoencoderKL, StableDiffusionPipeline
 from PIL import Image, ImageChops, ImageFilter, ImageOps
 from torch import Tensor, nn
 from torch.nn import functional
@@ -66,19 +66,22 @@ class Known:
 
 def known_way(
     start: Start,
-    vae: AutoencoderKL,
+    pipeline: StableDiffusionPipeline,
+    scheduler: RectifiedFlowScheduler,
     noise: Tensor,
-    taus: Sequence[float],
-    back: Velocity | None,
+    steps: int,
+    shown: Tensor | None,
     report: Callable[[int], None],
 ) -> Known:
-    """The way to a checked start's picture at the times taus [N + 1].
+    """The way to a checked start's picture, at the times of a solve in so many steps, which begins there.
 
-    back: the velocity under the words of what the picture shows, to follow the flow back; None mixes it with
-    the noise [1, C, h, w]. report: is told the steps back that are done.
+    shown: the embeddings [1, L, D] of what the picture shows, under which the flow is followed back; None
+    mixes it with the noise [1, C, h, w]. report: is told the steps back that are done.
     """
-    data = encode(vae, decode_map(start.image))
-    if back is None:
+    scheduler.begin = 1 - start.strength
+    taus = scheduler.taus(steps)
+    data = encode(pipeline.vae, decode_map(start.image))
+    if shown is None:
         points = [interpolate(noise, data, tau) for tau in taus]
     else:
         points = [data]
@@ -87,7 +90,7 @@ def known_way(
             points.append(x)
             report(i)
 
-        inverted(back, data, taus, step)
+        inverted(_velocity_of(scheduler, pipeline.unet, shown), data, taus, step)
         points.reverse()
     change = None
     if start.mask:
@@ -96,7 +99,7 @@ def known_way(
     return Known(points, change)
 
 
-def velocity_of(scheduler: RectifiedFlowScheduler, unet: nn.Module, embeds: Tensor) -> Velocity:
+def _velocity_of(scheduler: RectifiedFlowScheduler, unet: nn.Module, embeds: Tensor) -> Velocity:
     """The velocity that a scheduler sees in what the U-Net predicts for a text, embeds [1, L, D]."""
     field = velocity_field(unet, embeds, schedule=scheduler.schedule)
     return (lambda x, tau: -field(x, tau)) if scheduler.turned else field

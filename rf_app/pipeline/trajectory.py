@@ -14,7 +14,7 @@ from rf_app.flow.conversion import x1_from_velocity
 from rf_app.flow.path import uniform_taus
 from rf_app.flow.projection import project
 from rf_app.flow.straightness import transport_cost
-from rf_app.pipeline.worker import Moment
+from rf_app.pipeline.drawn import Moment
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ depend on the number of its neighbours, and a seed must give the same pixels alw
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from torch import Tensor
 
 from rf_app.pipeline.checking import check, check_way
 from rf_app.pipeline.decoding import check_safe, decode
+from rf_app.pipeline.drawn import Drawn, Moment, Observer, Timings
 from rf_app.pipeline.engine import dtype_of, name_of
 from rf_app.pipeline.mixing import mixed_noise, mixed_text
 from rf_app.pipeline.models import (
@@ -35,7 +36,7 @@ from rf_app.pipeline.models import (
 from rf_app.pipeline.pace import Pace
 from rf_app.pipeline.prompts import embed, of_one_length, unread
 from rf_app.pipeline.residence import Residence
-from rf_app.pipeline.start import known_way, pasted, velocity_of
+from rf_app.pipeline.start import known_way, pasted
 from rf_app.pipeline.turns import NOBODY, Line, Report, Step, Turn, Turns
 from rf_app.plugins.controlnet import controlled
 from rf_app.plugins.lora import LoraFile
@@ -57,56 +58,6 @@ from rf_app.settings.way import Way
 CACHED_TEXTS = 256
 ENLARGED = 2  # times, before it is refined
 REFINER = "refiner"
-
-
-@dataclass(frozen=True)
-class Timings:
-    """Seconds the worker spent on a picture; total counts what lies between, too."""
-
-    text: float
-    unet: float
-    decode: float
-    total: float
-
-    def __add__(self, other: "Timings") -> "Timings":
-        """Those of two pictures together."""
-        return Timings(*(a + b for a, b in zip(vars(self).values(), vars(other).values(), strict=True)))
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A picture and what made it.
-
-    way: its place between key frames, if it has one. unknown_words: those the model has not learned. unread:
-    the end of a prompt that is too long for its text encoder, or nothing. tiled: decoded in parts. start:
-    what it began from, if not from noise alone.
-    """
-
-    image: Image.Image
-    settings: CheckedSettings
-    way: Way | None
-    timings: Timings
-    unknown_words: tuple[str, ...]
-    unread: str
-    tiled: bool = False
-    start: Start | None = None
-
-
-@dataclass(frozen=True)
-class Moment:
-    """What an observer sees of a picture on its way, on the worker's thread; first the noise, with done = 0.
-
-    latents: [1, C, h, w]. velocity: of the step that led here, where the path is the straight one.
-    """
-
-    done: int
-    of: int
-    latents: Tensor
-    velocity: Tensor | None
-    decode: Callable[[Tensor], Image.Image]
-
-
-Observer = Callable[[Moment], None]
 
 
 class Worker:
@@ -285,19 +236,12 @@ class Worker:
                 observe(Moment(done, settings.steps, latents, velocity, shown))
 
         if start:
-            scheduler.begin = 1 - start.strength
-            field = None
+            shown = None
             if start.shows is not None:
-                back = steps
-                shown = self._embed_one(model, start.shows, plugged)
-                field = velocity_of(scheduler, model.pipeline.unet, shown)
+                back, shown = steps, self._embed_one(model, start.shows, plugged)
             past = known_way(
-                start,
-                model.pipeline.vae,
-                noise,
-                scheduler.taus(steps),
-                field,
-                lambda i: report(Step(i, back + steps)),
+                *(start, model.pipeline, scheduler, noise, steps, shown),
+                report=lambda i: report(Step(i, back + steps)),
             )
             noise = past.points[0]
         see(noise)

@@ -10,8 +10,8 @@ from rf_app.actions.generate import Generate, generate
 from rf_app.actions.picture import Picture
 from rf_app.actions.run import results
 from rf_app.errors import UserError
+from rf_app.pipeline.drawn import Drawn, Timings
 from rf_app.pipeline.png import read_png_settings
-from rf_app.pipeline.worker import Drawn, Timings
 from rf_app.settings.picture import PictureSettings, Side
 
 PROMPT = "a mountain near a lake"
