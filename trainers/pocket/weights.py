@@ -51,6 +51,7 @@ def stages(config: WeightsConfig) -> list[Stage]:
     runs = config.runs
     vae, sd_pairs = runs / "autoencoder" / "vae", runs / "pocket-2rf" / "pairs"
     models, judge = ("--models", config.models), ("--judge", config.judge)
+    quick = ("--precision", "auto")
 
     def own(title: str, module: str, product: Path, *words: object) -> Stage:
         return Stage(title, f"trainers.{module}", tuple(map(str, words)), str(product), ())
@@ -84,7 +85,7 @@ def stages(config: WeightsConfig) -> list[Stage]:
         return [made, *learned, figures(id, "evaluate_lora", "--lora", id, "--style", name)]
 
     def judged(title: str, folder: Path, *words: object) -> Stage:
-        return own(title, "pocket.judge", folder, "--run", runs / title, "--output", folder, *words)
+        return own(title, "pocket.judge", folder, "--run", runs / title, "--output", folder, *quick, *words)
 
     teacher_at = ("--run", runs / "teacher", "--autoencoder", vae, "--output", "pocket-sd", "--overwrite")
     edges = "pocket-controlnet-canny"
@@ -94,7 +95,7 @@ def stages(config: WeightsConfig) -> list[Stage]:
             "autoencoder",
             "pocket.autoencoder",
             vae,
-            *("--run", runs / "autoencoder", "--perceptual", config.perceptual, "--precision", "auto"),
+            *("--run", runs / "autoencoder", "--perceptual", config.perceptual, *quick),
         ),
         judged("judge", config.judge, "--autoencoder", vae),
         own("sample", "pocket.sample", config.judge / "sample.json", *judge),
@@ -102,7 +103,7 @@ def stages(config: WeightsConfig) -> list[Stage]:
             "pocket-sd",
             "pocket.teacher",
             config.models / "pocket-sd",
-            *(*teacher_at, *models, "--precision", "auto"),
+            *(*teacher_at, *models, *quick),
         ),
         *trained("reflow", "pocket-2rf", "Pocket 2-RF"),
         *distilled("pocket-instaflow", "Pocket InstaFlow", "pocket-2rf", "rectified-flow"),

@@ -115,6 +115,16 @@ def test_training_noise_is_that_of_stable_diffusion():
     assert share[0] > 0.999 > 0.07 > share[1]  # t = 999 is the noisy end, as the U-Net is called in sampling
 
 
+def test_a_nearly_clean_timestep_weighs_as_much_as_one_of_a_signal_to_noise_ratio_of_5():
+    noising = teacher.build_noising()
+    snr = noising.alphas_cumprod / (1 - noising.alphas_cumprod)
+    weight = teacher.snr_weight(noising, torch.arange(1000))
+    of_x0 = weight * snr  # the error of the noise is that of the picture times the ratio
+    assert torch.allclose(of_x0, snr.clamp(max=5.0), rtol=1e-4)
+    assert 0 < weight.min() < 0.01
+    assert weight.max() == 1
+
+
 def test_standard_latents_leave_the_pictures_as_they_are():
     torch.manual_seed(0)
     vae, images = autoencoder.build().eval(), pictures(12, size=FAMILY_SIZE // 2)
