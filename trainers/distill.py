@@ -6,7 +6,8 @@ Minimises D(x1, x0 + v(x0, tau = 0 | text)) on pairs (InstaFlow, arXiv 2309.0638
 squared error of latents, then with LPIPS between the decoded pictures (both in `trainers.common.objectives`).
 From a 2-RF, on pairs of its own, this is InstaFlow; from the diffusion teacher, on the teacher's pairs, it is
 the ablation. With --match-steps a third stage goes beyond the paper: distribution matching, which
-`trainers.common.matching` explains. Ctrl-C stops; the same command resumes and gives the same weights, and
+`trainers.common.matching` explains. With --anywhere the step is learned from points on the way, too, so that
+it can begin from a picture. Ctrl-C stops; the same command resumes and gives the same weights, and
 with more steps and --overwrite a finished training goes on.
 """
 
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 
 from rf_app.errors import UserError
 from rf_app.flow.conversion import NoiseSchedule
+from rf_app.flow.path import Tau
 from rf_app.flow.velocity import velocity_field
 from rf_app.metrics.judge import BUNDLED, Judge
 from rf_app.metrics.perceptual import Perceptual
@@ -31,7 +33,7 @@ from rf_app.settings.training import Distill
 from trainers.common import checkpoints, command
 from trainers.common.matching import critic_loss, draw_tau, matching_gradient, matching_loss
 from trainers.common.models import encode, load_frozen, registry_into
-from trainers.common.objectives import distillation_loss, one_step, perceptual_loss
+from trainers.common.objectives import distillation_loss, draw_begins, one_step, perceptual_loss
 from trainers.common.runs import default_run
 from trainers.common.student import Student
 from trainers.data.store import Batch
@@ -64,6 +66,7 @@ def main(config: Distill) -> None:
             run / stage,
             lambda model, draw, generator: loss(model, batches(draw), draw, generator),
             (1,),
+            "anywhere",
             *about,
             real=real,
             **loop,
@@ -72,11 +75,19 @@ def main(config: Distill) -> None:
             for later in STAGES[number + 1 :]:
                 shutil.rmtree(run / later, ignore_errors=True)
 
-    def l2(unet: nn.Module, batch: Batch, *_: object) -> tuple[Tensor, dict[str, Tensor]]:
-        return distillation_loss(one_step(unet, batch, student.schedule), batch), {}
+    def begins(batch: Batch, generator: torch.Generator) -> Tau:
+        return draw_begins(len(batch.x0), generator) if config.anywhere else 0.0
 
-    def lpips(unet: nn.Module, batch: Batch, *_: object) -> tuple[Tensor, dict[str, Tensor]]:
-        latents = one_step(unet, batch, student.schedule)
+    def l2(
+        unet: nn.Module, batch: Batch, _: int, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        latents = one_step(unet, batch, student.schedule, begins(batch, generator))
+        return distillation_loss(latents, batch), {}
+
+    def lpips(
+        unet: nn.Module, batch: Batch, _: int, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        latents = one_step(unet, batch, student.schedule, begins(batch, generator))
         distance = perceptual_loss(student.pipeline, perceptual, latents, batch)
         error = distillation_loss(latents, batch)
         return distance + config.latent_weight * error, {"lpips": distance, "l2": error}

@@ -103,7 +103,8 @@ def editing_model(app: Application) -> str:
 def advice(app: Application, card: ModelCard) -> str:
     """What a person should know of a model before it begins from a picture, or nothing."""
     better = app.registry.card(editing_model(app))
-    return SMEARS.format(card.title, better.title) if card.kind == "one-step" != better.kind else ""
+    smears = card.kind == "one-step" != better.kind and not card.settings.get("anywhere")
+    return SMEARS.format(card.title, better.title) if smears else ""
 
 
 def answer(app: Application, pictures: list[Picture]) -> tuple[File, dict[str, Any]]:

@@ -180,6 +180,9 @@ class Distill(OnPairs):
     """Weight of the latents' squared error in the second stage: it holds colours that LPIPS lets drift."""
     judge: Path | None = None
     """Folder of the judge whose feature maps LPIPS compares (default: the bundled one)."""
+    anywhere: bool = False
+    """Learn the step from points on the way, too, in half of what is learned: then it can begin from a
+    picture, not from noise alone."""
     match_steps: int = 0
     """Steps of the third stage, distribution matching (DMD2, arXiv 2405.14867), 0 to leave it out."""
     match_batch: int = 48

@@ -8,15 +8,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from rf_app.errors import UserError
 from rf_app.registry.models import Registry
 from rf_app.schedulers.noise_schedule import schedule_of
+from rf_app.settings.training import Distill
 from tests.processes import command
 from tests.trainers.commands import in_process
 from trainers import distill
 from trainers.common import checkpoints, events
 from trainers.common.models import flow_scheduler, load_frozen, sample
-from trainers.common.objectives import one_step
-from trainers.data.store import Pairs
+from trainers.common.objectives import ON_THE_WAY, draw_begins, one_step
+from trainers.data.store import Batch, Pairs
 
 
 def options(home: Path, output: str, *more: object) -> tuple:
@@ -35,6 +37,51 @@ def test_the_trained_step_is_the_published_schedulers(at_home: Path, id: str) ->
     stepped = sample(model.unet, scheduler, batch.x0, batch.text, batch.text[:1], 1.0, 1)
     with torch.no_grad():
         assert torch.allclose(one_step(model.unet, batch, schedule), stepped, rtol=1e-4, atol=1e-3)
+
+
+def test_a_step_from_anywhere_ends_at_the_data_whatever_point_of_a_straight_path_it_begins_at() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x0, x1 = torch.randn(2, 400, 2, 3, 3, generator=generator)
+    batch = Batch(x0, x1, torch.zeros(400, 1, 1))
+    tau = draw_begins(400, generator)
+
+    def straight(*_: object, **__: object) -> tuple[torch.Tensor]:
+        return (x1 - x0,)
+
+    assert torch.allclose(one_step(straight, batch, None, tau), x1, atol=1e-5)
+    assert set(tau.tolist()) == {0.0, *torch.tensor(ON_THE_WAY).tolist()}
+    assert 0.4 < (tau == 0).float().mean() < 0.6
+
+
+def test_a_step_learned_from_anywhere_begins_nearer_to_a_picture(
+    at_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error of latents from half the way there, after as many steps with the option and without it."""
+    model = load_frozen(Registry.default(), "tiny-2rf")
+    batch = Pairs(at_home / "pairs", model).batch(torch.arange(8))
+
+    def error(output: str, *more: object) -> float:
+        options_ = options(at_home, output, "--l2-steps", 30, "--lpips-steps", 0, *more)
+        assert in_process(distill, options_, monkeypatch) == 0
+        student = load_frozen(Registry.default(), output)
+        with torch.no_grad():
+            made = one_step(student.unet, batch, schedule_of(student.scheduler), 0.6)
+        return float((made - batch.x1).square().mean())
+
+    assert error("anywhere", "--anywhere") < error("noise-alone")
+    assert Registry.default().card("anywhere").settings["anywhere"] is True
+    with pytest.raises(UserError, match="anywhere"):
+        distill.main(
+            Distill(
+                teacher="tiny-2rf",
+                pairs=at_home / "pairs",
+                output="anywhere",
+                overwrite=True,
+                l2_steps=31,
+                lpips_steps=0,
+                l2_batch=4,
+            )
+        )
 
 
 def test_all_stages_learn_and_publish(at_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

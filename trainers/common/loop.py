@@ -294,7 +294,7 @@ def _check_resumed(accelerator: Accelerator, config: LoopConfig, notes: dict) ->
         return
     old, now = notes["config"], json.loads(json.dumps(asdict(config) | {"run": ""}))
     for name, value in now["subject"].items():
-        before = old["subject"].get(name)
+        before = old["subject"].get(name, False)  # an option that there was not yet
         if before != value:
             raise UserError(
                 f"{config.run} holds a training with {name} {before}, not {value}: "

@@ -7,7 +7,7 @@ from diffusers import StableDiffusionPipeline
 from torch import Tensor, nn
 
 from rf_app.flow.conversion import NoiseSchedule, x1_from_velocity
-from rf_app.flow.path import interpolate
+from rf_app.flow.path import Tau, interpolate
 from rf_app.flow.velocity import velocity_field
 from rf_app.settings.training import Density, LossName
 from trainers.common.models import decode
@@ -15,6 +15,7 @@ from trainers.data.store import Batch
 
 HUBER = 1e-3  # Rectified Diffusion, arXiv 2410.07303
 SHARPNESS = 4.0  # of the U-shaped density
+ON_THE_WAY = 0.2, 0.4, 0.6  # where a step "from anywhere" begins when it does not begin at the noise
 DROP_TEXT = 0.05  # keeps the empty text meaningful, so that guidance still works
 
 
@@ -29,6 +30,13 @@ def draw_tau(density: Density, count: int, generator: torch.Generator) -> Tensor
     tau = torch.log1p(u * math.expm1(SHARPNESS)) / SHARPNESS
     mirrored = torch.rand(count, generator=generator) < 0.5
     return torch.where(mirrored, 1 - tau, tau)
+
+
+def draw_begins(count: int, generator: torch.Generator) -> Tensor:
+    """Times [count] that a step "from anywhere" begins at: half of them 0, the others `ON_THE_WAY`."""
+    picks = torch.randint(len(ON_THE_WAY), (count,), generator=generator)
+    at_noise = torch.rand(count, generator=generator) < 0.5
+    return torch.tensor(ON_THE_WAY)[picks].masked_fill(at_noise, 0.0)
 
 
 def drop_text(text: Tensor, null: Tensor, generator: torch.Generator) -> Tensor:
@@ -52,9 +60,13 @@ def reflow_loss(
     return ((error.square() + HUBER**2).sqrt() - HUBER).mean()
 
 
-def one_step(unet: nn.Module, batch: Batch, schedule: NoiseSchedule | None) -> Tensor:
-    """x0 + v(x0, 0): latents [B, C, H, W] after one Euler step."""
-    return batch.x0 + velocity_field(unet, batch.text, schedule=schedule)(batch.x0, 0.0)
+def one_step(unet: nn.Module, batch: Batch, schedule: NoiseSchedule | None, tau: Tau = 0.0) -> Tensor:
+    """x + (1 - tau) v(x, tau): latents [B, C, H, W] after one Euler step.
+
+    tau: where it begins on the pairs' straight paths, one time or times [B]; 0 is at the noise.
+    """
+    x = interpolate(batch.x0, batch.x1, tau)
+    return x1_from_velocity(x, velocity_field(unet, batch.text, schedule=schedule)(x, tau), tau)
 
 
 def distillation_loss(latents: Tensor, batch: Batch) -> Tensor:
