@@ -7,8 +7,8 @@
 sd15: random weights of Stable Diffusion 1.5's size (`random_models`), 512x512. Each engine has a process of
 its own, so that its peak of memory is its own; all draw the same seeds from the same weights. Beside the
 wall's seconds stand those of all cores together, which a busy machine spoils less. "openvino" is measured
-where it is installed (`pip install openvino`), though the studio does not draw with it. 25 steps with
-guidance are left out where they would take minutes: sd15 in float32.
+where it is installed (`pip install openvino`). 25 steps with guidance are left out where they would take
+minutes: sd15 in float32.
 """
 
 import json
@@ -31,18 +31,17 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.charts import bars
 from benchmarks.latency import PROMPTS, machine
-from benchmarks.openvino_engine import installed, with_openvino
 from benchmarks.random_models import random_models
 from rf_app.pipeline.decoding import decode
+from rf_app.pipeline.graphs import installed
 from rf_app.pipeline.turns import result_of
 from rf_app.pipeline.worker import Worker
 from rf_app.registry.loading import load
 from rf_app.registry.models import BUNDLED, Registry
-from rf_app.registry.precision import quick_dtype
-from rf_app.settings.engine import ENGINES
+from rf_app.settings.engine import ENGINES, OPENVINO
 from rf_app.settings.picture import PictureSettings
 
-STOCK, OPENVINO = "stock", "openvino"
+STOCK = "stock"
 MANY, GUIDANCE = 25, 5.0
 COMPARED = 8  # pictures, of each engine with the stock ones
 SIDE = 4096  # of the matrices that show what the processor can do
@@ -61,7 +60,7 @@ class Size:
 
 
 SIZES = {
-    "pocket": Size("pocket-instaflow", 40, 5, (1, 4, 16), (STOCK, *ENGINES, OPENVINO)),
+    "pocket": Size("pocket-instaflow", 40, 5, (1, 4, 16), (STOCK, *ENGINES)),
     "sd15": Size("random-instaflow", 3, 1, (1, 4), ("bfloat16", "float16", OPENVINO)),  # minutes in float32
 }
 
@@ -71,7 +70,7 @@ class Options:
     """What to measure."""
 
     size: Literal["pocket", "sd15"] = "pocket"
-    engines: tuple[str, ...] = (STOCK, *ENGINES, OPENVINO)
+    engines: tuple[str, ...] = (STOCK, *ENGINES)
     """Which; "stock" is plain diffusers in float32, what all are compared with."""
     runs: int | None = None
     """Pictures that count, 2 or more (default: 40, of sd15 3)."""
@@ -114,11 +113,9 @@ def registry_of(size: str) -> Registry:
     return random_models() if size == "sd15" else Registry([BUNDLED])
 
 
-def _stock(registry: Registry, id: str, engine: str) -> tuple[Draw, StableDiffusionPipeline]:
-    """Plain diffusers, or the same with its two networks computed by OpenVINO."""
+def _stock(registry: Registry, id: str, _: str) -> tuple[Draw, StableDiffusionPipeline]:
+    """Plain diffusers."""
     pipeline = load(registry.pieces(id), registry.card(id).kind)
-    if engine == OPENVINO:
-        with_openvino(pipeline, quick_dtype(torch.device("cpu")))
     spent = dict.fromkeys(PARTS, 0.0)
 
     def clocked(part: str, owner: Any, name: str) -> None:
@@ -163,7 +160,7 @@ def _studio(registry: Registry, id: str, engine: str) -> tuple[Draw, StableDiffu
 def measure(registry: Registry, engine: str, size: Size, runs: int) -> tuple[Found, np.ndarray]:
     """All figures of one engine, and the pictures of the first seeds, as levels [n, H, W, 3]."""
     id, found = size.model, Found(engine)
-    draw, pipeline = (_stock if engine in (STOCK, OPENVINO) else _studio)(registry, id, engine)
+    draw, pipeline = (_stock if engine == STOCK else _studio)(registry, id, engine)
 
     def wish(seed: int, steps: int = 1, guidance: float = 1.0) -> PictureSettings:
         return PictureSettings(PROMPTS[seed % len(PROMPTS)], id, steps, guidance, seed)

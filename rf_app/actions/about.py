@@ -17,7 +17,7 @@ from rf_app.actions.progress import Events
 from rf_app.actions.words import in_bytes
 from rf_app.jobs.processes import ROOT
 from rf_app.registry.card import capital
-from rf_app.settings.engine import FLOAT32
+from rf_app.settings.engine import spoken
 
 LIBRARIES = ("diffusers", "transformers", "peft", "gradio")
 FEATURES = {"avx2": "AVX2", "avx512_f": "AVX-512", "amx_tile": "AMX", "neon": "NEON", "sve": "SVE"}
@@ -49,7 +49,7 @@ def about(app: Application, wish: About) -> Events[dict[str, str]]:
         "System": f"{platform.system()} {platform.machine()}",
         "Processor": ", ".join(features) or "none of " + ", ".join(FEATURES.values()),
         "Device": device,
-        "Engine": f"PyTorch in {app.worker.engine or FLOAT32}",
+        "Engine": spoken(app.worker.engine),
         "Threads": f"{torch.get_num_threads()} of {os.cpu_count()}",
         "Memory": f"{in_bytes(memory.available)} free of {in_bytes(memory.total)}",
         **at_hand,

@@ -11,6 +11,7 @@ depend on the number of its neighbours, and a seed must give the same pixels alw
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -24,7 +25,7 @@ from torch import Tensor
 from rf_app.pipeline.checking import check, check_way
 from rf_app.pipeline.decoding import check_safe, decode
 from rf_app.pipeline.drawn import Drawn, Moment, Observer, Timings
-from rf_app.pipeline.engine import dtype_of, name_of
+from rf_app.pipeline.engine import dtype_of, graphs_of, name_of
 from rf_app.pipeline.mixing import mixed_noise, mixed_text
 from rf_app.pipeline.models import (
     Resident,
@@ -51,6 +52,7 @@ from rf_app.registry.loras import Loras, with_loras
 from rf_app.registry.models import Registry
 from rf_app.registry.refiner import PIECES, load_refiner, refiner_folder
 from rf_app.schedulers.solvers import ETA, fresh, straight
+from rf_app.settings.engine import OPENVINO, asked
 from rf_app.settings.picture import CheckedSettings, Lora, PictureSettings
 from rf_app.settings.start import Start
 from rf_app.settings.way import Way
@@ -78,7 +80,8 @@ class Worker:
         """
         self.registry = registry
         self.device = torch.device(device or _best_device())
-        self.dtype = dtype_of(engine, self.device)
+        engine = engine or asked()
+        self.dtype, self._graphs = dtype_of(engine, self.device), graphs_of(engine, self.device)
         self._safety_checker = safety_checker
         self._residence = Residence(self.device, budget)
         self._models = ResidentModels(registry, self._residence, self.dtype, safety_checker)
@@ -144,7 +147,7 @@ class Worker:
     @property
     def engine(self) -> str | None:
         """What the settings of its pictures say of what computed them."""
-        return name_of(self.dtype)
+        return OPENVINO if self._graphs else name_of(self.dtype)
 
     def as_drawn(self, card: ModelCard, loras: Sequence[Lora], visitor: str) -> ModelCard:
         """The card of a model as LoRAs make it; raises as `with_loras`."""
@@ -186,8 +189,7 @@ class Worker:
         model = self._models.get(settings.model)
         card = self.as_drawn(model.card, settings.loras, visitor)
         way = check_way(between, card) if between else None
-        settings = replace(way.picture if way else check(settings, card), engine=self.engine)
-        way = way and replace(way, picture=settings)
+        settings = way.picture if way else check(settings, card)
         own = model.pipeline.scheduler
         scheduler = straight(own) if observe or start else fresh(own, card.kind, settings.solver)
         steps = max(1, round(settings.steps * start.strength)) if start else settings.steps
@@ -200,6 +202,11 @@ class Worker:
         if settings.decoder:
             vae = self._tiny.get(settings.decoder, self.registry.pieces(model.card.id)["vae"])
         tiled = self._residence.room_for(model.pipeline.unet, vae, size, settings.guidance > 1)
+        # LoRAs, ControlNets and tiny decoders would each be graphs of their own; a guided U-Net takes more.
+        bare = not (acting or plugged.unet or settings.decoder or tiled)
+        graphs = self._graphs if bare and not model.pipeline.unet.config.time_cond_proj_dim else None
+        settings = replace(settings, engine=OPENVINO if graphs else name_of(self.dtype))
+        way = way and replace(way, picture=settings)
         began = self._now()
         # After the noise some samplers draw more from it, as in the stock pipeline.
         generator = torch.Generator("cpu").manual_seed(settings.seed)
@@ -213,58 +220,59 @@ class Worker:
         if way:
             seeded = [torch.Generator("cpu").manual_seed(key.seed) for key in way.key_frames]
             noise = mixed_noise(way, [self._noise(model, each, size) for each in seeded])
-        text_done = self._now()
         self._merger.give(model.pipeline.unet, plugged.unet)
-        done, back, past = 0, 0, None
+        with graphs.computing(model, size, embeds.shape[1]) if graphs else nullcontext():
+            text_done = self._now()
+            done, back, past = 0, 0, None
 
-        def go_on() -> None:
-            report(None)
+            def go_on() -> None:
+                report(None)
 
-        def after_step(pipeline: StableDiffusionPipeline, _: int, __: Tensor, tensors: dict) -> dict:
-            nonlocal done
-            done += 1
-            if past:
-                tensors["latents"] = past.kept(tensors["latents"], done)
-            see(tensors["latents"])
-            report(Step(back + done, back + len(pipeline.scheduler.timesteps)))
-            return tensors
+            def after_step(pipeline: StableDiffusionPipeline, _: int, __: Tensor, tensors: dict) -> dict:
+                nonlocal done
+                done += 1
+                if past:
+                    tensors["latents"] = past.kept(tensors["latents"], done)
+                see(tensors["latents"])
+                report(Step(back + done, back + len(pipeline.scheduler.timesteps)))
+                return tensors
 
-        def see(latents: Tensor) -> None:
-            if observe:
-                velocity = scheduler.velocity
-                shown = partial(decode, pipeline, vae=vae, tiled=tiled, go_on=go_on)
-                observe(Moment(done, settings.steps, latents, velocity, shown))
+            def see(latents: Tensor) -> None:
+                if observe:
+                    velocity = scheduler.velocity
+                    shown = partial(decode, pipeline, vae=vae, tiled=tiled, go_on=go_on)
+                    observe(Moment(done, settings.steps, latents, velocity, shown))
 
-        if start:
-            shown = None
-            if start.shows is not None:
-                back, shown = steps, self._embed_one(model, start.shows, plugged)
-            past = known_way(
-                *(start, model.pipeline, scheduler, noise, steps, shown),
-                report=lambda i: report(Step(i, back + steps)),
-            )
-            noise = past.points[0]
-        see(noise)
-        pipeline.scheduler = scheduler  # lent
-        try:
-            latents = pipeline(
-                prompt_embeds=embeds,
-                negative_prompt_embeds=null_embeds,
-                num_inference_steps=steps,
-                guidance_scale=settings.guidance,
-                latents=noise,
-                generator=generator,
-                eta=ETA.get(settings.solver, 0.0),
-                output_type="latent",
-                callback_on_step_end=after_step,
-                **control,
-            ).images
-        finally:
-            model.pipeline.scheduler = own
-        sampled = self._now()
-        image = decode(model.pipeline, latents, vae, tiled, go_on)
-        image = pasted(image, start) if start else image
-        decoded = self._now()
+            if start:
+                shown = None
+                if start.shows is not None:
+                    back, shown = steps, self._embed_one(model, start.shows, plugged)
+                past = known_way(
+                    *(start, model.pipeline, scheduler, noise, steps, shown),
+                    report=lambda i: report(Step(i, back + steps)),
+                )
+                noise = past.points[0]
+            see(noise)
+            pipeline.scheduler = scheduler  # lent
+            try:
+                latents = pipeline(
+                    prompt_embeds=embeds,
+                    negative_prompt_embeds=null_embeds,
+                    num_inference_steps=steps,
+                    guidance_scale=settings.guidance,
+                    latents=noise,
+                    generator=generator,
+                    eta=ETA.get(settings.solver, 0.0),
+                    output_type="latent",
+                    callback_on_step_end=after_step,
+                    **control,
+                ).images
+            finally:
+                model.pipeline.scheduler = own
+            sampled = self._now()
+            image = decode(model.pipeline, latents, vae, tiled, go_on)
+            image = pasted(image, start) if start else image
+            decoded = self._now()
         if not (acting or observe or start):  # which take their own time
             self.pace.note(settings, image.width * image.height, sampled - text_done, decoded - sampled)
         called, known = self.trigger_words(settings.loras, visitor), model.vocabulary

@@ -5,7 +5,8 @@ import os
 from rf_app.errors import UserError
 
 FLOAT32, BFLOAT16, FLOAT16 = "float32", "bfloat16", "float16"
-ENGINES = (FLOAT32, BFLOAT16, FLOAT16)
+OPENVINO = "openvino"  # in what is quick on the processor
+ENGINES = (FLOAT32, BFLOAT16, FLOAT16, OPENVINO)
 VARIABLE = "INSTAFLOW_ENGINE"  # an environment variable, so that the jobs of a page draw as it does
 
 
@@ -18,3 +19,8 @@ def asked() -> str | None:
     if name not in (None, *ENGINES):
         raise UserError(f"${VARIABLE} is {name!r:.40}; it must be one of {', '.join(ENGINES)}.")
     return name
+
+
+def spoken(engine: str | None) -> str:
+    """An engine of a picture's settings, in words."""
+    return "OpenVINO" if engine == OPENVINO else f"PyTorch in {engine or FLOAT32}"

@@ -7,7 +7,7 @@ import gradio as gr
 from rf_app.actions.about import About, about
 from rf_app.actions.application import Application
 from rf_app.actions.run import results
-from rf_app.settings.engine import FLOAT32
+from rf_app.settings.engine import spoken
 
 KEYS = '<button class="send" data-shortcuts>Keyboard shortcuts <kbd>?</kbd></button>'
 COPY = '<button class="act" data-copy>Copy as text</button>'
@@ -20,7 +20,7 @@ def build(app: Application) -> None:
             "About this studio", open=False, elem_id="about-studio", elem_classes="advanced"
         ) as box:
             shown = gr.HTML("")
-        gr.HTML(f"<span>Drawn in {app.worker.engine or FLOAT32}</span> {KEYS}")
+        gr.HTML(f"<span>Drawn by {spoken(app.worker.engine)}</span> {KEYS}")
 
     def look() -> str:
         facts = results(about(app, About()))[0]

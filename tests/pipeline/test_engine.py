@@ -1,5 +1,7 @@
 """What computes a picture: in half precision it looks the same, is said, and is the same again."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,8 @@ from PIL import Image
 
 from rf_app.errors import UserError
 from rf_app.pipeline.decoding import decode
+from rf_app.pipeline.engine import graphs_of, name_of
+from rf_app.pipeline.graphs import installed
 from rf_app.pipeline.turns import result_of
 from rf_app.pipeline.worker import Worker
 from rf_app.plugins.picture import encode_map
@@ -47,6 +51,28 @@ def test_half_precision_draws_the_picture_of_float32_and_says_so(app, worker):
         assert 40 < psnr(found, drawn(app.worker, wish)) < 80
         assert np.array_equal(drawn(worker, wish), found)
         assert result_of(worker.draw(wish)).settings.as_json()["engine"] == worker.engine
+
+
+@pytest.mark.skipif(not installed(), reason='needs pip install "instaflow-studio[openvino]"')
+def test_openvino_draws_the_picture_of_float32_anew_and_from_what_it_has_kept(app, tiny_models, monkeypatch):
+    wish, found = replace(WISHES[0], width=128), []
+    for _ in range(2):
+        worker = Worker(Registry([tiny_models]), "cpu", engine="openvino")
+        assert result_of(worker.draw(wish)).settings.engine == "openvino"
+        assert result_of(worker.draw(WISHES[1])).settings.engine == name_of(worker.dtype)  # a ControlNet
+        found.append(drawn(worker, wish))
+        worker.close()
+        monkeypatch.setattr("rf_app.pipeline.graphs.deepcopy", None)  # nothing is exported again
+    assert psnr(found[0], drawn(app.worker, wish)) > 40
+    assert np.array_equal(*found)
+
+
+def test_openvino_is_for_processors(monkeypatch):
+    with pytest.raises(UserError, match="on mps take float16"):
+        graphs_of("openvino", torch.device("mps"))
+    monkeypatch.setattr("rf_app.pipeline.engine.installed", lambda: False)
+    with pytest.raises(UserError, match=r"pip install \"instaflow-studio\[openvino\]"):
+        graphs_of("openvino", torch.device("cpu"))
 
 
 def test_a_bundled_one_step_model_keeps_50_db_in_bfloat16(app):
