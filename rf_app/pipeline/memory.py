@@ -51,10 +51,15 @@ def give_back(device: torch.device) -> None:
         torch.cuda.empty_cache()
     elif device.type == "mps":
         torch.mps.empty_cache()
+    trim()
+
+
+def trim() -> None:
+    """Let the system have what glibc keeps of freed memory: of a model's loading as much as a fifth of it."""
     if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's
-        if trim:
-            trim(0)
+        malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if malloc_trim:
+            malloc_trim(0)
 
 
 def decoding_bytes(vae: nn.Module, size: tuple[int, int], tiled: bool = False) -> int:

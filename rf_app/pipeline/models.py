@@ -11,6 +11,7 @@ import torch
 from diffusers import AutoencoderTiny, ControlNetModel, StableDiffusionPipeline
 from safetensors import SafetensorError, safe_open
 
+from rf_app.pipeline.memory import trim
 from rf_app.pipeline.residence import Residence
 from rf_app.plugins.controlnet import load_controlnet
 from rf_app.registry.card import ModelCard
@@ -84,6 +85,7 @@ class ResidentModels:
         pipeline.unet.to(memory_format=torch.channels_last)
         pipeline.vae.to(memory_format=torch.channels_last)
         take_float32(pipeline.unet)
+        trim()
         return Resident(
             card=card,
             pipeline=pipeline,
