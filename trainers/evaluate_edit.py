@@ -3,10 +3,11 @@
     python -m trainers.evaluate_edit --prompts 200 --json edit.json
 
 Each drawing's caption is written again with another time of day, or another colour of its object. An edit is
-right if the judge sees the new value, and everything else as it sees it in the drawing. Compared at one
-number of steps, each at several strengths: SDEdit (arXiv 2108.01073: mixed with noise), DDIM inversion
-(followed back by the velocity at each step's end, without correction), and `rf_app.flow.inversion`, as the
-Edit tab has it.
+right if the judge sees the new value, and everything else as it sees it in the drawing. The judge sees what
+is there and not where: how far forms stay in their place is the F1 of the drawing's edges and the edit's,
+given at the strength that is right most often. Compared at one number of steps, each at several strengths:
+SDEdit (arXiv 2108.01073: mixed with noise), DDIM inversion (followed back by the velocity at each step's end,
+without correction), and `rf_app.flow.inversion`, as the Edit tab has it.
 """
 
 import json
@@ -25,6 +26,7 @@ from rf_app.flow.inversion import CORRECTIONS, inverted
 from rf_app.flow.path import interpolate, uniform_taus
 from rf_app.flow.solvers import euler
 from rf_app.flow.velocity import velocity_field
+from rf_app.metrics.edges import canny, edge_f1
 from rf_app.metrics.judge import BUNDLED, Judge
 from rf_app.registry.card import ModelCard
 from rf_app.registry.disk import write_atomically
@@ -32,7 +34,7 @@ from rf_app.schedulers.noise_schedule import schedule_of
 from rf_app.settings.training import check_sampling
 from trainers.common import command
 from trainers.common.models import decode, encode, load_frozen, noise_of, registry_into
-from trainers.common.pixels import to_tensor
+from trainers.common.pixels import to_pixels, to_tensor
 from trainers.common.sheets import write_sheet
 from trainers.pocket.first_edition.editions import world_of
 from trainers.pocket.world import HELD_OUT
@@ -74,7 +76,7 @@ class EvaluateEditConfig:
 
 @dataclass(frozen=True)
 class EditRow:
-    """Shares of pictures: with the new value, with all else as it was, and with both."""
+    """Shares of pictures: with the new value, with all else as it was, and with both; and F1 of edges."""
 
     model: str
     method: str
@@ -83,6 +85,7 @@ class EditRow:
     changed: float
     kept: float
     right: float
+    edges: float
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,11 @@ def seen(judge: Judge, images: Tensor) -> dict[str, list[str]]:
         name: [kinds[i] for part in logits for i in part[name].argmax(1).tolist()]
         for name, kinds in judge.kinds.items()
     }
+
+
+def edges_of(images: Tensor) -> list[np.ndarray]:
+    """Where images [N, 3, H, W] in -1..1 have edges, bool [H, W] each."""
+    return [canny(each) for each in to_pixels(images)]
 
 
 @torch.no_grad()
@@ -168,7 +176,7 @@ def main(config: EvaluateEditConfig) -> None:
         card = registry.card(id)
         pipeline = load_frozen(registry, id)
         drawings = to_tensor(np.stack([world.picture(each.seed, card.resolution) for each in asked]))
-        before = seen(judge, drawings)
+        before, lines = seen(judge, drawings), edges_of(drawings)
         best: dict[str, tuple[float, Tensor]] = {}
         for strength in config.strength:
             for name, (images, calls) in edited(pipeline, card, drawings, asked, config, strength).items():
@@ -179,7 +187,8 @@ def main(config: EvaluateEditConfig) -> None:
                     for i, each in enumerate(asked)
                 ]
                 right = [a and b for a, b in zip(changed, kept, strict=True)]
-                shares = (float(np.mean(each)) for each in (changed, kept, right))
+                same = [edge_f1(*pair) for pair in zip(lines, edges_of(images), strict=True)]
+                shares = (float(np.mean(each)) for each in (changed, kept, right, same))
                 row = EditRow(id, name, strength, calls, *shares)
                 rows.append(row)
                 best[name] = max(
@@ -197,8 +206,8 @@ def main(config: EvaluateEditConfig) -> None:
 def table(rows: Sequence[EditRow]) -> str:
     """Each method at its best strength, as Markdown."""
     lines = [
-        "| model | method | strength | U-Net calls | changed | kept | both |",
-        "|---|---|---|---|---|---|---|",
+        "| model | method | strength | U-Net calls | changed | kept | both | edges, F1 |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     best: dict[tuple[str, str], EditRow] = {}
     for row in rows:
@@ -207,7 +216,7 @@ def table(rows: Sequence[EditRow]) -> str:
     for row in best.values():
         lines.append(
             f"| {row.model} | {row.method} | {row.strength:g} | {row.evaluations} "
-            f"| {row.changed:.1%} | {row.kept:.1%} | {row.right:.1%} |"
+            f"| {row.changed:.1%} | {row.kept:.1%} | {row.right:.1%} | {row.edges:.2f} |"
         )
     return "\n".join(lines)
 

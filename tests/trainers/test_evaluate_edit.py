@@ -33,6 +33,7 @@ def test_every_method_is_measured(tmp_path, capsys):
     assert [row["method"] for row in rows] == [*METHODS]
     assert [row["evaluations"] for row in rows] == [2, 3, 6]  # forth with guidance, back without
     assert all(row["right"] <= min(row["changed"], row["kept"]) for row in rows)
+    assert all(0 < row["edges"] < 1 for row in rows)
     assert "SDEdit" in capsys.readouterr().out
 
 
