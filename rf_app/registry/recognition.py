@@ -51,6 +51,7 @@ NAMED = {
     "rectified": "rectified-flow",
     "2rf": "rectified-flow",
     "lcm": "consistency",
+    "turbo": "turbo",
 }
 """What a word in the name of a file says, which has no model_index.json."""
 PIPELINES = ("StableDiffusionPipeline", "RectifiedFlowPipeline", "LatentConsistencyModelPipeline")
@@ -89,8 +90,6 @@ LORA_WEIGHTS = "pytorch_lora_weights.safetensors"  # as diffusers names it
 MODEL, CONTROLNET, LORA, DECODER = "model", "controlnet", "lora", "decoder"
 FILES = {
     r"conditioner\.embedders\.1\.": "a Stable Diffusion XL model",
-    r"conditioner\.embedders\.0\.": "a Stable Diffusion XL refiner",
-    r"cond_stage_model\.model\.": "a Stable Diffusion 2 model; its folder in diffusers' layout can be read",
     r"(model\.diffusion_model\.)?joint_blocks\.": "a Stable Diffusion 3 model",
     r"(model\.diffusion_model\.)?double_blocks\.": "a Flux model",
     r"(lora_te2_|lora_te3_|text_encoder_2\.)": "a LoRA for Stable Diffusion XL or 3",
@@ -104,12 +103,12 @@ FILES = {
     r"decoder\.layers\.\d|1\.weight": DECODER,  # diffusers' names of a tiny one, and TAESD's own
     r"0\.weight|encoder\.layers\.\d": "the encoder of a tiny autoencoder, which nothing here uses",
     r"(first_stage_model\.|encoder\.conv_in\.|decoder\.conv_in\.)": "an autoencoder by itself",
-    r"(cond_stage_model\.|text_model\.)": "a text encoder by itself",
+    r"(cond_stage_model\.|conditioner\.embedders\.0\.|text_model\.)": "a text encoder by itself",
 }
 """What a file is whose tensors have such a name; the first that fits counts."""
 NAMES = {MODEL: "a model", CONTROLNET: "a ControlNet", LORA: "a LoRA", DECODER: "a tiny decoder"}
-BASE = "for Stable Diffusion 1.x"
-WIDTHS = {1024: "Stable Diffusion 2", 1280: "the Stable Diffusion XL refiner", 2048: "Stable Diffusion XL"}
+BASE = "for Stable Diffusion 1.x or 2.x"
+WIDTHS = {1280: "the Stable Diffusion XL refiner", 2048: "Stable Diffusion XL"}
 LISTENING = re.compile(r".*attn2[._]to_k\.weight")  # where a U-Net takes the text in
 ENTRY = re.compile(r"(model\.diffusion_model\.)?input_blocks\.0\.0\.weight|conv_in\.weight")
 EXIT = re.compile(r"(model\.diffusion_model\.)?out\.2\.weight|conv_out\.weight")
