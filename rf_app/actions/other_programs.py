@@ -28,9 +28,9 @@ MANUAL = """- **ComfyUI**: SamplerCustomAdvanced with RandomNoise, CFGGuider (cf
 - **Forge, A1111**: no sampler of theirs takes these steps. With Euler and SGM Uniform, {steps} steps and CFG
   scale {cfg:g} the picture is another one.
 """
-FLOW = """- **ComfyUI**: ModelSamplingSD3 (shift 1) between the checkpoint and KSampler, which has `euler`,
-  `simple`, {steps} steps, cfg {cfg:g}. The U-Net's last layer has the other sign, as flow matching there
-  wants it.
+FLOW = """- **ComfyUI**: ModelSamplingSD3 (shift {shift:g}) between the checkpoint and KSampler, which has
+  `euler`, `simple`, {steps} steps, cfg {cfg:g}. The U-Net's last layer has the other sign, as flow matching
+  there wants it.
 - **Forge, A1111**: no sampler of theirs draws rectified flow from a velocity.
 """
 NAMED = """- **ComfyUI**: KSampler with `{0}`, `{1}`, {steps} steps, cfg {cfg:g}, denoise 1.
@@ -68,7 +68,7 @@ def settings_for(card: ModelCard, own: SchedulerMixin, unet: Mapping[str, Any]) 
     text += "" if unet["cross_attention_dim"] == SD1_WIDTH else f"{SMALLER}\n"
     flow = isinstance(own, RectifiedFlowScheduler)
     if flow and own.schedule is None:
-        return text + FLOW.format(**said)
+        return text + FLOW.format(shift=own.config.shift, **said)
     if flow and card.steps > 1:
         found = stock(own, card.steps)
         return text + (MANUAL.format(sigmas=found.sigmas.strip("[]"), **said) if found else NONE)

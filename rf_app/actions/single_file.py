@@ -1,6 +1,6 @@
-"""A single file of Stable Diffusion 1.x, or of another shape of model that is here, taken apart.
+"""A single file of Stable Diffusion 1.x or 2.x, or of another shape of model that is here, taken apart.
 
-It lacks a tokenizer and configurations: those of Stable Diffusion 1.x lie in assets/. One that has the U-Net
+It lacks a tokenizer and configurations: those of Stable Diffusion lie in assets/. One that has the U-Net
 alone is given the rest of a model at hand. A ControlNet's file becomes a folder by the same means.
 """
 
@@ -39,6 +39,12 @@ from rf_app.registry.models import Registry
 from rf_app.settings.bundled import ASSETS
 
 SD1 = ASSETS / "stable-diffusion-1"
+SD2 = ASSETS / "stable-diffusion-2"  # what is another there
+LARGE = 96  # latents a side, of those of Stable Diffusion 2 that predict v
+SPREAD = 0.09
+"""The standard deviation of the biases of a U-Net's last norm before an attention, above which it predicts v.
+So ComfyUI tells it (`comfy/supported_models.py`), as the files of Stable Diffusion 2 do not say it.
+"""
 TITLES = {"vae": "autoencoder", "text_encoder": "text encoder"}  # what a single file may lack
 VELOCITY = re.compile(r"^\s*parameterization:\s*[\"']?v[\"']?\s*$", re.MULTILINE)
 MAX_YAML = 65_536  # bytes
@@ -59,13 +65,20 @@ def gather_single_file(registry: Registry, path: Path, files: Path, report: Repo
     lender = _lender(registry, path, layout, lacking) if lacking else ""
     lent = registry.pieces(lender) if lender else layout
     check_room(path, path.stat().st_size, files)
+    predicts, sizes = _prediction(path, layout, weights), {}
+    if layout["unet"].parent == SD2 and predicts.get("prediction_type") == "v_prediction":
+        sizes["unet"] = {"sample_size": LARGE}
     for piece in weights:
+        config = read_json(layout[piece] / CONFIGS[piece]) | sizes.get(piece, {})
         (files / piece).mkdir(exist_ok=True)
-        shutil.copyfile(layout[piece] / CONFIGS[piece], files / piece / CONFIGS[piece])
+        (files / piece / CONFIGS[piece]).write_text(json.dumps(config))
     _write(path, {files / piece / WEIGHTS[piece]: found for piece, found in weights.items()}, report)
     for piece in (*lacking, "tokenizer"):
         name_again(lent[piece], files / piece)
-    scheduler = read_json(layout["scheduler"] / CONFIGS["scheduler"]) | _prediction(path)
+    if lent["unet"].parent == SD2:
+        (files / "tokenizer" / CONFIGS["tokenizer"]).unlink()  # it is another name of that of 1.x
+        shutil.copyfile(SD2 / "tokenizer" / CONFIGS["tokenizer"], files / "tokenizer" / CONFIGS["tokenizer"])
+    scheduler = read_json(layout["scheduler"] / CONFIGS["scheduler"]) | predicts
     if ours := said_by_us(path):
         card, scheduler = ours
         write_card(files, card)
@@ -89,7 +102,9 @@ def gather_controlnet_file(registry: Registry, path: Path, files: Path, report: 
                 (files / CONFIGS["controlnet"]).write_text(json.dumps(config))
                 _write(path, {files / WEIGHTS["controlnet"]: weights}, report)
                 return
-    raise UserError(f"{path.name}: is a ControlNet of another shape; expected that of Stable Diffusion 1.x.")
+    raise UserError(
+        f"{path.name}: is a ControlNet of another shape; expected that of Stable Diffusion 1.x or 2.x."
+    )
 
 
 def gather_decoder_file(path: Path, files: Path, report: Report) -> None:
@@ -136,8 +151,10 @@ def _write(path: Path, targets: Mapping[Path, Mapping[str, Place]], report: Repo
 
 
 def _layouts(registry: Registry) -> Iterator[dict[str, Path]]:
-    """The piece folders of each shape of model: Stable Diffusion 1.x, then those at hand."""
-    yield {piece: SD1 / piece for piece in (*OWN, *BORROWED)}
+    """The piece folders of each shape of model: Stable Diffusion 1.x and 2.x, then those at hand."""
+    first = {piece: SD1 / piece for piece in (*OWN, *BORROWED)}
+    yield first
+    yield first | {piece: SD2 / piece for piece in ("unet", "text_encoder")}
     seen = []
     for card in registry.cards():
         pieces = registry.pieces(card.id)
@@ -159,7 +176,7 @@ def _layout(registry: Registry, path: Path) -> tuple[dict[str, Path], Weights]:
         wrong = (_difference(weights[piece], empty(piece, configs[piece])) for piece in weights)
         if not (fault := next(filter(None, wrong), "")):
             return layout, weights
-        faults.append(f"{path.name}: {fault}; expected the shapes of Stable Diffusion 1.x.")
+        faults.append(f"{path.name}: {fault}; expected the shapes of Stable Diffusion 1.x or 2.x.")
     raise UserError(faults[0])
 
 
@@ -186,11 +203,12 @@ def _lender(registry: Registry, path: Path, layout: Mapping[str, Path], lacking:
     )
 
 
-def _prediction(path: Path) -> dict[str, Any]:
+def _prediction(path: Path, layout: Mapping[str, Path], weights: Weights) -> dict[str, Any]:
     """What a file says its U-Net predicts, as changes of a scheduler's config.
 
     By its header (the fields of modelspec and of kohya's trainers), the marks that trainers leave as empty
-    tensors, or the configuration of the original code beside it.
+    tensors, or the configuration of the original code beside it. Where Stable Diffusion 2 says nothing, by
+    the weights.
     """
     header = header_of(path)
     said, changes = header.metadata, {}
@@ -198,16 +216,23 @@ def _prediction(path: Path) -> dict[str, Any]:
     text = (
         beside.read_text("utf-8", "replace") if beside.is_file() and beside.stat().st_size < MAX_YAML else ""
     )
+    stated = said.get("modelspec.prediction_type") or said.get("ss_v_parameterization", "")
     if (
         "v_pred" in header.tensors
-        or said.get("modelspec.prediction_type", "").lower() in ("v", "v_prediction")
-        or said.get("ss_v_parameterization") == "True"
+        or stated.lower() in ("v", "v_prediction", "true")
         or VELOCITY.search(text)
+        or (layout["unet"].parent == SD2 and not (stated or text) and _spread(weights["unet"]) > SPREAD)
     ):
         changes["prediction_type"] = "v_prediction"
     if "ztsnr" in header.tensors or said.get("ss_zero_terminal_snr") == "True":
         changes |= {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
     return changes
+
+
+def _spread(unet: Mapping[str, Place]) -> float:
+    """Of the biases of the norm before the last attention."""
+    last = max(name for name in unet if name.endswith("transformer_blocks.0.norm1.bias"))
+    return float(unet[last].read().float().std(correction=0))
 
 
 def _controlnet_config(unet: Mapping[str, Any], found: Mapping[str, Place]) -> dict[str, Any]:

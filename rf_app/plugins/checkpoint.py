@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from diffusers.loaders.single_file_utils import (
     convert_ldm_clip_checkpoint,
     convert_ldm_unet_checkpoint,
     convert_ldm_vae_checkpoint,
+    convert_open_clip_checkpoint,
 )
 from safetensors import safe_open
 from torch import Tensor, nn
@@ -30,32 +32,48 @@ PIECES = ("unet", "vae", "text_encoder")  # those with weights
 DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 STORED = {"F64": "F32", "F8_E4M3": "F16", "F8_E5M2": "F16"}  # what others become when they are written
 UNET = "model.diffusion_model."
+OPEN_CLIP = "cond_stage_model.model."  # the text encoder of Stable Diffusion 2
+RENAMED = "conditioner.embedders.0."  # "cond_stage_model.", by the code that SD-Turbo was made with
 OLD_NAMES = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
 BUFFER = "position_ids"  # old text encoders store it; it is no weight
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a tensor lies, and its shape once it is read."""
+    """Where a tensor lies, and its shape once it is read; rows: those that are meant, where not all are."""
 
     file: Path
     name: str
     dtype: str  # one of DTYPES, for a weight
     shape: tuple[int, ...]
+    rows: tuple[int, int] | None = None
 
     @property
     def ndim(self) -> int:
         """The number of dimensions."""
         return len(self.shape)
 
-    def __getitem__(self, index: tuple[Any, ...]) -> "Place":
-        """A convolution of one pixel as the matrix it is, which is all that diffusers' converters ask for."""
-        return replace(self, shape=self.shape[:2])
+    def __getitem__(self, index: Any) -> "Place":
+        """What diffusers' converters ask for: rows, or a convolution of one pixel as the matrix it is."""
+        rows = index[0] if isinstance(index, tuple) else index
+        if rows == slice(None):
+            return replace(self, shape=self.shape[:2])
+        begin, end, _ = rows.indices(self.shape[0])
+        return replace(self, rows=(begin, end), shape=(end - begin, *self.shape[1:]))
+
+    def clone(self) -> "Place":
+        """The same, as its values are never written to; converters copy what they take apart."""
+        return self
+
+    detach = clone
 
     def read(self) -> Tensor:
         """The tensor, the file closed again: nothing else of it stays in memory."""
         with safe_open(self.file, framework="pt") as opened:
-            return opened.get_tensor(self.name).reshape(self.shape).clone()
+            tensor = opened.get_tensor(self.name)
+            if self.rows:
+                tensor = tensor[slice(*self.rows)]
+            return tensor.reshape(self.shape).clone()
 
 
 Weights = dict[str, dict[str, Place]]
@@ -71,7 +89,7 @@ def of_folders(pieces: Mapping[str, Path]) -> Weights:
 def of_single_file(path: Path, configs: Mapping[str, Mapping[str, Any]]) -> Weights:
     """The weights of a single file; pieces that it does not have are left out.
 
-    configs: of the unet and the vae of a model of the same shape. Raises UserError for a file that is not
+    configs: of the pieces of a model of the same shape. Raises UserError for a file that is not
     sound or no model.
     """
     found = places(path)
@@ -106,6 +124,10 @@ def in_pieces(called: str, found: dict[str, Place], configs: Mapping[str, Mappin
     """
     if "input_blocks.0.0.weight" in found:  # the original code's U-Net by itself
         found = {f"{UNET}{name}": place for name, place in found.items()}
+    found = {
+        f"cond_stage_model.{name.removeprefix(RENAMED)}" if name.startswith(RENAMED) else name: place
+        for name, place in found.items()
+    }
     unet = [name for name in found if name.startswith(UNET)]
     vae = {name: place for name, place in found.items() if name.startswith("first_stage_model.")}
     if not unet:
@@ -115,7 +137,7 @@ def in_pieces(called: str, found: dict[str, Place], configs: Mapping[str, Mappin
             converted = {
                 "unet": convert_ldm_unet_checkpoint({name: found[name] for name in unet}, configs["unet"]),
                 "vae": convert_ldm_vae_checkpoint(vae, configs["vae"]) if vae else {},
-                "text_encoder": convert_ldm_clip_checkpoint(found),
+                "text_encoder": _text_encoder(found, configs["text_encoder"]),
             }
         except (KeyError, IndexError, AttributeError) as error:
             raise UserError(f"{called}: its tensors are not those of a whole model ({error}).") from None
@@ -128,6 +150,12 @@ def in_pieces(called: str, found: dict[str, Place], configs: Mapping[str, Mappin
                 f"{called}: {place.name} is of the type {place.dtype}; expected {', '.join(DTYPES)}."
             )
     return weights
+
+
+def _text_encoder(found: dict[str, Place], config: Mapping[str, Any]) -> dict[str, Place]:
+    if any(name.startswith(OPEN_CLIP) for name in found):
+        return convert_open_clip_checkpoint(SimpleNamespace(config=SimpleNamespace(**config)), found)
+    return convert_ldm_clip_checkpoint(found)
 
 
 def empty(piece: str, config: Mapping[str, Any]) -> nn.Module:

@@ -20,7 +20,20 @@ FLOW = "RectifiedFlowScheduler"
 PREDICTION = (
     "_rectified_flow"  # what ours takes the U-Net's output for, in the config of one that diffusers reads
 )
+FLOW_MATCHING = ("FlowMatchEulerDiscreteScheduler", "FlowMatchHeunDiscreteScheduler")
+FLOW_PREDICTION = "flow_prediction"  # what others call x0 - x1
+ELSEWHERE = (
+    *("use_dynamic_shifting", "use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas"),
+    *("shift_terminal", "invert_sigmas", "stochastic_sampling"),
+)
+"""Of flow matching, what only pipelines of other models make use of."""
 TURBO = "EulerDiscreteScheduler"
+OF_DIFFUSION = {
+    *("DDIM", "DDIMParallel", "DDPM", "DDPMParallel", "PNDM", "IPNDM", "LMSDiscrete", "HeunDiscrete"),
+    *("EulerDiscrete", "EulerAncestralDiscrete", "KDPM2Discrete", "KDPM2AncestralDiscrete", "SASolver"),
+    *("DPMSolverMultistep", "DPMSolverSinglestep", "DPMSolverSDE", "DEISMultistep", "UniPCMultistep"),
+}
+"""Diffusers' schedulers that follow one and the same flow, which a model may therefore have any of."""
 BETAS = ("beta_start", "beta_end", "beta_schedule")
 RECOMMENDED = {
     "diffusion": (25, 7.5),
@@ -38,6 +51,7 @@ NAMED = {
     "rectified": "rectified-flow",
     "2rf": "rectified-flow",
     "lcm": "consistency",
+    "turbo": "turbo",
 }
 """What a word in the name of a file says, which has no model_index.json."""
 PIPELINES = ("StableDiffusionPipeline", "RectifiedFlowPipeline", "LatentConsistencyModelPipeline")
@@ -76,8 +90,6 @@ LORA_WEIGHTS = "pytorch_lora_weights.safetensors"  # as diffusers names it
 MODEL, CONTROLNET, LORA, DECODER = "model", "controlnet", "lora", "decoder"
 FILES = {
     r"conditioner\.embedders\.1\.": "a Stable Diffusion XL model",
-    r"conditioner\.embedders\.0\.": "a Stable Diffusion XL refiner",
-    r"cond_stage_model\.model\.": "a Stable Diffusion 2 model; its folder in diffusers' layout can be read",
     r"(model\.diffusion_model\.)?joint_blocks\.": "a Stable Diffusion 3 model",
     r"(model\.diffusion_model\.)?double_blocks\.": "a Flux model",
     r"(lora_te2_|lora_te3_|text_encoder_2\.)": "a LoRA for Stable Diffusion XL or 3",
@@ -91,12 +103,12 @@ FILES = {
     r"decoder\.layers\.\d|1\.weight": DECODER,  # diffusers' names of a tiny one, and TAESD's own
     r"0\.weight|encoder\.layers\.\d": "the encoder of a tiny autoencoder, which nothing here uses",
     r"(first_stage_model\.|encoder\.conv_in\.|decoder\.conv_in\.)": "an autoencoder by itself",
-    r"(cond_stage_model\.|text_model\.)": "a text encoder by itself",
+    r"(cond_stage_model\.|conditioner\.embedders\.0\.|text_model\.)": "a text encoder by itself",
 }
 """What a file is whose tensors have such a name; the first that fits counts."""
 NAMES = {MODEL: "a model", CONTROLNET: "a ControlNet", LORA: "a LoRA", DECODER: "a tiny decoder"}
-BASE = "for Stable Diffusion 1.x"
-WIDTHS = {1024: "Stable Diffusion 2", 1280: "the Stable Diffusion XL refiner", 2048: "Stable Diffusion XL"}
+BASE = "for Stable Diffusion 1.x or 2.x"
+WIDTHS = {1280: "the Stable Diffusion XL refiner", 2048: "Stable Diffusion XL"}
 LISTENING = re.compile(r".*attn2[._]to_k\.weight")  # where a U-Net takes the text in
 ENTRY = re.compile(r"(model\.diffusion_model\.)?input_blocks\.0\.0\.weight|conv_in\.weight")
 EXIT = re.compile(r"(model\.diffusion_model\.)?out\.2\.weight|conv_out\.weight")
@@ -205,7 +217,8 @@ def check_file(name: str, shapes: Mapping[str, tuple[int, ...]], wanted: str) ->
 def own_flow(scheduler: Mapping[str, Any]) -> dict[str, Any]:
     """The config of our scheduler that draws what the one of an export does, which has PREDICTION in it."""
     betas = {name: scheduler[name] for name in BETAS if name in scheduler}
-    return {"_class_name": FLOW, "prediction_type": scheduler[PREDICTION], **betas}
+    shift = {"shift": scheduler["flow_shift"]} if scheduler.get("flow_shift", 1.0) != 1 else {}
+    return {"_class_name": FLOW, "prediction_type": scheduler[PREDICTION], **betas, **shift}
 
 
 def _read(path: Path) -> Mapping[str, Any]:
@@ -248,10 +261,12 @@ def _kind(
         return "trajectory-consistency"
     if pipeline == "RectifiedFlowPipeline":  # one class for both; only the name tells InstaFlow from 2-RF
         return "one-step" if "instaflow" in called else "rectified-flow"
-    if sampler in (FLOW, "FlowMatchEulerDiscreteScheduler"):
+    if sampler == FLOW or _is_flow_matching(sampler, scheduler):
         return "rectified-flow"
     if sampler == TURBO and scheduler.get("timestep_spacing") == "trailing":
         return "turbo"
+    if sampler and sampler.removesuffix("Scheduler") not in OF_DIFFUSION:
+        raise UserError(f"{called_in(name)}: was made for the sampler {sampler!a:.80}, which is not here.")
     return "diffusion"
 
 
@@ -271,14 +286,28 @@ def _scheduler(folder: Path, kind: str, sampler: str, scheduler: Mapping[str, An
         return {"_class_name": "LCMScheduler", **betas}
     if kind == "turbo" and sampler != TURBO:
         return {"_class_name": TURBO, "timestep_spacing": "trailing", **betas}
-    if sampler == "FlowMatchEulerDiscreteScheduler":
-        shift = scheduler.get("shift", 1.0)
-        if shift != 1 or scheduler.get("use_dynamic_shifting"):
-            raise UserError(
-                f"{folder.name}: its scheduler's shift is {shift!r:.40}; only 1, no shift, is drawn here."
-            )
-        return {"_class_name": FLOW, "prediction_type": "flow_prediction"}
+    if _is_flow_matching(sampler, scheduler):
+        return _flow_matching(folder, scheduler)
     # InstaFlow's own folders carry a scheduler that is not used; theirs is a velocity.
     if kind in ("rectified-flow", "one-step") and sampler != FLOW:
         return {"_class_name": FLOW, "prediction_type": "velocity"}
     return {}
+
+
+def _is_flow_matching(sampler: str, scheduler: Mapping[str, Any]) -> bool:
+    others = sampler != FLOW and scheduler.get("prediction_type") == FLOW_PREDICTION
+    return sampler in FLOW_MATCHING or others
+
+
+def _flow_matching(folder: Path, scheduler: Mapping[str, Any]) -> dict[str, Any]:
+    """Ours in the place of a scheduler for flow matching, whose velocity has the other sign."""
+    odd = next((name for name in ELSEWHERE if scheduler.get(name)), "")
+    if scheduler.get("num_train_timesteps", 1000) != 1000:
+        odd = "num_train_timesteps"
+    if odd:
+        raise UserError(
+            f"{folder.name}: its scheduler has {odd} {scheduler[odd]!r:.40}; flow matching is drawn here "
+            "with 1000 timesteps and a fixed shift alone."
+        )
+    shift = scheduler.get("shift", scheduler.get("flow_shift", 1.0))
+    return {"_class_name": FLOW, "prediction_type": FLOW_PREDICTION, "shift": shift}

@@ -1,7 +1,8 @@
 """Rectified flow as a diffusers scheduler: the stock Stable Diffusion pipelines sample it as they are.
 
 "velocity": the U-Net predicts v = x1 - x0 at t = 1000 (1 - tau), and a step is `sample + v / N` (InstaFlow,
-arXiv 2309.06380). "flow_prediction": as flow-matching checkpoints have it, x0 - x1. "epsilon" and
+arXiv 2309.06380). "flow_prediction": as flow-matching checkpoints have it, x0 - x1; those that were trained
+for it take their steps at shifted times (Stable Diffusion 3, arXiv 2403.03206, equation 23). "epsilon" and
 "v_prediction": the U-Net is a diffusion model (or was fine-tuned as one) and is called at the same
 signal-to-noise ratio; see `rf_app.flow.conversion`. Guidance is the pipeline's own.
 
@@ -40,8 +41,11 @@ class RectifiedFlowScheduler(SchedulerMixin, ConfigMixin):
         beta_schedule: str = "scaled_linear",
         trained_betas: list[float] | None = None,
         rescale_betas_zero_snr: bool = False,
+        shift: float = 1.0,
     ):
-        """Raises UserError for a setting that this scheduler does not have."""
+        """shift: 1 for uniform steps, more for more of them near the noise.
+
+        Raises UserError for a setting that this scheduler does not have."""
         if num_train_timesteps != 1000:
             raise UserError(
                 f"num_train_timesteps is {num_train_timesteps!r}; rectified flow here takes 1000."
@@ -49,9 +53,11 @@ class RectifiedFlowScheduler(SchedulerMixin, ConfigMixin):
         if prediction_type not in PREDICTIONS:
             known = ", ".join(map(repr, PREDICTIONS))
             raise UserError(f"prediction_type is {prediction_type!r}; expected one of {known}.")
+        if not isinstance(shift, (int, float)) or not 0.01 <= shift <= 100:
+            raise UserError(f"shift is {shift!r:.40}; expected a number in 0.01..100.")
         self.schedule: NoiseSchedule | None = None
         self.velocity: Tensor | None = None  # of the latest step, for who looks on
-        self.begin = 0.0  # the time at which a solve starts
+        self.begin = 0.0  # the time at which a solve starts, before any shift
         if prediction_type in DIFFUSION:
             betas = beta_start, beta_end, beta_schedule, trained_betas, rescale_betas_zero_snr
             self.alphas_cumprod = alphas_cumprod(*betas)
@@ -59,7 +65,7 @@ class RectifiedFlowScheduler(SchedulerMixin, ConfigMixin):
         self.set_timesteps(1)
 
     def set_timesteps(self, num_inference_steps: int, device: str | torch.device | None = None) -> None:
-        """Prepare a solve to data, from noise unless `begin` says otherwise, in N uniform steps."""
+        """Prepare a solve to data, from noise unless `begin` says otherwise, in N steps."""
         self.num_inference_steps = num_inference_steps
         self._taus = self._evaluated(self.taus(num_inference_steps))
         self._index = 0
@@ -73,8 +79,9 @@ class RectifiedFlowScheduler(SchedulerMixin, ConfigMixin):
         return self.config.prediction_type == "flow_prediction"
 
     def taus(self, steps: int) -> list[float]:
-        """The steps + 1 times of a solve, `begin` and 1 among them."""
-        return [self.begin + (1 - self.begin) * tau for tau in uniform_taus(steps)]
+        """The steps + 1 times of a solve to 1, uniform but for the shift."""
+        uniform = [self.begin + (1 - self.begin) * tau for tau in uniform_taus(steps)]
+        return [tau / (tau + self.config.shift * (1 - tau)) for tau in uniform]
 
     def _evaluated(self, taus: list[float]) -> list[float]:
         """Where the U-Net is called on the way through the times `taus` [N + 1]."""

@@ -66,13 +66,13 @@ def fresh(own: SchedulerMixin, kind: str, solver: str) -> SchedulerMixin:
 
 
 def straight(own: SchedulerMixin) -> RectifiedFlowScheduler:
-    """Euler's method on the straight path of any model, a diffusion model's at the same signal-to-noise
-    ratio.
+    """Euler's method in uniform steps on the straight path of any model, a diffusion model's at the same
+    signal-to-noise ratio.
 
     Raises UserError for a model that cannot be followed so.
     """
     if isinstance(own, RectifiedFlowScheduler):
-        return RectifiedFlowScheduler.from_config(own.config)
+        return RectifiedFlowScheduler.from_config(own.config, shift=1.0)
     scheduler = RectifiedFlowScheduler()
     scheduler.schedule = schedule_of(own)
     return scheduler

@@ -40,7 +40,7 @@ def stock(own: SchedulerMixin, steps: int) -> Stock | None:
             num_train_timesteps=1001,
             prediction_type="flow_prediction",
             use_flow_sigmas=True,
-            flow_shift=1.0,
+            flow_shift=own.config.shift,
             solver_order=1,
             disable_corrector=list(range(MOST_STEPS)),
         )

@@ -55,6 +55,18 @@ TINY_DECODER = {
 }
 
 
+class StockFlowMatching(FlowMatchEulerDiscreteScheduler):
+    """Diffusers' own, with what Stable Diffusion's pipeline asks for, in equal steps before the shift."""
+
+    init_noise_sigma = 1.0
+
+    def scale_model_input(self, sample, timestep=None):
+        return sample
+
+    def set_timesteps(self, steps, device=None):
+        super().set_timesteps(device=device, sigmas=np.linspace(1, 1 / steps, steps))
+
+
 ZERO_TERMINAL_SNR = DDIMScheduler(
     prediction_type="v_prediction",
     rescale_betas_zero_snr=True,
@@ -126,10 +138,10 @@ ZERO_TERMINAL_SNR = DDIMScheduler(
         (
             "flow-matching",
             "StableDiffusionPipeline",
-            FlowMatchEulerDiscreteScheduler(),
+            FlowMatchEulerDiscreteScheduler(shift=3.0),
             {},
             "rectified-flow",
-            RectifiedFlowScheduler(prediction_type="flow_prediction"),
+            StockFlowMatching(shift=3.0),
         ),
     ],
 )

@@ -131,12 +131,14 @@ def test_a_unet_alone_is_given_the_rest_of_a_model_at_hand(app, tiny_models, tmp
             {"model.diffusion_model.input_blocks.0.0.weight": (16, 9, 3, 3)},
             "is an inpainting model: its U-Net",
         ),
-        ({"cond_stage_model.model.ln_final.weight": (4,)}, "is a Stable Diffusion 2 model; its folder"),
         (
             {"conditioner.embedders.1.model.ln.weight": (4,)},
             "is a Stable Diffusion XL model; expected a model",
         ),
-        ({"conditioner.embedders.0.model.ln.weight": (4,)}, "is a Stable Diffusion XL refiner"),
+        (
+            {"model.diffusion_model.input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight": (16, 1280)},
+            "is for the Stable Diffusion XL refiner: it takes texts 1280 wide",
+        ),
         (
             {"model.diffusion_model.input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight": (16, 2048)},
             "is for Stable Diffusion XL: it takes texts 2048 wide",

@@ -74,6 +74,7 @@ def test_what_the_card_says_draws_the_same_with_diffusers_alone(tiny_registry, t
         ("tiny-perflow", PeRFlowScheduler(), "piecewise-flow", 4, 4.5),
         ("tiny-epsilon", epsilon, "one-step", 1, 1.0),
         ("tiny-matched", epsilon, "rectified-flow", 8, 1.5),
+        ("tiny-shifted", RectifiedFlowScheduler(shift=3.0), "rectified-flow", 4, 1.5),
     ):
         card = replace(tiny_card(id, kind, steps, guidance, "tiny-sd"), lineage=("tiny-sd",))
         tiny_registry.publish(id, with_scheduler(scheduler, 6), card)

@@ -9,6 +9,7 @@ from rf_app.registry.recognition import Recognized, called_in, recognize
 
 FLOW = "RectifiedFlowScheduler"
 PNDM = {"_class_name": "PNDMScheduler", "beta_schedule": "scaled_linear"}
+SHIFTED = {"_class_name": FLOW, "prediction_type": "flow_prediction", "shift": 3.0}
 TRAILING = {"_class_name": "EulerDiscreteScheduler", "timestep_spacing": "trailing"}
 
 
@@ -77,8 +78,18 @@ def folder(tmp_path):
         ),
         ({"scheduler": TRAILING}, Recognized("turbo")),
         (
-            {"scheduler": {"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 1.0}},
-            Recognized("rectified-flow", {"_class_name": FLOW, "prediction_type": "flow_prediction"}),
+            {"scheduler": {"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0}},
+            Recognized("rectified-flow", SHIFTED),
+        ),
+        (
+            {
+                "scheduler": {
+                    "_class_name": "UniPCMultistepScheduler",
+                    "prediction_type": "flow_prediction",
+                    "flow_shift": 3.0,
+                }
+            },
+            Recognized("rectified-flow", SHIFTED),
         ),
         ({"vae": {"_class_name": "AutoencoderTiny"}}, Recognized("diffusion")),
         ({"unet": {"in_channels": 8}, "vae": {"latent_channels": {}}}, Recognized("diffusion")),
@@ -104,9 +115,15 @@ def test_known_for_what_it_is(folder, layout, expected):
         ({"unet": {"in_channels": 8}}, "a model that edits pictures: its U-Net takes 8 channels"),
         ({"index": "KandinskyPipeline"}, "made for 'KandinskyPipeline'"),
         (
-            {"scheduler": {"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0}},
-            "its scheduler's shift is 3.0; only 1",
+            {
+                "scheduler": {
+                    "_class_name": "FlowMatchEulerDiscreteScheduler",
+                    "use_dynamic_shifting": True,
+                }
+            },
+            "its scheduler has use_dynamic_shifting True; flow matching is drawn here with 1000",
         ),
+        ({"scheduler": {"_class_name": "EDMEulerScheduler"}}, "made for the sampler 'EDMEulerScheduler'"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused_by_name(folder, layout, message):

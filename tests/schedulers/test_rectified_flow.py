@@ -115,6 +115,7 @@ def test_half_precision_is_only_rounded_at_the_end_of_a_step():
     [
         ({"prediction_type": "v"}, "'velocity', 'flow_prediction', 'epsilon'"),
         ({"num_train_timesteps": 500}, "takes 1000"),
+        ({"shift": 0}, "shift is 0; expected a number in 0.01..100"),
         ({"prediction_type": "epsilon", "beta_schedule": "cosine"}, "'scaled_linear' or 'linear'"),
     ],
 )

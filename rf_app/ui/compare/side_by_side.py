@@ -141,6 +141,8 @@ def build(app: Application, page: Page, plugs: PlugIns, sent: gr.Textbox, subtab
                     if not (each.picture or each.error)
                 ]
                 yield _blank(unfinished, "Stopped")
+            else:
+                yield gr.skip()  # or Gradio repeats the last word, perhaps over a picture of the next run
         except UserError as error:
             complain(error)
             yield {headline: OPENING, laid_over: ""} | _blank(shown, "Press Compare")
