@@ -28,6 +28,11 @@ FIGURES = {  # what trainers call them, some of them by trainer: title, what the
         "as its kind of loss sees it; lower is better",
         FALLS,
     ),
+    "trainers.perflow loss": (
+        "How far each window is from straight",
+        "error of the noise it predicts; lower is better",
+        FALLS,
+    ),
     "trainers.lora loss": (
         "How wrong it is about the noise",
         "lower is better",
