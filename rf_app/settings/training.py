@@ -329,13 +329,18 @@ class Merge(Published):
 
     teacher: str
     """Model id that is given the style."""
-    lora: str
+    lora: str = ""
     """Id of the LoRA."""
+    delta: Path | None = None
+    """Instead of a LoRA, a delta of weights that trainers.delta wrote: the teacher becomes as quick as what
+    that was trained to be."""
     strength: float = 1.0
-    """How strongly the LoRA acts, -2 to 2."""
+    """How strongly it acts, -2 to 2."""
 
     def __post_init__(self) -> None:
-        """Raises UserError for a value out of its range."""
+        """Raises UserError for a value out of its range, and unless there is one thing to merge."""
+        if bool(self.lora) == bool(self.delta):
+            raise UserError("Give either --lora or --delta.")
         if not -2 <= self.strength <= 2:
             raise UserError(f"--strength must be -2 to 2, not {self.strength}.")
 
