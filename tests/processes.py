@@ -23,7 +23,14 @@ import pytest
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
-    ["trainers.controlnet", "trainers.distill", "trainers.lora", "trainers.pairs", "trainers.reflow"]
+    [
+        "trainers.controlnet",
+        "trainers.distill",
+        "trainers.lora",
+        "trainers.pairs",
+        "trainers.perflow",
+        "trainers.reflow",
+    ]
 )
 PATIENCE = 240  # seconds
 

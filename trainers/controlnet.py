@@ -12,7 +12,6 @@ the loss, E w ||eps - eps_hat||^2 with w = min(1 / alpha_bar_t, W), is v-predict
 up to W: the ordinary one, w = 1, gives next to no weight to pure noise, where the layout is decided.
 """
 
-import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -26,9 +25,9 @@ from rf_app.errors import UserError
 from rf_app.metrics.edges import HIGH, LOW, canny, edge_f1
 from rf_app.registry.card import ModelCard
 from rf_app.registry.controlnets import ControlNetCard, ControlNets
-from rf_app.registry.vocabulary import vocabulary
 from rf_app.settings.training import ControlNet
 from trainers.common import LoopConfig, command, train
+from trainers.common.captioned import captioned_latents
 from trainers.common.cards import as_it_ran
 from trainers.common.controlled import as_maps, controlled
 from trainers.common.models import (
@@ -46,10 +45,7 @@ from trainers.common.pixels import to_pixels
 from trainers.common.precision import accelerator_in
 from trainers.common.runs import default_run
 from trainers.common.sheets import write_sheet
-from trainers.data.images import ImageFolder, latents_of
 from trainers.data.store import Order
-from trainers.pocket.first_edition.editions import world_in_words
-from trainers.pocket.pictures import Drawings
 
 EMBEDDING = (16, 32, 96, 256)  # of Stable Diffusion's ControlNets
 SKETCHED = 0.6  # share of the maps that become sketches
@@ -103,18 +99,10 @@ def main(config: ControlNet) -> None:
     pipeline = load_frozen(registry, config.base)
     if pipeline.scheduler.config.get("prediction_type") != "epsilon":
         raise UserError(f"{config.base} does not predict epsilon, as the base of a ControlNet must.")
-    with accelerator.main_process_first():
-        if config.images:
-            images = ImageFolder(config.images, base.resolution)
-            accelerator.print(images.in_words(), flush=True)
-        else:
-            edition = world_in_words(vocabulary(registry, config.base))
-            images = Drawings(config.drawings, run.parent / "drawings", base.resolution, edition)
-        path = run / f"latents-{hashlib.sha256(images.digest().encode()).hexdigest()[:12]}.safetensors"
-        latents = latents_of(pipeline.vae, images.pixels, len(images), path)
+    # What learns to follow lines must see land that follows lines, not the few ridges that the world has.
+    learned = (config.images, config.drawings, registry, config.base, pipeline, run, accelerator)
+    images, latents = captioned_latents(*learned, bent=True)
     batch = min(config.batch, len(images))
-    if latents.shape[1:] != latent_shape(pipeline):
-        raise UserError(f"{path} holds latents {tuple(latents.shape[1:])}, not {config.base}'s; remove it.")
     unet, noising = pipeline.unet, DDPMScheduler.from_config(pipeline.scheduler.config)
     torch.manual_seed(config.seed)  # the layers before the latents start at random
     controlnet = controlnet_of(unet).to(memory_format=torch.channels_last).requires_grad_(True)

@@ -35,7 +35,7 @@ from trainers.common.matching import critic_loss, draw_tau, matching_gradient, m
 from trainers.common.models import encode, load_frozen, registry_into
 from trainers.common.objectives import distillation_loss, draw_begins, one_step, perceptual_loss
 from trainers.common.runs import default_run
-from trainers.common.student import Student
+from trainers.common.student import PairsStudent
 from trainers.data.store import Batch
 
 STAGES = "l2", "lpips", "match"
@@ -51,7 +51,7 @@ def main(config: Distill) -> None:
     if config.match_steps:
         config = with_matched(config)
     stages = [stage for stage in STAGES if getattr(config, f"{stage}_steps")]
-    student = Student(config, max(getattr(config, f"{stage}_batch") for stage in stages))
+    student = PairsStudent(config, max(getattr(config, f"{stage}_batch") for stage in stages))
     if config.match_steps and student.accelerator.num_processes > 1:
         raise UserError("--match-steps works in one process alone; --match-steps 0 leaves that stage out.")
     run = config.run or default_run(f"distill/{config.output}")
@@ -62,7 +62,7 @@ def main(config: Distill) -> None:
         loop["seed"] = config.seed + number
         batches = student.batches(loop["batch"], loop["seed"])
         goes_on = checkpoints.steps_done(run / stage) < loop["steps"]
-        student.learn(
+        student.learn_pairs(
             run / stage,
             lambda model, draw, generator: loss(model, batches(draw), draw, generator),
             (1,),
@@ -109,7 +109,7 @@ def main(config: Distill) -> None:
         "lpips": "LPIPS through the decoder",
         "match": f"distribution matching against `{config.match_teacher}`",
     }
-    student.publish(
+    student.publish_flow(
         kind="one-step",
         title=f"One step, distilled from {config.teacher}",
         description=f"One Euler step from noise to picture: `{config.teacher}`, distilled on {student.made}, "
@@ -151,7 +151,7 @@ def diffusion_in(registry: Registry, teacher: ModelCard) -> ModelCard:
     )
 
 
-def distribution_matching(student: Student, schedule: NoiseSchedule) -> StageLoss:
+def distribution_matching(student: PairsStudent, schedule: NoiseSchedule) -> StageLoss:
     """The loss of the third stage, for a `Matching`; schedule: that of the model to match.
 
     The critic learns in every step, the student in each `match_every`th: in the others it has no gradient.

@@ -3,11 +3,11 @@
     python -m trainers.evaluate --model pocket-sd pocket-2rf pocket-instaflow --steps 1 2 4 8 25 \\
         --prompts 2000 --json table.json --write-card
 
-Every model is measured at each of --steps (one-step models at 1) and shares the reference: the drawings that
-the held-out captions belong to, seen by the judge. FID is the Frechet distance of the judge's features.
-Models of Stable Diffusion's size are measured against photographs, as in InstaFlow's paper, by FID's
-Inception and CLIP, which are not bundled. CLIP score is the mean cosine, about 0.3; of COCO's captions a
-picture's first is taken:
+Every model is measured at each of --steps that it can be drawn in (one-step models at 1) and shares the
+reference: the drawings that the held-out captions belong to, seen by the judge. FID is the Frechet distance
+of the judge's features. Models of Stable Diffusion's size are measured against photographs, as in InstaFlow's
+paper, by FID's Inception and CLIP, which are not bundled. CLIP score is the mean cosine, about 0.3; of COCO's
+captions a picture's first is taken:
 
     python -m trainers.evaluate --model instaflow-0.9b --prompts 5000 --images coco/val2017 \\
         --inception inception.safetensors --clip CLIP-ViT-g-14-laion2B-s12B-b42K
@@ -93,7 +93,7 @@ class Row:
     steps: int
     guidance: float
     fid: float
-    straightness: float
+    straightness: float | None  # of a flow
     transport_cost: float
     seconds_per_image: float
     measured_on: dict[str, object]
@@ -147,14 +147,16 @@ class Evaluation:
     def rows(
         self, registry: Registry, card: ModelCard, steps: Sequence[int], guidance: float | None
     ) -> list[Row]:
-        """All rows of one model, loaded once."""
+        """All rows of one model, loaded once; a PeRFlow has none of fewer steps than it has windows."""
         pipeline = load_frozen(registry, card.id)
         guidance = card.guidance if guidance is None else guidance
         subject = Subject(pipeline, self.seeds, self.reference.captions, guidance, self.batch)
         curved = subject.straightness(self.accelerator)
+        least = pipeline.scheduler.config.get("num_time_windows", 1)
+        steps = [n for n in steps if n >= least] or steps
         return [self._row(card, subject, n, curved) for n in steps]
 
-    def _row(self, card: ModelCard, subject: "Subject", steps: int, curved: float) -> Row:
+    def _row(self, card: ModelCard, subject: "Subject", steps: int, curved: float | None) -> Row:
         costs: list[float] = []
 
         def images_of(numbers: Sequence[int]) -> Tensor:
@@ -215,10 +217,17 @@ class Subject:
         unet, scheduler = self.pipeline.unet, self.pipeline.scheduler
         return noise, sample(unet, scheduler, noise, text, self.null, self.guidance, steps)
 
-    def straightness(self, accelerator: Accelerator) -> float:
-        """S of the model seen as a flow, at its guidance, over the first prompts; shared by processes."""
+    def straightness(self, accelerator: Accelerator) -> float | None:
+        """S of the model seen as a flow, at its guidance, over the first prompts; shared by processes.
+
+        None for a model that cannot be seen so.
+        """
         count = straightness_samples(len(self.seeds))
-        schedule, total = schedule_of(self.pipeline.scheduler), torch.zeros((), device=accelerator.device)
+        try:
+            schedule = schedule_of(self.pipeline.scheduler)
+        except UserError:
+            return None
+        total = torch.zeros((), device=accelerator.device)
         starts = range(accelerator.process_index * self.batch, count, accelerator.num_processes * self.batch)
         for i in tqdm(starts, desc="straightness", leave=False, disable=not accelerator.is_main_process):
             numbers = range(i, min(i + self.batch, count))
@@ -290,10 +299,14 @@ def table(rows: Sequence[Row]) -> str:
     ]
     lines += [
         f"| {r.model} | {r.steps} | {r.guidance:g} | {r.fid:.2f} | {_shown(r)} "
-        f"| {r.straightness:.1f} | {r.transport_cost:.0f} | {r.seconds_per_image:.4f} |"
+        f"| {_straight(r)} | {r.transport_cost:.0f} | {r.seconds_per_image:.4f} |"
         for r in rows
     ]
     return "\n".join(lines)
+
+
+def _straight(row: Row) -> str:
+    return "–" if row.straightness is None else f"{row.straightness:.1f}"
 
 
 def _shown(row: Row) -> str:

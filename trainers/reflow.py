@@ -21,14 +21,14 @@ from trainers.common import command
 from trainers.common.models import encode
 from trainers.common.objectives import draw_tau, drop_text, reflow_loss
 from trainers.common.runs import default_run
-from trainers.common.student import Student
+from trainers.common.student import PairsStudent
 
 GUIDANCE = 1.5  # recommended for the result, as in InstaFlow: it brings back what the regression softens
 
 
 def main(config: Reflow) -> None:
     """Train and publish."""
-    student = Student(config, config.batch)
+    student = PairsStudent(config, config.batch)
     batches = student.batches(config.batch, config.seed)
     null = encode(student.pipeline, [""])
 
@@ -39,9 +39,9 @@ def main(config: Reflow) -> None:
         return reflow_loss(model, batch, tau, student.schedule, config.loss)
 
     run = config.run or default_run(f"reflow/{config.output}")
-    student.learn(run, loss, (1, 4), "loss", "density")
+    student.learn_pairs(run, loss, (1, 4), "loss", "density")
     oldest = (*student.teacher.lineage, student.teacher.id)[0]
-    student.publish(
+    student.publish_flow(
         kind="rectified-flow",
         title=f"{times_rectified(student.registry, student.teacher)}-rectified flow of {oldest}",
         description=f"Reflow of `{config.teacher}` on {student.made}. Its paths are nearly straight: few "

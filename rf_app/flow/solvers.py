@@ -8,6 +8,7 @@ import torch
 from scipy.integrate import solve_ivp
 from torch import Tensor
 
+from rf_app.flow.path import expand
 from rf_app.flow.velocity import Velocity
 
 Callback = Callable[[int, float, Tensor], None]
@@ -23,11 +24,14 @@ class Trajectory:
 
 
 def euler(
-    velocity: Velocity, x: Tensor, taus: Sequence[float], callback: Callback | None = None
+    velocity: Velocity, x: Tensor, taus: Sequence[float] | Tensor, callback: Callback | None = None
 ) -> Trajectory:
-    """Euler's method through the increasing times taus [N + 1], from x at taus[0]: order 1, N evaluations."""
+    """Euler's method through the increasing times taus [N + 1], from x at taus[0]: order 1, N evaluations.
+
+    taus: or [N + 1, B], with times of its own for each sample.
+    """
     for i, (tau, following) in enumerate(pairwise(taus), 1):
-        x = x + (following - tau) * velocity(x, tau)
+        x = x + expand(following - tau, x) * velocity(x, tau)
         if callback:
             callback(i, following, x)
     return Trajectory(x, len(taus) - 1)

@@ -5,6 +5,7 @@
     python -m rf_app.jobs show 3          # progress, figures, the end of its log
     python -m rf_app.jobs stop 3          # saves first; resume goes on from there
     python -m rf_app.jobs resume 3
+    python -m rf_app.jobs lengthen 3 --steps 500 --output my-model-2  # a finished one goes on
     python -m rf_app.jobs move 3 up
     python -m rf_app.jobs delete 3 --yes  # its folder, not the model it made
 
@@ -25,6 +26,7 @@ from rf_app.errors import UserError
 from rf_app.jobs import queue
 from rf_app.jobs.database import Database
 from rf_app.jobs.job import Job
+from rf_app.jobs.lengthening import lengthen
 from rf_app.jobs.log import log_path, tail
 from rf_app.jobs.plan import Wish
 from rf_app.jobs.progress import progress
@@ -68,6 +70,11 @@ def parser() -> argparse.ArgumentParser:
             each.add_argument("--follow", action="store_true", help="stay until it has ended")
         if name == "delete":
             each.add_argument("--yes", action="store_true", help="do not ask")
+    longer = commands.add_parser("lengthen", help="have a finished training go on, as another model")
+    longer.add_argument("job", type=_number)
+    longer.add_argument("--steps", type=int, required=True, help="how many more")
+    longer.add_argument("--output", required=True, help="id of what is made")
+    longer.add_argument("--title", default="", help="its name in the lists")
     mover = commands.add_parser("move", help="change the queue's order")
     mover.add_argument("job", type=_number)
     mover.add_argument("where", choices=["up", "down"])
@@ -100,6 +107,9 @@ def main() -> None:
             queue.stop(database, chosen.job)
         elif chosen.command == "resume":
             queue.resume(database, chosen.job)
+        elif chosen.command == "lengthen":
+            said = lengthen(database, chosen.job, chosen.steps, chosen.output, chosen.title)
+            print(f"job {said.id}: about {duration(said.seconds)}")
         elif chosen.command == "move":
             database.move(chosen.job, chosen.where == "up")
         else:

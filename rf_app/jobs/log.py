@@ -3,13 +3,14 @@
 import re
 from pathlib import Path
 
+LOG = "log.txt"
 TAIL = 64 * 1024  # bytes; the end of a log is what is shown
 BAR = re.compile(r"\d+%\|.*\||\d+(step|pair) \[")
 
 
 def log_path(folder: Path) -> Path:
     """The log in a job's folder."""
-    return folder / "log.txt"
+    return folder / LOG
 
 
 def tail(folder: Path, lines: int = 12) -> list[str]:

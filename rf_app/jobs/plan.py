@@ -9,7 +9,8 @@ from rf_app.errors import UserError
 from rf_app.jobs.stage import LoopWork, Stage
 from rf_app.registry.card import ModelCard, check_id
 from rf_app.settings.options import command_line, options
-from rf_app.settings.recipes import Recipe, Step, recipe
+from rf_app.settings.recipe import Recipe, Step
+from rf_app.settings.recipes import recipe
 
 MAX_PROMPTS = 100_000
 MAX_PROMPT = 1_000  # characters

@@ -19,7 +19,7 @@ from pathlib import Path
 from rf_app.errors import UserError
 from rf_app.jobs.database import Database
 from rf_app.jobs.job import Job
-from rf_app.jobs.log import last_words
+from rf_app.jobs.log import LOG, last_words
 from rf_app.jobs.plan import Wish
 from rf_app.jobs.processes import ROOT, end_tree, find
 from rf_app.jobs.stage import Plan, check_arguments, check_texts
@@ -100,7 +100,11 @@ def start(database: Database, make: Callable[[Path], Plan]) -> Job:
         check_arguments(plan.stages)
         check_free({stage.product for stage in plan.stages}, others)
         shutil.rmtree(folder, ignore_errors=True)  # of a job that could not be noted
-        folder.mkdir(parents=True)
+        if plan.goes_on:
+            shutil.copytree(
+                plan.goes_on, folder, ignore=shutil.ignore_patterns(LOG), copy_function=_taken_along
+            )
+        folder.mkdir(parents=True, exist_ok=True)
         for name, text in plan.files.items():
             (folder / name).write_text(text, encoding="utf-8")
         return plan
@@ -108,6 +112,11 @@ def start(database: Database, make: Callable[[Path], Plan]) -> Job:
     job = database.add(checked)
     look(database)
     return job
+
+
+def _taken_along(source: str, target: str) -> None:
+    """Checkpoints and pairs as links, since they are replaced and never changed; events are appended to."""
+    (shutil.copyfile if source.endswith(".jsonl") else os.link)(source, target)
 
 
 def check_free(products: set[str], jobs: list[Job]) -> None:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from rf_app.errors import UserError
@@ -59,7 +60,8 @@ class Plan:
     """A job as its caller plans it. kind: "training", or the name of an action; lane: a key of `LANES`.
 
     wish: what was asked for, as JSON takes it; seconds: the estimate; size: see `estimate.ModelSize.work`;
-    files: texts by name that go into the job's folder.
+    files: texts by name that go into the job's folder; goes_on: the folder of a job whose pairs and runs
+    these stages need there, too.
     """
 
     kind: str
@@ -71,6 +73,7 @@ class Plan:
     seconds: float
     size: float = 0.0
     files: Mapping[str, str] = field(default_factory=dict)
+    goes_on: Path | None = None
 
 
 def check_texts(values: Mapping[str, Any]) -> None:

@@ -67,7 +67,7 @@ def add_difference(
     for piece in PIECES:
         for source, weights in ((fine_tuned, tuned), (base, plain)):
             if piece in weights:
-                _check_same(piece, own[piece], model, weights[piece], source)
+                check_same(piece, own[piece], model, weights[piece], source)
 
     done, of = 0, sum(len(own[piece]) for piece in PIECES)
 
@@ -152,9 +152,12 @@ def _from_hub(name: str) -> Path:
         raise UserError(f"{name} could not be fetched from the Hub ({type(error).__name__}).") from None
 
 
-def _check_same(
+def check_same(
     piece: str, own: Mapping[str, Place], model: str, other: Mapping[str, Place], source: str
 ) -> None:
+    """Raise UserError, naming `source`, where its tensors of a piece are not called and shaped as the
+    model's.
+    """
     different = sorted(own.keys() ^ other.keys())
     if different:
         has, lacks = (model, source) if different[0] in own else (source, model)

@@ -44,7 +44,7 @@ class PeRFlowScheduler(SchedulerMixin, ConfigMixin):
             )
         if num_time_windows not in range(1, 101):
             raise UserError(f"num_time_windows is {num_time_windows!r:.40}; expected 1 to 100.")
-        self._abar = alphas_cumprod(beta_start, beta_end, beta_schedule)
+        self.alphas_cumprod = alphas_cumprod(beta_start, beta_end, beta_schedule)
         self.set_timesteps(num_time_windows)
 
     def set_timesteps(self, num_inference_steps: int, device: str | torch.device | None = None) -> None:
@@ -82,11 +82,17 @@ class PeRFlowScheduler(SchedulerMixin, ConfigMixin):
         """
         count = self.config.num_time_windows
         start, end = (count - number) / count, (count - number - 1) / count
-        at_start, at_end = (float(self._abar[max(int(1000 * s) - 1, 0)]) for s in (start, end))
+        at_start, at_end = (float(self.alphas_cumprod[t]) for t in self.timesteps_at(number))
         grown = (at_end / at_start) ** 0.5
         if self.config.prediction_type == "ddim_eps":
             return start, end, grown, (1 - at_end) ** 0.5 - grown * (1 - at_start) ** 0.5
         return start, end, grown, -((grown**2 - 1) ** 0.5)
+
+    def timesteps_at(self, number: int) -> tuple[int, int]:
+        """The timesteps at a window's start and end, as the noise schedule counts them, from 999 to 0."""
+        count = self.config.num_time_windows
+        start, end = (1000 * (count - passed) // count - 1 for passed in (number, number + 1))
+        return start, max(end, 0)
 
     def step(
         self, model_output: Tensor, timestep: Tensor | int, sample: Tensor, return_dict: bool = True

@@ -1,89 +1,16 @@
 """What can be trained, and how: the recipes that the page, the jobs' command and `make weights` run.
 
-A recipe is a value below, and a new one appears on the page by itself. Its stages are commands, one after the
-other; `rf_app.jobs.plan` fills in the words in braces: {teacher}, {start} (the teacher, with the style in
-it), {output}, {title}, {style}, {images}, {prompts}, {pairs}, and the folders {folder} (the job's), {models}
-and {home}.
+A recipe is a value below (`rf_app.settings.recipe` says what of), and a new one appears on the page by
+itself. Its stages are commands, one after the other; `rf_app.jobs.plan` fills in the words in braces:
+{teacher}, {start} (the teacher, with the style in it), {output}, {title}, {style}, {images}, {prompts},
+{pairs}, and the folders {folder} (the job's), {models} and {home}.
 """
 
-from dataclasses import dataclass, field, replace
-from typing import Any
-
 from rf_app.errors import UserError
-from rf_app.settings.options import Option, options
+from rf_app.settings.recipe import Loop, Recipe, Shown, Step
 
 PRESETS = {"quick": "Quick", "medium": "Medium", "good": "Good"}  # what the page offers
 BUNDLED = "bundled"  # the preset that made the models the project brings along
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A setting that stands on the page."""
-
-    key: str  # trainer.option
-    title: str
-    about: str
-    minimum: float | None = None
-
-
-@dataclass(frozen=True)
-class Loop:
-    """A measured part of a stage: steps x batch samples, with its events in the folder `run`."""
-
-    run: str
-    steps: str  # name of the option
-    batch: str  # name of the option
-    seconds: float  # a sample, with a pocket model on two cores: the guess before anything is measured
-
-
-@dataclass(frozen=True)
-class Step:
-    """One command of a recipe. unless, when: it is left out where this part of the wish is, is not given."""
-
-    title: str
-    trainer: str  # python -m trainers.TRAINER
-    options: dict[str, Any]  # not to be chosen
-    product: str  # a path that is there when the command has finished
-    loops: tuple[Loop, ...] = ()
-    memory: float = 1.0  # GB: the guess before anything is measured, with a pocket model
-    defaults: dict[str, Any] = field(default_factory=dict)  # where they are not the trainer's
-    by_kind: dict[str, dict[str, Any]] = field(default_factory=dict)  # the same, for a kind of model
-    kind: str = ""  # of the model it begins with, where that is not the wish's teacher
-    unless: str = ""
-    when: str = ""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What can be trained, and how."""
-
-    name: str
-    title: str
-    about: str
-    proposes: str  # as a name
-    teachers: tuple[str, ...]  # kinds of models it can begin with
-    shown: tuple[Shown, ...]
-    presets: dict[str, dict[str, Any]]  # values of any options, TRAINER.OPTION
-    steps: tuple[Step, ...]
-    makes: str = ""  # models, loras, controlnets, or nothing to publish
-    asks: tuple[str, ...] = ()  # what else may be given; see `plan.Wish`
-    needs: str = ""  # the one of `asks` that must be given
-
-    def options(self) -> dict[str, Option]:
-        """Every option a wish may set, TRAINER.OPTION: those the recipe does not fill itself."""
-        return {
-            f"{step.trainer}.{name}": replace(option, default=step.defaults.get(name, option.default))
-            for step in self.steps
-            for name, option in options(step.trainer).items()
-            if option.type
-            and not all(name in each.options for each in self.steps if each.trainer == step.trainer)
-        }
-
-    def advanced(self) -> dict[str, Option]:
-        """The options that the page offers besides `shown`: no paths of this machine."""
-        first = {each.key for each in self.shown}
-        return {key: o for key, o in self.options().items() if key not in first and o.type != "Path"}
-
 
 # How a model draws its pairs. Targets of a 2-RF at guidance 2 give the best one-step model.
 DRAWS = {"diffusion": {"steps": 12}, "rectified-flow": {"steps": 8, "guidance": 2.0}}
@@ -238,6 +165,42 @@ DISTILL = Recipe(
     asks=("prompts", "style", "pairs"),
 )
 
+PERFLOW = Recipe(
+    "perflow",
+    "Four steps, like the teacher (PeRFlow)",
+    "The path becomes straight piece by piece. It needs no pairs, draws in four or eight steps, and takes "
+    "guidance and negative prompts as the teacher does.",
+    "My few-step model",
+    teachers=("diffusion",),
+    shown=(
+        Shown("perflow.steps", "Steps", "More is better.", 10),
+        Shown("perflow.drawings", "Drawings", "Of the pocket world, where no pictures are given.", 48),
+    ),
+    presets={
+        "quick": {"perflow.steps": 60, "perflow.batch": 16, "perflow.drawings": 256}
+        | {"perflow.teacher_steps": 8, "perflow.ema": 0.98},
+        "medium": {"perflow.steps": 300, "perflow.batch": 32, "perflow.drawings": 2000}
+        | {"perflow.ema": 0.99},
+        "good": {"perflow.steps": 2000},
+        BUNDLED: {"perflow.steps": 800, "perflow.drawings": 6000, "perflow.ema": 0.995},
+    },
+    steps=(
+        STYLE,
+        Step(
+            "Each window of time gets straight",
+            "perflow",
+            {"teacher": "{start}", "output": "{output}", "title": "{title}", "images": "{images}"}
+            | {"run": "{folder}/perflow", "models": "{models}"},
+            product="{models}/{output}",
+            defaults=QUICK,
+            loops=(Loop("{folder}/perflow", "steps", "batch", 0.017),),
+            memory=1.8,
+        ),
+    ),
+    makes="models",
+    asks=("images", "style"),
+)
+
 LORA = Recipe(
     "lora",
     "A style of your own",
@@ -323,7 +286,7 @@ PAIRS = Recipe(
     asks=("prompts",),
 )
 
-RECIPES = (INSTAFLOW, REFLOW, DISTILL, LORA, CONTROLNET, PAIRS)
+RECIPES = (INSTAFLOW, REFLOW, DISTILL, PERFLOW, LORA, CONTROLNET, PAIRS)
 
 
 def recipes() -> dict[str, Recipe]:

@@ -13,6 +13,7 @@ from rf_app.errors import UserError
 Precision = Literal["auto", "no", "bf16", "fp16"]
 Start = Literal["matched", "raw"]
 Density = Literal["uniform", "u-shaped"]
+WindowPrediction = Literal["ddim_eps", "diff_eps"]
 LossName = Literal["velocity", "huber"]
 Layers = Literal["attention", "feed-forward", "convolutions"]
 
@@ -44,8 +45,9 @@ class Training(Computing):
     """What every training takes."""
 
     run: Path | None = None
-    """Run folder for checkpoints, events and samples; the same folder resumes, with more steps too (default:
-    NAME/OUTPUT under the user's runs)."""
+    """Run folder for checkpoints, events and samples; the same folder resumes (default: NAME/OUTPUT under the
+    user's runs). With more steps a finished training goes on: a warm restart, since the learning rate, which
+    has come down to zero, rises to where it is in a training of so many steps, and falls again."""
     ema: float = 0.999
     """Decay of the moving average."""
     checkpoint_every: int = 500
@@ -61,7 +63,7 @@ class Training(Computing):
         """Raises UserError for a value out of its range."""
         for name, value in vars(self).items():
             flag = name.replace("_", "-")
-            counts = ("steps", "checkpoint_every", "accumulate", "match_every")
+            counts = ("steps", "checkpoint_every", "accumulate", "match_every", "widen_every")
             if name in counts or name.endswith("batch"):
                 if value < 1:
                     raise UserError(f"--{flag} must be at least 1, not {value}.")
@@ -100,11 +102,17 @@ class Published:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OnPairs(Published, Training):
-    """A training of a teacher's U-Net on pairs."""
+class Taught(Published, Training):
+    """A training of a teacher's U-Net."""
 
     teacher: str
     """Model id whose weights are the start."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnPairs(Taught):
+    """A training of a teacher's U-Net on pairs."""
+
     pairs: Path
     """Folder of pairs, from trainers.pairs."""
     start: Start = "matched"
@@ -215,6 +223,59 @@ class Distill(OnPairs):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PeRFlow(Taught, SteppedTraining):
+    """Settings of a piecewise rectified flow; the defaults suit the pocket models."""
+
+    images: Path | None = None
+    """Folder of captioned pictures (default: drawings of the pocket world)."""
+    drawings: int = 10_000
+    """Number of drawings, where there is no folder of pictures."""
+    windows: int = 4
+    """Windows of time in which the flow gets straight, 1 to 16: the fewest steps it can be drawn in."""
+    first_windows: int = 4
+    """Windows at the beginning: those, or 2, 4 … times as many, which become fewer and wider (ProReflow,
+    arXiv 2503.04824)."""
+    widen_every: int = 500
+    """Steps until there are half as many windows, as long as there are more than in the end."""
+    teacher_steps: int = 16
+    """Steps of the teacher from noise to picture, shared out among the windows (the paper: 32)."""
+    guidance: float = 1.0
+    """Guidance of the teacher, 0 to 20. At 1 it is seen as it is, and guidance and negative prompts are for
+    whoever draws, as with the teacher; above, the guided pictures are learned, and drawn at 1."""
+    predicts: WindowPrediction = "ddim_eps"
+    """What the U-Net predicts: "ddim_eps", what the teacher does, or "diff_eps", as the published weights, a
+    multiple of that which it has to learn first."""
+    steps: int = 1_000
+    batch: int = 48
+    learning_rate: float = 2e-4
+    """Peak learning rate (the paper took 8e-5 for SD 1.5)."""
+
+    def __post_init__(self) -> None:
+        """Raises UserError for a value out of its range."""
+        super().__post_init__()
+        for name, most in (("windows", 16), ("first_windows", 64), ("teacher_steps", 100)):
+            if not 1 <= (value := getattr(self, name)) <= most:
+                raise UserError(f"--{name.replace('_', '-')} must be 1 to {most}, not {value}.")
+        times = self.first_windows / self.windows
+        if not times.is_integer() or int(times) & int(times) - 1:
+            raise UserError(
+                f"--first-windows must be --windows, {self.windows}, or 2, 4, 8 … times as many, not "
+                f"{self.first_windows}."
+            )
+        if self.first_windows > self.teacher_steps:
+            raise UserError(
+                f"--teacher-steps must be at least one for each of the {self.first_windows} windows, not "
+                f"{self.teacher_steps}."
+            )
+        if not 0 <= self.guidance <= 20:
+            raise UserError(f"--guidance must be 0 to 20, not {self.guidance}.")
+
+    def windows_at(self, step: int) -> int:
+        """The number of windows in step 0 … steps-1."""
+        return max(self.windows, self.first_windows >> min(step // self.widen_every, 6))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Lora(Published, SteppedTraining):
     """Settings of a LoRA's training; the defaults suit the pocket models."""
 
@@ -271,18 +332,23 @@ class Merge(Published):
 
     teacher: str
     """Model id that is given the style."""
-    lora: str
+    lora: str = ""
     """Id of the LoRA."""
+    delta: Path | None = None
+    """Instead of a LoRA, a delta of weights that trainers.delta wrote: the teacher becomes as quick as what
+    that was trained to be."""
     strength: float = 1.0
-    """How strongly the LoRA acts, -2 to 2."""
+    """How strongly it acts, -2 to 2."""
 
     def __post_init__(self) -> None:
-        """Raises UserError for a value out of its range."""
+        """Raises UserError for a value out of its range, and unless there is one thing to merge."""
+        if bool(self.lora) == bool(self.delta):
+            raise UserError("Give either --lora or --delta.")
         if not -2 <= self.strength <= 2:
             raise UserError(f"--strength must be -2 to 2, not {self.strength}.")
 
 
 TRAINERS: dict[str, type] = {
-    each.__name__.lower(): each for each in (Pairs, Reflow, Distill, Lora, ControlNet, Merge)
+    each.__name__.lower(): each for each in (Pairs, Reflow, Distill, PeRFlow, Lora, ControlNet, Merge)
 }
 """By the command's name."""

@@ -18,6 +18,7 @@ from rf_app.errors import UserError
 from rf_app.jobs import events, queue
 from rf_app.jobs.database import Database
 from rf_app.jobs.estimate import PACE_KEY, START, guess
+from rf_app.jobs.lengthening import lengthen, steps_done
 from rf_app.jobs.log import log_path
 from rf_app.jobs.plan import Wish
 from rf_app.jobs.processes import ROOT, find, has_ended
@@ -115,6 +116,29 @@ def test_a_job_runs_its_stages_and_is_done(database: Database) -> None:
     assert progress(database, job).share == 1
     assert database.rates("worker steps") == {1.0: 0.5}  # half a second a sample, as the events have it
     assert database.rates(PACE_KEY) == {0.0: 0.5 / guess(job.stages[0].loops[0], job.size)}
+
+
+def test_a_finished_training_goes_on_beside_what_it_made(database: Database) -> None:
+    """Its last stage alone, from the end of its own run; the old job and its product stay as they are."""
+    id = add(database, (), ("--steps", "2"))
+    for wrong, said in (((id, 3, "longer"), "cannot go on"), ((id, 0, "longer"), "cannot go on")):
+        with pytest.raises(UserError, match=said):
+            lengthen(database, *wrong)
+    queue.look(database)
+    until(lambda: database.job(id).state == "done")
+    with pytest.raises(UserError, match="1 to 1,000,000 steps, not 0"):
+        lengthen(database, id, 0, "longer")
+    longer = lengthen(database, id, 3, "longer", "Longer").id
+    until(lambda: database.job(longer).state == "done")
+    old, new = database.job(id), database.job(longer)
+    assert (new.output, new.title, len(new.stages)) == ("longer", "Longer", 1)
+    assert new.wish.output == "longer"
+    assert "from step 2" in log_path(database.job_folder(longer)).read_text()
+    assert [len(events.read(Path(job.stages[-1].loops[0].run))) for job in (old, new)] == [2, 5]
+    assert all(Path(job.stages[-1].product).exists() for job in (old, new))
+    assert new.stages[0].loops[0].samples == 5
+    queue.delete(database, id)
+    assert steps_done(database.job(longer)) == 5
 
 
 def test_what_is_still_to_come_is_guessed_by_the_pace_so_far(database: Database) -> None:

@@ -17,6 +17,8 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--run", type=Path)
     parser.add_argument("--product", type=Path)
+    parser.add_argument("--output", default="")  # of a training that goes on: the product's name
+    parser.add_argument("--title", default="")
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--slow", type=float, default=0.0)
     parser.add_argument("--deaf", action="store_true")
@@ -41,7 +43,8 @@ def main() -> None:
     if chosen.fail:
         print(f"error: {chosen.fail}", file=sys.stderr)
         sys.exit(1)
-    chosen.product.write_text("whole")
+    product = chosen.product.with_name(chosen.output) if chosen.output else chosen.product
+    product.write_text("whole")
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def test_an_option_has_its_own_help_or_that_of_the_training_it_is_a_kind_of() ->
         ((Distill, {"match_anchor": -1.0}), "--match-anchor must not be negative, not -1.0"),
         ((Lora, {"layers": ()}), "--layers must name at least one of"),
         ((Lora, {"checkpoint_every": 0}), "--checkpoint-every must be at least 1"),
-        ((Merge, {"strength": 3.0}), "--strength must be -2 to 2, not 3.0"),
+        ((Merge, {"lora": "x", "strength": 3.0}), "--strength must be -2 to 2, not 3.0"),
         ((Pairs, {"shard": 0}), "--shard must be at least 1, not 0"),
     ],
 )

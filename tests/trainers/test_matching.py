@@ -12,7 +12,7 @@ from rf_app.settings.training import Distill
 from trainers import distill
 from trainers.common.matching import Matching, critic_loss, draw_tau, matching_gradient, matching_loss
 from trainers.common.models import load_frozen
-from trainers.common.student import Student
+from trainers.common.student import PairsStudent
 
 STABLE = DDPMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
 SCHEDULE = NoiseSchedule(STABLE.alphas_cumprod)
@@ -70,7 +70,7 @@ def test_the_student_learns_in_its_steps_alone_and_the_critic_in_all(at_home: Pa
     config = Distill(
         teacher="tiny-2rf", pairs=at_home / "pairs", output="x", match_steps=4, match_every=2, accumulate=2
     )
-    student = Student(distill.with_matched(config), 4)
+    student = PairsStudent(distill.with_matched(config), 4)
     teacher = load_frozen(student.registry, "tiny-sd")
     model = Matching(student.unet, teacher.unet)
     loss = distill.distribution_matching(student, SCHEDULE)

@@ -1,5 +1,6 @@
 """Merging a LoRA: the weights are the teacher's plus the LoRA's, and the result is a teacher."""
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,10 +12,11 @@ from safetensors.torch import save_file
 
 from rf_app.registry.loras import WEIGHTS
 from rf_app.registry.models import Registry
+from rf_app.schedulers.perflow import PeRFlowScheduler
 from tests.plugins.lora_files import as_kohya, as_peft, random_lora, write
 from tests.tiny import load
 from tests.trainers.commands import in_process
-from trainers import merge
+from trainers import delta, merge
 from trainers.common.models import encode, publish_unet
 
 
@@ -103,3 +105,54 @@ def test_what_is_made_from_a_merged_model_has_its_text_encoder(
     )
     assert torch.equal(made, merged)
     assert not torch.allclose(made, plain, atol=1e-2)
+
+
+def test_what_a_training_added_makes_another_fine_tune_quick(
+    at_home: Path, style: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """W = W_styled + strength (W_trained - W_teacher), drawn as what was trained is."""
+    registry, file = Registry.default(), tmp_path / "quick.safetensors"
+    own = load(registry, "tiny-sd")
+    with torch.no_grad():
+        for number, weight in enumerate(own.unet.parameters()):
+            weight += 0.01 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(number))
+    sampler = PeRFlowScheduler(prediction_type="ddim_eps", num_time_windows=2)
+    drawn = {"kind": "piecewise-flow", "steps": 3, "guidance": 2.0}
+    card = replace(registry.card("tiny-sd"), id="trained", lineage=("tiny-sd",), **drawn)
+    publish_unet(registry, own.unet, sampler, card, overwrite=True)
+    given = ("--teacher", "tiny-sd", "--lora", "style", "--overwrite", "--output", "styled")
+    assert in_process(merge, given, monkeypatch) == 0
+    assert in_process(delta, ("--model", "trained", "--output", file), monkeypatch) == 0
+    quick = ("--delta", file, "--strength", 0.5, "--output", "quick")
+    assert in_process(merge, ("--teacher", "styled", *quick), monkeypatch) == 0
+
+    made = load(registry, "quick")
+    weights = {id: load(registry, id).unet.state_dict() for id in ("styled", "trained", "tiny-sd")}
+    for name, weight in made.unet.state_dict().items():
+        added = weights["trained"][name] - weights["tiny-sd"][name]
+        assert torch.allclose(weight, weights["styled"][name] + 0.5 * added, atol=1e-3), name
+        assert added.abs().max() > 0
+    card = registry.card("quick")
+    assert (card.kind, card.steps, card.guidance) == ("piecewise-flow", 3, 2.0)
+    assert (card.lineage, card.base_model) == (("tiny-sd", "styled"), "styled")
+    assert made.scheduler.config.num_time_windows == 2
+    assert made.scheduler.config.prediction_type == "ddim_eps"
+    assert made("a lake", num_inference_steps=2, negative_prompt="red").images[0].size == (96, 96)
+
+
+def test_a_file_that_is_no_delta_is_refused(
+    at_home: Path, style: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    saved = {"bare": None, "odd": {"instaflow": '{"kind": "piecewise-flow", "steps": "many"}'}}
+    for name, header in saved.items():
+        save_file(style, tmp_path / f"{name}.safetensors", header)
+    sound = {"base": "b", "kind": "turbo", "steps": 4, "guidance": 1.0, "scheduler": {}}
+    save_file(style, tmp_path / "other.safetensors", {"instaflow": json.dumps(sound)})
+    wrong = {"bare": "has no such header", "odd": "is no delta", "other": "does not fit tiny-sd"}
+    for name, said in wrong.items():
+        own = ("--teacher", "tiny-sd", "--output", "x", "--delta", tmp_path / f"{name}.safetensors")
+        assert in_process(merge, own, monkeypatch) == 2
+        assert said in capsys.readouterr().err
+    assert in_process(merge, ("--teacher", "tiny-sd", "--output", "x"), monkeypatch) == 2
+    assert "Give either --lora or --delta" in capsys.readouterr().err
+    assert not (at_home / "models" / "x").exists()

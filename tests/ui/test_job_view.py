@@ -59,6 +59,16 @@ def test_each_state_has_its_buttons(job: Job, state: str, there: set[str]) -> No
     assert acts(view.job_actions(replace(job, state=state), 0, "")) == there
 
 
+def test_a_finished_training_can_go_on_for_as_many_steps_again(job: Job) -> None:
+    run = Path(job.stages[-1].loops[-1].run)
+    run.mkdir(parents=True)
+    Events(run, 0).write({"step": 40, "of": 40, "loss": 1.0})
+    html = view.job_actions(replace(job, state="done"), 0, "")
+    assert "lengthen" in acts(html)
+    assert 'value="40"' in html
+    assert "lengthen" not in acts(view.job_actions(replace(job, state="stopped"), 0, ""))
+
+
 def test_file_work_is_named_and_has_no_settings_to_copy(tmp_path: Path) -> None:
     database = Database(tmp_path)
     job = database.job(add(database, kind="import_model"))

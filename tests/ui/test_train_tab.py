@@ -165,10 +165,21 @@ def test_a_training_outlives_the_server_is_stopped_resumed_and_draws(
     expect(page.locator("#side-1 input").first).to_have_value("Tiny 2Rf")
     expect(page.locator("#side-2 input").first).to_have_value("Mine <b>")
 
-    # Its settings into the form, and away with it.
+    # It goes on for four steps, as another model.
     page.get_by_role("tab", name="Train").click()
+    page.get_by_text("Go on…").click()
+    page.fill(".more input", "4")
+    page.locator("[data-act=lengthen]").click()
+    expect(page.locator(".jobs li.done")).to_have_count(2)
+    longer = Registry([tiny_registry.folders[0]]).card("mine-b-2")
+    assert (longer.title, longer.settings["l2_steps"]) == ("Mine <b> 2", 28)
+    page.get_by_text("Delete…").click()
+    page.locator("[data-act=delete]").click()
+    expect(page.locator(".jobs li.done")).to_have_count(1)
+
+    # Its settings into the form, and away with it.
     page.locator("[data-act=copy]").click()
-    expect(page.locator("#train-name input")).to_have_value("Mine <b> 2")
+    expect(page.locator("#train-name input")).to_have_value("Mine <b> 3")
     expect(page.locator("#train-distill-l2_steps input")).to_have_value("24")
     page.get_by_text("Delete…").click()
     page.locator("[data-act=delete]").click()

@@ -86,7 +86,10 @@ class LoopConfig:
 
 
 def learning_rate(config: LoopConfig, step: int) -> float:
-    """The rate of step 0 … steps-1, of the step alone: a warm-up, and a cosine to zero at the last step."""
+    """The rate of step 0 … steps-1, of the step alone: a warm-up, and a cosine to zero at the last step.
+
+    So a training that goes on with more steps restarts warm: from zero to where the longer cosine is by then.
+    """
     warmup = min(100, config.steps // 10) if config.warmup is None else config.warmup
     rate = config.learning_rate * min(1.0, (step + 1) / max(1, warmup))
     return rate * 0.5 * (1 + math.cos(math.pi * step / config.steps))

@@ -5,6 +5,7 @@ import inspect
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from accelerate import PartialState
@@ -19,6 +20,8 @@ from rf_app.registry.models import Registry
 from rf_app.schedulers.noise_schedule import schedule_of
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
 from rf_app.settings.text import visible
+
+SchedulerT = TypeVar("SchedulerT", bound=SchedulerMixin)
 
 
 def registry_into(models: Path | None) -> Registry:
@@ -57,10 +60,18 @@ def flow_scheduler(id: str, own: SchedulerMixin, matched: bool) -> RectifiedFlow
     if not matched:
         return RectifiedFlowScheduler()
     schedule_of(own)
-    names = inspect.signature(RectifiedFlowScheduler).parameters.keys() & own.config.keys()
-    scheduler = RectifiedFlowScheduler(**{name: own.config[name] for name in names})
+    return with_schedule_of(id, own, RectifiedFlowScheduler)
+
+
+def with_schedule_of(id: str, own: SchedulerMixin, cls: type[SchedulerT], **more: object) -> SchedulerT:
+    """A scheduler of a class of ours on the noise schedule of a diffusion model's own.
+
+    more: of its config. Raises UserError, naming the model `id`, where that class has no such schedule.
+    """
+    names = inspect.signature(cls).parameters.keys() & own.config.keys()
+    scheduler = cls(**{name: own.config[name] for name in names} | more)
     if not torch.allclose(scheduler.alphas_cumprod, own.alphas_cumprod.double(), rtol=1e-2, atol=1e-6):
-        raise UserError(f"{id} has a noise schedule of its own, which a rectified flow cannot carry on.")
+        raise UserError(f"{id} has a noise schedule of its own, which {cls.__name__} cannot carry on.")
     return scheduler
 
 

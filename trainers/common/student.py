@@ -1,9 +1,10 @@
-"""What reflow and distillation share: a student that starts as its teacher's U-Net and learns from pairs."""
+"""What the trainers of models share: a student that starts as its teacher's U-Net."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from diffusers import SchedulerMixin
 from torch import nn
 
 from rf_app.errors import UserError
@@ -11,9 +12,9 @@ from rf_app.flow.path import uniform_taus
 from rf_app.flow.solvers import euler
 from rf_app.flow.velocity import velocity_field
 from rf_app.registry.card import ModelCard
-from rf_app.settings.training import OnPairs
+from rf_app.settings.training import OnPairs, Taught
 from trainers.common.cards import as_it_ran
-from trainers.common.loop import LoopConfig, Loss, train
+from trainers.common.loop import LoopConfig, Loss, Samples, train
 from trainers.common.matching import Matching
 from trainers.common.models import (
     decode,
@@ -32,10 +33,10 @@ SHOWN = 8
 
 
 class Student:
-    """A loaded teacher, the pairs to learn from, and the U-Net that learns."""
+    """A loaded teacher, and the U-Net that learns."""
 
-    def __init__(self, config: OnPairs, batch: int) -> None:
-        """batch: pairs of the largest batch. Raises UserError for what cannot be trained or published."""
+    def __init__(self, config: Taught) -> None:
+        """Raises UserError for what cannot be trained or published."""
         self.config = config
         self.registry = registry_into(config.models)
         self.teacher = self.registry.card(config.teacher)
@@ -43,6 +44,64 @@ class Student:
         self.accelerator = accelerator_in(config.precision)
         self.pipeline = load_frozen(self.registry, config.teacher)
         self.unet = self.pipeline.unet.requires_grad_(True)
+
+    def learn(
+        self,
+        run: Path,
+        loss: Loss,
+        samples: Samples,
+        subject: dict[str, object],
+        real: nn.Module | None = None,
+        **loop: object,
+    ) -> None:
+        """Train the U-Net in the folder `run`, which is refused where it holds another training.
+
+        subject: what tells trainings apart besides the start; real: the frozen U-Net of a `Matching`, where
+        `loss` is of one; loop: what the settings do not say of the loop.
+        """
+        subject = {"start weights": fingerprint(self.unet)} | subject
+        config = LoopConfig.of(self.config, run, subject=subject, **loop)
+        model = self.unet if real is None else Matching(self.unet, real)
+        train(config, model, loss, samples)
+
+    def publish(
+        self,
+        scheduler: SchedulerMixin,
+        kind: str,
+        title: str,
+        description: str,
+        steps: int,
+        guidance: float,
+        **found: object,
+    ) -> None:
+        """Publish the U-Net, with a card that says how it was trained, without the paths of one machine.
+
+        found: what the training made of its settings.
+        """
+        config = self.config
+        card = ModelCard(
+            id=config.output,
+            title=config.title or title,
+            kind=kind,
+            description=description,
+            resolution=self.teacher.resolution,
+            smallest_side=self.teacher.smallest_side,
+            largest_side=self.teacher.largest_side,
+            steps=steps,
+            guidance=guidance,
+            license=self.teacher.license,
+            lineage=(*self.teacher.lineage, self.teacher.id),
+            settings=as_it_ran(config, self.accelerator, **found),
+        )
+        publish_unet(self.registry, self.unet, scheduler, card, config.overwrite)
+
+
+class PairsStudent(Student):
+    """A student that becomes a flow by the pairs it learns from."""
+
+    def __init__(self, config: OnPairs, batch: int) -> None:
+        """batch: pairs of the largest batch. Raises UserError for what cannot be trained or published."""
+        super().__init__(config)
         self.scheduler = flow_scheduler(config.teacher, self.pipeline.scheduler, config.start == "matched")
         self.schedule = self.scheduler.schedule
         self.pairs = Pairs(config.pairs, self.pipeline)
@@ -56,28 +115,13 @@ class Student:
         order = Order(len(self.pairs), size, seed, *ranks)
         return lambda draw: self.pairs.batch(order.at(draw), self.accelerator.device)
 
-    def learn(
-        self,
-        run: Path,
-        loss: Loss,
-        shown: tuple[int, ...],
-        *about: str,
-        real: nn.Module | None = None,
-        **loop: object,
-    ) -> None:
-        """Train the U-Net in the folder `run`, which is refused where it holds another training.
-
-        shown: numbers of steps of the samples; about: settings in which trainings differ; real: the frozen
-        U-Net of a `Matching`, where `loss` is of one; loop: what the settings do not say of the loop.
-        """
-        pairs = {"count": len(self.pairs)} | vars(self.pairs.settings)
-        subject = {"start weights": fingerprint(self.unet), "pairs": pairs}
+    def learn_pairs(self, run: Path, loss: Loss, shown: tuple[int, ...], *about: str, **more: object) -> None:
+        """As `learn`. shown: numbers of steps of the samples; about: settings in which trainings differ."""
+        subject = {"pairs": {"count": len(self.pairs)} | vars(self.pairs.settings)}
         subject |= {name: getattr(self.config, name) for name in ("start", *about)}
-        config = LoopConfig.of(self.config, run, subject=subject, **loop)
-        model = self.unet if real is None else Matching(self.unet, real)
-        train(config, model, loss, self._samples(run, shown))
+        self.learn(run, loss, self._samples(run, shown), subject, **more)
 
-    def _samples(self, run: Path, steps: tuple[int, ...]) -> Callable[[nn.Module, int], dict[str, float]]:
+    def _samples(self, run: Path, steps: tuple[int, ...]) -> Samples:
         """Writes a sheet: the pairs' own pictures, then the model's in each of `steps`, from the same noise.
 
         Returns how near the pictures in `steps[0]` steps are to the pairs' own: PSNR in dB, higher is nearer.
@@ -101,22 +145,8 @@ class Student:
             f"{settings.steps} steps at guidance {settings.guidance:g}"
         )
 
-    def publish(self, kind: str, title: str, description: str, steps: int, guidance: float) -> None:
-        """Publish the U-Net, with a card that says how it was trained, without the paths of one machine."""
-        config, pairs = self.config, self.pairs.settings
+    def publish_flow(self, **card: object) -> None:
+        """As `publish`, with how the pairs were made."""
+        pairs = self.pairs.settings
         made = {"count": len(self.pairs)} | vars(pairs) | {"shape": list(pairs.shape)}
-        card = ModelCard(
-            id=config.output,
-            title=config.title or title,
-            kind=kind,
-            description=description,
-            resolution=self.teacher.resolution,
-            smallest_side=self.teacher.smallest_side,
-            largest_side=self.teacher.largest_side,
-            steps=steps,
-            guidance=guidance,
-            license=self.teacher.license,
-            lineage=(*self.teacher.lineage, self.teacher.id),
-            settings=as_it_ran(config, self.accelerator, pairs=made),
-        )
-        publish_unet(self.registry, self.unet, self.scheduler, card, config.overwrite)
+        self.publish(self.scheduler, **card, pairs=made)

@@ -12,7 +12,6 @@ from numpy.lib.format import open_memmap
 from tqdm import tqdm
 
 from rf_app.registry.disk import write_atomically
-from trainers.pocket import world
 from trainers.pocket.drawing import SIZE
 from trainers.pocket.world import picture
 
@@ -27,13 +26,6 @@ def pictures(count: int, first_seed: int = 0, cache: Path | None = None, size: i
     take gigabytes).
     """
     return _drawn(picture, count, size, first_seed, cache)
-
-
-def bent_pictures(
-    count: int, cache: Path | None = None, size: int = SIZE, edition: ModuleType = world
-) -> np.ndarray:
-    """The bent pictures of the first ``count`` seeds of an edition of the world."""
-    return _drawn(edition.bent_picture, count, size, 0, cache)
 
 
 def _drawn(
@@ -70,17 +62,16 @@ def _chunk(draw_one: Callable[[int, int], np.ndarray], size: int, seeds: list[in
 
 
 class Drawings:
-    """Bent drawings with their captions, as `trainers.data.images.ImageFolder` has them.
+    """Drawings with their captions, as `trainers.data.images.ImageFolder` has them."""
 
-    What learns to follow lines must see land that follows lines, not the few ridges that this world has.
-    """
-
-    def __init__(self, count: int, cache: Path, size: int, edition: ModuleType) -> None:
+    def __init__(self, count: int, cache: Path, size: int, edition: ModuleType, bent: bool = False) -> None:
         """Draw ``count`` pictures of ``size`` pixels a side, or read them from ``cache``.
 
-        edition: the world that is drawn.
+        edition: the world that is drawn. bent: as its `bent_picture` has them.
         """
-        self.drawn, self._edition = bent_pictures(count, cache, size, edition), edition
+        draw_one = edition.bent_picture if bent else edition.picture
+        self.drawn, self._edition = _drawn(draw_one, count, size, 0, cache), edition
+        self._called = "bent drawings" if bent else "drawings"
 
     def __len__(self) -> int:
         """The number of pictures."""
@@ -96,4 +87,4 @@ class Drawings:
 
     def digest(self) -> str:
         """What tells these pictures from others."""
-        return f"{len(self)} bent drawings of {self._edition.__name__}, {self.drawn.shape[1]} pixels a side"
+        return f"{len(self)} {self._called} of {self._edition.__name__}, {self.drawn.shape[1]} pixels a side"

@@ -6,7 +6,7 @@ import gradio as gr
 
 from rf_app.jobs.plan import Wish
 from rf_app.settings.options import Option
-from rf_app.settings.recipes import Recipe, Shown
+from rf_app.settings.recipe import Recipe, Shown
 
 
 def shown_field(each: Shown, first: Recipe) -> gr.components.Component:

@@ -19,7 +19,8 @@ from rf_app.jobs.plan import Wish
 from rf_app.jobs.words import duration, needs_in_words
 from rf_app.registry.card import as_id
 from rf_app.settings.options import Option
-from rf_app.settings.recipes import PRESETS, Recipe, Shown, recipes
+from rf_app.settings.recipe import Recipe, Shown
+from rf_app.settings.recipes import PRESETS, recipes
 from rf_app.ui.train.fields import advanced_field, advanced_update, shown_field
 from rf_app.ui.train.uploads import SUFFIXES, forget_pictures
 

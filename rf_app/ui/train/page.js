@@ -1,5 +1,7 @@
 // A button of a job says what to do with which.
 document.addEventListener("click", (event) => {
-  const { act, job } = event.target.closest?.("[data-act]")?.dataset ?? {};
-  if (act) studio.tell("sent-train", { act, job });
+  const button = event.target.closest?.("[data-act]");
+  const { act, job } = button?.dataset ?? {};
+  const steps = act === "lengthen" ? button.parentElement.querySelector("input").value : undefined;
+  if (act) studio.tell("sent-train", { act, job, steps });
 });

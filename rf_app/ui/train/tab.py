@@ -15,6 +15,7 @@ import gradio as gr
 from rf_app.actions.application import Application
 from rf_app.errors import UserError
 from rf_app.jobs import queue, training
+from rf_app.jobs.lengthening import lengthen
 from rf_app.jobs.log import tail
 from rf_app.jobs.plan import Wish
 from rf_app.jobs.progress import progress
@@ -107,12 +108,19 @@ def build(app: Application, page: Page) -> None:
         "copy": lambda id: _copied(app, id),
     }
 
+    def longer(id: int, steps: int) -> int:
+        """Have a training go on, under its name with a number; the new job's."""
+        title = form.free_name(app.jobs.job(id).name)
+        return lengthen(app.jobs, id, steps, as_id(title), title).id
+
     def acted(text: str, chosen: int | None) -> Values:
         """What a button of a job says: {"act": "stop", "job": 3}."""
         try:
             app.permission.check("Training")
             said = json.loads(text)
             name, id = said["act"], int(said["job"])
+            if name == "lengthen":
+                return {selected: longer(id, int(said["steps"]))}
             wish = acts[name](id)
             chosen = {"show": id, "copy": id, "resume": id, "delete": None}.get(name, chosen)
             if name != "copy":

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from html import escape
 
 from rf_app.jobs.job import Job
+from rf_app.jobs.lengthening import can_go_on, steps_done
 from rf_app.jobs.plan import Wish
 from rf_app.jobs.progress import Curve, Progress
 from rf_app.jobs.stage import LANES
@@ -26,6 +27,11 @@ FIGURES = {  # what trainers call them, some of them by trainer: title, what the
     "trainers.distill loss": (
         "How far one step is from the teacher’s picture",
         "as its kind of loss sees it; lower is better",
+        FALLS,
+    ),
+    "trainers.perflow loss": (
+        "How far each window is from straight",
+        "error of the noise it predicts; lower is better",
         FALLS,
     ),
     "trainers.lora loss": (
@@ -136,6 +142,12 @@ def job_actions(job: Job, folder_bytes: float, opening: str) -> str:
         buttons.append(_act(job, "stop", words, off=job.stop))
     if job.state in ("stopped", "interrupted", "failed"):
         buttons.append(_act(job, "resume", "Try again" if job.state == "failed" else "Resume"))
+    if can_go_on(job):
+        more = f'<input type="number" min="1" value="{steps_done(job)}" aria-label="Steps more">'
+        buttons.append(
+            f'<details class="sure more"><summary>Go on…</summary><p>Train it for {more} more steps, as '
+            f"another model: this one stays. {_act(job, 'lengthen', 'Go on')}</p></details>"
+        )
     if isinstance(job.wish, Wish):
         buttons.append(_act(job, "copy", "Duplicate…", "Put its settings into the form, to change them"))
     if job.state != "running":

@@ -25,12 +25,12 @@ def test_a_model_that_knows_any_word_gets_the_newest_world():
 
 @pytest.mark.parametrize("edition", [world, first_world])
 def test_lines_are_learned_from_bent_drawings_of_the_same_world(edition, tmp_path):
-    drawings = Drawings(40, tmp_path, 96, edition)
+    drawings = Drawings(40, tmp_path, 96, edition, bent=True)
     straight = np.stack([edition.picture(seed, 96) for seed in range(40)])
     share = np.mean([not np.array_equal(*pair) for pair in zip(drawings.drawn, straight, strict=True)])
     assert 0.2 < share < 0.65
     assert drawings.caption(7) == edition.describe(7)[1].text
     assert (
         drawings.digest()
-        != Drawings(40, tmp_path, 96, world if edition is first_world else first_world).digest()
+        != Drawings(40, tmp_path, 96, world if edition is first_world else first_world, bent=True).digest()
     )

@@ -10,11 +10,12 @@ from PIL import Image
 
 from rf_app.metrics.attributes import ATTRIBUTES
 from rf_app.registry.vocabulary import split_words
+from trainers.pocket import world
 from trainers.pocket.canvas import Canvas
 from trainers.pocket.captions import read_caption, vocabulary, write_caption
 from trainers.pocket.drawing import BENDS, SIZE, draw
 from trainers.pocket.objects import PAINT
-from trainers.pocket.pictures import bent_pictures, pictures
+from trainers.pocket.pictures import Drawings, pictures
 from trainers.pocket.scene import Scene, possible
 from trainers.pocket.wordings import COLOURS, UNSAID
 from trainers.pocket.world import (
@@ -250,10 +251,12 @@ def test_the_sea_stays_level():
 
 
 def test_most_bent_pictures_differ_and_the_others_are_the_worlds(tmp_path):
-    bent, plain = bent_pictures(60, tmp_path, 96), pictures(60, cache=tmp_path, size=96)
+    bent = Drawings(60, tmp_path, 96, world, bent=True).drawn
+    plain = pictures(60, cache=tmp_path, size=96)
     lands = [describe(seed)[0].land for seed in range(60)]
     same = np.array([np.array_equal(*pair) for pair in zip(bent, plain, strict=True)])
     bends = np.array([land in BENDS for land in lands])
     assert same[~bends].all()
     assert 0.2 < same[bends].mean() < 0.5
-    assert np.array_equal(bent_pictures(60, tmp_path, 96), bent)
+    assert np.array_equal(Drawings(60, tmp_path, 96, world, bent=True).drawn, bent)
+    assert np.array_equal(Drawings(60, tmp_path, 96, world).drawn, plain)
