@@ -38,8 +38,10 @@ FAVOURITE = "pocket-instaflow"  # the model the page opens with, if it is there
 WORLD = "It knows one small world: {}, and more of the kind."
 SAID = 5  # topics
 WARM = 3  # pictures: the first is no measure
-SLOW = "A picture takes about {} here, too long to follow the typing, so Live is off: press Generate."
-UNKNOWN = "How long a picture takes here is not known yet, so Live is off: press Generate."
+SLOW = "A picture takes about {} here"
+UNKNOWN = "How long a picture takes here is not known yet"
+NOT_LIVE = "{}, too long to follow the typing, so Live is off: press Generate."
+NOT_LIVE_YET = "{}, so Live is off: press Generate."
 KIND_TITLES = {
     "one-step": "One step",
     "turbo": "Turbo",
@@ -219,7 +221,11 @@ class Application:
 
     def slow(self, settings: PictureSettings) -> str:
         """Why a picture does not follow the typing, by what was measured here; "" where it does."""
-        settings = self.typed(settings)
+        why = self.keeps_waiting(self.typed(settings))
+        return why and (NOT_LIVE_YET if why == UNKNOWN else NOT_LIVE).format(why)
+
+    def keeps_waiting(self, settings: PictureSettings) -> str:
+        """Why a picture is not drawn unasked, by what was measured here; "" where it is there at once."""
         seconds = self._seconds(settings)
         if seconds is None:
             small = self.worker.device.type != "cpu" or max(self.size(settings)) <= SMALL

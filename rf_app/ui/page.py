@@ -29,6 +29,7 @@ from rf_app.ui import (
     mcp_tools,
     models,
     train,
+    translation,
 )
 from rf_app.ui.guard import Guard, not_there, not_understood
 from rf_app.ui.parts.components import Components
@@ -57,7 +58,10 @@ LOGO = """<svg viewBox="0 0 40 40" aria-hidden="true"><rect width="40" height="4
 HEADER = f"""<button class="skip act" data-to-prompt>Skip to the prompt</button>
 <header>{LOGO}<div><h1>{TITLE}</h1>
 <p>Type a few words and the picture is there: one-step text-to-image, on this computer.</p></div></header>"""
-HEAD = '<meta name="color-scheme" content="light dark">'
+HEAD = (
+    '<meta name="color-scheme" content="light dark">'
+    f'<meta name="languages" content="{" ".join(translation.tables())}">'
+)
 OWN_COMPUTER = Permission()
 
 
@@ -151,7 +155,8 @@ def launch_options(
                 FnIndexInferError: not_there,
             },
             "middleware": [Middleware(Guard, allowed_hosts)],
-            "routes": [Route("/manifest.json", manifest)],  # comes before Gradio's
+            # They come before Gradio's.
+            "routes": [Route("/manifest.json", manifest), Route("/words/{language}.json", translation.words)],
         },
         # Or Gradio gives up where its page first answers after three seconds, as on a busy machine.
         "_frontend": False,

@@ -12,9 +12,12 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+from rf_app.actions import application
 from rf_app.actions.generate import Generate, generate
 from rf_app.actions.grid import grid
 from rf_app.actions.run import results
+from rf_app.pipeline.checking import check
+from rf_app.pipeline.pace import Pace
 from rf_app.settings.picture import PictureSettings
 from tests.browser import arrived, visiting
 from tests.settled import answered, settled, until
@@ -58,6 +61,24 @@ def test_opened_for_the_first_time_it_shows_a_comparison_with_the_speed_up(page)
     expect(captions.nth(0)).to_contain_text("4 steps, DPM-Solver++")
     expect(captions.nth(1)).to_contain_text("1 step, Euler")
     expect(page.locator("#compare-stop")).to_be_hidden()
+
+
+def test_a_slow_picture_waits_to_be_asked_for(page, app, monkeypatch):
+    pace = Pace()
+    sd = check(PictureSettings("a lake", "tiny-sd"), app.registry.card("tiny-sd"))
+    pace.note(sd, 96 * 96, 88.0, 2.0)
+    monkeypatch.setattr(application, "LIVE", 60.0)
+    monkeypatch.setattr(app.worker, "pace", pace)
+    page.get_by_role("tab", name="Compare").click()
+    settled(page)
+    expect(page.locator("#side-1 .blank")).to_have_text("A picture takes about 90.0 s here: press Compare")
+    expect(page.locator("#side-2").locator(DONE)).to_be_visible()
+    page.get_by_role("tab", name="Path (trajectory)").click()
+    expect(page.locator("#trajectory-way")).to_contain_text("here: press Follow the path")
+    expect(page.locator("#trajectory .strips")).to_have_count(0)
+    page.get_by_role("tab", name="Side by side").click()
+    page.click("#compare-go")
+    expect(page.locator(DONE)).to_have_count(2)
 
 
 def test_a_reload_brings_the_form_back_and_draws_nothing_unasked(page):

@@ -67,7 +67,8 @@ def build(app: Application, page: Page, plugs: PlugIns, sent: gr.Textbox, subtab
     """Lay the panel out and connect it, and the plug-ins of all panels; `sent` gets settings of other tabs,
     `subtabs` holds this panel.
 
-    The tab, opened for the first time, shows the form as it was left, or the first example.
+    The tab, opened for the first time, shows the form as it was left, or the first example: of its pictures
+    those that are there at once.
     """
     with gr.Column(elem_id="side-by-side", elem_classes="study"):
         with gr.Row(elem_classes="wish"):
@@ -113,12 +114,21 @@ def build(app: Application, page: Page, plugs: PlugIns, sent: gr.Textbox, subtab
         titles = {id: title for title, id in app.models()}
         blank = {headline: OPENING, laid_over: ""} | _blank(shown, "Waiting for its turn…")
         yield gr.skip() if ended() else blank
+
+        def unfinished(text: str) -> dict[gr.Component, Any]:
+            made = zip(shown, attempts, strict=True)
+            return _blank([column for column, each in made if not (each.picture or each.error)], text)
+
         try:
             given = plugs.read(values)
             sides = tuple(Side(**column.form.read(own, values, given["loras"])) for column in shown)
             wish = Compare(values[prompt], sides, values[seed], **given, **size.read(values))
             for event in run(compare(own, wish), ended):
                 if isinstance(event, SideBegun):
+                    side = PictureSettings(wish.prompt, **vars(sides[event.index]))
+                    if values[cue].startswith("opening") and (why := own.keeps_waiting(side)):
+                        yield unfinished(f"{why}: press Compare")
+                        return
                     yield {pictures[event.index]: working(None)}
                 elif isinstance(event, SideProgress):
                     yield {pictures[event.index]: working(event)}
@@ -135,12 +145,7 @@ def build(app: Application, page: Page, plugs: PlugIns, sent: gr.Textbox, subtab
                     yield gr.skip()
         except Cancelled:
             if values[latest].stopped:
-                unfinished = [
-                    column
-                    for column, each in zip(shown, attempts, strict=True)
-                    if not (each.picture or each.error)
-                ]
-                yield _blank(unfinished, "Stopped")
+                yield unfinished("Stopped")
             else:
                 yield gr.skip()  # or Gradio repeats the last word, perhaps over a picture of the next run
         except UserError as error:
@@ -213,7 +218,7 @@ def build(app: Application, page: Page, plugs: PlugIns, sent: gr.Textbox, subtab
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     cue.change(
         draw,
-        {latest, prompt, seed, count, *size.fields, *plugs.inputs, *fields, number},
+        {latest, cue, prompt, seed, count, *size.fields, *plugs.inputs, *fields, number},
         [headline, laid_over, *pictures],
         js=browser("numbered"),
         trigger_mode="multiple",  # it ends the one before

@@ -28,6 +28,7 @@ from rf_app.actions.trajectory import (
     trajectory,
 )
 from rf_app.pipeline.trajectory import Trajectory
+from rf_app.settings.picture import PictureSettings
 from rf_app.ui.api import seen_by
 from rf_app.ui.compare.side_by_side import EXAMPLES
 from rf_app.ui.parts.chart import Axis, Point, Series, chart
@@ -52,7 +53,8 @@ STRAIGHTNESS = "How far the path strays from a straight line; 0 is straight, and
 
 
 def build(app: Application, page: Page, plugs: PlugIns, tab: gr.Tab) -> None:
-    """Lay the panel out and connect it, inside `tab`; opened for the first time, it shows its example.
+    """Lay the panel out and connect it, inside `tab`; opened for the first time, it shows its example, if
+    that is there at once.
 
     plugs: what all models draw with.
     """
@@ -83,7 +85,7 @@ def build(app: Application, page: Page, plugs: PlugIns, tab: gr.Tab) -> None:
     latest, number = gr.State(LatestRun()), gr.Number(visible="hidden")
 
     def follow(values: dict[gr.Component, Any], asked_by: gr.Request) -> Iterator[Updates]:
-        found: list[Followed] = []
+        own, found, waits = seen_by(app, asked_by), [], []
 
         def show(event: Followed) -> Updates:
             found.append(event)
@@ -91,13 +93,20 @@ def build(app: Application, page: Page, plugs: PlugIns, tab: gr.Tab) -> None:
 
         def events() -> Events[Followed]:
             wish = values[prompt], tuple(values[models]), values[steps], values[seed]
-            yield from trajectory(seen_by(app, asked_by), TrajectorySettings(*wish, **plugs.read(values)))
+            if values[cue].startswith("opening"):
+                sides = [PictureSettings(values[prompt], model, values[steps]) for model in values[models]]
+                waits.extend(filter(None, map(own.keeps_waiting, sides)))
+            if not waits:
+                yield from trajectory(own, TrajectorySettings(*wish, **plugs.read(values)))
 
-        yield from stream(events(), values[latest], line, show, number=values[number])
+        def said() -> str:
+            return f"{waits[0]}: press Follow the path" if waits else ""
+
+        yield from stream(events(), values[latest], line, show, said, values[number])
 
     cue.change(
         follow,
-        {latest, prompt, models, steps, seed, *plugs.inputs, number},
+        {latest, cue, prompt, models, steps, seed, *plugs.inputs, number},
         [line, shown],
         js=browser("numbered"),
         trigger_mode="multiple",  # it ends the one before

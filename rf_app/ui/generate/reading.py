@@ -94,7 +94,7 @@ def view(prompt: str, found: Reading) -> str:
 
 def _unknown(found: Reading) -> str:
     words = list(found.unknown)
-    shown = ", ".join(f"<b>{escape(word)}</b>" for word in words[:COMPARED])
+    shown = ", ".join(f'<b translate="no">{escape(word)}</b>' for word in words[:COMPARED])
     more = f" and {len(words) - COMPARED} more" if len(words) > COMPARED else ""
     like = "".join(
         _chip(one, found.unknown[word][0], word) for word in found.like for one in found.like[word]

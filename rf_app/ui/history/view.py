@@ -37,7 +37,7 @@ def _small(picture: Kept, chosen: bool) -> str:
     prompt = escape(str(picture.settings.get("prompt", "")))
     marks = f"{' chosen' if chosen else ''}{' starred' if picture.starred else ''}"
     return (
-        f'<button class="small{marks}" data-kept="{escape(picture.name)}" title="{prompt}">'
+        f'<button class="small{marks}" data-kept="{escape(picture.name)}" title="{prompt}" translate="no">'
         f'<img src="{data_url(picture.thumbnail, "webp")}" alt="{prompt}" loading="lazy"></button>'
     )
 
@@ -60,7 +60,7 @@ def full(picture: Kept, png: bytes, titles: Mapping[str, str]) -> str:
     )
     return (
         f'<figure>{image}<div class="links">{send}{save}</div></figure>'
-        f"<p>{prompt}</p><p>{when}</p><dl>{facts}</dl>"
+        f'<p translate="no">{prompt}</p><p>{when}</p><dl>{facts}</dl>'
     )
 
 

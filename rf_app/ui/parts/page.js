@@ -2,7 +2,7 @@
 // the server, so it is another one every time; with the prompt it is for in it, a prompt set together with its
 // cue asks only once.
 {
-  const cue = (prompt = "") => `go:${performance.now()}:${prompt}`;
+  const cue = (prompt = "", kind = "go") => `${kind}:${performance.now()}:${prompt}`;
   const randomSeed = () => Math.floor(Math.random() * 4294967296);
   // Puts a text into a hidden text box, as soon as the page has one.
   const put = (id, text, tries = 1) => {
@@ -19,7 +19,7 @@
       return "";
     }
   };
-  const CUE = /^(?:live|go):(\d+\.?\d*)(?::|$)/;
+  const CUE = /^(?:live|go|opening):(\d+\.?\d*)(?::|$)/;
   let wishes = 0;
   let stopped = -1; // when Stop was pressed last
   window.studio = {
@@ -49,7 +49,7 @@
       document.querySelector(selector)?.scrollIntoView({ behavior: studio.calm() ? "auto" : "smooth" }),
     again: () => cue(),
     againIn: (id, before) => (document.getElementById(id)?.checkVisibility() ? cue() : before),
-    once: (before) => before || cue(), // only where nothing was asked for yet
+    once: (before) => before || cue("", "opening"), // only where nothing was asked for yet
     go: (seed, locked, prompt) => [locked ? seed : randomSeed(), cue(prompt)],
     fill: (...values) => [...values, cue()],
     // The last input becomes the number of the wish, by which the server knows a later one. One that has waited

@@ -50,7 +50,7 @@ def stream(
         said = note(done())
     except Cancelled:
         if not latest.stopped:  # the next run has the word
-            yield gr.skip()  # when a run is over Gradio repeats its last word, perhaps after those of the next
+            yield gr.skip()  # at its end Gradio repeats a run's last word, perhaps after those of the next
             return False
         said = note("Stopped.")
     except UserError as error:
