@@ -58,10 +58,7 @@ LOGO = """<svg viewBox="0 0 40 40" aria-hidden="true"><rect width="40" height="4
 HEADER = f"""<button class="skip act" data-to-prompt>Skip to the prompt</button>
 <header>{LOGO}<div><h1>{TITLE}</h1>
 <p>Type a few words and the picture is there: one-step text-to-image, on this computer.</p></div></header>"""
-HEAD = (
-    '<meta name="color-scheme" content="light dark">'
-    f'<meta name="languages" content="{" ".join(translation.tables())}">'
-)
+HEAD = '<meta name="color-scheme" content="light dark"><meta name="languages" content="{}">'
 OWN_COMPUTER = Permission()
 
 
@@ -135,7 +132,7 @@ def launch_options(
         "theme": theme(),
         "css_paths": ASSETS / "style.css",
         "js": Path(__file__).with_name("page.js").read_text(encoding="utf-8"),
-        "head": HEAD + scripts(),
+        "head": HEAD.format(" ".join(translation.tables())) + scripts(),
         "favicon_path": ASSETS / "favicon.svg",
         "pwa": True,
         "footer_links": ["api", "gradio", "settings"],
