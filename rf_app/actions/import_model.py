@@ -46,7 +46,9 @@ class ImportModel:
     title: str = ""
     """How it is called (default: what its card says, or the source's name)."""
     kind: str = ""
-    """Of a model: one of `rf_app.registry.card.KINDS` (default: what its card or its files say)."""
+    """Of a model, or what a LoRA makes of one: one of `rf_app.registry.card.KINDS` (default: what its card or
+    its files say).
+    """
     copy: bool = False
     """Copy the weights of a folder, rather than use them where they lie."""
 

@@ -7,14 +7,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 
-from rf_app.actions.application import Application
+from rf_app.actions.application import KIND_TITLES, Application
 from rf_app.errors import UserError
 from rf_app.plugins.lora import MAX_FILE_BYTES, too_large
 from rf_app.plugins.lora_header import preview_in
 from rf_app.plugins.uploads import MAX_BYTES, MAX_TOTAL_BYTES, Upload
 from rf_app.registry.card import as_id
 from rf_app.registry.disk import disk_full_named
-from rf_app.registry.loras import UPLOAD, LoraCard, sampling_in
+from rf_app.registry.loras import MAKES, NAMELESS, UPLOAD, LoraCard, made_for, sampling_in
 from rf_app.registry.permission import Permission
 from rf_app.settings.picture import MAX_LORAS, Lora
 
@@ -62,10 +62,11 @@ def _notch(strength: float) -> float:
     return round(strength * 20) / 20
 
 
-def upload(app: Application, file: Path, name: str, model: str) -> Upload:
+def upload(app: Application, file: Path, name: str, model: str, kind: str = "") -> Upload:
     """Keep a file for the visitor's session.
 
-    Raises UserError where it is no LoRA for the model, or there is no room, and `DiskFull`.
+    kind: what it makes of a diffusion model, where it does not say it itself. Raises UserError where it is no
+    LoRA for the model, or there is no room, and `DiskFull`.
     """
     with disk_full_named(Path(gettempdir()), name), TemporaryDirectory() as folder:
         own = Path(folder) / "lora.safetensors"
@@ -77,9 +78,16 @@ def upload(app: Application, file: Path, name: str, model: str) -> Upload:
         if own.stat().st_size > most:
             raise too_large(own.stat().st_size, most)
         found = app.worker.inspect_lora(own, model)
-        said = found.said | sampling_in(name)
+        said = found.said | sampling_in(name) | (made_for(kind) if kind else {})
         room = MAX_TOTAL_BYTES if app.permission else MAX_BYTES
         return app.worker.uploads.add(app.visitor, own, name, room, unused=found.unused, **said)
+
+
+def tell(app: Application, id: str, kind: str) -> None:
+    """Say what one of the visitor's uploads makes of a diffusion model, whose file does not say it; "" for
+    nothing. Raises UserError for another kind, and for an upload that is gone.
+    """
+    app.worker.uploads.tell(app.visitor, id, **made_for(kind))
 
 
 def file_limit(permission: Permission) -> int:
@@ -122,6 +130,7 @@ def not_used(upload: Upload) -> str:
 def _row(app: Application, lora: Lora) -> dict[str, Any]:
     found = known(app, lora.id)
     uploaded = isinstance(found, Upload)
+    asked = [["", "a style"], *([kind, KIND_TITLES[kind]] for kind in MAKES)]
     with app.one_picture:
         preview = preview_in(found.path if uploaded else app.loras.file(lora.id))
     return {
@@ -134,4 +143,6 @@ def _row(app: Application, lora: Lora) -> dict[str, Any]:
         "uploaded": uploaded,
         "preview": preview,
         "note": not_used(found) if uploaded else "",
+        "kind": found.kind,
+        "kinds": asked if uploaded and NAMELESS.fullmatch(found.title) else [],  # to choose from
     }

@@ -21,7 +21,7 @@ from rf_app.registry.checking import CONFIGS, TINY, read_json
 from rf_app.registry.controlnets import ControlNetCard, check_base
 from rf_app.registry.decoders import DecoderCard, check_tiny
 from rf_app.registry.disk import link_or_copy
-from rf_app.registry.loras import LoraCard, sampling_in
+from rf_app.registry.loras import LoraCard, made_for, sampling_in
 from rf_app.registry.recognition import (
     CONTROLNET,
     DECODER,
@@ -137,13 +137,16 @@ def _decoder(app: Application, parcel: Parcel, files: Path, report: Report) -> P
 def _lora(app: Application, parcel: Parcel, files: Path, report: Report) -> Path:
     report(1, 1, "Checking the LoRA…")
     entry = entry_of(parcel.source)
-    said = read_lora(parcel.path).said | sampling_in(called_in(parcel.source))
+    named = f"{parcel.path.parent.name} " if parcel.path.name == LORA_WEIGHTS else ""
+    said = read_lora(parcel.path).said | sampling_in(named + called_in(parcel.source))
     said["license"] = _license(parcel.path.parent)
     with suppress(UserError):
         trigger = read_front(parcel.path.parent / README)[0].get("instance_prompt")  # as the Hub has it
         said |= {"trigger": " ".join(trigger.split())[:MAX_TEXT]} if isinstance(trigger, str) else {}
     if entry:
         said |= {name: getattr(entry, name) for name in ("license", "kind", "steps", "guidance")}
+    if parcel.kind and parcel.kind != said.get("kind"):
+        said |= made_for(parcel.kind)
     about = entry.about if entry else parcel.about
     card = LoraCard(parcel.id, parcel.called, about, settings={"imported": called_in(parcel.source)}, **said)
     place = parcel.place or shutil.copyfile

@@ -27,13 +27,18 @@ class UploadLora:
     """A safetensors file of a LoRA, LoHa, LoKr, DoRA or full difference, as trainers and ComfyUI have it."""
     model: str = ""
     """Id of the model that it has to fit (default: the quick one-step model)."""
+    kind: str = ""
+    """What it makes of a diffusion model: consistency, trajectory-consistency or few-step (default: what its
+    name and header say).
+    """
 
 
 def upload_lora(app: Application, wish: UploadLora) -> Events[Upload]:
     """Upload a LoRA for the calls of this session, which nobody else can see or use."""
     if not isinstance(wish.file, File):
         raise UserError("file is missing: give a LoRA, a safetensors file.")
-    yield loras.upload(app, Path(wish.file.content), wish.file.name, wish.model or app.first_model())
+    model = wish.model or app.first_model()
+    yield loras.upload(app, Path(wish.file.content), wish.file.name, model, wish.kind)
 
 
 def answer(app: Application, uploads: list[Upload]) -> dict[str, Any]:

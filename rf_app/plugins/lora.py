@@ -45,14 +45,19 @@ STORED = {
     **{"F8_E4M3": torch.float16, "F8_E5M2": torch.float16},  # which has all their values
 }
 """How values of a type are held."""
+OTHER_FORMS = {  # by how their tensors' names end
+    r"\.b?oft_\w+(\..*)?": "OFT or BOFT",
+    r"\.(on_input|ia3_l(\..*)?)": "IA3",
+    r"\.[ab][12]\.weight": "GLoRA",
+    r"\.(up|down)_list\..*": "DyLoRA, its ranks apart",
+    r"\.vera_lambda_\w+(\..*)?": "VeRA",
+}
 OTHER_KINDS = {  # by a part of their tensors' names
-    "oft_": "OFT",
-    "on_input": "IA3",
-    "a1.weight": "GLoRA",
     "lora_embedding": "a LoRA of embeddings",
     "emb_params": "a textual inversion",
     "bundle_emb": "a textual inversion",
 }
+ACCEPTED = "accepted are LoRA, DoRA, LoHa, LoKr and full differences"
 NO_ALPHA = "The file's lora_adapter_metadata does not say its lora_alpha as a number."
 
 
@@ -130,11 +135,18 @@ def too_large(size: int, most: int) -> UserError:
 def sort_out(header: Header) -> tuple[dict[str, dict[str, str]], tuple[str, ...]]:
     """The names of each layer's tensors by their part, by the layer's name; and what is no part of a LoRA.
 
-    Raises UserError for a file without any, a rank above 1,024, and an alpha that is not one number.
+    Raises UserError for a file without any, a form that is not merged here, a rank above 1,024, and an alpha
+    that is not one number.
     """
     stems: dict[str, dict[str, str]] = defaultdict(dict)
     unused = []
     for name, info in header.tensors.items():
+        form = next((form for end, form in OTHER_FORMS.items() if re.search(f"{end}$", name)), "")
+        if form:
+            raise UserError(
+                f"Tensor {name} belongs to {form}; {ACCEPTED}. Merge it into a model with the program that "
+                "it was made with, and import that."
+            )
         found = PLAIN.fullmatch(name) or NAMED.fullmatch(name)
         if not found:
             unused.append(name)
@@ -157,7 +169,7 @@ def sort_out(header: Header) -> tuple[dict[str, dict[str, str]], tuple[str, ...]
     if not stems:
         kind = next((kind for part, kind in OTHER_KINDS.items() if part in unused[0]), "")
         raise UserError(
-            f"Tensor {unused[0]} belongs to {kind}; accepted are LoRA, DoRA, LoHa, LoKr and full differences."
+            f"Tensor {unused[0]} belongs to {kind}; {ACCEPTED}."
             if kind
             else f"Tensor {unused[0]} is no part of a LoRA, which has pairs of lora_down and lora_up."
         )

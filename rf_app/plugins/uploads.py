@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock, Timer
 from typing import Any
@@ -118,6 +118,12 @@ class Uploads:
         if found is None:
             raise UserError(f"{id!r:.40} is none of this session's uploads: upload the file again.")
         return found
+
+    def tell(self, session: str, id: str, **said: Any) -> None:
+        """Note what else is known of an upload, fields of `Upload`; raises UserError as `get`."""
+        upload = self.get(session, id)
+        with self._lock:
+            self._used(session)[id] = replace(upload, **said)
 
     def remove(self, session: str, id: str) -> None:
         """Delete an upload; one that is gone already is no error."""

@@ -165,11 +165,11 @@ def no_weights(path: Path, beside: Iterable[str]) -> UserError:
     return UserError(f"{path}: this file is missing.")
 
 
-def read_json(path: Path) -> dict:
-    """The JSON object in a file of a model folder; raises UserError where there is none."""
+def read_json(path: Path, most: int = MAX_JSON_BYTES) -> dict:
+    """The JSON object in a file of up to `most` bytes; raises UserError where there is none."""
     try:
-        if path.stat().st_size > MAX_JSON_BYTES:
-            raise UserError(f"{path}: larger than the {MAX_JSON_BYTES // 2**20} MB that are accepted.")
+        if path.stat().st_size > most:
+            raise UserError(f"{path}: larger than the {most // 2**20} MB that are accepted.")
         value = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise UserError(f"{path}: this file is missing.") from None

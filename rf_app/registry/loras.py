@@ -14,6 +14,9 @@ from rf_app.registry.recognition import RECOMMENDED
 from rf_app.registry.store import Store
 
 UPLOAD = "upload-"  # how the ids of a session's uploads begin
+MAKES = ("consistency", "trajectory-consistency", "few-step")  # the kinds that a LoRA may make of diffusion
+NAMELESS = re.compile(r"((pytorch_)?lora(_weights)?|adapter_model|model)( ?\(\d+\))?", re.I)
+"""Names of files that programs give, which say nothing of what is in them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +67,16 @@ def sampling_in(name: str) -> dict[str, Any]:
         return {}
     guidance = 5.0 if "cfg" in words else 1.0
     return {"kind": kind, "steps": steps or RECOMMENDED[kind][0], "guidance": guidance}
+
+
+def made_for(kind: str) -> dict[str, Any]:
+    """What is known of a LoRA by the kind that its owner says it makes of a diffusion model; "" for none.
+
+    Raises UserError for another kind.
+    """
+    if kind and kind not in MAKES:
+        raise UserError(f"kind is {kind!r:.40}; of a LoRA expected one of {', '.join(MAKES)}.")
+    return {"kind": kind, "steps": RECOMMENDED[kind][0] if kind else 1, "guidance": 1.0}
 
 
 def with_loras(card: ModelCard, loras: Sequence[LoraCard]) -> ModelCard:

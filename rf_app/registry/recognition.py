@@ -98,7 +98,7 @@ FILES = {
     r".*motion_modules\.": "a motion module of AnimateDiff",
     r"(emb_params|clip_[lg])$": "a textual inversion",
     r"(control_model\.|input_hint_block\.|controlnet_cond_embedding\.)": CONTROLNET,
-    r".*(lora_|lora\.|hada_|lokr_|oft_|\.diff$)": LORA,
+    r".*(lora_|lora\.|hada_|lokr_|lycoris_|oft_|ia3_|vera_|\.diff$)": LORA,
     r"((model\.diffusion_model\.)?input_blocks\.0\.0\.|conv_in\.)weight": MODEL,
     r"decoder\.layers\.\d|1\.weight": DECODER,  # diffusers' names of a tiny one, and TAESD's own
     r"0\.weight|encoder\.layers\.\d": "the encoder of a tiny autoencoder, which nothing here uses",
@@ -126,9 +126,11 @@ class Recognized:
 
 def called_in(source: str) -> str:
     """The name of a folder, a file or what is on the Hub; for a snapshot in the Hub's cache the model's, not
-    the commit's.
+    the commit's, and for a LoRA under diffusers' name that of its folder, where it is known to have its own.
     """
     path = Path(source)
+    if path.name == LORA_WEIGHTS and (not path.is_absolute() or (path.parent / "README.md").is_file()):
+        path = path.parent
     if path.parent.name == "snapshots":
         return path.parents[1].name.split("--")[-1]
     return path.name.removesuffix(".safetensors")

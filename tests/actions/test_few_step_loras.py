@@ -101,6 +101,34 @@ def test_an_upload_is_drawn_and_kept_with_its_own_sampler(
     assert results(generate(ann, Generate(off)))[0].drawn.settings.solver == "dpm++"
 
 
+def test_a_file_without_a_name_is_made_for_what_its_owner_says(ann, tmp_path):
+    upload = uploaded(ann, tmp_path, "pytorch_lora_weights (1)")
+    (row,) = loras.rows(ann, [Lora(upload.id)])
+    assert (upload.kind, row["sampler"]) == ("", False)
+    kinds = [kind for kind, _ in row["kinds"]]
+    assert kinds == ["", "consistency", "trajectory-consistency", "few-step"]
+    loras.tell(ann, upload.id, "consistency")
+    assert loras.rows(ann, [Lora(upload.id)])[0]["sampler"]
+    settings = draw(ann, upload.id).settings
+    assert (settings.solver, settings.steps, settings.guidance) == ("lcm", 4, 1.0)
+    loras.tell(ann, upload.id, "")
+    assert draw(ann, upload.id).settings.solver == "dpm++"
+    with pytest.raises(UserError, match="kind is 'turbo'; of a LoRA expected one of consistency, "):
+        loras.tell(ann, upload.id, "turbo")
+    named = uploaded(ann, tmp_path, "Ink", seed=1)
+    assert loras.rows(ann, [Lora(named.id)])[0]["kinds"] == []
+
+
+@pytest.mark.parametrize(("folder", "said"), [("lcm-lora-sdv1-5", ""), ("mine", "consistency")])
+def test_an_import_under_diffusers_name_is_known_by_its_folder_or_its_owner(ann, tmp_path, folder, said):
+    (tmp_path / folder).mkdir()
+    path = write(tmp_path / folder / WEIGHTS, tensors_for(ann))
+    (path.parent / "README.md").write_text("---\nlicense: mit\n---\n")
+    results(import_model(ann, ImportModel(str(path), kind=said)))
+    card = ann.loras.card(folder)
+    assert (card.title, card.kind, card.steps, card.guidance) == (folder, "consistency", 4, 1.0)
+
+
 def test_two_that_disagree_and_a_model_that_is_no_diffusion_model_are_named(ann, tmp_path):
     lcm, hyper = (
         uploaded(ann, tmp_path, name, seed=i) for i, name in enumerate(("LCM_one", "Hyper-SD15-2steps"))

@@ -299,7 +299,7 @@ def test_what_is_no_lora_and_why(tmp_path, change, message):
     ("name", "message"),
     [
         ("unet.conv_in.weight", "is no part of a LoRA, which has pairs"),
-        ("unet.a.to_q.oft_blocks", "belongs to OFT; accepted are LoRA, DoRA, LoHa"),
+        ("unet.a.to_q.oft_blocks", "belongs to OFT or BOFT; accepted are LoRA, DoRA, LoHa"),
         ("emb_params", "belongs to a textual inversion"),
     ],
 )

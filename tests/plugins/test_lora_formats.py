@@ -290,6 +290,27 @@ def test_a_file_for_another_base_is_refused_by_name(model, tmp_path, form, tenso
 
 
 @pytest.mark.parametrize(
+    ("parts", "form"),
+    [
+        ({"oft_blocks": (4, 4, 4)}, "OFT or BOFT"),
+        ({"oft_diag": (4, 4), "rescale": (16, 1)}, "OFT or BOFT"),
+        ({"boft_R.default": (2, 4, 4, 4)}, "OFT or BOFT"),
+        ({"weight": (16,), "on_input": (1,)}, "IA3"),
+        ({"ia3_l.default": (1, 16)}, "IA3"),
+        ({"a1.weight": (4, 32), "a2.weight": (32, 4), "b1.weight": (4, 32), "b2.weight": (16, 4)}, "GLoRA"),
+        ({"up_list.0": (16, 1), "down_list.0": (1, 32)}, "DyLoRA, its ranks apart"),
+        ({"vera_lambda_b.default": (16,), "vera_lambda_d.default": (4,)}, "VeRA"),
+    ],
+)
+def test_a_form_that_is_not_merged_is_named_and_never_left_out(tmp_path, parts, form):
+    """Be it of one layer among others, as presets of LyCORIS mix them."""
+    tensors = {f"{kohya(LINEAR)}.{name}": torch.ones(shape) for name, shape in parts.items()}
+    tensors |= {f"{kohya(LINEAR)}.alpha": torch.tensor(1.0)} | as_kohya(random_lora(tiny_unet(3)))
+    with pytest.raises(UserError, match=f"belongs to {form}; accepted are LoRA.* Merge it into a model"):
+        read_lora(write(tmp_path / "a.safetensors", tensors))
+
+
+@pytest.mark.parametrize(
     ("parts", "message"),
     [
         (

@@ -70,7 +70,7 @@ def test_coco_s_annotations_lie_beside_the_folder(tmp_path: Path) -> None:
         "images": [{"id": 7, "file_name": "b.jpg"}, {"id": 8, "file_name": "a.jpg"}],
         "annotations": [{"id": id, "image_id": image, "caption": text} for id, image, text in said],
     }
-    annotations.write_text(json.dumps(content))
+    annotations.write_text(json.dumps(content) + " " * 92 * 2**20)  # as large as those of train2017
     found = ImageFolder(folder, 32)
     assert [path.name for path in found.paths] == ["a.jpg", "b.jpg"]
     assert found.captions == ["other", "first"]

@@ -113,7 +113,7 @@ def test_what_is_no_lora_is_answered_with_the_reason(ann, files):
 
 def posted(url, path):
     """Whether the server takes a path in a plain request of HTTP."""
-    body = json.dumps({"data": [{"path": str(path), "meta": {"_type": "gradio.FileData"}}, ""]}).encode()
+    body = json.dumps({"data": [{"path": str(path), "meta": {"_type": "gradio.FileData"}}, "", ""]}).encode()
     wish = urllib.request.Request(
         f"{url}gradio_api/run/upload_lora", body, {"Content-Type": "application/json"}
     )

@@ -27,6 +27,7 @@ from trainers.common.pixels import to_tensor
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 ENCODE_BATCH = 64
 NAMED = 10  # of the pictures that are left out
+MAX_ANNOTATIONS = 2**30  # bytes; those of COCO's largest part have 92 MB
 
 
 class ImageFolder:
@@ -131,7 +132,7 @@ def _metadata(path: Path) -> list[tuple[Path, str]]:
 
 def _coco(folder: Path, annotations: Path) -> list[tuple[Path, str]]:
     """The pictures that COCO's annotations name, by name, each with the first of its captions."""
-    content = read_json(annotations)
+    content = read_json(annotations, MAX_ANNOTATIONS)
     try:
         first: dict[int, str] = {}
         for each in sorted(content["annotations"], key=lambda each: each["id"]):

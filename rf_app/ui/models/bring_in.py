@@ -51,7 +51,11 @@ def build(app: Application, tab: gr.Tab) -> None:
             )
             id = gr.Textbox("", label="Id here (empty: from its name)", lines=1, elem_id="import-id")
             kind = gr.Dropdown(
-                KINDS, value="", label="Kind of model", filterable=False, elem_id="import-kind"
+                KINDS,
+                value="",
+                label="Kind of model, or what a LoRA makes of one",
+                filterable=False,
+                elem_id="import-kind",
             )
         with gr.Row(elem_classes="acts"):
             start = gr.Button("Import", variant="primary", min_width=150, elem_id="import-start")

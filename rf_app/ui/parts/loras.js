@@ -1,5 +1,5 @@
 // The rows of a LoRA panel: what gr.HTML runs with `element`, `props`, `trigger` and `watch`. props.value is a
-// list of { id, title, trigger, strength, on, sampler, uploaded, preview, note }; all but the preview, which the
+// list of { id, title, trigger, strength, on, sampler, uploaded, preview, note, kind, kinds }; all but the preview, which the
 // server has drawn anew, is anyone's text, so it only ever becomes text. What a person changes is "input" to the
 // page, and "settled" once a slider is let go; rows that the server sends are drawn silently.
 const [list, budget, total, balance] = [".loras", ".budget", ".budget span", ".budget button"].map((selector) =>
@@ -51,6 +51,15 @@ const words = (row) => {
   return [make("p", { className: "trigger" }, "Trigger words: ", chip)];
 };
 
+// What a file makes of a model, where its name is none of its own.
+const madeFor = (row) => {
+  if (!row.kinds?.length) return [];
+  const list = make("select", {}, ...row.kinds.map(([kind, title]) => new Option(title, kind, false, kind === row.kind)));
+  list.setAttribute("aria-label", `What ${row.title} is made for`);
+  list.addEventListener("change", () => trigger("told", { id: row.id, kind: list.value }));
+  return [make("p", { className: "trigger" }, "Its name does not say what it is made for: ", list)];
+};
+
 const draw = () => {
   const rows = props.value || [];
   list.replaceChildren(
@@ -81,7 +90,7 @@ const draw = () => {
       const note = row.note ? [make("p", { className: "trigger", textContent: row.note })] : [];
       const head = make("label", {}, on, ...preview, make("span", { textContent: row.title, title: row.title }));
       const parts = [head, range, number, ...(row.uploaded ? [keep] : []), remove];
-      return make("div", { className: "lora" }, ...parts, ...words(row), ...note);
+      return make("div", { className: "lora" }, ...parts, ...words(row), ...madeFor(row), ...note);
     }),
   );
   weigh();

@@ -103,6 +103,17 @@ class LoraPanel:
                 pick: _choices(app, asked_by),
             }
 
+        def told(shown: Any, event: gr.EventData, asked_by: gr.Request) -> Any:
+            own, id = app.seen_by(session_of(asked_by)), _id_in(event)
+            try:
+                loras.tell(own, id, str(event._data.get("kind")))
+                as_it_was = {row["id"]: row for row in shown}[id]
+                (row,) = loras.rows(own, [Lora(id, as_it_was["strength"])])
+            except UserError as error:
+                complain(error)
+                return gr.skip()
+            return [row | {"on": as_it_was["on"]} if each["id"] == id else each for each in shown]
+
         def refreshed(asked_by: gr.Request) -> dict[gr.Component, Any]:
             return {pick: _choices(app, asked_by), self.problems: left_out(app.loras)}
 
@@ -110,6 +121,7 @@ class LoraPanel:
         changed(pick.input(picked, [pick, rows], [pick, rows], **quiet).then)
         changed(upload.upload(uploaded, [upload, model, rows], [rows, pick], **quiet).success)
         changed(rows.keep(kept, rows, [rows, pick], **quiet).then)
+        changed(rows.told(told, rows, rows, **quiet).then)
         # A training may have made one since.
         gr.on([opened or self.accordion.expand, pick.focus], refreshed, None, [pick, self.problems], **quiet)
 
