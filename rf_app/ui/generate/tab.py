@@ -191,7 +191,7 @@ def build(app: Application, page: Page) -> None:
             elif not typing:
                 yield {about: _about(own.preset(asked.model, asked.loras), slow)}
         except Cancelled:
-            said = "Stopped."
+            said = "Stopped." if values[latest].stopped else ""
         except HeldBack as error:
             said = str(error) if pictures else ""
             yield gr.skip() if pictures else {picture: message_stage(str(error))}
