@@ -18,7 +18,8 @@ from rf_app.errors import UserError
 from rf_app.plugins.deltas import HUB_NAME
 from rf_app.registry.checking import BORROWED, CONFIGS, OPTIONAL, OWN, WEIGHTS, no_weights
 from rf_app.registry.disk import FULL
-from rf_app.registry.recognition import INDEX, LORA_WEIGHTS, recognize, recognize_file, recognize_folder
+from rf_app.registry.file_recognition import recognize_file
+from rf_app.registry.recognition import INDEX, LORA_WEIGHTS, recognize, recognize_folder
 
 TOKENIZER = (
     "tokenizer_config.json",

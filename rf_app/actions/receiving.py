@@ -21,19 +21,15 @@ from rf_app.registry.checking import CONFIGS, TINY, read_json
 from rf_app.registry.controlnets import ControlNetCard, check_base
 from rf_app.registry.decoders import DecoderCard, check_tiny
 from rf_app.registry.disk import link_or_copy
+from rf_app.registry.file_recognition import CONTROLNET, DECODER, LORA, MODEL, recognize_file
 from rf_app.registry.loras import LoraCard, made_for, sampling_in
 from rf_app.registry.recognition import (
-    CONTROLNET,
-    DECODER,
     INDEX,
-    LORA,
     LORA_WEIGHTS,
-    MODEL,
     RECOMMENDED,
     Recognized,
     called_in,
     recognize,
-    recognize_file,
     recognize_folder,
 )
 

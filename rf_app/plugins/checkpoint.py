@@ -25,8 +25,8 @@ from torch import Tensor, nn
 from rf_app.errors import UserError
 from rf_app.plugins.checking import ITEM_BYTES, Header, read_header
 from rf_app.registry.checking import CONFIGS, WEIGHTS, no_weights, read_json
+from rf_app.registry.file_recognition import MODEL, check_file
 from rf_app.registry.loading import CLIPS, model_class
-from rf_app.registry.recognition import MODEL, check_file
 
 PIECES = ("unet", "vae", "text_encoder")  # those with weights
 DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}

@@ -2,8 +2,8 @@
 
 A checkpoint says what it is in model_index.json's class, in its scheduler and in its U-Net. Its name counts
 where the layouts are the same: PeRFlow's is plain Stable Diffusion's, InstaFlow's that of its 2-rectified
-flow. A single file says it in the names and shapes of its tensors. What we have no sampler for is refused by
-name: nothing is drawn with one that it was not made for.
+flow. What we have no sampler for is refused by name: nothing is drawn with one that it was not made for. Of
+single files see `rf_app.registry.file_recognition`.
 """
 
 import re
@@ -14,6 +14,7 @@ from typing import Any
 
 from rf_app.errors import UserError
 from rf_app.registry.checking import CONFIGS, TINY, read_json
+from rf_app.registry.file_recognition import ODD_CHANNELS
 
 INDEX = "model_index.json"
 FLOW = "RectifiedFlowScheduler"
@@ -79,39 +80,8 @@ PARTS = {
     "FluxControlNetModel": "a ControlNet for Flux",
 }
 """What a folder of one piece holds, by its config's class."""
-ODD_CHANNELS = {
-    9: "an inpainting model",
-    8: "a model that edits pictures",
-    7: "an upscaler",
-    5: "a model that follows a depth map",
-}
 EXPECTED = "expected a text-to-image model of Stable Diffusion 1.x or 2.x in diffusers' layout"
 LORA_WEIGHTS = "pytorch_lora_weights.safetensors"  # as diffusers names it
-MODEL, CONTROLNET, LORA, DECODER = "model", "controlnet", "lora", "decoder"
-FILES = {
-    r"conditioner\.embedders\.1\.": "a Stable Diffusion XL model",
-    r"(model\.diffusion_model\.)?joint_blocks\.": "a Stable Diffusion 3 model",
-    r"(model\.diffusion_model\.)?double_blocks\.": "a Flux model",
-    r"(lora_te2_|lora_te3_|text_encoder_2\.)": "a LoRA for Stable Diffusion XL or 3",
-    r"(adapter\.)?body\.\d+\.(block1|block2|in_conv|resnets)|adapter\.": "a T2I adapter",
-    r"(ip_adapter|image_proj)\.": "an IP-Adapter",
-    r".*motion_modules\.": "a motion module of AnimateDiff",
-    r"(emb_params|clip_[lg])$": "a textual inversion",
-    r"(control_model\.|input_hint_block\.|controlnet_cond_embedding\.)": CONTROLNET,
-    r".*(lora_|lora\.|hada_|lokr_|lycoris_|oft_|ia3_|vera_|\.diff$)": LORA,
-    r"((model\.diffusion_model\.)?input_blocks\.0\.0\.|conv_in\.)weight": MODEL,
-    r"decoder\.layers\.\d|1\.weight": DECODER,  # diffusers' names of a tiny one, and TAESD's own
-    r"0\.weight|encoder\.layers\.\d": "the encoder of a tiny autoencoder, which nothing here uses",
-    r"(first_stage_model\.|encoder\.conv_in\.|decoder\.conv_in\.)": "an autoencoder by itself",
-    r"(cond_stage_model\.|conditioner\.embedders\.0\.|text_model\.)": "a text encoder by itself",
-}
-"""What a file is whose tensors have such a name; the first that fits counts."""
-NAMES = {MODEL: "a model", CONTROLNET: "a ControlNet", LORA: "a LoRA", DECODER: "a tiny decoder"}
-BASE = "for Stable Diffusion 1.x or 2.x"
-WIDTHS = {1280: "the Stable Diffusion XL refiner", 2048: "Stable Diffusion XL"}
-LISTENING = re.compile(r".*attn2[._]to_k\.weight")  # where a U-Net takes the text in
-ENTRY = re.compile(r"(model\.diffusion_model\.)?input_blocks\.0\.0\.weight|conv_in\.weight")
-EXIT = re.compile(r"(model\.diffusion_model\.)?out\.2\.weight|conv_out\.weight")
 
 
 @dataclass(frozen=True)
@@ -179,41 +149,6 @@ def recognize_folder(folder: Path) -> Path:
         )
         raise UserError(f"{folder}: is no diffusers model; it has no folder unet/, and {found}.")
     return files[0]
-
-
-def recognize_file(name: str, shapes: Mapping[str, tuple[int, ...]]) -> str:
-    """What a safetensors file holds: MODEL, CONTROLNET, LORA or DECODER. name: what it is called.
-
-    shapes: of its tensors, by their names. Raises UserError for anything else, naming it.
-    """
-    what = next(
-        (what for pattern, what in FILES.items() if any(re.match(pattern, each) for each in shapes)), ""
-    )
-    if what not in NAMES:
-        found = what or "nothing that is known here"
-        raise UserError(
-            f"{name}: is {found}; expected a model, a LoRA, a ControlNet or a tiny decoder {BASE}."
-        )
-    width = next((shape[-1] for each, shape in shapes.items() if LISTENING.fullmatch(each) and shape), 0)
-    enter, leave = (
-        next((shape for each, shape in shapes.items() if name.fullmatch(each)), ()) for name in (ENTRY, EXIT)
-    )
-    fault = ""
-    if what != LORA and width in WIDTHS:
-        fault = f"for {WIDTHS[width]}: it takes texts {width} wide"
-    elif what == MODEL and enter[1:] and leave and enter[1] != leave[0]:
-        kind = ODD_CHANNELS.get(enter[1], "no text-to-image model")
-        fault = f"{kind}: its U-Net takes {enter[1]} channels and gives {leave[0]}"
-    if fault:
-        raise UserError(f"{name}: is {fault}; expected {NAMES[what]} {BASE}.")
-    return what
-
-
-def check_file(name: str, shapes: Mapping[str, tuple[int, ...]], wanted: str) -> None:
-    """Raise UserError for a file that `recognize_file` does not take for what is wanted."""
-    found = recognize_file(name, shapes)
-    if found != wanted:
-        raise UserError(f"{name}: is {NAMES[found]}; expected {NAMES[wanted]} {BASE}.")
 
 
 def own_flow(scheduler: Mapping[str, Any]) -> dict[str, Any]:

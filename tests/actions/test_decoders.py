@@ -18,7 +18,7 @@ from rf_app.errors import UserError
 from rf_app.pipeline.turns import result_of
 from rf_app.registry.card import write_card
 from rf_app.registry.decoders import SD, DecoderCard, latents_of
-from rf_app.registry.recognition import DECODER
+from rf_app.registry.file_recognition import DECODER
 from rf_app.registry.store import ASSETS
 from rf_app.settings.picture import PictureSettings
 from tests.tiny import load

@@ -18,7 +18,7 @@ from rf_app.jobs.database import RESUMABLE
 from rf_app.jobs.job import Job
 from rf_app.jobs.progress import Progress, progress
 from rf_app.registry.catalogue import Entry, catalogue, obstacle
-from rf_app.registry.recognition import CONTROLNET, DECODER, LORA, MODEL
+from rf_app.registry.file_recognition import CONTROLNET, DECODER, LORA, MODEL
 from rf_app.ui.parts.complaint import complain
 from rf_app.ui.parts.progress_bar import bar
 from rf_app.ui.parts.send import send_button
