@@ -28,6 +28,7 @@ def files(app, tmp_path_factory):
     said = {"modelspec.trigger_phrase": f"woodcut style {HOSTILE}"}
     write(folder / "Woodcut.safetensors", random_lora(unet, size=0.5), said)
     write(folder / "Neon.safetensors", as_kohya(random_lora(unet, size=0.5, seed=1)))
+    write(folder / "pytorch_lora_weights.safetensors", random_lora(unet, size=0.1, seed=4))
     (folder / "evil.safetensors").write_bytes(b"\x80\x04cos\nsystem\n")
     return folder
 
@@ -112,6 +113,23 @@ def test_several_are_dropped_at_once_and_a_pickle_is_refused(page, files):
     expect(page.locator("#loras .lora")).to_have_count(2)
     expect(page.get_by_text("evil.safetensors: This is a pickle")).to_be_visible()
     pixels_change(page, before)
+
+
+def test_of_a_file_without_a_name_the_page_asks_what_it_is_made_for(page, files, tmp_path):
+    choose(page, "Tiny Sd")
+    page.get_by_label("Keep the seed").first.check()
+    page.set_input_files("#lora-box input[type=file]", files / "pytorch_lora_weights.safetensors")
+    settled(page)
+    before = picture(page)
+    made_for = page.get_by_label("What pytorch_lora_weights is made for")
+    made_for.select_option("Consistency")
+    now = pixels_change(page, before)
+    expect(made_for).to_have_value("consistency")
+    _, saved = download(page)
+    (tmp_path / "a.png").write_bytes(saved)
+    assert read_png_settings(tmp_path / "a.png")["solver"] == "lcm"
+    made_for.select_option("a style")
+    pixels_change(page, now)
 
 
 def test_trigger_words_are_text_and_a_click_adds_them_to_the_prompt(page, files):
