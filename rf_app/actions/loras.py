@@ -104,7 +104,7 @@ def keep(app: Application, id: str) -> LoraCard:
     upload = app.worker.uploads.get(app.visitor, id)
     own = as_id(upload.title) or f"lora-{id.removeprefix(UPLOAD)}"
     card = LoraCard(**{each.name: getattr(upload, each.name) for each in fields(LoraCard)})
-    card = replace(card, id=own, description=f"Uploaded. {not_used(upload)}".strip())
+    card = replace(card, id=own, description=f"Uploaded. {not_used(upload.unused)}".strip())
     app.loras.save(upload.path, card)
     return card
 
@@ -120,9 +120,8 @@ def known(app: Application, id: str) -> LoraCard:
     return app.worker.uploads.get(app.visitor, id) if uploaded else app.loras.card(id)
 
 
-def not_used(upload: Upload) -> str:
+def not_used(names: Sequence[str]) -> str:
     """What of a file finds no place in the model, in a sentence; "" where all of it does."""
-    names = upload.unused
     more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
     return f"Not used of its file: {', '.join(names[:NAMED])}{more}." if names else ""
 
@@ -142,7 +141,7 @@ def _row(app: Application, lora: Lora) -> dict[str, Any]:
         "sampler": bool(found.kind),
         "uploaded": uploaded,
         "preview": preview,
-        "note": not_used(found) if uploaded else "",
+        "note": not_used(found.unused) if uploaded else "",
         "kind": found.kind,
         "kinds": asked if uploaded and NAMELESS.fullmatch(found.title) else [],  # to choose from
     }

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rf_app.actions.application import Application
 from rf_app.actions.gathering import Placing, begin_anew_unless, gather_model, gather_piece, refer
+from rf_app.actions.loras import not_used
 from rf_app.actions.reported import Report
 from rf_app.actions.sharing import share
 from rf_app.actions.single_file import gather_controlnet_file, gather_decoder_file, gather_single_file
@@ -134,7 +135,8 @@ def _lora(app: Application, parcel: Parcel, files: Path, report: Report) -> Path
     report(1, 1, "Checking the LoRA…")
     entry = entry_of(parcel.source)
     named = f"{parcel.path.parent.name} " if parcel.path.name == LORA_WEIGHTS else ""
-    said = read_lora(parcel.path).said | sampling_in(named + called_in(parcel.source))
+    read = read_lora(parcel.path)
+    said = read.said | sampling_in(named + called_in(parcel.source))
     said["license"] = _license(parcel.path.parent)
     with suppress(UserError):
         trigger = read_front(parcel.path.parent / README)[0].get("instance_prompt")  # as the Hub has it
@@ -143,7 +145,7 @@ def _lora(app: Application, parcel: Parcel, files: Path, report: Report) -> Path
         said |= {name: getattr(entry, name) for name in ("license", "kind", "steps", "guidance")}
     if parcel.kind and parcel.kind != said.get("kind"):
         said |= made_for(parcel.kind)
-    about = entry.about if entry else parcel.about
+    about = f"{entry.about if entry else parcel.about} {not_used(read.unused)}".strip()
     card = LoraCard(parcel.id, parcel.called, about, settings={"imported": called_in(parcel.source)}, **said)
     place = parcel.place or shutil.copyfile
     return app.loras.publish(parcel.id, lambda folder: place(parcel.path, folder / LORA_WEIGHTS), card)

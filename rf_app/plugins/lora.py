@@ -20,7 +20,7 @@ from rf_app.errors import UserError
 from rf_app.plugins.adapters import CORES, RANKS, Layer
 from rf_app.plugins.checking import Header, read_header
 from rf_app.plugins.lora_header import said_in
-from rf_app.plugins.lora_names import TEXT_ENCODER, UNET, Names
+from rf_app.plugins.lora_names import TEXT_ENCODER, UNET, Names, check_made_for
 from rf_app.registry.controlnets import FAMILIES
 
 MAX_FILE_BYTES = 2**30
@@ -102,6 +102,7 @@ def read_lora(path: Path) -> LoraFile:
     content = path.read_bytes()
     header = read_header(BytesIO(content), len(content))
     stems, unused = sort_out(header)
+    check_made_for(stems)
     tensors = load(content)
     said = _adapter_settings(header.metadata)
     layers = {}

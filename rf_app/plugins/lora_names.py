@@ -76,6 +76,12 @@ class Names:
         return None
 
 
+def check_made_for(stems: Iterable[str]) -> None:
+    """Raise UserError for a layer that no model here can have, naming what it was made for."""
+    for stem in stems:
+        _split(stem)
+
+
 def _by_flat_name(module: nn.Module) -> dict[str, str]:
     """The paths of layers with weights by the path with "_" for "."."""
     return {
@@ -90,7 +96,7 @@ def _split(stem: str) -> tuple[str, str]:
     flat = stem.replace(".", "_").removeprefix("base_model_model_").replace("_processor_", "_")
     for beginning, model in OTHER_MODELS.items():
         if flat.startswith(beginning):
-            raise UserError(f"It was made for {model}; this model has none. (Layer {stem}.)")
+            raise UserError(f"It was made for {model}; no model here has one. (Layer {stem}.)")
     beginning = next((each for each in BEGINNINGS if flat.startswith(each)), "")
     return beginning, flat.removeprefix(beginning)
 

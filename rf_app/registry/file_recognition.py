@@ -36,7 +36,10 @@ FILES = {
 NAMES = {MODEL: "a model", CONTROLNET: "a ControlNet", LORA: "a LoRA", DECODER: "a tiny decoder"}
 BASE = "for Stable Diffusion 1.x or 2.x"
 WIDTHS = {1280: "the Stable Diffusion XL refiner", 2048: "Stable Diffusion XL"}
-LISTENING = re.compile(r".*attn2[._]to_k\.weight")  # where a U-Net takes the text in
+LISTENING = re.compile(
+    r".*attn2[._](processor[._])?to_k[._](lora[._](linear_layer[._])?(down|A)[._](default[._])?)?weight"
+)
+"""Where a U-Net, or a LoRA for one, takes the text in."""
 ENTRY = re.compile(r"(model\.diffusion_model\.)?input_blocks\.0\.0\.weight|conv_in\.weight")
 EXIT = re.compile(r"(model\.diffusion_model\.)?out\.2\.weight|conv_out\.weight")
 
@@ -59,7 +62,7 @@ def recognize_file(name: str, shapes: Mapping[str, tuple[int, ...]]) -> str:
         next((shape for each, shape in shapes.items() if name.fullmatch(each)), ()) for name in (ENTRY, EXIT)
     )
     fault = ""
-    if what != LORA and width in WIDTHS:
+    if width in WIDTHS:
         fault = f"for {WIDTHS[width]}: it takes texts {width} wide"
     elif what == MODEL and enter[1:] and leave and enter[1] != leave[0]:
         kind = ODD_CHANNELS.get(enter[1], "no text-to-image model")

@@ -129,6 +129,31 @@ def test_an_import_under_diffusers_name_is_known_by_its_folder_or_its_owner(ann,
     assert (card.title, card.kind, card.steps, card.guidance) == (folder, "consistency", 4, 1.0)
 
 
+@pytest.mark.parametrize(
+    ("stem", "shape", "message"),
+    [
+        (
+            "lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k",
+            (4, 2048),
+            "is for Stable Diffusion XL",
+        ),
+        ("lora_unet_double_blocks_0_img_attn_qkv", (4, 8), "made for a transformer, as SD 3 and Flux have"),
+    ],
+)
+def test_an_import_for_another_base_is_refused_by_name(ann, tmp_path, stem, shape, message):
+    parts = {f"{stem}.lora_down.weight": torch.ones(shape), f"{stem}.lora_up.weight": torch.ones(8, 4)}
+    path = write(tmp_path / "Style.safetensors", parts)
+    with pytest.raises(UserError, match=message):
+        results(import_model(ann, ImportModel(str(path))))
+    assert not list((ann.registry.folders[-1] / ".imports").rglob("*.safetensors"))
+
+
+def test_what_of_an_import_is_not_used_is_on_its_card(ann, tmp_path):
+    path = write(tmp_path / "Ink.safetensors", tensors_for(ann) | {"emb_params": torch.ones(2, 32)})
+    results(import_model(ann, ImportModel(str(path))))
+    assert ann.loras.card("ink").description.endswith("Not used of its file: emb_params.")
+
+
 def test_two_that_disagree_and_a_model_that_is_no_diffusion_model_are_named(ann, tmp_path):
     lcm, hyper = (
         uploaded(ann, tmp_path, name, seed=i) for i, name in enumerate(("LCM_one", "Hyper-SD15-2steps"))
