@@ -11,8 +11,8 @@ and wider along the training. Ctrl-C stops; the same command resumes and gives t
 Users of the published code report pictures that turn to noise as the training goes on
 (magic-research/piecewise-rectified-flow, issues 16 and 17). One way there, reproduced: that code saves the
 U-Net alone, its sampler draws as "ddim_eps" where nobody says otherwise, and Stable Diffusion 1.5 is trained
-to "diff_eps", between two thirds of that epsilon and all of it. Too little noise is then taken away in every
-window. An untrained student, which is its teacher, is drawn well so, and it gets worse as it learns
+to "diff_eps", 0.63 to 0.96 of that epsilon. Too little noise is then taken away in every window. An untrained
+student, which is its teacher, is drawn well so, and the more it learns the worse it gets
 (`tests/trainers/test_perflow.py` has it exactly). Here one sampler says what is learned, draws the samples
 and is published beside the weights, and a run goes on as it began. The default is "ddim_eps": the student
 begins as its teacher, and has only the bends of each window to learn. In 8 steps pictures of `pocket-sd` were

@@ -31,6 +31,7 @@ from rf_app.jobs.log import log_path, tail
 from rf_app.jobs.plan import Wish
 from rf_app.jobs.progress import progress
 from rf_app.jobs.words import duration, needs_in_words, state_in_words, work_in_words
+from rf_app.settings import sd15
 from rf_app.settings.recipes import PRESETS, recipes
 from rf_app.settings.text import read_text
 
@@ -48,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     new.add_argument("--teacher", required=True, help="id of the model to begin with")
     new.add_argument("--output", required=True, help="id of what is made")
     new.add_argument("--title", default="", help="its name in the lists")
-    new.add_argument("--preset", default="quick", choices=list(PRESETS))
+    new.add_argument("--preset", default="quick", choices=[*PRESETS, *sd15.PRESETS])
     new.add_argument("--prompts", type=Path, help="text file with a prompt a line")
     new.add_argument("--style", default="", help="id of a LoRA that goes into the teacher first")
     new.add_argument("--images", default="", help="folder of captioned pictures")

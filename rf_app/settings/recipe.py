@@ -66,6 +66,7 @@ class Recipe:
             for step in self.steps
             for name, option in options(step.trainer).items()
             if option.type
+            and name != "dry_run"
             and not all(name in each.options for each in self.steps if each.trainer == step.trainer)
         }
 

@@ -7,6 +7,7 @@ itself. Its stages are commands, one after the other; `rf_app.jobs.plan` fills i
 """
 
 from rf_app.errors import UserError
+from rf_app.settings import sd15
 from rf_app.settings.recipe import Loop, Recipe, Shown, Step
 
 PRESETS = {"quick": "Quick", "medium": "Medium", "good": "Good"}  # what the page offers
@@ -107,6 +108,8 @@ INSTAFLOW = Recipe(
         | {"distill.l2_steps": 3000, "distill.lpips_steps": 1400},
         BUNDLED: {"pairs.count": 30_720, "reflow.steps": 5000}
         | {"distill.l2_steps": 3000, "distill.lpips_steps": 1400},
+        "sd15": sd15.PAIRS | sd15.REFLOW | sd15.DISTILL,
+        "sd15-lowcost": sd15.PAIRS_LOWCOST | sd15.REFLOW_LOWCOST | sd15.DISTILL_LOWCOST,
     },
     steps=(
         STYLE,
@@ -133,6 +136,8 @@ REFLOW = Recipe(
         | {"reflow.steps": 1200, "reflow.batch": 32, "reflow.ema": 0.995},
         "good": {"pairs.count": 10_240, "pairs.shard": 256, "reflow.steps": 5000},
         BUNDLED: {"pairs.count": 30_720, "reflow.steps": 5000},
+        "sd15": sd15.PAIRS | sd15.REFLOW,
+        "sd15-lowcost": sd15.PAIRS_LOWCOST | sd15.REFLOW_LOWCOST,
     },
     steps=(STYLE, GIVEN_PAIRS, _reflow("{output}", "{title}", "{pairs}")),
     makes="models",
@@ -159,6 +164,8 @@ DISTILL = Recipe(
         "good": {"pairs.count": 20_480, "pairs.shard": 256}
         | {"distill.l2_steps": 3000, "distill.lpips_steps": 1400},
         BUNDLED: {"pairs.count": 30_720, "distill.l2_steps": 3000, "distill.lpips_steps": 1400},
+        "sd15": sd15.PAIRS | sd15.DISTILL,
+        "sd15-lowcost": sd15.PAIRS_LOWCOST | sd15.DISTILL_LOWCOST,
     },
     steps=(STYLE, GIVEN_PAIRS, _distillation("{start}", "{pairs}")),
     makes="models",
@@ -183,6 +190,8 @@ PERFLOW = Recipe(
         | {"perflow.ema": 0.99},
         "good": {"perflow.steps": 2000},
         BUNDLED: {"perflow.steps": 800, "perflow.drawings": 6000, "perflow.ema": 0.995},
+        "sd15": sd15.PERFLOW,
+        "sd15-lowcost": sd15.PERFLOW_LOWCOST,
     },
     steps=(
         STYLE,

@@ -41,6 +41,14 @@ class Computing:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DryRun:
+    """What a trainer does when it only should say what it would take."""
+
+    dry_run: bool = False
+    """Print the settings, and the memory, disk and time that they would take here; train nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Training(Computing):
     """What every training takes."""
 
@@ -102,7 +110,7 @@ class Published:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Taught(Published, Training):
+class Taught(DryRun, Published, Training):
     """A training of a teacher's U-Net."""
 
     teacher: str
@@ -122,7 +130,7 @@ class OnPairs(Taught):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pairs(Computing):
+class Pairs(DryRun, Computing):
     """Settings of the pairs."""
 
     teacher: str
@@ -276,7 +284,7 @@ class PeRFlow(Taught, SteppedTraining):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lora(Published, SteppedTraining):
+class Lora(DryRun, Published, SteppedTraining):
     """Settings of a LoRA's training; the defaults suit the pocket models."""
 
     images: Path
@@ -308,7 +316,7 @@ class Lora(Published, SteppedTraining):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ControlNet(Published, SteppedTraining):
+class ControlNet(DryRun, Published, SteppedTraining):
     """Settings of a ControlNet's training; the defaults suit the pocket models."""
 
     base: str = "pocket-sd"

@@ -6,6 +6,7 @@ import pytest
 import tyro
 
 from rf_app.jobs.plan import Wish, stages
+from rf_app.settings import sd15
 from rf_app.settings.recipes import BUNDLED, PRESETS, recipe, recipes
 from rf_app.settings.training import TRAINERS
 from tests.tiny import tiny_card
@@ -30,7 +31,7 @@ def test_every_preset_of_every_recipe_is_a_command_line_its_trainers_take(name: 
 @pytest.mark.parametrize("name", recipes())
 def test_a_recipe_has_the_presets_of_the_page_and_shows_settings_it_has(name: str) -> None:
     found = recipe(name)
-    assert found.presets.keys() - {BUNDLED} == PRESETS.keys()
+    assert found.presets.keys() - {BUNDLED, *sd15.PRESETS} == PRESETS.keys()
     assert {each.key for each in found.shown} <= found.options().keys()
     assert found.needs == "" or found.needs in found.asks
     assert all(option.type != "Path" for option in found.advanced().values())

@@ -15,6 +15,7 @@ LEFT_OUT = (
     "overwrite",
     "pairs",
     "images",
+    "dry_run",
 )  # this machine's
 
 

@@ -20,7 +20,13 @@ def run(command: Callable[[Config], None], config: type[Config]) -> None:
     """Parse `sys.argv` into `config` (help from its fields' docstrings) and run `command` on it."""
     sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has it: terminals may lack letters
     try:
-        command(tyro.cli(config, description=sys.modules[command.__module__].__doc__))
+        chosen = tyro.cli(config, description=sys.modules[command.__module__].__doc__)
+        if getattr(chosen, "dry_run", False):
+            from trainers.common.dry_run import dry_run  # seldom needed
+
+            print(dry_run(chosen), flush=True)
+        else:
+            command(chosen)
     except (DiskFull, Diverged) as error:
         _fail(error, 1)
     except UserError as error:

@@ -18,6 +18,7 @@ from rf_app.jobs import training
 from rf_app.jobs.plan import Wish
 from rf_app.jobs.words import duration, needs_in_words
 from rf_app.registry.card import as_id
+from rf_app.settings import sd15
 from rf_app.settings.options import Option
 from rf_app.settings.recipe import Recipe, Shown
 from rf_app.settings.recipes import PRESETS, recipes
@@ -25,6 +26,7 @@ from rf_app.ui.train.fields import advanced_field, advanced_update, shown_field
 from rf_app.ui.train.uploads import SUFFIXES, forget_pictures
 
 NO_STYLE = ("None", "")
+SD_SIZE = 512  # pixels a side
 CAPTIONS = "Each picture needs a caption: in a .txt file of the picture’s name, or that name itself."
 PLACEHOLDER = "a red sailboat on the sea at sunset\na yellow tent in a pine forest at night"
 Values = dict[gr.Component, Any]
@@ -179,9 +181,13 @@ class Form:
         return self.free_name(found.proposes) if proposed else own_name
 
     def _presets(self, wish: Wish) -> list[tuple[str, str]]:
-        """The presets, with the time each takes here."""
-        choices = []
-        for name, title in PRESETS.items():
+        """The presets, with the time each takes here; Stable Diffusion's where the teacher is of its size."""
+        choices, offered = [], PRESETS
+        cards = {card.id: card for card in self.app.registry.cards()}
+        if wish.teacher in cards and cards[wish.teacher].resolution >= SD_SIZE:
+            own = recipes()[wish.recipe].presets
+            offered = PRESETS | {name: title for name, title in sd15.PRESETS.items() if name in own}
+        for name, title in offered.items():
             each = Wish(wish.recipe, wish.teacher, wish.output, preset=name)
             try:
                 seconds = training.needs(self.app.jobs, each, self.app.registry).seconds
