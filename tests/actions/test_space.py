@@ -82,7 +82,7 @@ class Hub(BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.asked[self.path] = body
+        self.asked[self.path] = self.asked.get(self.path, b"") + body
         if self.path.endswith("/preupload/main"):
             files = json.loads(body)["files"]
             self.answer(
