@@ -6,10 +6,12 @@ PYTHON := $(VENV)/bin/python
 PIP_INSTALL := $(PYTHON) -m pip install --disable-pip-version-check
 LOCK := uv pip compile --quiet --universal --python-version 3.10 --upgrade --no-annotate \
 	--custom-compile-command "make lock"
+LOCK_ZERO_GPU := uv pip compile --quiet --python-version 3.12.12 --python-platform linux --upgrade --no-annotate \
+	--custom-compile-command "make lock" --extra zero-gpu
 
 # An environment whose making was interrupted is made again.
 .DELETE_ON_ERROR:
-.PHONY: help run test test-slow fuzz soak check weights flow-example lock audit
+.PHONY: help run test test-slow fuzz soak check space weights flow-example lock audit
 
 help:
 	@echo "make run        start the page on the bundled models (options: make run ARGS='--port 7861')"
@@ -18,6 +20,7 @@ help:
 	@echo "make fuzz       what anybody could write, mutated (longer: make fuzz ROUNDS=20000 SEED=3)"
 	@echo "make soak       visitors, kills and a full disk for MINUTES=20 (also: SEED=3)"
 	@echo "make check      formatting and lint"
+	@echo "make space      this studio as a Space on the Hub: make space REPO=owner/name ARGS='--zero-gpu'"
 	@echo "make weights    train every bundled model again, from nothing (hours; resumable)"
 	@echo "make flow-example  calculate what the Flow lab opens with"
 	@echo "make lock       choose the versions in requirements*.txt anew, from pyproject.toml (needs uv)"
@@ -48,6 +51,9 @@ check: $(VENV)/installed-tests
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 
+space: $(VENV)/installed
+	$(PYTHON) -m rf_app space $(REPO) $(ARGS)
+
 weights: $(VENV)/installed
 	$(PYTHON) -m trainers.pocket.weights $(ARGS)
 
@@ -64,6 +70,10 @@ lock:
 	$(LOCK) pyproject.toml --output-file requirements.txt
 	grep -vE '^(nvidia|cuda|triton)' requirements.txt > requirements.txt.new
 	mv requirements.txt.new requirements.txt
+	grep -vE '^(torch|torchvision|setuptools)==' requirements.txt > requirements.txt.new
+	$(LOCK_ZERO_GPU) --constraints requirements.txt.new pyproject.toml | grep -vE '^(nvidia|cuda|triton)' \
+		> requirements-zero-gpu.txt
+	rm requirements.txt.new
 	$(LOCK) --constraints requirements.txt --generate-hashes pyproject.toml --output-file requirements-hashed.txt
 	$(LOCK) --group test --constraints requirements.txt --output-file requirements-dev.txt
 

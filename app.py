@@ -20,7 +20,7 @@ from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
 
-from rf_app.settings.engine import ENGINES, VARIABLE
+from rf_app.settings.engine import ENGINES, VARIABLE, on_zero_gpu
 
 
 def options() -> argparse.Namespace:
@@ -71,6 +71,8 @@ def options() -> argparse.Namespace:
         parser.error("argument --auth: expected NAME:PASSWORD")
     if chosen.allow_training and "SPACE_ID" in os.environ and chosen.auth is None:
         parser.error("argument --allow-training: on a public Space it needs --auth NAME:PASSWORD")
+    if chosen.allow_training and on_zero_gpu():
+        parser.error("argument --allow-training: not on ZeroGPU, which lends its GPU for seconds at a time")
     if chosen.mcp and chosen.auth is not None:
         parser.error("argument --mcp: not with --auth (or $INSTAFLOW_AUTH), as MCP's tools cannot log in")
     if chosen.models is not None and not chosen.models.is_dir():

@@ -62,6 +62,18 @@ def test_the_lock_names_no_place_no_local_build_and_no_cuda_package() -> None:
         assert not re.match("nvidia|cuda|triton", requirement.name)
 
 
+def test_a_space_on_zero_gpu_has_the_same_but_for_torch() -> None:
+    theirs = {pin.name: pin for pin in locked("requirements-zero-gpu.txt")}
+    assert str(theirs["torch"].specifier) == "==2.11.0"  # the newest that ZeroGPU has
+    environment = {"python_version": "3.12", "python_full_version": "3.12.12"}
+    for pin in locked("requirements.txt"):
+        if not pin.marker or pin.marker.evaluate(environment):
+            own = theirs[pin.name].specifier
+            assert pin.name in ("torch", "torchvision", "setuptools") or own == pin.specifier
+    for requirement in DECLARED:
+        assert requirement.specifier.contains(str(theirs[requirement.name].specifier)[2:]), str(requirement)
+
+
 def test_the_lock_with_hashes_names_the_same_versions() -> None:
     """And the CUDA packages, of which torch brings no hashes."""
     text = (ROOT / "requirements-hashed.txt").read_text()

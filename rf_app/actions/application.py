@@ -2,6 +2,7 @@
 asks.
 """
 
+import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from rf_app.pipeline.pace import LIVE, SMALL
 from rf_app.pipeline.small_work import small_work
 from rf_app.pipeline.turns import NOBODY, Line, Turn, Turns, result_of
 from rf_app.pipeline.worker import Worker
+from rf_app.pipeline.zero_gpu import ZeroGpuWorker
 from rf_app.plugins.picture import encode_map, read_base64, read_picture
 from rf_app.registry.card import ModelCard
 from rf_app.registry.controlnets import ControlNets
@@ -30,15 +32,18 @@ from rf_app.registry.store import Store
 from rf_app.registry.vocabulary import vocabulary
 from rf_app.schedulers.solvers import TITLES, solvers
 from rf_app.settings.alternatives import expanded
+from rf_app.settings.engine import on_zero_gpu
 from rf_app.settings.picture import MAX_CONTROLS, CheckedSettings, Control, Lora, PictureSettings
 from rf_app.settings.start import Start
 from rf_app.settings.way import Way
 
 FAVOURITE = "pocket-instaflow"  # the model the page opens with, if it is there
+OPENS_WITH = "INSTAFLOW_MODEL"  # an environment variable, where it is to be another
 WORLD = "It knows one small world: {}, and more of the kind."
 SAID = 5  # topics
 WARM = 3  # pictures: the first is no measure
 SLOW = "A picture takes about {} here"
+ON_LOAN = "Each picture takes of the GPU time that you have here a day"
 UNKNOWN = "How long a picture takes here is not known yet"
 NOT_LIVE = "{}, too long to follow the typing, so Live is off: press Generate."
 NOT_LIVE_YET = "{}, so Live is off: press Generate."
@@ -99,7 +104,11 @@ class Application:
         """The application on a registry; device and safety_checker: as for `Worker`, the others: as for
         `Permission`.
         """
-        worker = Worker(registry, device, safety_checker=safety_checker)
+        worker = (
+            ZeroGpuWorker(registry, safety_checker)
+            if on_zero_gpu()
+            else Worker(registry, device, safety_checker=safety_checker)
+        )
         return cls(worker, permission=Permission(allow_training, open_to_strangers))
 
     def seen_by(self, visitor: str, line: Line = NOBODY) -> "Application":
@@ -129,6 +138,11 @@ class Application:
     def registry(self) -> Registry:
         """The models."""
         return self.worker.registry
+
+    @property
+    def on_loan(self) -> bool:
+        """Whether each picture is drawn on a GPU lent for it, and counted: none is drawn unasked then."""
+        return isinstance(self.worker, ZeroGpuWorker)
 
     @property
     def loras(self) -> Loras:
@@ -173,7 +187,8 @@ class Application:
         if not ids:
             problems = "".join(f"\n- {id}: {why}" for id, why in self.registry.problems().items())
             raise UserError(f"No usable model was found; `make weights` trains the pocket models.{problems}")
-        return FAVOURITE if FAVOURITE in ids else ids[0]
+        wanted = (os.environ.get(OPENS_WITH), FAVOURITE)
+        return next((id for id in wanted if id in ids), ids[0])
 
     def prepared(self, settings: PictureSettings) -> PictureSettings:
         """The same on the model to open with, where none is named, and with pictures made into condition
@@ -222,10 +237,12 @@ class Application:
     def slow(self, settings: PictureSettings) -> str:
         """Why a picture does not follow the typing, by what was measured here; "" where it does."""
         why = self.keeps_waiting(self.typed(settings))
-        return why and (NOT_LIVE_YET if why == UNKNOWN else NOT_LIVE).format(why)
+        return why and (NOT_LIVE_YET if why in (UNKNOWN, ON_LOAN) else NOT_LIVE).format(why)
 
     def keeps_waiting(self, settings: PictureSettings) -> str:
         """Why a picture is not drawn unasked, by what was measured here; "" where it is there at once."""
+        if self.on_loan:
+            return ON_LOAN
         seconds = self._seconds(settings)
         if seconds is None:
             small = self.worker.device.type != "cpu" or max(self.size(settings)) <= SMALL
@@ -247,7 +264,8 @@ class Application:
 
     def warm_up(self) -> None:
         """Load the first model and use it once, in the background, so that no visitor waits for it."""
-        Thread(target=self._warm_up, daemon=True).start()
+        if not self.on_loan:
+            Thread(target=self._warm_up, daemon=True).start()
 
     def _warm_up(self) -> None:
         # A model that does not load is reported to the first person who asks for it.

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Generator
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from threading import Event, Lock, Thread
 from typing import Any
@@ -86,7 +87,8 @@ class Detached:
             if len(at_work) >= MOST:
                 raise UserError(f"{MOST} runs are under way: try again in a moment.")
             found = self._runs[name] = Run(line)
-        Thread(target=found.work, args=[events], daemon=True).start()
+        # ZeroGPU asks the context whose request it is.
+        Thread(target=copy_context().run, args=[found.work, events], daemon=True).start()
         return found
 
     def find(self, name: str) -> Run | None:

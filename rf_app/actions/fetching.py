@@ -8,7 +8,7 @@ from contextlib import suppress
 from io import BufferedRandom, FileIO
 from pathlib import Path
 
-from huggingface_hub import HfApi, hf_hub_url
+from huggingface_hub import HfApi, hf_hub_url, try_to_load_from_cache
 from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 from huggingface_hub.file_download import http_get
 from huggingface_hub.utils import build_hf_headers
@@ -96,7 +96,8 @@ def fetch(source: str, folder: Path, report: Report) -> Path:
             if each == weights:  # the first of them: what says what it is has come
                 _check(name, info.sha, target, each)
             told()
-            _fetch_file(hf_hub_url(name, each, revision=info.sha), target / each, size, told)
+            here = try_to_load_from_cache(name, each, revision=info.sha)  # as a Space has what it preloads
+            _fetch_file(hf_hub_url(name, each, revision=info.sha), target / each, size, told, here)
         return target / file
     except UserError:  # and Cancelled
         raise
@@ -141,15 +142,21 @@ def check_revision(text: str | None) -> str:
     return text
 
 
-def _fetch_file(url: str, target: Path, size: int, told: Callable[[], None]) -> None:
-    """The library's own resuming ends with its process, so the part of a file is kept here."""
+def _fetch_file(url: str, target: Path, size: int, told: Callable[[], None], here: object) -> None:
+    """The library's own resuming ends with its process, so the part of a file is kept here.
+
+    here: where the library has it already, as a text; anything else: nowhere.
+    """
     if target.exists():
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.part")
-    with _Told(part, told) as file:
-        have = file.seek(0, os.SEEK_END)
-        http_get(url, file, resume_size=have, headers=build_hf_headers(), expected_size=size or None)
+    if isinstance(here, str):
+        shutil.copyfile(here, part)
+    else:
+        with _Told(part, told) as file:
+            have = file.seek(0, os.SEEK_END)
+            http_get(url, file, resume_size=have, headers=build_hf_headers(), expected_size=size or None)
     part.replace(target)
 
 

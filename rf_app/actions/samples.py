@@ -66,6 +66,8 @@ def sample_at_hand(app: Application, thing: Thing) -> Path | None:
 
 def is_quick(app: Application, thing: Thing) -> bool:
     """Whether its sample takes so little that nobody need ask for it."""
+    if app.on_loan:
+        return False
     model = app.registry.card(sample_settings(app, thing).model)
     return app.worker.device.type != "cpu" or model.resolution <= SMALL
 

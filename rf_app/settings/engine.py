@@ -10,6 +10,11 @@ ENGINES = (FLOAT32, BFLOAT16, FLOAT16, OPENVINO)
 VARIABLE = "INSTAFLOW_ENGINE"  # an environment variable, so that the jobs of a page draw as it does
 
 
+def on_zero_gpu() -> bool:
+    """Whether this is a Space on ZeroGPU, as its library `spaces` has it."""
+    return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
+
+
 def asked() -> str | None:
     """The engine that the user has chosen; None: what is quick on the device.
 

@@ -35,6 +35,7 @@ UPLOADS = 2 * 2**30  # bytes of a stranger's address in UPLOADS_IN seconds; twic
 UPLOADS_IN = 3600
 LEAST = 2**20  # bytes that a request counts as at least, so that small files are bounded, too
 HUB = "https://huggingface.co"  # shows a Space in a frame
+COLAB = "https://colab.research.google.com https://*.googleusercontent.com"  # shows a cell's output in one
 
 
 def space_hosts() -> list[str]:
@@ -210,8 +211,10 @@ def _is_address(name: str) -> bool:
 
 
 def _say_who_may_frame(headers: MutableHeaders) -> None:
-    """A page in a frame of another one takes clicks meant for that: the Hub alone may show it, its Space."""
-    on_space = bool(space_hosts())
-    headers["Content-Security-Policy"] = f"frame-ancestors 'self'{f' {HUB}' if on_space else ''}"
-    if not on_space:
+    """A page in a frame of another one takes clicks meant for that: only what it runs on may show it so, the
+    Hub its Space, and Colab.
+    """
+    around = HUB if space_hosts() else COLAB if "COLAB_RELEASE_TAG" in os.environ else ""
+    headers["Content-Security-Policy"] = f"frame-ancestors 'self' {around}".strip()
+    if not around:
         headers["X-Frame-Options"] = "SAMEORIGIN"  # for old browsers; it knows no list of hosts

@@ -199,7 +199,9 @@ def start(hub, folder):
     return subprocess.Popen(
         [sys.executable, "-c", FETCH, str(folder)],
         cwd=ROOT,
-        env=os.environ | {"HF_ENDPOINT": hub, "HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1"},
+        env=os.environ
+        | {"HF_ENDPOINT": hub, "HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+        | {"HF_HUB_CACHE": str(folder / "cache")},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -218,6 +220,17 @@ def test_a_transfer_that_breaks_off_is_gone_on_with(hub, tmp_path):
     assert process.returncode == 0, said
     check_whole(tmp_path)
     assert Hub.starts == [0, CHUNK]
+
+
+def test_what_the_library_has_already_is_not_fetched_again(hub, tmp_path):
+    snapshot = tmp_path / "cache" / "models--somebody--tiny" / "snapshots" / ("a" * 40)
+    (snapshot / "unet").mkdir(parents=True)
+    (snapshot / UNET).write_bytes(Hub.files[UNET])
+    process = start(hub, tmp_path)
+    _, said = process.communicate()
+    assert process.returncode == 0, said
+    check_whole(tmp_path)
+    assert Hub.starts == []
 
 
 def test_a_killed_transfer_is_gone_on_with(hub, tmp_path):

@@ -106,10 +106,18 @@ def test_only_the_hub_may_frame_a_space_and_nobody_a_page_at_home(address, monke
     headers = ask(address, "/")[1]
     assert headers["Content-Security-Policy"] == "frame-ancestors 'self'"
     assert headers["X-Frame-Options"] == "SAMEORIGIN"
-    monkeypatch.setenv("SPACE_HOST", "somebody-studio.hf.space")
-    headers = ask(address, "/")[1]
-    assert headers["Content-Security-Policy"] == "frame-ancestors 'self' https://huggingface.co"
-    assert "X-Frame-Options" not in headers
+    for name, value, around in (
+        (
+            "COLAB_RELEASE_TAG",
+            "release-colab",
+            "https://colab.research.google.com https://*.googleusercontent.com",
+        ),
+        ("SPACE_HOST", "somebody-studio.hf.space", "https://huggingface.co"),
+    ):
+        monkeypatch.setenv(name, value)
+        headers = ask(address, "/")[1]
+        assert headers["Content-Security-Policy"] == f"frame-ancestors 'self' {around}"
+        assert "X-Frame-Options" not in headers
 
 
 def test_a_body_beyond_the_bound_is_refused_whether_it_says_its_length_or_not(address):

@@ -24,6 +24,7 @@ OWNERS = {
     "deleted": ("tiny-2rf",),
     "renamed": ("tiny-2rf", "Mine"),
     "pushed": ("tiny-2rf", "a/b"),
+    "spaced": ("tiny-2rf", "a/b"),
 }
 CLOSED = {"merged", "begun", "done", "started", "acted"}  # of merging, importing and training
 

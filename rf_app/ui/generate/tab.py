@@ -61,7 +61,9 @@ def build(app: Application, page: Page) -> None:
     with gr.Column(elem_id="generate"):
         with gr.Column(elem_id="picture-side"):
             picture = gr.HTML(
-                opening_stage(first.path, first.prompt) if first else message_stage("Warming up…"),
+                opening_stage(first.path, first.prompt)
+                if first and not app.on_loan
+                else message_stage("Press Generate." if app.on_loan else "Warming up…"),
                 elem_id="stage",
             )
             line = gr.HTML("", elem_id="generate-way")
@@ -290,7 +292,7 @@ def build(app: Application, page: Page) -> None:
         try:
             values = parse_json(left, "The form")
         except UserError:  # a first visit
-            return {cue: cue_for("opening", opening.prompt)}
+            return gr.skip() if app.on_loan else {cue: cue_for("opening", opening.prompt)}
         own = seen_by(app, asked_by)
         default = replace(opening, model=own.first_model())
         found = usable(own, values, default)
@@ -308,7 +310,7 @@ def build(app: Application, page: Page) -> None:
             loras: lora_rows(own, found.loras) + [row | {"on": False} for row in lora_rows(own, off)],
             about: _about(preset),
             solvers: preset.solvers,
-            cue: cue_for("opening", found.prompt),
+            cue: gr.skip() if app.on_loan else cue_for("opening", found.prompt),
         }
 
     quiet = {"show_progress": "hidden", "api_visibility": "private"}

@@ -20,6 +20,7 @@ from rf_app.actions.push import Push, start_push
 from rf_app.actions.rename import Rename, rename
 from rf_app.actions.run import LatestRun, results, run
 from rf_app.actions.samples import draw_sample, is_quick, sample_at_hand
+from rf_app.actions.space import Space, start_space
 from rf_app.actions.words import in_bytes
 from rf_app.errors import Cancelled, UserError
 from rf_app.registry.disk import disk_full_named, stamp
@@ -81,6 +82,7 @@ def build(app: Application, page: Page, opened: gr.Textbox) -> None:
             with gr.Row(visible=bool(get_token()) and bool(app.permission), elem_id="model-push-row"):
                 repo = gr.Textbox("", label="On the Hub as", placeholder="OWNER/NAME", lines=1)
                 push = gr.Button("Push", size="sm", min_width=90, elem_id="model-push")
+                make_space = gr.Button("Make a Space", size="sm", min_width=120, elem_id="model-space")
     count, visited, number = gr.State(SHOWN), gr.State(False), gr.Number(visible="hidden")
     latest, own_latest = gr.State(LatestRun()), gr.State(LatestRun())  # of samples; of what was asked for
 
@@ -181,6 +183,10 @@ def build(app: Application, page: Page, opened: gr.Textbox) -> None:
         if told(lambda: start_push(app, Push(id, name.strip()))):
             gr.Info(f"It is on its way to {escape(name)}: see the list of jobs in Train.")
 
+    def spaced(id: str, name: str) -> None:
+        if told(lambda: start_space(app, Space(name.strip(), id))):
+            gr.Info(f"A Space is on its way to {escape(name)}: see the list of jobs in Train.")
+
     private = {"show_progress": "hidden", "api_visibility": "private"}
     newest = {"trigger_mode": "multiple"}  # a new wish ends the drawing of samples for the one before
     wish, view = {latest, search, kind, count, opened, visited, number}, [cards, more, about]
@@ -199,6 +205,7 @@ def build(app: Application, page: Page, opened: gr.Textbox) -> None:
     no.click(lambda: gr.Column(visible=False), outputs=sure, **private)
     yes.click(deleted, opened, [sure, opened], **private)
     push.click(pushed, [opened, repo], None, **private)
+    make_space.click(spaced, [opened, repo], None, **private)
 
 
 def told(do: Callable[[], Any]) -> Any:
