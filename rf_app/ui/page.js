@@ -1,38 +1,9 @@
-// What Gradio has no part for: a saved picture dropped anywhere on the page goes to the restore button, LoRA
-// files go to their upload button; a picture's settings are sent to another tab; lists that are only passed through
-// are silent; charts have tooltips.
+// What Gradio has no part for: a picture's settings are sent to another tab; lists that are only passed through are
+// silent; charts have tooltips.
 () => {
   // Gradio looks for it at the root of the server: behind a root path it lies beside the page.
   document.querySelector('link[rel="manifest"]')?.setAttribute("href", "manifest.json");
 
-  const carriesFiles = (event) => event.dataTransfer && [...event.dataTransfer.types].includes("Files");
-  let ownDrag = false; // a picture of the page dragged out, perhaps by mistake, is not one dropped in
-  let depth = 0; // dragenter and dragleave come for every element on the way
-  const mark = (change) => {
-    depth = Math.max(0, depth + change);
-    document.body.classList.toggle("dropping", depth > 0);
-  };
-  document.addEventListener("dragstart", () => (ownDrag = true));
-  document.addEventListener("dragend", () => (ownDrag = false));
-  document.addEventListener("dragenter", (event) => carriesFiles(event) && !ownDrag && mark(1));
-  document.addEventListener("dragleave", (event) => carriesFiles(event) && !ownDrag && mark(-1));
-  document.addEventListener("dragover", (event) => carriesFiles(event) && event.preventDefault());
-  document.addEventListener("drop", (event) => {
-    if (!carriesFiles(event)) return;
-    event.preventDefault();
-    mark(-depth);
-    if (event.target.closest?.("[data-drop]")) return; // it takes files itself
-    const files = [...event.dataTransfer.files];
-    const loras = files.filter((file) => file.name.toLowerCase().endsWith(".safetensors"));
-    const boxes = [...document.querySelectorAll(loras.length ? ".lora-box" : ".restore-box")];
-    const box = boxes.find((each) => each.checkVisibility()) ?? boxes[0];
-    const input = box?.querySelector("input[type=file]");
-    if (ownDrag || !input || !files.length) return;
-    const taken = new DataTransfer();
-    for (const file of loras.length ? loras : files.slice(0, 1)) taken.items.add(file);
-    input.files = taken.files;
-    input.dispatchEvent(new Event("change", { bubbles: true }));
-  });
   // A picture's settings go to another tab.
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.("[data-send]");

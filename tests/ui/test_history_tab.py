@@ -63,6 +63,43 @@ def test_what_was_asked_for_is_found_starred_used_again_and_deleted(own_page, ow
     assert answer(own_app, found)[0]["file"].endswith(".png")
 
 
+def carry(page, tab, to):
+    """Drag the only small picture over a tab, which opens, and drop it there."""
+    page.click("#history-tab-button")
+    settled(page)
+    thumbnails(page).hover()
+    page.mouse.down()
+    page.locator(f"#{tab}-tab-button").hover()
+    page.locator(f"#{tab}-tab-button").hover()  # the first move begins the drag
+    page.locator(to).hover()
+    page.locator(to).hover()
+    page.mouse.up()
+    settled(page)
+
+
+def test_a_picture_is_dragged_onto_another_tab(own_page):
+    drawn(own_page, "a red tent")
+    carry(own_page, "edit", "#easel .picture")
+    own_page.wait_for_function("!studio.easelIsEmpty()")
+    own_page.click("#generate-tab-button")
+    drawn(own_page, "a lake")
+    own_page.click("#history-tab-button")
+    settled(own_page)
+    own_page.fill("#history-search textarea, #history-search input", "tent")
+    settled(own_page)
+    expect(thumbnails(own_page)).to_have_count(1)
+    carry(own_page, "generate", "#stage")
+    expect(own_page.locator("#prompt textarea")).to_have_value("a red tent")
+    own_page.click("#train-tab-button")
+    settled(own_page)
+    own_page.get_by_text("A style of your own").click()
+    settled(own_page)
+    carry(own_page, "train", "#train-pictures")
+    expect(own_page.locator("#train-pictures .file-name, #train-pictures .filename")).to_contain_text(
+        "a red tent"
+    )
+
+
 def test_the_best_is_kept_from_where_it_was_drawn_also_one_that_was_only_tried(own_page, own_app):
     drawn(own_page, "a boat")
     own_page.get_by_role("button", name="★ Keep").click()

@@ -30,14 +30,14 @@ def grid(pictures: Sequence[Kept], rest: int, chosen: str) -> str:
     """The pictures, newest first; rest: how many more were found, chosen: the name of the one in full."""
     found = "".join(_small(each, each.name == chosen) for each in pictures)
     more = f'<p class="rest">{rest:,} more: search, or show more of them.</p>' if rest else ""
-    return f'<div class="kept">{found}</div>{more}'
+    return f'<div class="kept" translate="no">{found}</div>{more}'
 
 
 def _small(picture: Kept, chosen: bool) -> str:
     prompt = escape(str(picture.settings.get("prompt", "")))
     marks = f"{' chosen' if chosen else ''}{' starred' if picture.starred else ''}"
     return (
-        f'<button class="small{marks}" data-kept="{escape(picture.name)}" title="{prompt}" translate="no">'
+        f'<button class="small{marks}" draggable="true" data-kept="{escape(picture.name)}" title="{prompt}">'
         f'<img src="{data_url(picture.thumbnail, "webp")}" alt="{prompt}" loading="lazy"></button>'
     )
 

@@ -39,7 +39,13 @@ def build(app: Application, page: Page, tab: gr.Tab, opened: gr.Textbox) -> None
             model = model_list(app, app.first_model(), elem_id="merge-model")
             what = gr.Radio([LORA, FINE_TUNE], value=LORA, label="Gets", elem_id="merge-what")
             strength = gr.Slider(
-                -MAX_STRENGTH, MAX_STRENGTH, 1.0, step=0.05, label="Strength", elem_id="merge-strength"
+                -MAX_STRENGTH,
+                MAX_STRENGTH,
+                1.0,
+                step=0.05,
+                label="Strength",
+                buttons=[],
+                elem_id="merge-strength",
             )
         with gr.Row(elem_classes="wish") as plugged:
             lora = gr.Dropdown(_choices(app), label="Style (LoRA)", filterable=False, elem_id="merge-lora")

@@ -15,13 +15,11 @@ def browser(name: str, *first: str | int) -> str:
 
 
 def scripts() -> str:
-    """For the page's head: what several tabs use, the tabs' own, the dialog, the keys, the progress and the
-    languages.
+    """For the page's head: what several tabs use, the tabs' own, the dialog, what is dropped, the keys, the
+    progress and the languages.
     """
-    first, more = (
-        "parts/page.js",
-        ("generate/gallery.js", "parts/keys.js", "parts/progress.js", "parts/words.js"),
-    )
+    first = "parts/page.js"
+    more = "generate/gallery.js", *(f"parts/{name}.js" for name in ("dropping", "keys", "progress", "words"))
     tabs = sorted({*FOLDER.glob("*/page.js")} - {FOLDER / first})
     files = [FOLDER / first, *tabs, *map(FOLDER.joinpath, more)]
     return "".join(f"<script>{file.read_text(encoding='utf-8')}</script>" for file in files)
