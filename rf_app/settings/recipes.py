@@ -185,11 +185,11 @@ PERFLOW = Recipe(
     ),
     presets={
         "quick": {"perflow.steps": 60, "perflow.batch": 16, "perflow.drawings": 256}
-        | {"perflow.teacher_steps": 8, "perflow.ema": 0.98},
+        | {"perflow.teacher_steps": 16, "perflow.ema": 0.98},
         "medium": {"perflow.steps": 300, "perflow.batch": 32, "perflow.drawings": 2000}
         | {"perflow.ema": 0.99},
         "good": {"perflow.steps": 2000},
-        BUNDLED: {"perflow.steps": 800, "perflow.drawings": 6000, "perflow.ema": 0.995},
+        BUNDLED: {"perflow.steps": 650, "perflow.drawings": 6000, "perflow.ema": 0.995},
         "sd15": sd15.PERFLOW,
         "sd15-lowcost": sd15.PERFLOW_LOWCOST,
     },
@@ -202,7 +202,7 @@ PERFLOW = Recipe(
             | {"run": "{folder}/perflow", "models": "{models}"},
             product="{models}/{output}",
             defaults=QUICK,
-            loops=(Loop("{folder}/perflow", "steps", "batch", 0.017),),
+            loops=(Loop("{folder}/perflow", "steps", "batch", 0.026),),
             memory=1.8,
         ),
     ),

@@ -80,7 +80,6 @@ PERFLOW_LOWCOST: Settings = PERFLOW | {
     "perflow.batch": 4,
     "perflow.accumulate": 16,
     "perflow.learning_rate": 2e-5,
-    "perflow.teacher_steps": 16,
     "perflow.predicts": "ddim_eps",
     "perflow.use_8bit_adam": True,
 }

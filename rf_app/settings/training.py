@@ -245,8 +245,8 @@ class PeRFlow(Taught, SteppedTraining):
     arXiv 2503.04824)."""
     widen_every: int = 500
     """Steps until there are half as many windows, as long as there are more than in the end."""
-    teacher_steps: int = 16
-    """Steps of the teacher from noise to picture, shared out among the windows (the paper: 32)."""
+    teacher_steps: int = 32
+    """Steps of the teacher from noise to picture, shared out among the windows."""
     guidance: float = 1.0
     """Guidance of the teacher, 0 to 20. At 1 it is seen as it is, and guidance and negative prompts are for
     whoever draws, as with the teacher; above, the guided pictures are learned, and drawn at 1."""

@@ -12,16 +12,15 @@ from rf_app.registry.models import Registry
 from rf_app.settings.training import Reflow
 from tests.tiny import tiny_unet
 from tests.trainers.commands import in_process
-from trainers import controlnet, distill, lora, pairs, perflow, reflow
+from trainers import controlnet, distill, lora, pairs, perflow
 from trainers.common.dry_run import Living, cost, parts
 
 ALL = {
-    reflow: ("--teacher", "tiny-sd", "--pairs", "absent"),
-    distill: ("--teacher", "tiny-sd", "--pairs", "absent", "--match-steps", 5),
-    perflow: ("--teacher", "tiny-sd", "--guidance", 3),
-    lora: ("--base", "tiny-sd", "--images", "absent"),
-    controlnet: ("--base", "tiny-sd", "--gradient-checkpointing"),
-    pairs: ("--teacher", "tiny-sd"),
+    distill: ("--teacher", "tiny-sd", "--pairs", "absent", "--match-steps", 5, "--l2-batch", 2),
+    perflow: ("--teacher", "tiny-sd", "--guidance", 3, "--batch", 2),
+    lora: ("--base", "tiny-sd", "--images", "absent", "--batch", 2),
+    controlnet: ("--base", "tiny-sd", "--gradient-checkpointing", "--batch", 2),
+    pairs: ("--teacher", "tiny-sd", "--batch", 2),
 }
 
 

@@ -193,7 +193,7 @@ def test_windows_get_fewer_until_there_are_as_many_as_wanted() -> None:
         (("--teacher", "nobody"), "no model 'nobody'"),
         (("--teacher", "tiny-2rf"), "tiny-2rf does not predict epsilon"),
         (("--first-windows", 6), "--first-windows must be --windows, 4, or 2, 4, 8"),
-        (("--first-windows", 32), "--teacher-steps must be at least one"),
+        (("--first-windows", 64), "--teacher-steps must be at least one"),
         (("--windows", 1, "--steps", 900), "--steps 900 end before there are 1 windows"),
         (("--guidance", 21), "--guidance must be 0 to 20, not 21"),
         (("--images", "absent"), "absent holds no captioned pictures"),
