@@ -1,8 +1,8 @@
-"""A node for ComfyUI: U-Nets that predict rectified flow's velocity, such as InstaFlow-0.9B as it is published.
+"""A node for ComfyUI: U-Nets that predict rectified flow's velocity, as InstaFlow-0.9B is published.
 
-Put this file into `ComfyUI/custom_nodes`. Between UNETLoader, with the U-Net's own safetensors in
-`models/diffusion_models`, and KSampler with `euler`, `simple`, cfg 1 and 1 step (2-Rectified Flow: 25 steps, cfg
-1.5); text encoder and autoencoder are those of Stable Diffusion 1.5. What `python -m rf_app export --layout
+Put this file into `ComfyUI/custom_nodes`. It goes between UNETLoader, with the U-Net's own safetensors in
+`models/diffusion_models`, and KSampler with `euler`, `simple`, cfg 1 and 1 step (2-Rectified Flow: 25 steps,
+cfg 1.5); text encoder and autoencoder are those of Stable Diffusion 1.5. What `rf_app export --layout
 single-file` writes needs no such node: its last layer has the other sign already.
 """
 
@@ -11,10 +11,10 @@ from torch import Tensor
 
 
 class Velocity(comfy.model_sampling.CONST):
-    """x = sigma noise + (1 - sigma) picture, and the network's output is picture - noise (arXiv 2309.06380)."""
+    """x = sigma noise + (1 - sigma) picture; the network gives picture - noise (arXiv 2309.06380)."""
 
     def calculate_denoised(self, sigma: Tensor, model_output: Tensor, model_input: Tensor) -> Tensor:
-        """The picture that the straight path from here leads to; flow matching elsewhere has the other sign."""
+        """The picture that the straight path leads to; flow matching elsewhere has the other sign."""
         return super().calculate_denoised(sigma, -model_output, model_input)
 
 
