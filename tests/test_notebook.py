@@ -3,12 +3,14 @@
 import json
 
 import numpy as np
+import pytest
 
 from tests.test_architecture import ROOT
 
 NOTEBOOK = json.loads((ROOT / "notebooks/instaflow_studio.ipynb").read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_the_notebook_runs_from_top_to_bottom(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("INSTAFLOW_OFFLINE", "1")
     monkeypatch.setenv("INSTAFLOW_HOME", str(tmp_path))
