@@ -85,18 +85,19 @@ def stages(config: WeightsConfig) -> list[Stage]:
         return [made, *learned, figures(id, "evaluate_lora", "--lora", id, "--style", name)]
 
     def judged(title: str, folder: Path, *words: object) -> Stage:
-        return own(title, "pocket.judge", folder, "--run", runs / title, "--output", folder, *quick, *words)
+        return own(title, "pocket.judge", folder, "--run", runs / title, "--output", folder, *words)
 
     teacher_at = ("--run", runs / "teacher", "--autoencoder", vae, "--output", "pocket-sd", "--overwrite")
     edges = "pocket-controlnet-canny"
     return [
-        judged("perceptual", config.perceptual, "--architecture", "residual", "--first", 0),
+        judged("perceptual", config.perceptual, "--architecture", "residual", "--first", 0, *quick),
         own(
             "autoencoder",
             "pocket.autoencoder",
             vae,
             *("--run", runs / "autoencoder", "--perceptual", config.perceptual, *quick),
         ),
+        # In float32: the depthwise convolutions of a ConvNeXt are three times as slow in bfloat16.
         judged("judge", config.judge, "--autoencoder", vae),
         own("sample", "pocket.sample", config.judge / "sample.json", *judge),
         own(
