@@ -30,7 +30,7 @@ def test_records_are_flattened_in_their_order():
         "count",
         "preset",
     ]
-    assert [each.name for each in asking(upload_lora).arguments] == ["file", "model"]
+    assert [each.name for each in asking(upload_lora).arguments] == ["file", "model", "kind"]
 
 
 @pytest.mark.parametrize("name", actions())

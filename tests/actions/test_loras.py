@@ -51,6 +51,8 @@ def test_a_list_and_rows_are_the_visitor_s_own(own_app, file):
         "uploaded": True,
         "preview": "",
         "note": "",
+        "kind": "",
+        "kinds": [],
     }
     with pytest.raises(UserError, match="none of this session's uploads"):
         loras.rows(bob, [Lora(own.id)])

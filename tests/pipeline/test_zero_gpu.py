@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 
-from rf_app.actions.application import ON_LOAN, Application
+from rf_app.actions.application import NOT_LIVE_YET, ON_LOAN, Application
 from rf_app.actions.collection import thing
 from rf_app.actions.samples import is_quick
 from rf_app.errors import UserError
@@ -57,7 +57,7 @@ def test_what_is_wrong_is_said_as_it_was(lent, wish, said):
 
 
 def test_nothing_is_drawn_unasked_and_no_way_is_seen(lent):
-    assert lent.slow(PictureSettings("", "tiny-2rf")) == ON_LOAN
+    assert lent.slow(PictureSettings("", "tiny-2rf")) == NOT_LIVE_YET.format(ON_LOAN)
     assert not is_quick(lent, thing(lent, "tiny-2rf"))
     with pytest.raises(UserError, match="is not seen on ZeroGPU"):
         result_of(lent.draw(PictureSettings("a lake", "tiny-2rf"), observe=Recorder(3)))

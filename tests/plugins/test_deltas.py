@@ -106,7 +106,7 @@ def test_the_home_in_a_path_is_found(tuned, tmp_path, monkeypatch):
 def test_a_single_file_gives_every_tensor_its_name_in_diffusers(tiny_registry, tmp_path):
     pieces = tiny_registry.pieces("tiny-sd")
     save_single_file(pieces, tmp_path / "one.safetensors")
-    configs = {piece: read_json(pieces[piece] / "config.json") for piece in ("unet", "vae")}
+    configs = {piece: read_json(pieces[piece] / "config.json") for piece in ("unet", "vae", "text_encoder")}
     found, expected = of_single_file(tmp_path / "one.safetensors", configs), of_folders(pieces)
     assert {piece: named.keys() for piece, named in found.items()} == {
         piece: named.keys() for piece, named in expected.items()
@@ -172,7 +172,7 @@ def test_single_files_that_are_no_model(tiny_registry, tmp_path):
     for tensors, message in (
         ({"weight": torch.zeros(2)}, "is nothing that is known here; expected a model"),
         ({"conditioner.embedders.1.model.x": torch.zeros(2)}, "is a Stable Diffusion XL model"),
-        ({"cond_stage_model.model.x": torch.zeros(2)}, "Stable Diffusion 2"),
+        ({"cond_stage_model.model.x": torch.zeros(2)}, "is a text encoder by itself"),
     ):
         save_file(tensors, path)
         with pytest.raises(UserError, match=message):
