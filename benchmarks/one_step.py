@@ -38,10 +38,11 @@ from rf_app.pipeline.turns import result_of
 from rf_app.pipeline.worker import Worker
 from rf_app.registry.loading import load
 from rf_app.registry.models import BUNDLED, Registry
-from rf_app.settings.engine import ENGINES, OPENVINO
+from rf_app.settings.engine import BFLOAT16, ENGINES, FLOAT16, FLOAT32, OPENVINO
 from rf_app.settings.picture import PictureSettings
 
 STOCK = "stock"
+TYPES = (FLOAT32, BFLOAT16, FLOAT16)
 MANY, GUIDANCE = 25, 5.0
 COMPARED = 8  # pictures, of each engine with the stock ones
 SIDE = 4096  # of the matrices that show what the processor can do
@@ -250,7 +251,7 @@ def resident(registry: Registry, engine: str) -> int:
 def matrix_unit() -> dict[str, float]:
     """FLOP a second of a plain product of two large matrices, by type: the limit on this machine."""
     found = {}
-    for name in ENGINES:
+    for name in TYPES:
         a, b = (torch.randn(SIDE, SIDE).to(getattr(torch, name)) for _ in range(2))
         times = []
         for _ in range(4):
