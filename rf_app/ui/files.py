@@ -9,13 +9,14 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Collection, Mapping
+from hashlib import sha256
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 from gradio.data_classes import FileData
-from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
+from gradio_client.utils import strip_invalid_filename_characters
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
@@ -33,12 +34,18 @@ def served(file: File) -> str:
     folder = Path(get_upload_folder())
     with disk_full_named(folder, file.name):
         if isinstance(file.content, bytes):
-            path = save_bytes_to_cache(file.content, file.name, str(folder))
+            name = strip_invalid_filename_characters(file.name)
+            target = folder / sha256(file.content).hexdigest() / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            # In one step: the same content may be on its way to somebody else just now.
+            written = target.with_name(secrets.token_hex(16))
+            written.write_bytes(file.content)
+            written.replace(target)
         else:
             target = folder / secrets.token_hex(16) / file.name
             target.parent.mkdir(parents=True)
-            path = str(shutil.move(file.content, target))
-    return path
+            shutil.move(file.content, target)
+    return str(target)
 
 
 def upload_refused(asked_by: Request, error: OSError) -> PlainTextResponse:

@@ -7,8 +7,9 @@ import urllib.request
 from pathlib import Path
 from tempfile import gettempdir
 
+from rf_app.actions.asking import File
 from rf_app.ui import files
-from rf_app.ui.files import DAY, HOUR, keep_swept, sweep
+from rf_app.ui.files import DAY, HOUR, keep_swept, served, sweep
 from tests.settled import until
 from tests.test_architecture import ROOT
 
@@ -24,6 +25,17 @@ def made(folder: Path, name: str, age: float, size: int = 1) -> Path:
 def aged(entry: Path, age: float) -> None:
     for path in (*entry.rglob("*"), entry):
         os.utime(path, (time.time() - age,) * 2)
+
+
+def test_a_file_that_is_being_fetched_stays_whole_when_it_is_made_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    given = File("a lake.png", b"the picture")
+    path = Path(served(given))
+    with path.open("rb") as fetched:
+        assert Path(served(given)) == path
+        assert os.fstat(fetched.fileno()).st_ino != path.stat().st_ino  # not written into
+        assert fetched.read() == given.content
+    assert [path.name for path in tmp_path.rglob("*.*")] == [given.name]
 
 
 def test_what_is_a_day_old_goes_with_its_folder(tmp_path):
