@@ -1,9 +1,9 @@
 """U-Net and decoder computed by OpenVINO: on a processor the quickest way to a picture.
 
-A graph has one size and one picture at a time. It is made when it is first needed, which takes a second for a
-pocket model and a minute for one of Stable Diffusion's size, and lies in a folder for the next start. The
-sinusoidal embedding of time stays outside: in bfloat16 it would be the largest error by far. Wants
-`pip install "instaflow-studio[openvino]"`; measured in `docs/performance.md`.
+A graph has one size and one picture at a time. It is made when it is first needed, for which that picture
+waits, and lies in a folder for the next start. The sinusoidal embedding of time stays outside: in bfloat16 it
+would be the largest error by far. Wants `pip install "instaflow-studio[openvino]"`; measured in
+`docs/performance.md`.
 """
 
 import hashlib
@@ -131,8 +131,8 @@ class Graphs:
                 overwrite=True,
             )
         folder.touch()
-        held = 0
-        for each in sorted(self.folder.iterdir(), key=lambda each: each.stat().st_mtime, reverse=True):
+        held, whole = 0, [graph.parent for graph in self.folder.glob(f"*/{NAME}")]
+        for each in sorted(whole, key=lambda each: each.stat().st_mtime, reverse=True):
             held += sum(file.stat().st_size for file in each.iterdir())
             if held > MAX_BYTES and each != folder:
                 shutil.rmtree(each, ignore_errors=True)

@@ -202,7 +202,7 @@ class Worker:
         if settings.decoder:
             vae = self._tiny.get(settings.decoder, self.registry.pieces(model.card.id)["vae"])
         tiled = self._residence.room_for(model.pipeline.unet, vae, size, settings.guidance > 1)
-        # LoRAs, ControlNets and tiny decoders would each be graphs of their own; a guided U-Net takes more.
+        # LoRAs, ControlNets and tiny decoders would be graphs of their own, and a U-Net may be told guidance.
         bare = not (acting or plugged.unet or settings.decoder or tiled)
         graphs = self._graphs if bare and not model.pipeline.unet.config.time_cond_proj_dim else None
         settings = replace(settings, engine=OPENVINO if graphs else name_of(self.dtype))
@@ -221,28 +221,28 @@ class Worker:
             seeded = [torch.Generator("cpu").manual_seed(key.seed) for key in way.key_frames]
             noise = mixed_noise(way, [self._noise(model, each, size) for each in seeded])
         self._merger.give(model.pipeline.unet, plugged.unet)
+        done, back, past = 0, 0, None
+
+        def go_on() -> None:
+            report(None)
+
+        def after_step(pipeline: StableDiffusionPipeline, _: int, __: Tensor, tensors: dict) -> dict:
+            nonlocal done
+            done += 1
+            if past:
+                tensors["latents"] = past.kept(tensors["latents"], done)
+            see(tensors["latents"])
+            report(Step(back + done, back + len(pipeline.scheduler.timesteps)))
+            return tensors
+
+        def see(latents: Tensor) -> None:
+            if observe:
+                velocity = scheduler.velocity
+                shown = partial(decode, pipeline, vae=vae, tiled=tiled, go_on=go_on)
+                observe(Moment(done, settings.steps, latents, velocity, shown))
+
         with graphs.computing(model, size, embeds.shape[1]) if graphs else nullcontext():
             text_done = self._now()
-            done, back, past = 0, 0, None
-
-            def go_on() -> None:
-                report(None)
-
-            def after_step(pipeline: StableDiffusionPipeline, _: int, __: Tensor, tensors: dict) -> dict:
-                nonlocal done
-                done += 1
-                if past:
-                    tensors["latents"] = past.kept(tensors["latents"], done)
-                see(tensors["latents"])
-                report(Step(back + done, back + len(pipeline.scheduler.timesteps)))
-                return tensors
-
-            def see(latents: Tensor) -> None:
-                if observe:
-                    velocity = scheduler.velocity
-                    shown = partial(decode, pipeline, vae=vae, tiled=tiled, go_on=go_on)
-                    observe(Moment(done, settings.steps, latents, velocity, shown))
-
             if start:
                 shown = None
                 if start.shows is not None:

@@ -189,7 +189,6 @@ PERFLOW = Recipe(
         "medium": {"perflow.steps": 300, "perflow.batch": 32, "perflow.drawings": 2000}
         | {"perflow.ema": 0.99},
         "good": {"perflow.steps": 2000},
-        BUNDLED: {"perflow.steps": 650, "perflow.drawings": 6000, "perflow.ema": 0.995},
         "sd15": sd15.PERFLOW,
         "sd15-lowcost": sd15.PERFLOW_LOWCOST,
     },

@@ -119,12 +119,6 @@ def stages(config: WeightsConfig) -> list[Stage]:
         *style("neon"),
         *trained("controlnet", edges, "Pocket canny"),
         figures(edges, "evaluate_controlnet", "--controlnet", edges),
-        *trained("perflow", "pocket-perflow", "Pocket PeRFlow"),
-        figures(
-            "pocket-perflow",
-            "evaluate",
-            *("--model", "pocket-perflow", "--steps", 4, 8, 25, "--prompts", config.prompts),
-        ),
     ]
 
 
