@@ -3,39 +3,66 @@
 import os
 import re
 import shutil
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from io import BufferedRandom, FileIO
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import HfApi, hf_hub_url, try_to_load_from_cache
+from huggingface_hub.constants import HF_HUB_DOWNLOAD_TIMEOUT
 from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 from huggingface_hub.file_download import http_get
-from huggingface_hub.utils import build_hf_headers
+from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
 from rf_app.actions.reported import Report
+from rf_app.actions.wanted import is_piece, wanted
 from rf_app.errors import UserError
+from rf_app.plugins.checking import Header, read_header
 from rf_app.plugins.deltas import HUB_NAME
-from rf_app.registry.checking import BORROWED, CONFIGS, OPTIONAL, OWN, WEIGHTS, no_weights
-from rf_app.registry.disk import FULL
-from rf_app.registry.file_recognition import recognize_file
-from rf_app.registry.recognition import INDEX, LORA_WEIGHTS, recognize, recognize_folder
-
-TOKENIZER = (
-    "tokenizer_config.json",
-    "tokenizer.json",
-    "vocab.json",
-    "merges.txt",
-    "special_tokens_map.json",
-    "added_tokens.json",
+from rf_app.registry.checking import (
+    BORROWED,
+    CONFIGS,
+    OPTIONAL,
+    OWN,
+    check_config,
+    read_json,
 )
-EXTRAS = ("README.md", "vocabulary.json")
+from rf_app.registry.controlnets import check_base
+from rf_app.registry.disk import FULL
+from rf_app.registry.recognition import (
+    INDEX,
+    called_in,
+    check_pipeline,
+    recognize,
+    recognize_folder,
+)
+
 ADDRESS = re.compile(
     r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/(?P<name>[^/?#]+/[^/?#]+)"
     r"(?:/(?:tree|blob|resolve)/(?P<revision>[^/?#]+)(?P<file>/[^?#]+)?)?/?(?:[?#].*)?"
 )
 FILE_NAME = re.compile(rf"({HUB_NAME.pattern})/((?:[\w .()+-]+/)*[\w .()+-]+\.safetensors)", re.ASCII)
-MAX_LISTED = 8
+Check = Callable[[str, Header, int], Any]
+"""Raises UserError for a file that cannot be used, by its name, header and size in bytes."""
+
+
+class _OnHub:
+    """A file on the Hub, of which only those bytes are fetched that are read."""
+
+    def __init__(self, url: str):
+        """At its start."""
+        self._url, self._at = url, 0
+
+    def read(self, count: int) -> bytes:
+        """The next bytes, as of any file."""
+        span = {"Range": f"bytes={self._at}-{self._at + count - 1}"}
+        answer = get_session().get(
+            self._url, headers=build_hf_headers() | span, timeout=HF_HUB_DOWNLOAD_TIMEOUT
+        )
+        hf_raise_for_status(answer)
+        self._at += count
+        return answer.content[:count]
 
 
 class _Told(BufferedRandom):
@@ -72,21 +99,31 @@ def name_on_hub(text: str) -> str:
     return text
 
 
-def fetch(source: str, folder: Path, report: Report) -> Path:
+def fetch(source: str, folder: Path, report: Report, check: Check) -> Path:
     """Download what a model, LoRA or ControlNet needs; files that are here stay, a part of one is gone on
-    with.
+    with. What its configs, or a file's header, tell to be of no use costs none of its weights.
 
-    source: as of `name_on_hub`. Returns where they are, below `folder`: the folder, or the one file. Raises
-    UserError for what cannot be fetched.
+    source: as of `name_on_hub`. check: sees the header of a file by itself. Returns where they are, below
+    `folder`: the folder, or the one file. Raises UserError for what cannot be fetched, or used.
     """
     found = FILE_NAME.fullmatch(source)
     name, file = (found[1], found[2]) if found else (source, "")
     try:
         info = HfApi().model_info(name, files_metadata=True)
-        sizes = wanted({each.rfilename: each.size or 0 for each in info.siblings or []}, file)
+        there = {each.rfilename: each.size or 0 for each in info.siblings or []}
+        target = folder / check_revision(info.sha)  # files of two revisions do not belong together
+
+        def get(each: str, told: Callable[[], None] = lambda: None) -> None:
+            here = try_to_load_from_cache(name, each, revision=info.sha)  # as a Space has what it preloads
+            _fetch_file(hf_hub_url(name, each, revision=info.sha), target / each, there[each], told, here)
+
+        if not file:  # what is of another kind need not have the files that are wanted
+            for each in [INDEX] * (INDEX in there) + [CONFIGS["controlnet"]] * is_piece(there):
+                get(each)
+            _check_kind(target, name)
+        sizes = wanted(there, file)
         total = sum(sizes.values())
         check_room(name, total, folder)
-        target = folder / check_revision(info.sha)  # files of two revisions do not belong together
 
         def told() -> None:
             report(min(_arrived(target), total), total, "Downloading")
@@ -94,10 +131,9 @@ def fetch(source: str, folder: Path, report: Report) -> Path:
         weights = next(each for each in sizes if each.endswith(".safetensors"))
         for each, size in sizes.items():
             if each == weights:  # the first of them: what says what it is has come
-                _check(name, info.sha, target, each)
+                _check(name, target, each, hf_hub_url(name, each, revision=info.sha), size, check)
             told()
-            here = try_to_load_from_cache(name, each, revision=info.sha)  # as a Space has what it preloads
-            _fetch_file(hf_hub_url(name, each, revision=info.sha), target / each, size, told, here)
+            get(each, told)
         return target / file
     except UserError:  # and Cancelled
         raise
@@ -117,15 +153,32 @@ def fetch(source: str, folder: Path, report: Report) -> Path:
         ) from None
 
 
-def _check(name: str, revision: str, folder: Path, weights: str) -> None:
+def check_configs(folder: Path, name: str) -> None:
+    """Raise UserError for a model's folder that by its configs cannot be drawn. name: where it came from."""
+    recognize(folder, name)
+    for piece in (*OWN, *BORROWED, *OPTIONAL):
+        if (folder / piece / CONFIGS[piece]).is_file():
+            check_config(folder / piece, piece)
+
+
+def _check_kind(folder: Path, name: str) -> None:
+    """Raise UserError for what is no model, ControlNet or decoder by its index or its one config."""
+    check_pipeline(folder, name)
+    if (folder / CONFIGS["controlnet"]).is_file():
+        recognize_folder(folder, name)
+        check_base(called_in(name), read_json(folder / CONFIGS["controlnet"]))
+
+
+def _check(name: str, folder: Path, weights: str, url: str, size: int, check: Check) -> None:
     """Raise UserError for what cannot be used, before its weights are fetched."""
-    if "unet/" in weights:
-        recognize(folder, name)
-    elif (folder / CONFIGS["controlnet"]).is_file():
-        recognize_folder(folder)
-    else:
-        header = HfApi().parse_safetensors_file_metadata(name, weights, revision=revision)
-        recognize_file(weights, {each: tuple(tensor.shape) for each, tensor in header.tensors.items()})
+    if weights.startswith("unet/"):
+        check_configs(folder, name)
+    elif not (folder / CONFIGS["controlnet"]).is_file():
+        try:
+            header = read_header(_OnHub(url), size)
+        except UserError as error:
+            raise UserError(f"{weights}: {error}") from None
+        check(weights, header, size)
 
 
 def check_room(name: object, total: int, folder: Path) -> None:
@@ -158,66 +211,6 @@ def _fetch_file(url: str, target: Path, size: int, told: Callable[[], None], her
             have = file.seek(0, os.SEEK_END)
             http_get(url, file, resume_size=have, headers=build_hf_headers(), expected_size=size or None)
     part.replace(target)
-
-
-def file_names(piece: str) -> tuple[str, ...]:
-    """The files of a piece that are no weights."""
-    return TOKENIZER if piece == "tokenizer" else (CONFIGS[piece],)
-
-
-def wanted(sizes: Mapping[str, int], file: str = "") -> dict[str, int]:
-    """Of the files of something on the Hub, with sizes, those to fetch: weights last, of half size if any.
-
-    file: the one that is meant. Raises UserError where there is nothing that can be used, and for a piece
-    whose weights are not one safetensors file.
-    """
-    chosen = [name for name in (*EXTRAS, INDEX) if name in sizes]
-    if file or not any(name.startswith("unet/") for name in sizes):
-        chosen = [*chosen[:1], *_one_piece(sizes, file)]
-    else:
-        for piece in (*OWN, *BORROWED, *OPTIONAL):
-            names = file_names(piece)
-            if piece in WEIGHTS:
-                beside = [name.removeprefix(f"{piece}/") for name in sizes if name.startswith(f"{piece}/")]
-                if piece in OPTIONAL and not any(name.endswith(".safetensors") for name in beside):
-                    continue
-                names = (*names, *_weights(piece, beside))
-            chosen += [f"{piece}/{name}" for name in names if f"{piece}/{name}" in sizes]
-    return {name: sizes[name] for name in sorted(chosen, key=lambda name: name.endswith(".safetensors"))}
-
-
-def _weights(piece: str, beside: Collection[str]) -> list[str]:
-    """The name of a piece's weights among its files, if there are any files."""
-    half = WEIGHTS[piece].replace(".safetensors", ".fp16.safetensors")
-    name = half if half in beside else WEIGHTS[piece]
-    if beside and name not in beside:
-        raise no_weights(Path(piece, name), beside)
-    return [name] if beside else []
-
-
-def _one_piece(sizes: Mapping[str, int], file: str) -> list[str]:
-    """A file that is meant, a ControlNet, or the one safetensors file that there is."""
-    files = [name for name in sizes if name.endswith(".safetensors")]
-    top = [name for name in sizes if "/" not in name]
-    if file:
-        if file not in files:
-            raise UserError(f"There is no {file} there; there are {_listed(files)}.")
-        return [file]
-    if CONFIGS["controlnet"] in top and any(name.startswith("diffusion_pytorch_model") for name in top):
-        return [CONFIGS["controlnet"], *_weights("controlnet", top)]
-    if LORA_WEIGHTS in files:
-        return [LORA_WEIGHTS]
-    if len(files) != 1:
-        raise UserError(
-            "It is no diffusers model: it has no folder unet/. To import one of its files, give "
-            f"OWNER/NAME/FILE; there are {_listed(files)}."
-        )
-    return files
-
-
-def _listed(files: list[str]) -> str:
-    shown = ", ".join(files[:MAX_LISTED]) or "no safetensors files"
-    return f"{shown} and {len(files) - MAX_LISTED} more" if len(files) > MAX_LISTED else shown
 
 
 def _arrived(folder: Path) -> int:

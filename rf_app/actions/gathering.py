@@ -9,12 +9,13 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rf_app.actions.fetching import EXTRAS, check_room, file_names
+from rf_app.actions.fetching import check_configs, check_room
 from rf_app.actions.reported import Report
+from rf_app.actions.wanted import EXTRAS, file_names
 from rf_app.errors import UserError
 from rf_app.plugins.checkpoint import find_weights
 from rf_app.registry.checking import BORROWED, CONFIGS, OPTIONAL, OWN, WEIGHTS, weights_file
-from rf_app.registry.recognition import INDEX, recognize
+from rf_app.registry.recognition import INDEX
 
 CHUNK = 8 * 2**20  # bytes
 Placing = Callable[[Path, Path], None] | None
@@ -32,7 +33,7 @@ def gather_model(source: Path, files: Path, report: Report, place: Placing) -> N
 
     Raises UserError for what is no model that can be drawn, before anything is copied.
     """
-    recognize(source, str(source))
+    check_configs(source, str(source))
     pairs = [(source / name, files / name) for name in (*EXTRAS, INDEX)]
     for piece in (*OWN, *BORROWED, *OPTIONAL):
         without = piece in OPTIONAL and not any((source / piece).glob("*.safetensors"))

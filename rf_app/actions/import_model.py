@@ -10,6 +10,7 @@ run that was stopped, killed or cut off goes on from there. Only safetensors and
 
 import shutil
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from rf_app.actions.as_job import start_job
 from rf_app.actions.fetching import fetch, name_on_hub
 from rf_app.actions.gathering import refer
 from rf_app.actions.progress import Events
-from rf_app.actions.receiving import Arrival, Parcel, receive
+from rf_app.actions.receiving import Arrival, Parcel, check_file, receive
 from rf_app.actions.reported import Report, reported
 from rf_app.errors import UserError
 from rf_app.jobs.database import RESUMABLE
@@ -115,8 +116,9 @@ def _bring_in(app: Application, wish: ImportModel, report: Report) -> Arrival:
         try:
             with locked(staging, PATIENCE):
                 path, place = Path(wish.source), None if wish.copy else refer
+                check = partial(check_file, app, wish.source)
                 if not path.is_absolute():
-                    path, place = fetch(wish.source, staging / "hub", report), link_or_copy
+                    path, place = fetch(wish.source, staging / "hub", report, check), link_or_copy
                 elif any(path.is_relative_to(root.resolve()) for each in app.stores for root in each.folders):
                     place = link_or_copy  # what stands in a store may be deleted there
                 parcel = Parcel(wish.source, path, wish.id, wish.title, wish.kind, place)

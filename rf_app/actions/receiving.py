@@ -11,10 +11,16 @@ from rf_app.actions.gathering import Placing, begin_anew_unless, gather_model, g
 from rf_app.actions.loras import not_used
 from rf_app.actions.reported import Report
 from rf_app.actions.sharing import share
-from rf_app.actions.single_file import gather_controlnet_file, gather_decoder_file, gather_single_file
+from rf_app.actions.single_file import (
+    check_layout,
+    gather_controlnet_file,
+    gather_decoder_file,
+    gather_single_file,
+)
 from rf_app.errors import UserError
+from rf_app.plugins.checking import Header
 from rf_app.plugins.checkpoint import header_of
-from rf_app.plugins.lora import read_lora
+from rf_app.plugins.lora import check_header, read_lora
 from rf_app.plugins.lora_header import MAX_TEXT
 from rf_app.registry.card import README, ModelCard, license_in, read_card, read_front
 from rf_app.registry.catalogue import entry_of
@@ -30,6 +36,7 @@ from rf_app.registry.recognition import (
     RECOMMENDED,
     Recognized,
     called_in,
+    check_no_delta,
     recognize,
     recognize_folder,
 )
@@ -74,12 +81,9 @@ def receive(app: Application, parcel: Parcel, files: Path, report: Report) -> Ar
 
     Raises UserError for what is none of them, or not whole, naming it.
     """
-    path = parcel.path if parcel.path.is_file() else recognize_folder(parcel.path)
+    path = parcel.path if parcel.path.is_file() else recognize_folder(parcel.path, parcel.source)
     if path.is_file():
-        header = header_of(path)
-        what = recognize_file(path.name, {name: info.shape for name, info in header.tensors.items()})
-        if what == MODEL and "delta" in parcel.source.lower():
-            raise UserError(f"{parcel.source}: holds differences (deltas) to weights, which are not read.")
+        what = _recognized(parcel.source, path.name, header_of(path), path.stat().st_size)
         begin_anew_unless([path], files)
     else:
         config = path / CONFIGS["controlnet"]
@@ -87,6 +91,25 @@ def receive(app: Application, parcel: Parcel, files: Path, report: Report) -> Ar
         what = DECODER if tiny else CONTROLNET if config.is_file() else MODEL
     make = {MODEL: _model, CONTROLNET: _controlnet, LORA: _lora, DECODER: _decoder}[what]
     return Arrival(what, make(app, replace(parcel, path=path), files, report))
+
+
+def check_file(app: Application, source: str, name: str, header: Header, size: int) -> None:
+    """Raise UserError for a file of `size` bytes that `receive` would refuse by its header.
+
+    source: what was asked for; name: what the file is called.
+    """
+    what = _recognized(source, name, header, size)
+    if what in (MODEL, CONTROLNET):
+        check_layout(app.registry, what, name, header)
+
+
+def _recognized(source: str, name: str, header: Header, size: int) -> str:
+    what = recognize_file(name, {each: info.shape for each, info in header.tensors.items()})
+    if what == MODEL:
+        check_no_delta(source)
+    elif what == LORA:
+        check_header(name, header, size)
+    return what
 
 
 def _model(app: Application, parcel: Parcel, files: Path, report: Report) -> Path:
@@ -107,9 +130,9 @@ def _controlnet(app: Application, parcel: Parcel, files: Path, report: Report) -
     if parcel.path.is_file():
         gather_controlnet_file(app.registry, parcel.path, files, report)
     else:
+        check_base(parcel.called, read_json(parcel.path / CONFIGS["controlnet"]))
         gather_piece(parcel.path, files, report, parcel.place, CONTROLNET)
     report(1, 1, "Checking the ControlNet…")
-    check_base(parcel.called, read_json(files / CONFIGS["controlnet"]))
     named = ControlNetCard.by_name(called_in(parcel.source).lower())
     card = replace(
         named, id=parcel.id, title=parcel.called, description=parcel.about, license=_license(files)

@@ -21,6 +21,7 @@ from rf_app.actions.fetching import check_room
 from rf_app.actions.reported import Report
 from rf_app.actions.sharing import name_again
 from rf_app.errors import UserError
+from rf_app.plugins.checking import Header
 from rf_app.plugins.checkpoint import (
     Place,
     Weights,
@@ -29,12 +30,14 @@ from rf_app.plugins.checkpoint import (
     header_of,
     in_pieces,
     places,
+    places_in,
     shapes_of,
     write_tensors,
 )
 from rf_app.plugins.one_file import said_by_us
 from rf_app.registry.card import write_card
 from rf_app.registry.checking import BORROWED, CONFIGS, OWN, TINY, WEIGHTS, read_json
+from rf_app.registry.file_recognition import MODEL
 from rf_app.registry.models import Registry
 from rf_app.settings.bundled import ASSETS
 
@@ -60,9 +63,8 @@ def gather_single_file(registry: Registry, path: Path, files: Path, report: Repo
 
     Raises UserError for a file of another shape than those that are known here.
     """
-    layout, weights = _layout(registry, path)
+    layout, weights, lender = _layout(registry, path.name, places(path))
     lacking = [piece for piece in TITLES if piece not in weights]
-    lender = _lender(registry, path, layout, lacking) if lacking else ""
     lent = registry.pieces(lender) if lender else layout
     check_room(path, path.stat().st_size, files)
     predicts, sizes = _prediction(path, layout, weights), {}
@@ -92,19 +94,15 @@ def gather_controlnet_file(registry: Registry, path: Path, files: Path, report: 
 
     Raises UserError for one of another shape than the models that are known here.
     """
-    found = places(path)
-    for layout in _layouts(registry):
-        config = _controlnet_config(read_json(layout["unet"] / CONFIGS["unet"]), found)
-        with suppress(KeyError, IndexError, AttributeError):  # the names of another shape
-            weights = convert_controlnet_checkpoint(dict(found), config)
-            if shapes_of(weights) == shapes_of(empty("controlnet", config)):
-                check_room(path, path.stat().st_size, files)
-                (files / CONFIGS["controlnet"]).write_text(json.dumps(config))
-                _write(path, {files / WEIGHTS["controlnet"]: weights}, report)
-                return
-    raise UserError(
-        f"{path.name}: is a ControlNet of another shape; expected that of Stable Diffusion 1.x or 2.x."
-    )
+    config, weights = _controlnet(registry, path.name, places(path))
+    check_room(path, path.stat().st_size, files)
+    (files / CONFIGS["controlnet"]).write_text(json.dumps(config))
+    _write(path, {files / WEIGHTS["controlnet"]: weights}, report)
+
+
+def check_layout(registry: Registry, what: str, called: str, header: Header) -> None:
+    """Raise UserError for a single file that its header tells cannot be taken apart; what it is."""
+    (_layout if what == MODEL else _controlnet)(registry, called, places_in(header, Path(called)))
 
 
 def gather_decoder_file(path: Path, files: Path, report: Report) -> None:
@@ -163,20 +161,23 @@ def _layouts(registry: Registry) -> Iterator[dict[str, Path]]:
             yield pieces
 
 
-def _layout(registry: Registry, path: Path) -> tuple[dict[str, Path], Weights]:
-    """The piece folders of a model whose names and shapes a single file has, and its tensors."""
-    found, faults = places(path), []
+def _layout(registry: Registry, called: str, found: dict[str, Place]) -> tuple[dict[str, Path], Weights, str]:
+    """The piece folders of a model whose names and shapes a single file has, its tensors, and the model at
+    hand that lends what it lacks, or "".
+    """
+    faults = []
     for layout in _layouts(registry):
         configs = configs_of(layout)
         try:
-            weights = in_pieces(path.name, found, configs)
+            weights = in_pieces(called, found, configs)
         except UserError as error:  # the names of another shape
             faults.append(str(error))
             continue
         wrong = (_difference(weights[piece], empty(piece, configs[piece])) for piece in weights)
         if not (fault := next(filter(None, wrong), "")):
-            return layout, weights
-        faults.append(f"{path.name}: {fault}; expected the shapes of Stable Diffusion 1.x or 2.x.")
+            lacking = [piece for piece in TITLES if piece not in weights]
+            return layout, weights, _lender(registry, called, layout, lacking) if lacking else ""
+        faults.append(f"{called}: {fault}; expected the shapes of Stable Diffusion 1.x or 2.x.")
     raise UserError(faults[0])
 
 
@@ -189,7 +190,7 @@ def _difference(weights: Mapping[str, Place], expected: nn.Module) -> str:
     return f"{odd} has the shape {list(found[odd])}" if odd in wanted else f"has {odd}"
 
 
-def _lender(registry: Registry, path: Path, layout: Mapping[str, Path], lacking: list[str]) -> str:
+def _lender(registry: Registry, called: str, layout: Mapping[str, Path], lacking: list[str]) -> str:
     """A model at hand with a U-Net of this shape, a plain one if there is any; raises UserError if none."""
     unet = read_json(layout["unet"] / CONFIGS["unet"])
     for card in sorted(registry.cards(), key=lambda card: card.kind != "diffusion"):
@@ -198,7 +199,7 @@ def _lender(registry: Registry, path: Path, layout: Mapping[str, Path], lacking:
             return card.id
     parts = " and no ".join(TITLES[piece] for piece in lacking)
     raise UserError(
-        f"{path.name}: has no {parts}. Import a whole model of its shape first, such as Stable Diffusion "
+        f"{called}: has no {parts}. Import a whole model of its shape first, such as Stable Diffusion "
         "1.5: those of that one will be used."
     )
 
@@ -233,6 +234,21 @@ def _spread(unet: Mapping[str, Place]) -> float:
     """Of the biases of the norm before the last attention."""
     last = max(name for name in unet if name.endswith("transformer_blocks.0.norm1.bias"))
     return float(unet[last].read().float().std(correction=0))
+
+
+def _controlnet(
+    registry: Registry, called: str, found: Mapping[str, Place]
+) -> tuple[dict[str, Any], dict[str, Place]]:
+    """The config of a ControlNet whose names and shapes a single file has, and its tensors."""
+    for layout in _layouts(registry):
+        with suppress(KeyError, IndexError, AttributeError):  # the names of another shape
+            config = _controlnet_config(read_json(layout["unet"] / CONFIGS["unet"]), found)
+            weights = convert_controlnet_checkpoint(dict(found), config)
+            if shapes_of(weights) == shapes_of(empty("controlnet", config)):
+                return config, weights
+    raise UserError(
+        f"{called}: is a ControlNet of another shape; expected that of Stable Diffusion 1.x or 2.x."
+    )
 
 
 def _controlnet_config(unet: Mapping[str, Any], found: Mapping[str, Place]) -> dict[str, Any]:

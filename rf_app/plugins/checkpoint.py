@@ -110,9 +110,14 @@ def header_of(path: Path) -> Header:
 
 def places(path: Path) -> dict[str, Place]:
     """The tensors of a safetensors file by their names in it; raises UserError where it is not sound."""
+    return places_in(header_of(path), path)
+
+
+def places_in(header: Header, path: Path) -> dict[str, Place]:
+    """The same by the header of a file, which need not be there yet."""
     return {
         name: Place(path, name, STORED.get(info.dtype, info.dtype), info.shape)
-        for name, info in header_of(path).tensors.items()
+        for name, info in header.tensors.items()
     }
 
 

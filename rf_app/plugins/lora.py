@@ -4,7 +4,7 @@ import json
 import math
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -22,6 +22,7 @@ from rf_app.plugins.checking import Header, read_header
 from rf_app.plugins.lora_header import said_in
 from rf_app.plugins.lora_names import TEXT_ENCODER, UNET, Names, check_made_for
 from rf_app.registry.controlnets import FAMILIES
+from rf_app.registry.file_recognition import LORA, WIDTHS, other_base
 
 MAX_FILE_BYTES = 2**30
 MAX_RANK = 1024
@@ -35,6 +36,7 @@ NAMED = re.compile(
     r"(?P<stem>.+)\.(?P<part>alpha|dora_scale|diff|diff_b|w_norm|b_norm|hada_w[12]_[ab]|hada_t[12]"
     r"|lokr_w[12](?:_[ab])?|lokr_t2|lora_magnitude_vector)(?:\.(?:default\.)?weight)?"
 )
+LISTENING = re.compile(r"attn2[._](processor[._])?to[._][kv]$")  # the layers that take the text in
 PARTS = {
     **{"A": "lora_down", "B": "lora_up", "down": "lora_down", "up": "lora_up", "mid": "lora_mid"},
     **{"w_norm": "diff", "b_norm": "diff_b", "lora_magnitude_vector": "dora_scale"},
@@ -118,9 +120,7 @@ def read_lora(path: Path) -> LoraFile:
         alpha = held.pop("alpha", None)
         layer = Layer(held)
         if not layer.whole:
-            raise UserError(
-                f"Layer {stem} of the LoRA lacks a part: it has {' and '.join(held) or 'alpha'} alone."
-            )
+            raise _not_whole(stem, held)
         if layer.rank:
             scale = _stated_scale(said, stem, layer.rank) if alpha is None else float(alpha) / layer.rank
             layer = Layer(held, scale)
@@ -128,9 +128,34 @@ def read_lora(path: Path) -> LoraFile:
     return LoraFile(layers, said_in(header.metadata), unused)
 
 
+def check_header(name: str, header: Header, size: int) -> None:
+    """Raise UserError for a LoRA's file of `size` bytes that by its header `read_lora` would refuse, or no
+    model here can take. name: what it is called.
+    """
+    if size > MAX_FILE_BYTES:
+        raise too_large(size, MAX_FILE_BYTES)
+    stems, _ = sort_out(header)
+    check_made_for(stems)
+    for stem, names in stems.items():
+        tensors = {
+            part: torch.empty(header.tensors[each].shape, device="meta") for part, each in names.items()
+        }
+        tensors.pop("alpha", None)
+        layer = Layer(tensors)
+        if not layer.whole:
+            raise _not_whole(stem, tensors)
+        into = _shape(stem, layer)[1:2]
+        if LISTENING.search(stem) and into and into[0] in WIDTHS:
+            raise other_base(name, LORA, into[0])
+
+
 def too_large(size: int, most: int) -> UserError:
     """What is said of a file of so many bytes."""
     return UserError(f"The file has {size / 2**20:,.0f} MB; at most {most // 2**20:,} MB are accepted.")
+
+
+def _not_whole(stem: str, parts: Iterable[str]) -> UserError:
+    return UserError(f"Layer {stem} of the LoRA lacks a part: it has {' and '.join(parts) or 'alpha'} alone.")
 
 
 def sort_out(header: Header) -> tuple[dict[str, dict[str, str]], tuple[str, ...]]:
@@ -271,7 +296,7 @@ def _check_width(shapes: Mapping[str, tuple[int, ...]], unet: UNet2DConditionMod
     """Refuse by the width of the text that the U-Net listens to: it tells the families apart."""
     own = unet.config.cross_attention_dim
     for stem, shape in shapes.items():
-        if re.search(r"attn2[._](processor[._])?to[._][kv]$", stem) and shape[1:] and shape[1] != own:
+        if LISTENING.search(stem) and shape[1:] and shape[1] != own:
             family = f"{FAMILIES[shape[1]]}, " if shape[1] in FAMILIES else "another model, "
             raise UserError(
                 f"It was made for {family}cross-attention width {shape[1]}; this model has {own}."

@@ -19,19 +19,11 @@ UNET, TEXT_ENCODER = "unet", "text_encoder"
 ORIGINAL = re.compile(r"(?:input_blocks|middle_block|output_blocks|time_embed)_[0-9].*|out_[02]")
 ORIGINAL_UNET = "model.diffusion_model."
 OTHER_MODELS = {  # by how their layers' names begin
-    "text_encoder_2_": "SDXL, which has a second text encoder",
-    "lora_te2_": "SDXL, which has a second text encoder",
-    "text_encoders_clip_g_": "SDXL, which has a second text encoder",
-    "lora_te3_": "SD 3, which has three text encoders",
-    "text_encoders_t5": "SD 3 or Flux, which have another text encoder",
-    "transformer_": "a transformer, as SD 3 and Flux have",
-    "lora_transformer_": "a transformer, as SD 3 and Flux have",
-    "diffusion_model_joint_blocks_": "a transformer, as SD 3 and Flux have",
-    "diffusion_model_double_blocks_": "a transformer, as SD 3 and Flux have",
-    "diffusion_model_single_blocks_": "a transformer, as SD 3 and Flux have",
-    "lora_unet_joint_blocks_": "a transformer, as SD 3 and Flux have",
-    "lora_unet_double_blocks_": "a transformer, as SD 3 and Flux have",
-    "lora_unet_single_blocks_": "a transformer, as SD 3 and Flux have",
+    "text_encoder_2_|lora_te2_|text_encoders_clip_g_": "SDXL, which has a second text encoder",
+    "text_encoder_3_|lora_te3_|text_encoders_t5": "SD 3 or Flux, which have another text encoder",
+    "(lora_|lycoris_)?transformer_|single_transformer_blocks_"
+    "|((lora_unet|lycoris|diffusion_model|unet)_)?((joint|double|single|(single_)?transformer)_)?blocks_"
+    "|(lora_unet|lycoris|diffusion_model)_layers_": "a transformer, as SD 3 and Flux have",
 }
 BEGINNINGS = {
     "lora_unet_": UNET,
@@ -94,8 +86,8 @@ def _by_flat_name(module: nn.Module) -> dict[str, str]:
 def _split(stem: str) -> tuple[str, str]:
     """The beginning of a name, and the layer in it."""
     flat = stem.replace(".", "_").removeprefix("base_model_model_").replace("_processor_", "_")
-    for beginning, model in OTHER_MODELS.items():
-        if flat.startswith(beginning):
+    for beginnings, model in OTHER_MODELS.items():
+        if re.match(beginnings, flat):
             raise UserError(f"It was made for {model}; no model here has one. (Layer {stem}.)")
     beginning = next((each for each in BEGINNINGS if flat.startswith(each)), "")
     return beginning, flat.removeprefix(beginning)

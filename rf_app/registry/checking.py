@@ -93,18 +93,23 @@ def check_piece(folder: Path, piece: str | None = None) -> None:
                 f"{path}: a pickle can run any code when it is read, so only safetensors are accepted: "
                 f"convert the file, or remove it if there is a safetensors file beside it."
             )
-    path = folder / CONFIGS[piece]
-    config = read_json(path)
-    try:
-        _check_config(config, piece)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
+    check_config(folder, piece)
     if piece in WEIGHTS:
         _check_weights(weights_file(folder, piece))
     if piece == "tokenizer" and not (folder / "tokenizer.json").is_file():
         for name in ("vocab.json", "merges.txt"):
             if not (folder / name).is_file():
                 raise UserError(f"{folder / name}: this file is missing (or give tokenizer.json).")
+
+
+def check_config(folder: Path, piece: str) -> None:
+    """Check the config of a piece alone; raises UserError naming the file and the fault."""
+    path = folder / CONFIGS[piece]
+    config = read_json(path)
+    try:
+        _check_config(config, piece)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
 
 
 def _check_config(config: dict, piece: str) -> None:

@@ -54,7 +54,7 @@ class ControlNets(Store[ControlNetCard]):
     def check_part(self, folder: Path) -> None:
         """Raise UserError unless it is whole and harmless, and a ControlNet that a model here can use."""
         check_piece(folder, "controlnet")
-        recognize_folder(folder)  # a T2I adapter's looks alike
+        recognize_folder(folder, folder.name)  # a T2I adapter's looks alike
         check_base(folder.name, read_json(folder / CONFIGS["controlnet"]))
 
     def check(self, folder: Path) -> None:

@@ -19,7 +19,7 @@ FILES = {
     r"conditioner\.embedders\.1\.": "a Stable Diffusion XL model",
     r"(model\.diffusion_model\.)?joint_blocks\.": "a Stable Diffusion 3 model",
     r"(model\.diffusion_model\.)?double_blocks\.": "a Flux model",
-    r"(lora_te2_|lora_te3_|text_encoder_2\.)": "a LoRA for Stable Diffusion XL or 3",
+    r"(lora_te2_|lora_te3_|text_encoder_2\.)": "a LoRA for Stable Diffusion XL, 3 or Flux",
     r"(adapter\.)?body\.\d+\.(block1|block2|in_conv|resnets)|adapter\.": "a T2I adapter",
     r"(ip_adapter|image_proj)\.": "an IP-Adapter",
     r".*motion_modules\.": "a motion module of AnimateDiff",
@@ -36,10 +36,7 @@ FILES = {
 NAMES = {MODEL: "a model", CONTROLNET: "a ControlNet", LORA: "a LoRA", DECODER: "a tiny decoder"}
 BASE = "for Stable Diffusion 1.x or 2.x"
 WIDTHS = {1280: "the Stable Diffusion XL refiner", 2048: "Stable Diffusion XL"}
-LISTENING = re.compile(
-    r".*attn2[._](processor[._])?to_k[._](lora[._](linear_layer[._])?(down|A)[._](default[._])?)?weight"
-)
-"""Where a U-Net, or a LoRA for one, takes the text in."""
+LISTENING = re.compile(r".*attn2[._]to_k[._]weight")  # where a U-Net takes the text in
 ENTRY = re.compile(r"(model\.diffusion_model\.)?input_blocks\.0\.0\.weight|conv_in\.weight")
 EXIT = re.compile(r"(model\.diffusion_model\.)?out\.2\.weight|conv_out\.weight")
 
@@ -61,15 +58,20 @@ def recognize_file(name: str, shapes: Mapping[str, tuple[int, ...]]) -> str:
     enter, leave = (
         next((shape for each, shape in shapes.items() if name.fullmatch(each)), ()) for name in (ENTRY, EXIT)
     )
-    fault = ""
     if width in WIDTHS:
-        fault = f"for {WIDTHS[width]}: it takes texts {width} wide"
-    elif what == MODEL and enter[1:] and leave and enter[1] != leave[0]:
+        raise other_base(name, what, width)
+    if what == MODEL and enter[1:] and leave and enter[1] != leave[0]:
         kind = ODD_CHANNELS.get(enter[1], "no text-to-image model")
-        fault = f"{kind}: its U-Net takes {enter[1]} channels and gives {leave[0]}"
-    if fault:
-        raise UserError(f"{name}: is {fault}; expected {NAMES[what]} {BASE}.")
+        takes = f"its U-Net takes {enter[1]} channels and gives {leave[0]}"
+        raise UserError(f"{name}: is {kind}: {takes}; expected {NAMES[what]} {BASE}.")
     return what
+
+
+def other_base(name: str, what: str, width: int) -> UserError:
+    """What is said of a file for a base that takes texts so wide, one of WIDTHS."""
+    return UserError(
+        f"{name}: is for {WIDTHS[width]}: it takes texts {width} wide; expected {NAMES[what]} {BASE}."
+    )
 
 
 def check_file(name: str, shapes: Mapping[str, tuple[int, ...]], wanted: str) -> None:

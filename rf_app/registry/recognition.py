@@ -121,17 +121,24 @@ def recognize(folder: Path, name: str, chosen: str = "") -> Recognized:
         )
     )
     pipeline, sampler = str(index.get("_class_name", "")), str(scheduler.get("_class_name", ""))
-    _check(folder, pipeline, unet, vae)
-    kind = chosen or _kind(pipeline, sampler, unet, scheduler, name)
-    return Recognized(kind, _scheduler(folder, kind, sampler, scheduler))
+    called = called_in(name)
+    _check(called, pipeline, unet, vae)
+    kind = chosen or _kind(pipeline, sampler, unet, scheduler, called.lower())
+    return Recognized(kind, _scheduler(called, kind, sampler, scheduler))
 
 
-def recognize_folder(folder: Path) -> Path:
+def check_pipeline(folder: Path, name: str) -> None:
+    """Raise UserError for a folder whose model_index.json, if any, names a pipeline that is not here."""
+    _check(called_in(name), str(_read(folder / INDEX).get("_class_name", "")), {}, {})
+
+
+def recognize_folder(folder: Path, name: str) -> Path:
     """The folder itself, for a model, a ControlNet or a tiny decoder in diffusers' layout, or the one
-    safetensors file in it, or the LoRA in it that has diffusers' name.
+    safetensors file in it, or the LoRA in it that has diffusers' name. name: where it came from.
 
     Raises UserError for anything else, naming it.
     """
+    check_pipeline(folder, name)
     if (folder / "unet").is_dir():
         return folder
     files = sorted(folder.glob("*.safetensors"))
@@ -139,8 +146,10 @@ def recognize_folder(folder: Path) -> Path:
         named = str(read_json(folder / CONFIGS["controlnet"]).get("_class_name", ""))
         if named in ("ControlNetModel", TINY):
             return folder
+        if named == "UNet2DConditionModel":
+            check_no_delta(name)
         what = PARTS.get(named, f"a {named or 'thing without a _class_name'}")
-        raise UserError(f"{folder.name}: is {what}; {EXPECTED}.")
+        raise UserError(f"{called_in(name)}: is {what}; {EXPECTED}.")
     if (folder / LORA_WEIGHTS).is_file():
         return folder / LORA_WEIGHTS
     if len(files) != 1:
@@ -149,6 +158,17 @@ def recognize_folder(folder: Path) -> Path:
         )
         raise UserError(f"{folder}: is no diffusers model; it has no folder unet/, and {found}.")
     return files[0]
+
+
+def check_no_delta(name: str) -> None:
+    """Raise UserError for a U-Net whose name, or its folder's, says that it is a difference: its layout does
+    not.
+    """
+    if "delta" in "/".join(Path(name).parts[-2:]).lower():
+        raise UserError(
+            f"{called_in(name)}: holds differences (deltas) to weights, which are not read; expected the "
+            "model that they were added to, such as hansyan/perflow-sd15-dreamshaper."
+        )
 
 
 def own_flow(scheduler: Mapping[str, Any]) -> dict[str, Any]:
@@ -162,7 +182,7 @@ def _read(path: Path) -> Mapping[str, Any]:
     return read_json(path) if path.is_file() else {}
 
 
-def _check(folder: Path, pipeline: str, unet: Mapping[str, Any], vae: Mapping[str, Any]) -> None:
+def _check(called: str, pipeline: str, unet: Mapping[str, Any], vae: Mapping[str, Any]) -> None:
     """Raises UserError for what is no such model, told by its pipeline and the shape of its U-Net."""
     what = next((what for start, what in OTHERS.items() if pipeline.startswith(start)), "")
     channels, latent = unet.get("in_channels"), vae.get("latent_channels")
@@ -175,13 +195,12 @@ def _check(folder: Path, pipeline: str, unet: Mapping[str, Any], vae: Mapping[st
     if not what and pipeline and pipeline not in PIPELINES:
         what = f"made for {pipeline!a:.80}"
     if what:
-        raise UserError(f"{folder.name}: is {what}; {EXPECTED}.")
+        raise UserError(f"{called}: is {what}; {EXPECTED}.")
 
 
 def _kind(
-    pipeline: str, sampler: str, unet: Mapping[str, Any], scheduler: Mapping[str, Any], name: str
+    pipeline: str, sampler: str, unet: Mapping[str, Any], scheduler: Mapping[str, Any], called: str
 ) -> str:
-    called = called_in(name).lower()
     if sampler == "PeRFlowScheduler" or "perflow" in called:
         return "piecewise-flow"
     if not pipeline and not sampler.startswith("LCM"):  # a single file, of which nothing else is known
@@ -203,11 +222,11 @@ def _kind(
     if sampler == TURBO and scheduler.get("timestep_spacing") == "trailing":
         return "turbo"
     if sampler and sampler.removesuffix("Scheduler") not in OF_DIFFUSION:
-        raise UserError(f"{called_in(name)}: was made for the sampler {sampler!a:.80}, which is not here.")
+        raise UserError(f"{called}: was made for the sampler {sampler!a:.80}, which is not here.")
     return "diffusion"
 
 
-def _scheduler(folder: Path, kind: str, sampler: str, scheduler: Mapping[str, Any]) -> dict[str, Any]:
+def _scheduler(called: str, kind: str, sampler: str, scheduler: Mapping[str, Any]) -> dict[str, Any]:
     """What a folder's scheduler becomes where it is not the one that its kind is drawn with."""
     betas = {name: scheduler[name] for name in BETAS if name in scheduler}
     if kind == "piecewise-flow" and sampler != "PeRFlowScheduler":
@@ -224,7 +243,7 @@ def _scheduler(folder: Path, kind: str, sampler: str, scheduler: Mapping[str, An
     if kind == "turbo" and sampler != TURBO:
         return {"_class_name": TURBO, "timestep_spacing": "trailing", **betas}
     if _is_flow_matching(sampler, scheduler):
-        return _flow_matching(folder, scheduler)
+        return _flow_matching(called, scheduler)
     # InstaFlow's own folders carry a scheduler that is not used; theirs is a velocity.
     if kind in ("rectified-flow", "one-step") and sampler != FLOW:
         return {"_class_name": FLOW, "prediction_type": "velocity"}
@@ -236,14 +255,14 @@ def _is_flow_matching(sampler: str, scheduler: Mapping[str, Any]) -> bool:
     return sampler in FLOW_MATCHING or others
 
 
-def _flow_matching(folder: Path, scheduler: Mapping[str, Any]) -> dict[str, Any]:
+def _flow_matching(called: str, scheduler: Mapping[str, Any]) -> dict[str, Any]:
     """Ours in the place of a scheduler for flow matching, whose velocity has the other sign."""
     odd = next((name for name in ELSEWHERE if scheduler.get(name)), "")
     if scheduler.get("num_train_timesteps", 1000) != 1000:
         odd = "num_train_timesteps"
     if odd:
         raise UserError(
-            f"{folder.name}: its scheduler has {odd} {scheduler[odd]!r:.40}; flow matching is drawn here "
+            f"{called}: its scheduler has {odd} {scheduler[odd]!r:.40}; flow matching is drawn here "
             "with 1000 timesteps and a fixed shift alone."
         )
     shift = scheduler.get("shift", scheduler.get("flow_shift", 1.0))

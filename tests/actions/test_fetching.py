@@ -14,21 +14,28 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import torch
+from huggingface_hub import constants
+from safetensors.torch import save
 
 from rf_app.actions.application import Application
-from rf_app.actions.fetching import name_on_hub, wanted
-from rf_app.actions.import_model import ImportModel, start_import
+from rf_app.actions.fetching import name_on_hub
+from rf_app.actions.import_model import ImportModel, import_model, start_import
+from rf_app.actions.run import results
+from rf_app.actions.wanted import wanted
 from rf_app.errors import UserError
 from rf_app.jobs import queue
 from rf_app.jobs.progress import progress
 from rf_app.registry.checking import CONFIGS, WEIGHTS
 from rf_app.registry.models import Registry
+from tests.actions.test_import_model import app  # noqa: F401
 from tests.jobs.test_queue import database, until  # noqa: F401
 
 ROOT = Path(__file__).parents[2]
 UNET = "unet/diffusion_pytorch_model.safetensors"
 CONTROLNET = "diffusion_pytorch_model.safetensors"
 CONTROLNET_HALF = "diffusion_pytorch_model.fp16.safetensors"
+VERSION = "diffusion_pytorch_model.v0-0.safetensors"
 LORA = "pytorch_lora_weights.safetensors"
 CHUNK = 10 * 2**20  # bytes that the library writes at once
 FETCH = """
@@ -38,7 +45,7 @@ from rf_app.errors import UserError
 from rf_app.actions.fetching import fetch
 folder = Path(sys.argv[1])
 try:
-    fetch("somebody/tiny", folder / "hub", lambda done, of, text: print(done, of, text))
+    fetch("somebody/tiny", folder / "hub", lambda done, of, text: print(done, of, text), print)
 except UserError as error:
     raise SystemExit(f"error: {error}")
 """
@@ -138,6 +145,7 @@ class Hub(BaseHTTPRequestHandler):
     mood: str  # "breaks": it ends in the middle; "stalls": it waits there for `go_on`
     go_on: threading.Event
     starts: list[int]  # where the U-Net was asked for from
+    ends: list[tuple[str, int]]  # up to which byte a safetensors file was asked for
 
     def do_HEAD(self):
         self.do_GET(body=False)
@@ -151,8 +159,13 @@ class Hub(BaseHTTPRequestHandler):
         if not found:  # the library asks for more at times, and can do without
             return self.send_error(404)
         content = self.files[found[1]]
-        asked = re.search(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        asked = re.search(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         start = int(asked[1]) if asked else 0
+        if found[1].endswith(".safetensors") and body:
+            self.ends.append((found[1], int(asked[2]) if asked and asked[2] else len(content) - 1))
+        if asked and asked[2]:
+            part = content[start : int(asked[2]) + 1]
+            return self.answer(part, len(part), start, len(content), start + len(part))
         half = len(content)
         if found[1] == UNET and body:
             self.starts.append(start)
@@ -163,14 +176,14 @@ class Hub(BaseHTTPRequestHandler):
             if self.mood == "stalls":
                 self.go_on.wait(60)
 
-    def answer(self, content, length=None, start=0, total=0):
-        self.send_response(206 if start else 200)
+    def answer(self, content, length=None, start=0, total=0, end=0):
+        self.send_response(206 if start or end else 200)
         self.send_header("Content-Length", str(len(content) if length is None else length))
         self.send_header("ETag", '"' + "b" * 40 + '"')
         self.send_header("X-Repo-Commit", "a" * 40)
         self.send_header("Accept-Ranges", "bytes")
-        if start:
-            self.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
+        if start or end:
+            self.send_header("Content-Range", f"bytes {start}-{(end or total) - 1}/{total}")
         self.end_headers()
         self.wfile.write(content)
         self.wfile.flush()
@@ -186,12 +199,20 @@ def hub():
         UNET: random.Random(0).randbytes(3 * CHUNK),
         "unet/diffusion_pytorch_model.bin": b"a pickle",
     }
-    Hub.mood, Hub.go_on, Hub.starts = "breaks", threading.Event(), []
+    Hub.mood, Hub.go_on, Hub.starts, Hub.ends = "breaks", threading.Event(), [], []
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     Hub.go_on.set()
     server.shutdown()
+
+
+@pytest.fixture
+def reached(hub, monkeypatch):
+    """The same, reached from this process."""
+    template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, hub)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(constants, "ENDPOINT", hub)
 
 
 def start(hub, folder):
@@ -212,6 +233,83 @@ def check_whole(folder):
     hub = folder / "hub" / ("a" * 40)
     got = {str(path.relative_to(hub)): path.read_bytes() for path in hub.rglob("*") if path.is_file()}
     assert got == {name: content for name, content in Hub.files.items() if not name.endswith(".bin")}
+
+
+def tensors(*shapes):
+    return save({name: torch.ones(shape) for name, shape in shapes})
+
+
+ANYTHING = tensors(("a", (4,)))
+
+
+def pair(stem, into):
+    return {f"{stem}.lora_A.weight": (4, into), f"{stem}.lora_B.weight": (8, 4)}.items()
+
+
+def index(pipeline):
+    return json.dumps({"_class_name": pipeline}).encode()
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({LORA: tensors(*pair("transformer.single_transformer_blocks.0.attn.to_q", 8))}, "as SD 3 and Flux"),
+        ({LORA: tensors(*pair("diffusion_model.blocks.0.self_attn.q", 8))}, "as SD 3 and Flux"),
+        (
+            {LORA: tensors(*pair("unet.mid_block.attentions.0.transformer_blocks.0.attn2.to_v", 2048))},
+            "is for Stable Diffusion XL: it takes texts 2048 wide; expected a LoRA for",
+        ),
+        (
+            {
+                "a.safetensors": tensors(
+                    ("lora_unet_x_attn2_to_k.lokr_w1", (8, 16)), ("lora_unet_x_attn2_to_k.lokr_w2", (8, 128))
+                )
+            },
+            "a.safetensors: is for Stable Diffusion XL",
+        ),
+        ({LORA: tensors(("lora_unet_mid_block_attentions_0_proj_in.oft_blocks", (4, 4)))}, "belongs to OFT"),
+        ({LORA: b"\x80\x04" + bytes(99)}, f"{LORA}: This is a pickle, not safetensors"),
+        ({LORA: ANYTHING[:-1]}, "cut short"),
+        (
+            {
+                "a.safetensors": tensors(
+                    ("input_blocks.0.0.weight", (16, 4, 3, 3)), ("label_emb.0.0.weight", (4,))
+                )
+            },
+            "a.safetensors: its tensors are not those of a whole model",
+        ),
+        ({"a.safetensors": tensors(("control_model.zero_convs.0.0.weight", (4,)))}, "of another shape"),
+        (
+            {
+                "config.json": b'{"_class_name": "ControlNetModel", "cross_attention_dim": 2048}',
+                CONTROLNET: ANYTHING,
+            },
+            "ControlNet for Stable Diff",
+        ),
+        ({"config.json": index("UNet2DConditionModel"), VERSION: ANYTHING}, "tiny: is a U-Net by its"),
+        (
+            {"model_index.json": index("FluxPipeline"), "transformer/x.safetensors": ANYTHING},
+            "tiny: is Flux; expected a text-to-image model",
+        ),
+        (
+            {"model_index.json": index("StableDiffusionXLPipeline"), "unet/config.json": b"{}", UNET: b"x"},
+            "tiny: is Stable Diffusion XL",
+        ),
+        ({"unet/config.json": b'{"in_channels": 9}', UNET: ANYTHING}, "tiny: is an inpainting model"),
+        (
+            {"unet/config.json": b'{"quantization_config": {"a": 1}}', UNET: ANYTHING},
+            "its weights are quantized",
+        ),
+    ],
+)
+def test_what_cannot_be_used_costs_none_of_its_weights(app, reached, files, message):  # noqa: F811
+    """No byte is asked for behind the header, and next to nothing waits for another try."""
+    Hub.files = {"README.md": b"#", **files}
+    with pytest.raises(UserError, match=message):
+        results(import_model(app, ImportModel("somebody/tiny")))
+    for name, end in Hub.ends:
+        assert end < 9 or end < 8 + int.from_bytes(files[name][:8], "little"), name
+    assert not list(app.registry.folders[-1].rglob("*.safetensors*"))
 
 
 def test_a_transfer_that_breaks_off_is_gone_on_with(hub, tmp_path):
@@ -269,8 +367,8 @@ def test_an_import_from_the_hub_is_a_job_that_is_stopped_and_resumed(
         str(path.relative_to(source)): path.read_bytes() for path in source.rglob("*") if path.is_file()
     }
     Hub.mood = "stalls"
-    app = replace(Application.on(Registry.default(tmp_path / "own" / "models"), "cpu"), jobs=database)
-    job = start_import(app, ImportModel("somebody/tiny", "mine"))
+    own = replace(Application.on(Registry.default(tmp_path / "own" / "models"), "cpu"), jobs=database)
+    job = start_import(own, ImportModel("somebody/tiny", "mine"))
     until(lambda: Hub.starts or not database.job(job.id).under_way, "the transfer")
     until(lambda: progress(database, database.job(job.id)).text.startswith("Downloading, "), "its progress")
     queue.stop(database, job.id)
@@ -279,11 +377,11 @@ def test_an_import_from_the_hub_is_a_job_that_is_stopped_and_resumed(
     until(lambda: not database.job(job.id).under_way)
     assert database.job(job.id).state == "stopped", database.job(job.id).said
     assert progress(database, database.job(job.id)).text.startswith("Downloading, ")
-    assert app.registry.problems() == {}
+    assert own.registry.problems() == {}
     queue.resume(database, job.id)
     until(lambda: database.job(job.id).state != "queued" and not database.job(job.id).under_way)
     assert database.job(job.id).state == "done", database.job(job.id).said
-    folder = app.registry.folder("mine")
+    folder = own.registry.folder("mine")
     assert (folder / UNET).read_bytes() == Hub.files[UNET]
     said = json.loads((database.job_folder(job.id) / "answer.json").read_text())
     assert said == {"id": "mine", "what": "model", "path": str(folder)}

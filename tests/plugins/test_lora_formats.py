@@ -271,7 +271,8 @@ def test_what_is_not_used_is_listed_and_the_rest_is_drawn(model, tmp_path):
         ({"diffusion_model.joint_blocks.0.x_block.attn.qkv": (8, 8)}, "made for a transformer"),
         ({"text_encoders.clip_g.transformer.text_model.encoder.layers.0.mlp.fc1": (64, 32)}, "SDXL"),
         ({"lora_unet_input_blocks_1_1_transformer_blocks_0_attn2_to_k": (16, 2048)}, "SDXL, cross-attention"),
-        ({"diffusion_model.blocks.0.self_attn.q": (8, 8)}, "none of this model's: it was made for another"),
+        ({"diffusion_model.blocks.0.self_attn.q": (8, 8)}, "made for a transformer"),
+        ({"lora_unet_middle_block_7_q": (8, 8)}, "none of this model's: it was made for another"),
         (
             {"lora_unet_input_blocks_1_1_proj_in": (64, 64)},
             "[64, 64]; this model has a weight of shape [16, 16",
