@@ -276,7 +276,7 @@ def index(pipeline):
                     ("input_blocks.0.0.weight", (16, 4, 3, 3)), ("label_emb.0.0.weight", (4,))
                 )
             },
-            "a.safetensors: its tensors are not those of a whole model",
+            "a.safetensors: its U-Net has label_emb.0.0.weight, which",
         ),
         ({"a.safetensors": tensors(("control_model.zero_convs.0.0.weight", (4,)))}, "of another shape"),
         (

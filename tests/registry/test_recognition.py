@@ -5,7 +5,7 @@ import json
 import pytest
 
 from rf_app.errors import UserError
-from rf_app.registry.recognition import Recognized, called_in, recognize
+from rf_app.registry.recognition import Recognized, called_in, recognize, recognize_folder
 
 FLOW = "RectifiedFlowScheduler"
 PNDM = {"_class_name": "PNDMScheduler", "beta_schedule": "scaled_linear"}
@@ -143,3 +143,18 @@ def test_a_snapshot_is_called_by_its_model_s_name(tmp_path):
     assert called_in("/x/My Model (v2)") == "My Model (v2)"
     snapshot = tmp_path / "models--XCLiu--instaflow_0_9B" / "snapshots" / ("0" * 40)
     assert called_in(str(snapshot)) == "instaflow_0_9B"
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "named", "message"),
+    [
+        ("flux", "model_index.json", "FluxPipeline", "flux: is Flux; expected"),
+        ("sd15-delta-weights", "config.json", "UNet2DConditionModel", "weights: holds differences"),
+        ("sd15", "config.json", "UNet2DConditionModel", "sd15: is a U-Net by itself; give its safetensors"),
+    ],
+)
+def test_a_folder_without_a_unet_is_named_too(tmp_path, name, file, named, message):
+    (tmp_path / file).write_text(json.dumps({"_class_name": named}))
+    (tmp_path / "diffusion_pytorch_model.v0-0.safetensors").touch()
+    with pytest.raises(UserError, match=message):
+        recognize_folder(tmp_path, f"/delta/of/{name}")
