@@ -8,6 +8,9 @@ is there and not where: how far forms stay in their place is the F1 of the drawi
 given at the strength that is right most often. Compared at one number of steps, each at several strengths:
 SDEdit (arXiv 2108.01073: mixed with noise), DDIM inversion (followed back by the velocity at each step's end,
 without correction), and `rf_app.flow.inversion`, as the Edit tab has it.
+
+Then a disc in each drawing is drawn anew under the drawing's own words, as "Only here" does: how steep the
+picture is along the border, in times of the drawings there (`trainers.common.redrawing`); 1 shows no seam.
 """
 
 import json
@@ -35,6 +38,7 @@ from rf_app.settings.training import check_sampling
 from trainers.common import command
 from trainers.common.models import decode, encode, load_frozen, noise_of, registry_into
 from trainers.common.pixels import to_pixels, to_tensor
+from trainers.common.redrawing import discs, redrawn, seam
 from trainers.common.sheets import write_sheet
 from trainers.pocket.first_edition.editions import world_of
 from trainers.pocket.world import HELD_OUT
@@ -86,6 +90,15 @@ class EditRow:
     kept: float
     right: float
     edges: float
+
+
+@dataclass(frozen=True)
+class SeamRow:
+    """How many times as steep as the drawings a part drawn anew is at its border."""
+
+    model: str
+    strength: float
+    seam: float
 
 
 @dataclass(frozen=True)
@@ -170,12 +183,15 @@ def main(config: EvaluateEditConfig) -> None:
     registry, judge = registry_into(config.models), Judge.load(config.judge)
     world = world_of(judge.kinds)
     asked = wishes(world, judge.kinds, config.prompts)
+    seeds = [each.seed for each in asked]
     rows: list[EditRow] = []
+    seams: list[SeamRow] = []
     shown: list[Tensor] = []
     for id in config.model:
         card = registry.card(id)
         pipeline = load_frozen(registry, id)
-        drawings = to_tensor(np.stack([world.picture(each.seed, card.resolution) for each in asked]))
+        pixels = np.stack([world.picture(each.seed, card.resolution) for each in asked])
+        drawings, masks = to_tensor(pixels), discs(seeds, card.resolution)
         before, lines = seen(judge, drawings), edges_of(drawings)
         best: dict[str, tuple[float, Tensor]] = {}
         for strength in config.strength:
@@ -194,12 +210,19 @@ def main(config: EvaluateEditConfig) -> None:
                 best[name] = max(
                     best.get(name, (-1.0, images)), (row.right, images), key=lambda pair: pair[0]
                 )
-        shown += [drawings[:SHOWN], *(images[:SHOWN] for _, images in best.values())]
+            how = card.guidance, config.steps, strength
+            anew = redrawn(pipeline, pixels, masks, [each.old for each in asked], seeds, *how)
+            seams.append(SeamRow(id, strength, seam(pixels, anew, masks)))
+        shown += [drawings[:SHOWN], *(images[:SHOWN] for _, images in best.values()), to_tensor(anew[:SHOWN])]
     print(table(rows))
+    print("\n| model | strength | seam |\n|---|---|---|")
+    for row in seams:
+        print(f"| {row.model} | {row.strength:g} | {row.seam:.2f} |")
     if config.sheet:
         write_sheet(config.sheet, shown)
     if config.json:
-        text = json.dumps([asdict(row) for row in rows], indent=2) + "\n"
+        found = {"edits": [asdict(row) for row in rows], "seams": [asdict(row) for row in seams]}
+        text = json.dumps(found, indent=2) + "\n"
         write_atomically(config.json, lambda temporary: temporary.write_text(text))
 
 

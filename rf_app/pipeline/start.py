@@ -1,4 +1,4 @@
-"""Beginning from a picture: its latents on the way to it, what stays of them, and its pixels afterwards."""
+"""Beginning from a picture: its latents on the way to it, and what stays of them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -6,20 +6,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline
-from PIL import Image, ImageChops, ImageFilter, ImageOps
+from PIL import Image, ImageOps
 from torch import Tensor, nn
-from torch.nn import functional
 
 from rf_app.errors import UserError
 from rf_app.flow.inversion import inverted
 from rf_app.flow.path import interpolate
 from rf_app.flow.velocity import Velocity, velocity_field
 from rf_app.pipeline.checking import check_number, check_text
+from rf_app.plugins.mask import of_latents
 from rf_app.plugins.picture import decode_map, encode_map, read_base64, read_picture
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
 from rf_app.settings.start import Start
-
-FEATHER = 64  # of a side: within its edge a mask fades, over one part of so many
 
 
 def check_start(start: Start, size: tuple[int, int]) -> Start:
@@ -94,8 +92,7 @@ def known_way(
         points.reverse()
     change = None
     if start.mask:
-        mask = torch.from_numpy(np.array(decode_map(start.mask).convert("L"))).to(data)[None, None]
-        change = functional.adaptive_max_pool2d(mask, data.shape[-2:])
+        change = of_latents(decode_map(start.mask), data.shape[-2:]).to(data)
     return Known(points, change)
 
 
@@ -110,13 +107,3 @@ def encode(vae: AutoencoderKL, picture: Image.Image) -> Tensor:
     pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].to(vae.device)
     pixels = (pixels / 127.5 - 1).to(vae.dtype).contiguous(memory_format=torch.channels_last)
     return vae.encode(pixels).latent_dist.mode().float() * vae.config.scaling_factor
-
-
-def pasted(image: Image.Image, start: Start) -> Image.Image:
-    """The new picture where it may change, fading at the edge; the very pixels of the old one elsewhere."""
-    if not start.mask:
-        return image
-    mask = decode_map(start.mask).convert("L")
-    edge = max(1, min(mask.size) // FEATHER)
-    soft = mask.filter(ImageFilter.MinFilter(2 * edge + 1)).filter(ImageFilter.BoxBlur(edge))
-    return Image.composite(image, decode_map(start.image), ImageChops.darker(soft, mask))

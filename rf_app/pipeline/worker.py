@@ -37,11 +37,13 @@ from rf_app.pipeline.models import (
 from rf_app.pipeline.pace import Pace
 from rf_app.pipeline.prompts import embed, of_one_length, unread
 from rf_app.pipeline.residence import Residence
-from rf_app.pipeline.start import known_way, pasted
+from rf_app.pipeline.start import known_way
 from rf_app.pipeline.turns import NOBODY, Line, Report, Step, Turn, Turns
 from rf_app.plugins.controlnet import controlled
 from rf_app.plugins.lora import LoraFile
+from rf_app.plugins.mask import pasted
 from rf_app.plugins.merging import Merger, signature
+from rf_app.plugins.picture import decode_map
 from rf_app.plugins.plugging import LoraPlugs, Plugged
 from rf_app.plugins.preprocessors import DETECTORS, condition_map
 from rf_app.plugins.uploads import Uploads
@@ -271,7 +273,8 @@ class Worker:
                 model.pipeline.scheduler = own
             sampled = self._now()
             image = decode(model.pipeline, latents, vae, tiled, go_on)
-            image = pasted(image, start) if start else image
+            if start and start.mask:
+                image = pasted(image, *map(decode_map, (start.image, start.mask)))
             decoded = self._now()
         if not (acting or observe or start):  # which take their own time
             self.pace.note(settings, image.width * image.height, sampled - text_done, decoded - sampled)

@@ -29,7 +29,9 @@ def test_every_method_is_measured(tmp_path, capsys):
             model=("pocket-2rf",), prompts=2, steps=1, strength=(1.0,), json=tmp_path / "edit.json"
         )
     )
-    rows = json.loads((tmp_path / "edit.json").read_text())
+    found = json.loads((tmp_path / "edit.json").read_text())
+    rows = found["edits"]
+    assert [row["seam"] > 0 for row in found["seams"]] == [True]
     assert [row["method"] for row in rows] == [*METHODS]
     assert [row["evaluations"] for row in rows] == [2, 3, 6]  # forth with guidance, back without
     assert all(row["right"] <= min(row["changed"], row["kept"]) for row in rows)
