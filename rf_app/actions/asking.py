@@ -14,6 +14,7 @@ from typing import Any, get_type_hints
 
 import docstring_parser
 
+from rf_app.errors import UserError
 from rf_app.settings.picture import (
     Control,
     Lora,
@@ -37,10 +38,21 @@ READERS: dict[Any, Callable[[Any], Any]] = {
 
 @dataclass(frozen=True)
 class File:
-    """A file that an action gives away."""
+    """A file that an action gives away, or is given."""
 
     name: str
     content: bytes | Path
+
+    def read(self, most: int) -> bytes:
+        """All of it; raises UserError for more bytes than `most`, and for what cannot be read."""
+        if isinstance(self.content, bytes):
+            return self.content
+        try:
+            if self.content.stat().st_size > most:
+                raise UserError(f"{self.name} is larger than the {most // 2**20} MB that are accepted.")
+            return self.content.read_bytes()
+        except OSError as error:
+            raise UserError(f"{self.name} cannot be read ({error.strerror}).") from None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ python -m rf_app edit photo.png "a lake at night" --shows "a lake at sunset" --s
 
 import base64
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from rf_app.actions.application import Application
@@ -74,12 +73,7 @@ def ask(
 
 
 def _as_text(file: File) -> str:
-    content = file.content
-    if isinstance(content, Path):
-        if content.stat().st_size > MAX_FILE_BYTES:
-            raise UserError(f"{file.name} is larger than the {MAX_FILE_BYTES // 2**20} MB that are accepted.")
-        content = content.read_bytes()
-    return base64.b64encode(content).decode("ascii")
+    return base64.b64encode(file.read(MAX_FILE_BYTES)).decode("ascii")
 
 
 def edit(app: Application, wish: Edit) -> Events[Picture]:

@@ -23,17 +23,27 @@ END = b"\0\0\0\0IEND\xaeB`\x82"
 MAX_FILE_BYTES = 64 * 2**20
 
 
-def save_png(image: Image.Image, path: Path | BinaryIO, settings: dict[str, Any]) -> None:
-    """Write the picture with its settings: JSON values."""
+def save_png(image: Image.Image, path: Path | BinaryIO, settings: dict[str, Any] | None) -> None:
+    """Write the picture with its settings, JSON values, if it has any."""
     info = PngInfo()
-    info.add_itxt(KEY, json.dumps(settings, ensure_ascii=False))
+    if settings is not None:
+        info.add_itxt(KEY, json.dumps(settings, ensure_ascii=False))
     image.save(path, format="PNG", pnginfo=info, compress_level=1)
 
 
 def read_png_settings(path: Path) -> dict[str, Any] | None:
     """The settings in a PNG; None for a picture without; raises as `read_texts`, and for broken ones."""
-    text = read_texts(path, [KEY]).get(KEY)
-    return None if text is None else parse_json(text, f"{path.name}: the settings inside the picture")
+    return _parsed(read_texts(path, [KEY]), path.name)
+
+
+def read_settings(file: BinaryIO, name: str) -> dict[str, Any] | None:
+    """As `read_png_settings`, of an open file."""
+    return _parsed(_texts(file, name, [KEY]), name)
+
+
+def _parsed(texts: dict[str, str], name: str) -> dict[str, Any] | None:
+    text = texts.get(KEY)
+    return None if text is None else parse_json(text, f"{name}: the settings inside the picture")
 
 
 def read_texts(path: Path, keys: Collection[str]) -> dict[str, str]:
@@ -44,14 +54,18 @@ def read_texts(path: Path, keys: Collection[str]) -> dict[str, str]:
     name = path.name
     if path.stat().st_size > MAX_FILE_BYTES:
         raise UserError(f"{name}: larger than the {MAX_FILE_BYTES // 2**20} MB that are accepted.")
+    with path.open("rb") as file:
+        return _texts(file, name, keys)
+
+
+def _texts(file: BinaryIO, name: str, keys: Collection[str]) -> dict[str, str]:
     try:
-        with path.open("rb") as file:
-            png = file.read(8) == SIGNATURE
-            file.seek(0)
-            with Image.open(
-                _without_others(file, keys) if png else file, formats=["PNG", "JPEG", "WEBP"]
-            ) as image:
-                texts = image.info if png else _in_exif(image.getexif())
+        png = file.read(8) == SIGNATURE
+        file.seek(0)
+        with Image.open(
+            _without_others(file, keys) if png else file, formats=["PNG", "JPEG", "WEBP"]
+        ) as image:
+            texts = image.info if png else _in_exif(image.getexif())
     except Exception as error:  # of anybody's file: it may raise anything
         raise UserError(
             f"{name}: not a readable PNG, JPEG or WebP picture ({type(error).__name__})."

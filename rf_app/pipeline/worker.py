@@ -15,7 +15,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from diffusers import StableDiffusionPipeline, StableDiffusionXLImg2ImgPipeline
@@ -47,6 +47,7 @@ from rf_app.plugins.picture import decode_map
 from rf_app.plugins.plugging import LoraPlugs, Plugged
 from rf_app.plugins.preprocessors import DETECTORS, condition_map
 from rf_app.plugins.uploads import Uploads
+from rf_app.plugins.upscaler import enlarged, load_upscaler
 from rf_app.registry.card import ModelCard
 from rf_app.registry.controlnets import ControlNets
 from rf_app.registry.decoders import Decoders
@@ -58,6 +59,9 @@ from rf_app.settings.engine import OPENVINO, asked
 from rf_app.settings.picture import CheckedSettings, Lora, PictureSettings
 from rf_app.settings.start import Start
 from rf_app.settings.way import Way
+
+if TYPE_CHECKING:
+    from spandrel import ImageModelDescriptor
 
 CACHED_TEXTS = 256
 ENLARGED = 2  # times, before it is refined
@@ -135,6 +139,27 @@ class Worker:
 
         def work(report: Report) -> Drawn:
             return self._residence.twice(lambda: self._refine(drawn, strength, steps, report), "The refiner")
+
+        return self._turns.take(work, line)
+
+    def upscale(
+        self, image: Image.Image, factor: int, file: Path | None, line: Line = NOBODY
+    ) -> Turn[Image.Image]:
+        """An RGB picture at `factor` times its side, by the upscaler in a file or else by Lanczos; in turn as
+        `draw`, a step being a tile.
+
+        Raises UserError for a file that is none, and where memory does not suffice.
+        """
+
+        def work(report: Report) -> Image.Image:
+            if file is None:
+                return image.resize((factor * image.width, factor * image.height), Image.Resampling.LANCZOS)
+            return self._residence.twice(
+                lambda: enlarged(
+                    self._upscaler(file), image, factor, lambda done, of: report(Step(done, of))
+                ),
+                file.stem,
+            )
 
         return self._turns.take(work, line)
 
@@ -329,6 +354,15 @@ class Worker:
             self._residence.make_room(needed, "The refiner")
             found = load_refiner(self.device, self.dtype)
             self._residence.keep(REFINER, found, [found.unet, found.vae, found.text_encoder_2])
+        return found
+
+    def _upscaler(self, file: Path) -> "ImageModelDescriptor":
+        """The upscaler in a file, from memory if it is there."""
+        found = self._residence.get(file)
+        if found is None:
+            self._residence.make_room(file.stat().st_size, file.stem)
+            found = load_upscaler(file, self.device)
+            self._residence.keep(file, found, [found.model])
         return found
 
     def _embed(self, model: Resident, texts: Sequence[str], plugged: Plugged) -> list[Tensor]:

@@ -8,8 +8,9 @@
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.("[data-send]");
     if (!button) return;
-    const { send, settings, picture } = button.dataset;
+    const { send, settings, picture, pixels } = button.dataset;
     const sent = JSON.parse(settings);
+    if (pixels !== undefined) sent.image = button.closest("figure").querySelector("img").src;
     if (picture !== undefined) // what is begun from are its pixels, whose words are known
       sent.start = { image: button.closest("figure").querySelector("img").src, shows: sent.prompt, strength: 0.8 };
     document.querySelector(`#${send}-tab-button`)?.click();

@@ -122,6 +122,16 @@ def test_a_picture_is_refined_where_a_refiner_is_at_hand(own_app, own_page):
     expect(own_page.locator("#stage .send", has_text="Refine")).to_have_count(0)
 
 
+def test_a_picture_is_made_larger_and_the_page_says_by_what(page):
+    ask(page, "a red tent")
+    shows(page, "a red tent")
+    seed = page.locator(IMAGE).get_attribute("data-seed")
+    page.get_by_role("button", name="Larger ×2").click()
+    expect(page.locator(IMAGE)).to_have_js_property("naturalWidth", 192)
+    expect(page.locator("#stage")).to_contain_text("enlarged by Lanczos")
+    assert download(page)[0] == f"instaflow-a-red-tent-{seed}-x2.png"
+
+
 def test_a_locked_seed_stays_and_the_dice_changes_it(page):
     page.get_by_label("Live").uncheck()
     page.get_by_label("Keep the seed").check()

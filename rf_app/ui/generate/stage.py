@@ -14,12 +14,14 @@ from pathlib import Path
 
 from rf_app.actions.caption import Caption
 from rf_app.actions.picture import Picture
+from rf_app.actions.upscale import Upscaled
 from rf_app.actions.words import duration
 from rf_app.pipeline.drawn import Timings
 from rf_app.pipeline.worker import ENLARGED
 from rf_app.ui.parts.image import SAVE, data_url
 from rf_app.ui.parts.send import edit_button, send_button
 
+UPSCALED = "enlarged by {}"
 DOWNLOAD = '<button class="send" data-download>Download all</button>'
 
 
@@ -35,6 +37,22 @@ def stage(
     all_of_it = send_button("vary", pictures[0].settings) if len(pictures) == 1 else DOWNLOAD
     width, height = pictures[0].drawn.image.size
     return _page(figures, _times(times, made, all_of_it), cue, width / height)
+
+
+def upscaled_stage(made: Upscaled) -> str:
+    """The stage for a larger picture, and by what it was made."""
+    width, height = made.image.size
+    prompt = escape(str((made.settings or {}).get("prompt", "")))
+    figure = (
+        f'<figure><img src="{data_url(made.png)}" alt="{prompt}" decoding="sync">'
+        '<button class="enlarge" title="Enlarge" aria-label="Enlarge"></button>'
+        f'<a class="save" href="#" onclick="{SAVE}" download="{escape(made.name)}">Save PNG</a></figure>'
+    )
+    by = UPSCALED.format(escape(made.by))
+    line = f"<p><b>×{made.factor}</b> · {width}×{height} · {by}</p>"
+    note = f"<p>{escape(made.note)}</p>" if made.note else ""
+    times = f'<div class="times"><div class="made">{line}{note}</div></div>'
+    return _page([figure], times, "", width / height)
 
 
 def opening_stage(picture: Path, prompt: str) -> str:
@@ -69,14 +87,20 @@ def _figure(picture: Picture, refinable: bool, kept: bool) -> str:
     title = f"Refine to {ENLARGED * max(picture.drawn.image.size)}"
     star = send_button("star", picture.settings, "★ Keep") if kept and not picture.refined else ""
     refine = send_button("refine", picture.settings, title) if refinable else ""
+    larger = "".join(_larger_button(factor, title) for factor, title in ((2, "Larger ×2"), (4, "×4")))
     follow = '<button class="send" data-follow title="Let the next pictures follow this one">Follow</button>'
     one = f'<button class="send" data-use="{seed}">Use this seed</button>'
     one += send_button("vary", picture.settings)
     return (
         f'<figure>{image}<button class="enlarge" title="Enlarge" aria-label="Enlarge"></button>{save}'
-        f'<div class="sends">{star}{send}{follow}{refine}<span class="of-many">{one}</span></div>'
+        f'<div class="sends">{star}{send}{follow}{refine}{larger}<span class="of-many">{one}</span></div>'
         f'<figcaption class="of-many">{seed}</figcaption></figure>'
     )
+
+
+def _larger_button(factor: int, title: str) -> str:
+    about = f"The picture at {factor} times its side"
+    return send_button("upscale", {"factor": factor}, title, f' data-pixels title="{about}"')
 
 
 def _times(timings: Timings, made: Caption, act: str) -> str:

@@ -15,8 +15,9 @@ from typing import Any
 
 import gradio as gr
 
-from rf_app.actions import generate, refine, upload_lora
+from rf_app.actions import generate, refine, upload_lora, upscale
 from rf_app.actions.application import Application, Preset
+from rf_app.actions.asking import File
 from rf_app.actions.caption import caption
 from rf_app.actions.examples import Example, examples
 from rf_app.actions.history import star
@@ -25,12 +26,13 @@ from rf_app.actions.picture import Picture
 from rf_app.actions.restore import usable
 from rf_app.actions.run import LatestRun, run
 from rf_app.errors import Cancelled, HeldBack, UserError
+from rf_app.plugins.picture import read_base64
 from rf_app.registry.refiner import refiner_folder
 from rf_app.settings.picture import MAX_SEED, PictureSettings, parse_json, read_loras
 from rf_app.ui.api import endpoint, seen_by
 from rf_app.ui.generate import reading
 from rf_app.ui.generate.presets import presets_panel
-from rf_app.ui.generate.stage import message_stage, opening_stage, stage
+from rf_app.ui.generate.stage import message_stage, opening_stage, stage, upscaled_stage
 from rf_app.ui.parts.complaint import complain
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.control import control_panel
@@ -129,6 +131,7 @@ def build(app: Application, page: Page) -> None:
     page.lists.append(model)
     to_star = gr.Textbox("", visible="hidden", elem_id="sent-star")
     to_refine = gr.Textbox("", visible="hidden", elem_id="sent-refine")
+    to_upscale = gr.Textbox("", visible="hidden", elem_id="sent-upscale")
     to_vary = gr.Textbox("", visible="hidden", elem_id="sent-vary")
     to_follow = gr.Textbox("", visible="hidden", elem_id="sent-control")
     latest, number = gr.State(LatestRun()), gr.Number(visible="hidden")
@@ -225,6 +228,26 @@ def build(app: Application, page: Page) -> None:
             show,
             number=number_now,
         )
+
+    def upscaled(
+        source: str, latest_now: LatestRun, number_now: Any, asked_by: gr.Request
+    ) -> Iterator[dict[gr.Component, Any]]:
+        own = seen_by(app, asked_by)
+
+        def show(made: upscale.Upscaled) -> dict[gr.Component, Any]:
+            if made.settings:
+                kept(own, made)
+            return {picture: upscaled_stage(made)}
+
+        try:
+            said = parse_json(source, "The picture sent here")
+            shown_now = File("picture.png", read_base64(said.get("image")))
+            wish = upscale.Upscale(shown_now, said.get("factor"))
+        except UserError as error:
+            complain(error)
+            yield gr.skip()
+            return
+        yield from stream(upscale.upscale(own, wish), latest_now, line, show, number=number_now)
 
     def chosen(
         model: str, rows: Any, prompt_now: str, width: int, height: int, asked_by: gr.Request
@@ -332,6 +355,15 @@ def build(app: Application, page: Page) -> None:
         **LONG_WORK,
         **quiet,
     )
+    to_upscale.change(
+        upscaled,
+        [to_upscale, latest, number],
+        [picture, line],
+        js=browser("numbered"),
+        trigger_mode="multiple",
+        **LONG_WORK,
+        **quiet,
+    )
     stops(stop, latest)
     reading.connect(app, read, prompt, go, model, loras)
 
@@ -361,6 +393,7 @@ def build(app: Application, page: Page) -> None:
     order = ("prompt", "model", "steps", "guidance", "seed", "count")
     endpoint(app, generate, order)
     endpoint(app, refine, order)
+    endpoint(app, upscale)
     endpoint(app, upload_lora, queue=False)
 
 
