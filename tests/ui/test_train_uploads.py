@@ -12,6 +12,7 @@ from PIL import Image
 from rf_app.jobs.database import Database
 from rf_app.jobs.plan import Wish
 from rf_app.jobs.stage import TRAINING, Plan, Stage
+from rf_app.pipeline.png import save_png
 from rf_app.ui.files import DAY, sweep
 from rf_app.ui.train.uploads import forget_pictures, keep_pictures, pictures_in_use, prompts_of
 from tests.full_disk import full_disk
@@ -22,6 +23,7 @@ def test_pictures_keep_their_captions_and_nothing_of_their_names(tmp_path: Path)
     upload.mkdir()
     for name in ("b <i>.png", "red_tent.JPG"):
         Image.new("RGB", (8, 8)).save(upload / name)
+    save_png(Image.new("RGB", (8, 8)), upload / "c-20-42.png", {"prompt": "a lake at night", "seed": 7})
     (upload / "notes.html").write_text("<html>")
     (upload / "b <i>.txt").write_text("a black-and-white lake\nin sks_style")
     keep = keep_pictures(Database(tmp_path / "jobs"))
@@ -30,11 +32,14 @@ def test_pictures_keep_their_captions_and_nothing_of_their_names(tmp_path: Path)
     assert sorted(path.name for path in folder.iterdir()) == [
         "00000.png",
         "00000.txt",
-        "00001.jpg",
+        "00001.png",
         "00001.txt",
+        "00002.jpg",
+        "00002.txt",
     ]
     assert (folder / "00000.txt").read_text() == "a black-and-white lake in sks_style"
-    assert (folder / "00001.txt").read_text() == "red tent"
+    assert (folder / "00001.txt").read_text() == "a lake at night"  # its prompt: its name says nothing
+    assert (folder / "00002.txt").read_text() == "red tent"
     assert keep([str(upload / "notes.html")]) == keep(None) == ""
 
 

@@ -27,7 +27,10 @@ from rf_app.ui.train.uploads import SUFFIXES, forget_pictures
 
 NO_STYLE = ("None", "")
 SD_SIZE = 512  # pixels a side
-CAPTIONS = "Each picture needs a caption: in a .txt file of the picture’s name, or that name itself."
+CAPTIONS = (
+    "Each picture needs a caption: in a .txt file of the picture’s name; "
+    "else it is the prompt in the picture, or its name."
+)
 PLACEHOLDER = "a red sailboat on the sea at sunset\na yellow tent in a pine forest at night"
 Values = dict[gr.Component, Any]
 

@@ -4,13 +4,17 @@ import re
 import secrets
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+from rf_app.actions.foreign import READERS, read_foreign
 from rf_app.errors import UserError
 from rf_app.jobs.database import Database
 from rf_app.jobs.queue import beside
+from rf_app.pipeline.png import read_png_settings, read_texts
 from rf_app.plugins.picture import read_picture
 from rf_app.registry.disk import disk_full_named, hidden_folder, link_or_copy, writable
+from rf_app.settings.picture import read_picture_settings
 from rf_app.settings.text import read_text
 from rf_app.ui.parts.complaint import complain
 
@@ -33,9 +37,10 @@ def prompts_of(path: str) -> str:
 def keep_pictures(database: Database) -> Callable[..., str]:
     """For uploaded pictures: they go into a folder of their own, under names of our own, with their captions.
 
-    A picture's caption is the text in the .txt of its name or, without one, its name. One that cannot be read
-    is named, and nothing is kept: a training would stop at it, under a name that nobody knows. The set
-    before, which has all of the pictures but those just added, makes room.
+    A picture's caption is the text in the .txt of its name or, without one, the prompt that a program has
+    written into it, or else its name. One that cannot be read is named, and nothing is kept: a training would
+    stop at it, under a name that nobody knows. The set before, which has all of the pictures but those just
+    added, makes room.
     """
 
     def keep(paths: list[str] | None, before: str = "") -> str:
@@ -69,9 +74,9 @@ def _kept(database: Database, files: list[Path]) -> str:
     images = sorted(file for file in files if file.suffix.lower() in SUFFIXES)
     if not images:
         return ""
-    captions = [_caption(file, texts.get(file.stem)) for file in images]
     for file in images:
         _check(file)
+    captions = [_caption(file, texts.get(file.stem)) for file in images]
     folder = database.pictures / secrets.token_hex(8)
     with (
         writable(database.pictures),
@@ -96,5 +101,16 @@ def _check(picture: Path) -> None:
 
 
 def _caption(picture: Path, text: Path | None) -> str:
-    said = read_text(text, text.name) if text else re.sub(r"[_-]+", " ", picture.stem)
+    said = read_text(text, text.name) if text else _prompt(picture) or re.sub(r"[_-]+", " ", picture.stem)
     return " ".join(said.split())
+
+
+def _prompt(picture: Path) -> str:
+    """What this or another program was asked for, where the picture says it: its name is then a number."""
+    with suppress(UserError):  # broken settings, beside which there is still the name
+        own = read_png_settings(picture)
+        if own is not None:
+            return read_picture_settings(own, picture.name).prompt
+        found = read_foreign(read_texts(picture, READERS))
+        return found.prompt if found else ""
+    return ""
