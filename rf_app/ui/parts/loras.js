@@ -67,12 +67,26 @@ const draw = () => {
       const on = make("input", { type: "checkbox", checked: row.on });
       on.setAttribute("aria-label", `Use ${row.title}`);
       on.addEventListener("change", () => (change(row.id, { on: on.checked }), trigger("settled")));
-      const range = make("input", { type: "range", min: -LIMIT, max: LIMIT, step: 0.05, value: row.strength });
+      // Less than nothing is rarely meant: it is typed, and the slider reaches there only for what is there already.
+      const range = make("input", { type: "range", max: LIMIT, step: 0.05 });
+      const number = make("input", { type: "number", min: -LIMIT, max: LIMIT, step: 0.05 });
       range.setAttribute("aria-label", `Strength of ${row.title}`);
-      const number = make("output", { textContent: row.strength.toFixed(2) });
+      number.setAttribute("aria-label", `Strength of ${row.title}`);
+      const show = (strength) => {
+        range.min = strength < 0 ? -LIMIT : 0;
+        range.value = strength;
+        number.value = strength.toFixed(2);
+      };
+      show(row.strength);
       range.addEventListener("input", () => {
-        number.textContent = (+range.value).toFixed(2);
+        number.value = (+range.value).toFixed(2);
         change(row.id, { strength: +range.value });
+      });
+      number.addEventListener("change", () => {
+        const strength = Math.min(Math.max(number.valueAsNumber || 0, -LIMIT), LIMIT);
+        show(strength);
+        change(row.id, { strength });
+        trigger("settled");
       });
       range.addEventListener("change", () => trigger("settled"));
       const remove = make("button", { className: "remove", textContent: "×", title: "Remove" });
