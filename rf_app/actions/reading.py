@@ -16,9 +16,10 @@ from rf_app.registry.checking import check_piece
 from rf_app.registry.disk import Stamp, stamp
 from rf_app.registry.loading import load_piece
 from rf_app.registry.vocabulary import Span, vocabulary
+from rf_app.settings.alternatives import choices, longest
 from rf_app.settings.picture import Lora
 
-LIKE = 0.7  # by difflib's ratio: a known word so near may have been meant
+LIKE = 0.75  # by difflib's ratio: a known word so near may have been meant, with two of four letters swapped
 SHORT = 4  # letters: of a shorter word hardly any is left that could be near
 COMPARED = 8  # unknown words
 
@@ -27,8 +28,9 @@ COMPARED = 8  # unknown words
 class Reading:
     """tokens: of the prompt; room: how many are read. unread: where reading stops. chunks: where each but the
     first begins. unknown: words not learned in what is read, and where they are; like: known words that may
-    have been meant. notes: what is not read as it is meant: "weights", "emoji", "tags". topics: what can be
-    asked for; places: where the prompt says something of a topic.
+    have been meant. choices: pictures that show each combination of alternatives once. notes: what is not
+    read as it is meant: "weights", "emoji", "tags". topics: what can be asked for; places: where the prompt
+    says something of a topic.
     """
 
     tokens: int
@@ -37,6 +39,7 @@ class Reading:
     chunks: tuple[int, ...]
     unknown: dict[str, list[Span]]
     like: dict[str, list[str]]
+    choices: int
     notes: tuple[str, ...]
     topics: dict[str, tuple[str, ...]]
     places: dict[str, Span]
@@ -53,7 +56,7 @@ def reading(
     check_text("prompt", prompt)
     known = vocabulary(app.registry, model)
     tokenizer = _tokenizer(stamp(app.registry.pieces(model)["tokenizer"]))
-    read, rest = chunks(tokenizer, prompt, weighted=known is None)
+    read, rest = chunks(tokenizer, longest(prompt), weighted=known is None)
     unknown: dict[str, list[Span]] = {}
     notes = {"tags": TAG.search(prompt)}
     if known:
@@ -76,6 +79,7 @@ def reading(
             for word in list(unknown)[:COMPARED]
             if len(word) >= SHORT
         },
+        choices=choices(prompt),
         notes=tuple(name for name, there in notes.items() if there),
         topics=known.topics if known else {},
         places=known.places(prompt) if known else {},

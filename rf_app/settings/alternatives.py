@@ -9,6 +9,7 @@ line of `wildcards/animal.txt` in the user's folder. Braces without "|" are what
 import random
 import re
 from collections.abc import Callable
+from math import prod
 
 from rf_app.errors import UserError
 from rf_app.settings.home import home
@@ -48,6 +49,33 @@ def expanded(prompt: str, seed: int) -> str:
         if len(prompt) > MAX_CHARACTERS:
             break
     raise UserError(f"The alternatives in {prompt!r:.80} never end, or make a prompt that is too long.")
+
+
+def longest(prompt: str) -> str:
+    """The prompt with the longest of each group alone, which takes the most room; all of "{2$$…}".
+
+    What goes becomes spaces, so that each letter stays where it was. Lists are left as they are.
+    """
+
+    def alone(found: re.Match[str]) -> str:
+        several, options = SEVERAL.match(found[1]), found[1].split("|")
+        kept = found[1][several.end() :].replace("|", " ") if several else max(options, key=len)
+        before = several.end() if several else len("|".join([*options[: options.index(kept)], ""]))
+        return (" " * (1 + before) + kept).ljust(len(found[0]))
+
+    while GROUP.search(prompt):
+        prompt = GROUP.sub(alone, prompt)
+    return prompt
+
+
+def choices(prompt: str) -> int:
+    """How many seeds that follow each other show each combination once; 1 without alternatives, and where
+    that cannot be told: with groups within groups, lists, and some of several.
+    """
+    groups = GROUP.findall(prompt)
+    if LIST.search(prompt) or any(map(SEVERAL.match, groups)) or "{" in GROUP.sub("", prompt):
+        return 1
+    return prod(len(group.split("|")) for group in groups)
 
 
 def _chosen(group: str, choose: Callable[[list[str]], str], seed: int) -> str:

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from rf_app.errors import UserError
-from rf_app.settings.alternatives import expanded
+from rf_app.settings.alternatives import choices, expanded, longest
 
 
 @pytest.fixture
@@ -36,6 +36,14 @@ def test_several_are_taken_by_lot_without_repeats() -> None:
 @pytest.mark.parametrize("text", ["a {boat}", "{", "}{", "a | b", "__", "a__b", "{}", '{"json": 1}', "😀 {a"])
 def test_what_is_no_alternative_stays(text: str) -> None:
     assert expanded(text, 3) == text
+
+
+def test_the_longest_of_each_group_stays_where_it_stands_and_choices_are_counted() -> None:
+    text = "a {red|yellow} {a|{bcd|e}} {2$$x|y} end"
+    alone = longest(text)
+    assert alone.split() == ["a", "yellow", "bcd", "x", "y", "end"]
+    assert all(alone.index(word) == text.index(word) for word in ("yellow", "bcd", "end"))
+    assert [choices(each) for each in ("{a|b} {c|d|e}", "a {b}", text, "__animal__ {a|b}")] == [6, 1, 1, 1]
 
 
 def test_lists_are_read_with_groups_in_them(lists) -> None:

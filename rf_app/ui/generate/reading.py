@@ -12,6 +12,7 @@ from typing import Any
 import gradio as gr
 
 from rf_app.actions.application import Application
+from rf_app.actions.generate import MAX_COUNT
 from rf_app.actions.reading import COMPARED, Reading, reading
 from rf_app.errors import UserError
 from rf_app.registry.vocabulary import Span
@@ -86,10 +87,15 @@ def view(prompt: str, found: Reading) -> str:
     ]
     parts = f", in {len(found.chunks) + 1} parts" if found.chunks else ""
     said = [f"{found.tokens} of {found.room} tokens{parts}"]
+    said += [_choices(found.choices)] if 1 < found.choices <= MAX_COUNT else []
     said += [_unknown(found)] if found.unknown else []
     said += [escape(NOTES[name]) for name in found.notes]
     said += ["The end is not read: it is struck out."] if found.unread is not None else []
     return f'<div data-pieces="{escape(json.dumps(pieces))}"><p>{" · ".join(said)}</p>{_topics(found)}</div>'
+
+
+def _choices(number: int) -> str:
+    return f'To see each choice once: <button data-pictures="{number}">draw {number} pictures</button>'
 
 
 def _unknown(found: Reading) -> str:
