@@ -57,7 +57,7 @@ def build(app: Application, page: Page) -> None:
                 label="Prompts, one a line",
                 info="Or a table (CSV) with a column “prompt”, and if you like seed, count, model, steps…",
                 lines=8,
-                max_lines=24,
+                max_lines=12,
                 elem_id="batch-prompts",
             )
             file = gr.UploadButton(

@@ -31,7 +31,7 @@
   box.addEventListener("click", (event) => {
     const turn = event.target.closest("[data-turn]");
     if (turn) show(at + +turn.dataset.turn);
-    else if (!event.target.closest("figure") || event.target.closest(".send")) box.close();
+    else if (!event.target.closest("figure") || event.target.closest('.send:not([data-send="star"])')) box.close();
   });
   box.addEventListener("close", () => all()[at]?.querySelector(".enlarge")?.focus({ preventScroll: true }));
   document.addEventListener("keydown", (event) => {

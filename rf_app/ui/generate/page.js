@@ -19,8 +19,16 @@
     live: (on, cue, prompt) => (on ? live(prompt) : cue),
     liveText: (on, cue, prompt) =>
       on && cue.replace(/^\w+:[\d.]+:/, "") !== prompt ? live(prompt) : cue,
+    liveNegative: (on, cue, prompt) => (on && document.activeElement?.closest("#negative") ? live(prompt) : cue),
     left: () => [left],
     keepForm,
+    starred: (sent) => {
+      const { at, ...settings } = JSON.parse(sent);
+      const same = JSON.stringify(settings);
+      for (const button of document.querySelectorAll('[data-send="star"]'))
+        if (JSON.stringify(JSON.parse(button.dataset.settings)) === same) button.textContent = "★ Kept";
+      return [];
+    },
     example: (prompt, seed) => [prompt, seed, `go:${performance.now()}:${prompt}`],
   };
 
@@ -35,6 +43,14 @@
       prompt.value = at ? letters.join("") : `${prompt.value.trimEnd()} ${add}`.trim();
       prompt.dispatchEvent(new Event("input", { bubbles: true }));
       prompt.focus();
+    }
+    // As many pictures as the prompt has choices.
+    const many = event.target.closest?.("[data-pictures]");
+    if (many) {
+      const count = document.querySelector("#count input[type=number]");
+      count.value = many.dataset.pictures;
+      count.dispatchEvent(new Event("input", { bubbles: true }));
+      setTimeout(() => document.querySelector("#go").click(), 50);
     }
     // A picture becomes what the next one follows. With the moment in it, the same one sent again is news.
     const picture = event.target.closest?.("[data-follow]")?.closest("figure").querySelector("img");

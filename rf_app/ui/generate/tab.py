@@ -149,7 +149,10 @@ def build(app: Application, page: Page) -> None:
     dice.click(js=browser("dice"), inputs=now, outputs=[seed, cue], **page_only)
     prompt.change(js=browser("liveText"), inputs=now, outputs=[cue], **page_only)
     changes = [field.input for field in (steps, guidance, seed, count, live, solver, decoder)]
-    gr.on([*changes, negative.change], **follow_live)
+    gr.on(changes, **follow_live)
+    negative.change(
+        **follow_live | {"js": browser("liveNegative")}
+    )  # typed: a picture restored brings its own cue
     sides = size.fields
     form_now = [prompt, model, steps, guidance, seed, locked, count, live, solver, negative, loras]
     form_now += [*sides, decoder]
@@ -303,6 +306,7 @@ def build(app: Application, page: Page) -> None:
             gr.Info("It is in the history, with a star.")
         except UserError as error:
             complain(error)
+            raise gr.Error("It is not kept.", print_exception=False, visible=False) from None
 
     def vary(source: str, asked_by: gr.Request) -> dict[gr.Component, Any]:
         shown = restore(source, asked_by)
@@ -388,7 +392,9 @@ def build(app: Application, page: Page) -> None:
     upload.upload(restore, upload, outputs, **quiet)
     sent.change(restore, sent, outputs, **quiet)
     to_vary.change(vary, to_vary, outputs, **quiet)
-    to_star.change(starred, to_star, None, **LONG_WORK, **quiet)
+    to_star.change(starred, to_star, None, **LONG_WORK, **quiet).success(
+        js=browser("starred"), inputs=to_star, **page_only
+    )
     page.blocks.load(opened, sent, [*outputs, live], js=browser("left"), **quiet)
     order = ("prompt", "model", "steps", "guidance", "seed", "count")
     endpoint(app, generate, order)
