@@ -454,7 +454,11 @@ def test_nothing_sticks_out_on_any_screen(page):
             each.bounding_box() for each in page.locator("#stage :is(.save, .send):visible").all()
         )
         for other in others:
-            apart = other["x"] + other["width"] <= save["x"] or save["y"] + save["height"] <= other["y"]
+            apart = (
+                other["x"] + other["width"] <= save["x"]
+                or save["x"] + save["width"] <= other["x"]
+                or save["y"] + save["height"] <= other["y"]
+            )
             assert apart, "no button covers another"
 
 
