@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from diffusers import StableDiffusionPipeline
 from PIL import Image
 
 from rf_app.flow.path import interpolate, uniform_taus
@@ -32,7 +33,7 @@ def discs(seeds: Sequence[int], side: int) -> np.ndarray:
 
 @torch.no_grad()
 def redrawn(
-    pipeline,
+    pipeline: StableDiffusionPipeline,
     drawings: np.ndarray,
     masks: np.ndarray,
     captions: Sequence[str],
