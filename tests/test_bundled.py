@@ -46,7 +46,8 @@ def truth() -> dict[str, torch.Tensor]:
 
 
 def test_the_assets_stay_light() -> None:
-    assert sum(file.stat().st_size for file in ASSETS.rglob("*") if file.is_file()) < 50e6
+    # 50 MB again when the first edition's family has gone: the second's first pieces lie beside it.
+    assert sum(file.stat().st_size for file in ASSETS.rglob("*") if file.is_file()) < 62e6
 
 
 def test_every_bundled_model_is_whole() -> None:

@@ -7,12 +7,10 @@ import pytest
 from gradio import Blocks
 from PIL import Image, ImageDraw
 
-from rf_app.actions import application
 from rf_app.pipeline.png import save_png
 from rf_app.pipeline.turns import result_of
 from rf_app.settings.picture import PictureSettings
 from tests.browser import served, visiting
-from tests.settled import PATIENCE
 
 EXAMPLES = (("1-lake", "a lake near a mountain", 11), ("2-tent", "a red tent at sunset", 12))
 
@@ -20,14 +18,6 @@ EXAMPLES = (("1-lake", "a lake near a mountain", 11), ("2-tent", "a red tent at 
 def answering() -> bool:
     """Whether any page still works for somebody, gone or not."""
     return any(page.server_app.iterators for page in Blocks.get_instances() if page.is_running)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def live_by_no_clock():
-    """A picture that a busy machine takes long for would turn Live off, and none would follow what is set."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(application, "LIVE", PATIENCE)
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -150,9 +150,8 @@ def build(app: Application, page: Page) -> None:
     prompt.change(js=browser("liveText"), inputs=now, outputs=[cue], **page_only)
     changes = [field.input for field in (steps, guidance, seed, count, live, solver, decoder)]
     gr.on(changes, **follow_live)
-    negative.change(
-        **follow_live | {"js": browser("liveNegative")}
-    )  # typed: a picture restored brings its own cue
+    # Typed alone: a picture that is restored brings its own cue.
+    negative.change(**follow_live | {"js": browser("liveNegative")})
     sides = size.fields
     form_now = [prompt, model, steps, guidance, seed, locked, count, live, solver, negative, loras]
     form_now += [*sides, decoder]
