@@ -349,24 +349,16 @@ def build(app: Application, page: Page) -> None:
         **LONG_WORK,
         **quiet,
     )
-    to_refine.change(
-        refined,
-        [to_refine, latest, number],
-        [picture, line],
-        js=browser("numbered"),
-        trigger_mode="multiple",
-        **LONG_WORK,
-        **quiet,
-    )
-    to_upscale.change(
-        upscaled,
-        [to_upscale, latest, number],
-        [picture, line],
-        js=browser("numbered"),
-        trigger_mode="multiple",
-        **LONG_WORK,
-        **quiet,
-    )
+    for sent_here, made_anew in ((to_refine, refined), (to_upscale, upscaled)):
+        sent_here.change(
+            made_anew,
+            [sent_here, latest, number],
+            [picture, line],
+            js=browser("numbered"),
+            trigger_mode="multiple",
+            **LONG_WORK,
+            **quiet,
+        )
     stops(stop, latest)
     reading.connect(app, read, prompt, go, model, loras)
 
