@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
+from http import HTTPStatus
 from io import BufferedRandom, FileIO
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,12 @@ from rf_app.registry.checking import (
     CONFIGS,
     OPTIONAL,
     OWN,
+    TINY,
     check_config,
     read_json,
 )
 from rf_app.registry.controlnets import check_base
+from rf_app.registry.decoders import check_tiny
 from rf_app.registry.disk import FULL
 from rf_app.registry.recognition import (
     INDEX,
@@ -56,13 +59,19 @@ class _OnHub:
 
     def read(self, count: int) -> bytes:
         """The next bytes, as of any file."""
-        span = {"Range": f"bytes={self._at}-{self._at + count - 1}"}
-        answer = get_session().get(
-            self._url, headers=build_hf_headers() | span, timeout=HF_HUB_DOWNLOAD_TIMEOUT
-        )
-        hf_raise_for_status(answer)
+        headers = build_hf_headers() | {"Range": f"bytes={self._at}-{self._at + count - 1}"}
+        data = b""
+        with get_session().stream(
+            "GET", self._url, headers=headers, timeout=HF_HUB_DOWNLOAD_TIMEOUT
+        ) as answer:
+            hf_raise_for_status(answer)
+            before = 0 if answer.status_code == HTTPStatus.PARTIAL_CONTENT else self._at  # gives all of it
+            for chunk in answer.iter_bytes():
+                data += chunk
+                if len(data) >= before + count:
+                    break
         self._at += count
-        return answer.content[:count]
+        return data[before : before + count]
 
 
 class _Told(BufferedRandom):
@@ -166,7 +175,9 @@ def _check_kind(folder: Path, name: str) -> None:
     check_pipeline(folder, name)
     if (folder / CONFIGS["controlnet"]).is_file():
         recognize_folder(folder, name)
-        check_base(called_in(name), read_json(folder / CONFIGS["controlnet"]))
+        config = read_json(folder / CONFIGS["controlnet"])
+        check = check_tiny if config.get("_class_name") == TINY else check_base
+        check(called_in(name), config)
 
 
 def _check(name: str, folder: Path, weights: str, url: str, size: int, check: Check) -> None:

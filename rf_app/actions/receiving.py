@@ -101,6 +101,8 @@ def check_file(app: Application, source: str, name: str, header: Header, size: i
     what = _recognized(source, name, header, size)
     if what in (MODEL, CONTROLNET):
         check_layout(app.registry, what, name, header)
+    elif what == DECODER:
+        check_tiny(called_in(source), {"_class_name": TINY})
 
 
 def _recognized(source: str, name: str, header: Header, size: int) -> str:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -142,10 +143,11 @@ class Hub(BaseHTTPRequestHandler):
     """As much of the Hub as a download needs. mood: what happens to the first request for the U-Net."""
 
     files: dict[str, bytes]
-    mood: str  # "breaks": it ends in the middle; "stalls": it waits there for `go_on`
+    mood: str  # "breaks": it ends in the middle; "stalls": it waits there for `go_on`; "whole": no ranges
     go_on: threading.Event
     starts: list[int]  # where the U-Net was asked for from
     ends: list[tuple[str, int]]  # up to which byte a safetensors file was asked for
+    sent: int  # bytes in the mood "whole"
 
     def do_HEAD(self):
         self.do_GET(body=False)
@@ -153,12 +155,20 @@ class Hub(BaseHTTPRequestHandler):
     def do_GET(self, body=True):
         if self.path.startswith("/api/models/"):
             siblings = [{"rfilename": name, "size": len(content)} for name, content in self.files.items()]
-            answer = {"id": "somebody/tiny", "sha": "a" * 40, "siblings": siblings}
+            answer = {"id": self.path[len("/api/models/") :], "sha": "a" * 40, "siblings": siblings}
             return self.answer(json.dumps(answer).encode())
-        found = re.fullmatch(r"/somebody/tiny/resolve/a{40}/(.+)", self.path.split("?")[0])
+        found = re.fullmatch(r"/somebody/\w+/resolve/a{40}/(.+)", self.path.split("?")[0])
         if not found:  # the library asks for more at times, and can do without
             return self.send_error(404)
         content = self.files[found[1]]
+        if self.mood == "whole":
+            self.answer(b"", len(content))
+            with suppress(ConnectionError):
+                for begin in range(0, len(content) if body else 0, 2**16):
+                    self.wfile.write(content[begin : begin + 2**16])
+                    Hub.sent += 2**16
+            self.close_connection = True
+            return None
         asked = re.search(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         start = int(asked[1]) if asked else 0
         if found[1].endswith(".safetensors") and body:
@@ -199,7 +209,7 @@ def hub():
         UNET: random.Random(0).randbytes(3 * CHUNK),
         "unet/diffusion_pytorch_model.bin": b"a pickle",
     }
-    Hub.mood, Hub.go_on, Hub.starts, Hub.ends = "breaks", threading.Event(), [], []
+    Hub.mood, Hub.go_on, Hub.starts, Hub.ends, Hub.sent = "breaks", threading.Event(), [], [], 0
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
@@ -310,6 +320,28 @@ def test_what_cannot_be_used_costs_none_of_its_weights(app, reached, files, mess
     for name, end in Hub.ends:
         assert end < 9 or end < 8 + int.from_bytes(files[name][:8], "little"), name
     assert not list(app.registry.folders[-1].rglob("*.safetensors*"))
+
+
+@pytest.mark.parametrize(
+    ("source", "config"),
+    [("somebody/taesdxl", True), ("somebody/taef1", True), ("somebody/taesdxl/taesdxl.safetensors", False)],
+)
+def test_a_tiny_decoder_of_another_base_costs_none_of_its_weights(app, reached, source, config):  # noqa: F811
+    weights = tensors(("decoder.layers.0.weight", (64, 4, 3, 3)))
+    Hub.files = {"taesdxl.safetensors": weights}
+    if config:
+        Hub.files = {"config.json": index("AutoencoderTiny"), CONTROLNET: weights}
+    with pytest.raises(UserError, match=r"is a tiny autoencoder for (Stable Diffusion XL|Flux); expected"):
+        results(import_model(app, ImportModel(source)))
+    assert all(end < 8 + int.from_bytes(weights[:8], "little") for _, end in Hub.ends)
+
+
+def test_of_a_server_that_gives_whole_files_only_a_header_is_taken(app, reached):  # noqa: F811
+    width = pair("unet.mid_block.attentions.0.transformer_blocks.0.attn2.to_v", 2048)
+    Hub.files, Hub.mood = {LORA: tensors(*width, ("rest", (2**23,)))}, "whole"
+    with pytest.raises(UserError, match="is for Stable Diffusion XL"):
+        results(import_model(app, ImportModel("somebody/tiny")))
+    assert 0 < Hub.sent < len(Hub.files[LORA]) / 2
 
 
 def test_a_transfer_that_breaks_off_is_gone_on_with(hub, tmp_path):
