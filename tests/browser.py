@@ -115,7 +115,8 @@ def visiting(
 
 def arrived(page: "Page", patience: float = PATIENCE) -> None:
     """Wait for the first picture of a page that was just opened, and for all that comes with it."""
-    page.locator("#stage .total").wait_for()  # `expect` would draw up the page's whole text at every look
+    # It may be on another tab. `expect` would draw up the page's whole text at every look.
+    page.locator("#stage .total").wait_for(state="attached")
     settled(page, patience)
 
 

@@ -4,6 +4,12 @@
   // Gradio looks for it at the root of the server: behind a root path it lies beside the page.
   document.querySelector('link[rel="manifest"]')?.setAttribute("href", "manifest.json");
 
+  document.addEventListener("click", (event) => {
+    const tab = event.target.closest?.('#tabs > .tab-wrapper [role="tab"]');
+    if (tab) studio.keepTab(tab.id);
+  });
+  if (!location.hash && studio.keptTab()) studio.openTab(studio.keptTab());
+
   // A picture's settings go to another tab.
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.("[data-send]");

@@ -18,6 +18,7 @@ ALL = 64  # of everybody
 AT_ONCE = 4  # of one visitor that are seen to: nobody else waits for the others
 ANSWERS = 64  # of one session that nobody has fetched
 SESSIONS = 64  # of which state and answers are kept: the latest, of some 2 MB each
+CLOSED = 4  # of them whose page has gone: its connection may be back in a moment
 THREADS = 200  # more than may be seen to at a time
 
 
@@ -79,6 +80,11 @@ class Waiting(Queue):
                 del self.pending_messages_per_session[session]
         for session in self.pending_event_ids_session.keys() - self.pending_messages_per_session.keys():
             del self.pending_event_ids_session[session]
+        holder = self.blocks.state_holder
+        closed = [session for session, state in holder.session_data.items() if state.is_closed]
+        for session in closed[:-CLOSED]:
+            if session not in alive:
+                del holder.session_data[session], holder.time_last_used[session]
 
 
 def _long(fn: BlockFunction) -> bool:

@@ -88,10 +88,9 @@ def test_a_reload_brings_the_form_back_and_draws_nothing_unasked(page):
     page.fill(PROMPT, "a red tent")
     page.locator("#side-3-steps input[type=number]").fill("3")
     settled(page)
-    page.reload()
+    page.reload()  # which opens the same tab again
     arrived(page)
-    page.get_by_role("tab", name="Compare").click()
-    settled(page)
+    expect(page.locator(PROMPT)).to_be_visible()
     expect(page.locator(PROMPT)).to_have_value("a red tent")
     expect(page.locator("#side-3-steps input[type=number]")).to_have_value("3")
     expect(page.locator("#side-4")).to_have_count(0)

@@ -15,7 +15,7 @@ from rf_app.actions.asking import asking
 from rf_app.ui import waiting
 from rf_app.ui.guard import MAX_BODIES
 from rf_app.ui.page import build, launch_options
-from rf_app.ui.waiting import AT_ONCE, LONG_WORK, SESSIONS
+from rf_app.ui.waiting import AT_ONCE, CLOSED, LONG_WORK, SESSIONS
 from tests.settled import until
 
 JSON = {"Content-Type": "application/json"}
@@ -120,6 +120,21 @@ def test_only_the_latest_sessions_are_kept(blocks, monkeypatch):
     kept = ["made up 2", "made up 3", "made up 4", "made up 5"]  # one comes after the look
     assert list(blocks._queue.pending_messages_per_session) == kept
     assert sorted(blocks._queue.pending_event_ids_session) == kept
+
+
+def test_of_pages_that_are_gone_only_the_latest_are_kept(blocks):
+    visitors = [f"visitor {i}" for i in range(CLOSED + 3)]
+    for name in ("with a page", *visitors, "with a program"):
+        ask(blocks, "", name)
+        until(lambda: not blocks._queue.event_ids_to_events)
+    sessions = blocks.state_holder.session_data
+    for name in visitors:
+        with PROGRAM.stream("GET", f"{blocks.local_api_url}heartbeat/{name}") as beat:
+            next(beat.iter_lines())
+    until(lambda: all(sessions[name].is_closed for name in visitors))
+    ask(blocks, "", "another")
+    kept = [name for name in sessions if name in ("with a page", *visitors, "with a program")]
+    assert sorted(kept) == ["visitor 3", *visitors[4:], "with a page", "with a program"]
 
 
 def test_what_is_no_request_is_answered_with_why_and_leaves_no_traceback(blocks, capsys):

@@ -1,15 +1,10 @@
 // The Flow lab in the browser alone: a link to an experiment opens its tab, and the example is shown once.
 {
-  const open = (tries = 200) => {
-    const button = document.querySelector("#flow-lab-tab-button");
-    if (button) button.click();
-    else if (tries) setTimeout(open, 50, tries - 1);
-  };
   window.studio = {
     ...window.studio,
     // Not where an experiment has been asked for, or a link asks for one.
     firstFlow: (before) =>
       before || studio.asked || location.hash.startsWith("#flow-lab=") ? before : studio.again(),
   };
-  if (location.hash.startsWith("#flow-lab=")) open();
+  if (location.hash.startsWith("#flow-lab=")) studio.openTab("flow-lab-tab-button");
 }

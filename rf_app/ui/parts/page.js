@@ -19,12 +19,20 @@
       return "";
     }
   };
+  const TAB = "instaflow-tab";
   const CUE = /^(?:live|go|opening):(\d+\.?\d*)(?::|$)/;
+  // Opens a tab of the page, as soon as there is one.
+  const openTab = (button, tries = 200) => {
+    const found = document.getElementById(button);
+    if (found) found.click();
+    else if (tries) setTimeout(openTab, 50, button, tries - 1);
+  };
   let wishes = 0;
   let stopped = -1; // when Stop was pressed last
   window.studio = {
     ...window.studio,
     put,
+    openTab,
     // With the moment in it, the same wish again is news.
     tell: (id, wish) => put(id, JSON.stringify({ ...wish, at: performance.now() })),
     randomSeed,
@@ -43,6 +51,9 @@
     kept: (name) => stored(() => sessionStorage.getItem(name) ?? localStorage.getItem(name)),
     keep: (name, form) =>
       stored(() => [sessionStorage, localStorage].forEach((to) => to.setItem(name, JSON.stringify(form)))),
+    // The same page loaded anew is on the tab that it was on.
+    keepTab: (button) => stored(() => sessionStorage.setItem(TAB, button)),
+    keptTab: () => stored(() => sessionStorage.getItem(TAB)),
     used: (rows) => rows.filter((row) => row.on).map(({ id, strength }) => ({ id, strength })),
     calm: () => matchMedia("(prefers-reduced-motion: reduce)").matches,
     show: (selector) =>
