@@ -29,7 +29,7 @@ from rf_app.settings.text import read_text
 from rf_app.ui.api import endpoint, seen_by
 from rf_app.ui.batch.view import OPENING, gallery
 from rf_app.ui.files import served
-from rf_app.ui.parts.complaint import complain
+from rf_app.ui.parts.complaint import complain, complaining
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.loras import lora_panel
 from rf_app.ui.parts.model_form import ModelForm, advanced, decoder_list, model_list, steps_and_guidance
@@ -226,9 +226,6 @@ def _folder(name: str) -> Path:
     return Path(get_upload_folder()) / f"batch-{name}"
 
 
+@complaining
 def _read(path: str) -> Any:
-    try:
-        return read_text(Path(path), Path(path).name)
-    except UserError as error:
-        complain(error)
-        return gr.skip()
+    return read_text(Path(path), Path(path).name)

@@ -11,11 +11,10 @@ from rf_app.actions.application import Application
 from rf_app.actions.measure import Figures, Measure, Measured, figures, in_words, measure
 from rf_app.actions.progress import Events
 from rf_app.actions.run import LatestRun
-from rf_app.errors import UserError
 from rf_app.ui.api import seen_by
 from rf_app.ui.parts.chart import Axis, Point, Series, chart
 from rf_app.ui.parts.colours import colour_of
-from rf_app.ui.parts.complaint import complain
+from rf_app.ui.parts.complaint import complaining
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.model_form import model_list, steps_slider
 from rf_app.ui.parts.plug_ins import PlugIns
@@ -61,12 +60,9 @@ def build(app: Application, page: Page, plugs: PlugIns, tab: gr.Tab) -> None:
             events(), values[latest], line, lambda found: {result: _result(found)}, number=values[number]
         )
 
+    @complaining
     def own_steps(model: str) -> int:
-        try:
-            return app.preset(model).steps
-        except UserError as error:
-            complain(error)
-            return gr.skip()
+        return app.preset(model).steps
 
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     wish = {latest, model, steps, prompts, *plugs.inputs, number}

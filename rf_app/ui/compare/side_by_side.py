@@ -33,7 +33,7 @@ from rf_app.errors import Cancelled, UserError
 from rf_app.settings.picture import Lora, PictureSettings, Side, parse_json, read_sides
 from rf_app.ui.api import seen_by
 from rf_app.ui.compare.comparison import OPENING, faster, outcome, over, waiting, working
-from rf_app.ui.parts.complaint import complain
+from rf_app.ui.parts.complaint import complain, complaining
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.model_form import ModelForm, advanced, model_list, steps_and_guidance
 from rf_app.ui.parts.plug_ins import PlugIns
@@ -160,18 +160,15 @@ def build(app: Application, page: Page, plugs: PlugIns, sent: gr.Textbox, subtab
             **{column.column: gr.Column(visible=i < count_now) for i, column in enumerate(columns)},
         }
 
+    @complaining
     def receive(text: str, asked_by: gr.Request) -> dict[gr.Component, Any]:
         """A many-step model's settings become the first column, a quick one's the second.
 
         Where they name a model to compare with ("against"), that one is the first.
         """
-        try:
-            own = seen_by(app, asked_by)
-            settings = restored_picture(own, text)
-            plugged_in = plugs.show(own, settings)
-        except UserError as error:
-            complain(error)
-            return gr.skip()
+        own = seen_by(app, asked_by)
+        settings = restored_picture(own, text)
+        plugged_in = plugs.show(own, settings)
         against = json.loads(text).get("against")
         first, second = (column.form for column in columns[:2])
         if against in (id for _, id in app.models()):

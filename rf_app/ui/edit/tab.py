@@ -24,7 +24,7 @@ from rf_app.settings.picture import parse_json
 from rf_app.settings.start import START, Start
 from rf_app.ui.api import endpoint, seen_by
 from rf_app.ui.edit.easel import easel, shown, wish_of
-from rf_app.ui.parts.complaint import complain
+from rf_app.ui.parts.complaint import complain, complaining
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.control import as_text
 from rf_app.ui.parts.explained import EXPLAINED
@@ -203,41 +203,33 @@ def build(app: Application, page: Page) -> None:
             follows: as_text(settings.control),
         }
 
+    @complaining
     def receive(source: str, asked_by: gr.Request) -> Updates:
         """A picture that was made here, or one of another tab to begin from."""
-        try:
-            own = seen_by(app, asked_by)
-            if isinstance(source, str) and source.startswith("{"):
-                said = parse_json(source, "The settings sent here")
-                source = json.dumps({"model": edit.editing_model(own)} | said)
-            found = restored(own, source)
-            if found.start is None:
-                raise UserError(
-                    "This picture began from noise alone: to begin from it, drop it on the board."
-                )
-            return form_of(own, found)
-        except UserError as error:
-            complain(error)
-            return gr.skip()
+        own = seen_by(app, asked_by)
+        if isinstance(source, str) and source.startswith("{"):
+            said = parse_json(source, "The settings sent here")
+            source = json.dumps({"model": edit.editing_model(own)} | said)
+        found = restored(own, source)
+        if found.start is None:
+            raise UserError("This picture began from noise alone: to begin from it, drop it on the board.")
+        return form_of(own, found)
 
     def begun(example: Example, asked_by: gr.Request) -> Updates:
         image = base64.b64encode((page.examples / f"{example.picture}.png").read_bytes()).decode()
         start = Start(image, example.strength, example.shows)
         return receive(json.dumps({"prompt": example.prompt, "seed": 7, START: start.as_json()}), asked_by)
 
+    @complaining
     def chosen(model_now: str, width: int, height: int, asked_by: gr.Request) -> Updates:
-        try:
-            own = seen_by(app, asked_by)
-            preset = own.preset(model_now)
-            return {
-                **size.show(preset.sizes, *preset.sizes.like(width, height)),
-                steps: preset.steps,
-                guidance: preset.guidance,
-                about: _about(own, model_now),
-            }
-        except UserError as error:
-            complain(error)
-            return gr.skip()
+        own = seen_by(app, asked_by)
+        preset = own.preset(model_now)
+        return {
+            **size.show(preset.sizes, *preset.sizes.like(width, height)),
+            steps: preset.steps,
+            guidance: preset.guidance,
+            about: _about(own, model_now),
+        }
 
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     cue.change(

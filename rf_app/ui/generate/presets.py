@@ -15,11 +15,10 @@ import gradio as gr
 from rf_app.actions.application import Application
 from rf_app.actions.asking import File
 from rf_app.actions.presets import PromptPreset, at_hand, delete, own, preset, read, save
-from rf_app.errors import UserError
 from rf_app.pipeline.checking import check_size
 from rf_app.settings.picture import PictureSettings
 from rf_app.ui.files import served
-from rf_app.ui.parts.complaint import complain
+from rf_app.ui.parts.complaint import complaining
 
 NONE = ("None", "")
 Values = dict[gr.Component, Any]
@@ -65,12 +64,9 @@ def presets_panel(
                 no = gr.Button("Keep it", size="sm", elem_id="preset-no")
     last = gr.State("")
 
+    @complaining
     def listed(chosen: str = "") -> Values:
-        try:
-            names, mine = [each.name for each in at_hand()], own()
-        except UserError as error:  # somebody has spoiled the file
-            complain(error)
-            return gr.skip()
+        names, mine = [each.name for each in at_hand()], own()
         lists = {pick: gr.Dropdown([NONE, *((name, name) for name in names)], value=chosen)}
         if app.permission:
             text = json.dumps([each.as_json() for each in mine], ensure_ascii=False, indent=2)
@@ -78,58 +74,46 @@ def presets_panel(
             lists[export] = gr.DownloadButton(value=file, visible=bool(mine))
         return lists
 
+    @complaining
     def picked(values: Values, asked_by: gr.Request) -> Values:
         if values[pick] == values[last]:  # a list that is filled anew while it opens says it twice
             return gr.skip()
-        try:
-            now = settings(values, asked_by)
-            known = {each.name: each for each in at_hand()}
-            plain = known[values[last]].within(now.prompt) if values[last] in known else now.prompt
-            new = preset(values[pick]) if values[pick] else PromptPreset("")
-            plain = new.within(plain)  # the page was opened anew, or the words typed
-            made = new.applied(PictureSettings(plain, seed=now.seed, control=now.control))
-            made = made if made.model else replace(made, model=now.model)
-        except UserError as error:
-            complain(error)
-            return gr.skip()
+        now = settings(values, asked_by)
+        known = {each.name: each for each in at_hand()}
+        plain = known[values[last]].within(now.prompt) if values[last] in known else now.prompt
+        new = preset(values[pick]) if values[pick] else PromptPreset("")
+        plain = new.within(plain)  # the page was opened anew, or the words typed
+        made = new.applied(PictureSettings(plain, seed=now.seed, control=now.control))
+        made = made if made.model else replace(made, model=now.model)
         words = {before: new.before, after: new.after, name: new.name} if app.permission else {}
         return {sent: json.dumps(made.as_json()), last: values[pick], **words}
 
+    @complaining
     def kept(values: Values, asked_by: gr.Request) -> Values:
-        try:
-            now = settings(values, asked_by)
-            kept = ("model", "steps", "guidance", "solver", "loras")
-            shared = {key: getattr(now, key) for key in kept}
-            if now.model:
-                shared |= check_size(now.width, now.height, app.registry.card(now.model))
-            made = PromptPreset(
-                values[name],
-                values[before],
-                values[after],
-                negative_prompt=now.negative_prompt,
-                **shared,
-            )
-            save(app, made)
-        except UserError as error:
-            complain(error)
-            return gr.skip()
+        now = settings(values, asked_by)
+        kept = ("model", "steps", "guidance", "solver", "loras")
+        shared = {key: getattr(now, key) for key in kept}
+        if now.model:
+            shared |= check_size(now.width, now.height, app.registry.card(now.model))
+        made = PromptPreset(
+            values[name],
+            values[before],
+            values[after],
+            negative_prompt=now.negative_prompt,
+            **shared,
+        )
+        save(app, made)
         gr.Info(f"{escape(made.name)} is in the list of presets now.")
         return listed(made.name) | {last: made.name}
 
+    @complaining
     def dropped(chosen: str) -> Values:
-        try:
-            delete(app, chosen)
-        except UserError as error:
-            complain(error)
-            return gr.skip()
+        delete(app, chosen)
         return listed() | {sure: gr.Row(visible=False), last: ""}
 
+    @complaining
     def taken(path: str) -> Values:
-        try:
-            save(app, *read(Path(path)))
-        except UserError as error:
-            complain(error)
-            return gr.skip()
+        save(app, *read(Path(path)))
         return listed()
 
     private = {"show_progress": "hidden", "api_visibility": "private"}

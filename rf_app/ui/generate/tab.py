@@ -33,7 +33,7 @@ from rf_app.ui.api import endpoint, seen_by
 from rf_app.ui.generate import reading
 from rf_app.ui.generate.presets import presets_panel
 from rf_app.ui.generate.stage import message_stage, opening_stage, stage, upscaled_stage
-from rf_app.ui.parts.complaint import complain
+from rf_app.ui.parts.complaint import complain, complaining
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.control import control_panel
 from rf_app.ui.parts.image import icon
@@ -251,14 +251,11 @@ def build(app: Application, page: Page) -> None:
             return
         yield from stream(upscale.upscale(own, wish), latest_now, line, show, number=number_now)
 
+    @complaining
     def chosen(
         model: str, rows: Any, prompt_now: str, width: int, height: int, asked_by: gr.Request
     ) -> dict[gr.Component, Any]:
-        try:
-            preset = seen_by(app, asked_by).preset(model, read_loras(rows))
-        except UserError as error:
-            complain(error)
-            return gr.skip()
+        preset = seen_by(app, asked_by).preset(model, read_loras(rows))
         return {
             **form.show_preset(preset, width, height),
             live: not preset.slow,
@@ -277,15 +274,12 @@ def build(app: Application, page: Page) -> None:
                 return chosen(model, rows, prompt_now, width, height, asked_by)
         return gr.skip()
 
+    @complaining
     def restore(source: str, asked_by: gr.Request) -> dict[gr.Component, Any]:
-        try:
-            own = seen_by(app, asked_by)
-            found = restored_picture(own, source)
-            shown = plugs.show(own, found)
-            preset = own.preset(found.model, found.loras)
-        except UserError as error:
-            complain(error)
-            return gr.skip()
+        own = seen_by(app, asked_by)
+        found = restored_picture(own, source)
+        shown = plugs.show(own, found)
+        preset = own.preset(found.model, found.loras)
         return {
             **form.show(own, found),
             **shown,

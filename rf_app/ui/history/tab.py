@@ -14,7 +14,7 @@ from rf_app.errors import UserError
 from rf_app.pipeline.history import History as Pictures
 from rf_app.ui.api import endpoint
 from rf_app.ui.history.view import ELSEWHERE, NOT_FOUND, NOTHING, full, grid
-from rf_app.ui.parts.complaint import complain
+from rf_app.ui.parts.complaint import complain, complaining
 from rf_app.ui.parts.context import Page
 
 SHOWN = 60
@@ -52,14 +52,11 @@ def build(app: Application, page: Page) -> None:
     opened = gr.Textbox("", visible="hidden", elem_id="sent-history")
     count = gr.State(SHOWN)
 
+    @complaining
     def show(words: str, only: bool, wanted: int, name: str) -> Updates:
-        try:
-            kept = pictures(app)
-            found, total = kept.search(words, only, wanted)
-            number, size = kept.size()
-        except UserError as error:
-            complain(error)
-            return gr.skip()
+        kept = pictures(app)
+        found, total = kept.search(words, only, wanted)
+        number, size = kept.size()
         nothing = NOT_FOUND if words.strip() or only else NOTHING
         limit = f"{in_bytes(size)} of at most {in_bytes(kept.limit)}"
         return {
@@ -85,17 +82,17 @@ def build(app: Application, page: Page) -> None:
             sure: gr.Row(visible=False),
         }
 
-    def changed(name: str, do: Callable[[Pictures], None]) -> None:
+    def changed(do: Callable[[Pictures], None]) -> None:
         try:
             do(pictures(app))
         except UserError as error:
             complain(error)
 
     def starring(name: str) -> None:
-        changed(name, lambda kept: kept.star(name, not kept.picture(name).starred))
+        changed(lambda kept: kept.star(name, not kept.picture(name).starred))
 
     def deleting(name: str) -> Updates:
-        changed(name, lambda kept: kept.delete(name))
+        changed(lambda kept: kept.delete(name))
         return {opened: ""}
 
     private = {"show_progress": "hidden", "api_visibility": "private"}

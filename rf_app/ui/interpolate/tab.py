@@ -24,7 +24,7 @@ from rf_app.ui.api import endpoint, seen_by
 from rf_app.ui.files import served
 from rf_app.ui.interpolate.examples import EXAMPLES
 from rf_app.ui.interpolate.scrubber import NAMES, page_way, scrubber
-from rf_app.ui.parts.complaint import complain
+from rf_app.ui.parts.complaint import complaining
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.control import as_text
 from rf_app.ui.parts.model_form import ModelForm, advanced, decoder_list, model_list, steps_and_guidance
@@ -155,27 +155,24 @@ def build(app: Application, page: Page) -> None:
         yield {file: gr.DownloadButton(visible=False, value=None)}
         yield from stream(video(), values[latest], line, show, said, values[number])
 
+    @complaining
     def restore(source: str, shown: Any, asked_by: gr.Request) -> Updates:
         """A frame brings its way back; any other picture becomes the first key frame."""
-        try:
-            own = seen_by(app, asked_by)
-            found = restored(own, source)
-            way = found.way
-            if way is None:
-                way = read_way(shown)
-                key = KeyFrame(found.settings.prompt, found.settings.seed)
-                way = replace(
-                    way,
-                    key_frames=(key, *way.key_frames[1:]),
-                    position=(0.0,) * len(way.position),
-                    picture=found.settings,
-                )
-            if len(way.key_frames) > len(NAMES):
-                raise UserError(f"This picture has {len(way.key_frames)} key frames; here is room for 4.")
-            plugged = plugs.show(own, way.picture)
-        except UserError as error:
-            complain(error)
-            return gr.skip()
+        own = seen_by(app, asked_by)
+        found = restored(own, source)
+        way = found.way
+        if way is None:
+            way = read_way(shown)
+            key = KeyFrame(found.settings.prompt, found.settings.seed)
+            way = replace(
+                way,
+                key_frames=(key, *way.key_frames[1:]),
+                position=(0.0,) * len(way.position),
+                picture=found.settings,
+            )
+        if len(way.key_frames) > len(NAMES):
+            raise UserError(f"This picture has {len(way.key_frames)} key frames; here is room for 4.")
+        plugged = plugs.show(own, way.picture)
         return {
             live: way.as_json() | {"at": time.time()},
             shape: _shape(way),

@@ -19,7 +19,7 @@ from rf_app.jobs.job import Job
 from rf_app.jobs.progress import Progress, progress
 from rf_app.registry.catalogue import Entry, catalogue, obstacle
 from rf_app.registry.file_recognition import CONTROLNET, DECODER, LORA, MODEL
-from rf_app.ui.parts.complaint import complain
+from rf_app.ui.parts.complaint import complain, complaining
 from rf_app.ui.parts.progress_bar import bar
 from rf_app.ui.parts.send import send_button
 
@@ -69,12 +69,9 @@ def build(app: Application, tab: gr.Tab) -> None:
     act = gr.Textbox("", visible="hidden", elem_id="sent-imports")
     timer = gr.Timer(EVERY, active=False)
 
+    @complaining
     def show() -> dict[gr.Component, Any]:
-        try:
-            found = queue.look(app.jobs)
-        except UserError as error:
-            complain(error)
-            return gr.skip()
+        found = queue.look(app.jobs)
         since = time.time() - SHOWN
         now = [job for job in found if job.kind == KIND and (job.state != "done" or (job.ended or 0) > since)]
         return {
@@ -85,12 +82,9 @@ def build(app: Application, tab: gr.Tab) -> None:
             timer: gr.Timer(active=any(job.under_way for job in now)),
         }
 
+    @complaining
     def begun(wanted: str, own_id: str, own_kind: str, copied: bool) -> dict[gr.Component, Any]:
-        try:
-            start_import(app, ImportModel(wanted, own_id.strip(), kind=own_kind, copy=copied))
-        except UserError as error:
-            complain(error)
-            return gr.skip()
+        start_import(app, ImportModel(wanted, own_id.strip(), kind=own_kind, copy=copied))
         return {source: "", id: ""}
 
     acts = {

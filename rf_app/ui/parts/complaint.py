@@ -1,14 +1,36 @@
 """How a person hears of what they can put right: a toast."""
 
+from collections.abc import Callable
+from functools import wraps
 from html import escape
+from typing import Any, TypeVar
 
 import gradio as gr
 from gradio.context import LocalContext
 
+from rf_app.errors import UserError
 from rf_app.registry.permission import Permission
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
 def complain(error: Exception) -> None:
     """Show the message; a toast is HTML, and an error names what the user typed."""
     page = LocalContext.blocks.get(None)
     gr.Warning(escape((page.permission if page else Permission()).told(error)))
+
+
+def complaining(handler: Handler) -> Handler:
+    """For the handler of an event, but no generator: where it raises UserError, it says why and changes
+    nothing.
+    """
+
+    @wraps(handler)  # Gradio reads what else a handler asks for in its signature
+    def handle(*given: Any) -> Any:
+        try:
+            return handler(*given)
+        except UserError as error:
+            complain(error)
+            return gr.skip()
+
+    return handle

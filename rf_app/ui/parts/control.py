@@ -17,7 +17,7 @@ from rf_app.actions.application import Application
 from rf_app.actions.examples import Example, examples
 from rf_app.errors import UserError
 from rf_app.settings.picture import MAX_CONTROLS, Control, PictureSettings
-from rf_app.ui.parts.complaint import complain
+from rf_app.ui.parts.complaint import complaining
 from rf_app.ui.parts.control_unit import PICTURE, Unit, Values, control_unit, net_choices
 from rf_app.ui.parts.image import data_url, icon
 from rf_app.ui.parts.left_out import left_out
@@ -83,13 +83,10 @@ class ControlPanel:
         def told(change: Callable[..., Values]) -> Callable[..., Values]:
             """The handler that makes `change`, or says why it cannot."""
 
+            @complaining
             @wraps(change)
             def handle(values: Values, *more: Any) -> Values:
-                try:
-                    return change(values | {PICTURE: pictured(values)}, *more)
-                except UserError as error:
-                    complain(error)
-                    return gr.skip()
+                return change(values | {PICTURE: pictured(values)}, *more)
 
             return handle
 

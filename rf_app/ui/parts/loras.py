@@ -17,7 +17,7 @@ from rf_app.actions.application import Application
 from rf_app.errors import UserError
 from rf_app.settings.picture import Lora
 from rf_app.ui.api import session_of
-from rf_app.ui.parts.complaint import complain
+from rf_app.ui.parts.complaint import complain, complaining
 from rf_app.ui.parts.explained import EXPLAINED
 from rf_app.ui.parts.left_out import left_out
 
@@ -87,14 +87,11 @@ class LoraPanel:
                 raise gr.Error("Nothing was added.", print_exception=False, visible=False)
             return {rows: shown, pick: _choices(app, asked_by)}
 
+        @complaining
         def kept(shown: Any, event: gr.EventData, asked_by: gr.Request) -> dict[gr.Component, Any]:
             own = app.seen_by(session_of(asked_by))
-            try:
-                card = loras.keep(own, _id_in(event))
-                (saved,) = loras.rows(own, [Lora(card.id)])
-            except UserError as error:
-                complain(error)
-                return gr.skip()
+            card = loras.keep(own, _id_in(event))
+            (saved,) = loras.rows(own, [Lora(card.id)])
             gr.Info(f"{escape(card.title)} is in the list of LoRAs now, as {card.id}.")
             as_it_was = [row for row in shown if row["id"] == _id_in(event)]
             saved |= {name: row[name] for row in as_it_was for name in ("strength", "on")}
@@ -103,15 +100,12 @@ class LoraPanel:
                 pick: _choices(app, asked_by),
             }
 
+        @complaining
         def told(shown: Any, event: gr.EventData, asked_by: gr.Request) -> Any:
             own, id = app.seen_by(session_of(asked_by)), _id_in(event)
-            try:
-                loras.tell(own, id, str(event._data.get("kind")))
-                as_it_was = {row["id"]: row for row in shown}[id]
-                (row,) = loras.rows(own, [Lora(id, as_it_was["strength"])])
-            except UserError as error:
-                complain(error)
-                return gr.skip()
+            loras.tell(own, id, str(event._data.get("kind")))
+            as_it_was = {row["id"]: row for row in shown}[id]
+            (row,) = loras.rows(own, [Lora(id, as_it_was["strength"])])
             return [row | {"on": as_it_was["on"]} if each["id"] == id else each for each in shown]
 
         def refreshed(asked_by: gr.Request) -> dict[gr.Component, Any]:

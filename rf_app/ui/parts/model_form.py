@@ -9,7 +9,7 @@ import gradio as gr
 from rf_app.actions.application import Application, Preset
 from rf_app.errors import UserError
 from rf_app.settings.picture import MAX_GUIDANCE, MAX_STEPS, CheckedSettings, Lora
-from rf_app.ui.parts.complaint import complain
+from rf_app.ui.parts.complaint import complaining
 from rf_app.ui.parts.explained import EXPLAINED
 from rf_app.ui.parts.size import SizeFields
 
@@ -103,12 +103,9 @@ class ModelForm:
     def recommended(self, app: Application) -> dict[str, Any]:
         """For the event of choosing a model: its own settings."""
 
+        @complaining
         def recommended(model: str, *size: int) -> dict[gr.Component, Any]:
-            try:
-                return self.show_preset(app.preset(model), *size)
-            except UserError as error:
-                complain(error)
-                return gr.skip()
+            return self.show_preset(app.preset(model), *size)
 
         return {
             "fn": recommended,

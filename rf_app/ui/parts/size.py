@@ -8,10 +8,9 @@ import gradio as gr
 
 from rf_app.actions.application import Application, Preset
 from rf_app.actions.sizes import SHAPES, Sizes
-from rf_app.errors import UserError
 from rf_app.registry.card import SIDE_STEP
 from rf_app.settings.picture import PictureSettings
-from rf_app.ui.parts.complaint import complain
+from rf_app.ui.parts.complaint import complaining
 from rf_app.ui.parts.explained import EXPLAINED
 
 MOST = 4096  # pixels of a side
@@ -45,12 +44,9 @@ class SizeFields:
     def connect(self, app: Application, model: gr.Dropdown, changed: Callable[[Any], Any]) -> None:
         """Connect the buttons; changed: is given each event after which the size is another one."""
 
+        @complaining
         def shaped(model: str, shape: str) -> Any:
-            try:
-                return app.preset(model).sizes.shapes[shape]
-            except UserError as error:
-                complain(error)
-                return gr.skip()
+            return app.preset(model).sizes.shapes[shape]
 
         for name, button in zip(SHAPES, self.shapes, strict=True):
             click = button.click(

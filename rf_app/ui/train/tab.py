@@ -22,7 +22,7 @@ from rf_app.jobs.progress import progress
 from rf_app.jobs.stage import TRAINING
 from rf_app.registry.card import as_id
 from rf_app.settings.recipes import recipe
-from rf_app.ui.parts.complaint import complain
+from rf_app.ui.parts.complaint import complain, complaining
 from rf_app.ui.parts.context import Page
 from rf_app.ui.train import form as train_form
 from rf_app.ui.train import view
@@ -62,13 +62,10 @@ def build(app: Application, page: Page) -> None:
     selected, before = gr.State(None), gr.State({})
     timer = gr.Timer(EVERY, active=False)
 
+    @complaining
     def show(seen: dict[int, Any], chosen_id: int | None) -> Values:
         """What has changed since; seen: by the id of a part, what the page has."""
-        try:
-            found = queue.look(app.jobs)
-        except UserError as error:
-            complain(error)
-            return gr.skip()
+        found = queue.look(app.jobs)
         pace.look(any(job.state == "running" and job.kind == TRAINING for job in found))
         chosen = next((job for job in found if job.id == chosen_id), found[0] if found else None)
         ways = {job.id: (job, progress(app.jobs, job)) for job in found}
@@ -89,13 +86,10 @@ def build(app: Application, page: Page) -> None:
         changed = {part: new for part, new in fresh.items() if seen.get(part._id) != now[part._id]}
         return changed | {before: now, selected: chosen and chosen.id}
 
+    @complaining
     def started(values: Values) -> Values:
-        try:
-            app.permission.check("Training")
-            job = training.start(app.jobs, form.read(values), app.registry)
-        except UserError as error:
-            complain(error)
-            return gr.skip()
+        app.permission.check("Training")
+        job = training.start(app.jobs, form.read(values), app.registry)
         return {selected: job.id, form.name: form.free_name(job.title)}
 
     acts: dict[str, Callable[[int], object]] = {
@@ -133,18 +127,6 @@ def build(app: Application, page: Page) -> None:
             pass
         return gr.skip()
 
-    def told(show_fields: Callable[[Values], Values]) -> Callable[[Values], Values]:
-        """The same, with a toast for what cannot be."""
-
-        def change(values: Values) -> Values:
-            try:
-                return show_fields(values)
-            except UserError as error:
-                complain(error)
-                return gr.skip()
-
-        return change
-
     private = {"show_progress": "hidden", "api_visibility": "private"}
     parts = [before, selected, timer, details, jobs, head, actions, charts, more, strip, log]
     look = {"fn": show, "inputs": [before, selected], "outputs": parts, **private}
@@ -154,7 +136,7 @@ def build(app: Application, page: Page) -> None:
     act.change(acted, [act, selected], [selected, *form.shaped], **private).then(**look)
     choice = {form.recipe, form.preset, form.teacher, form.name, form.prompts, form.images}
     latest = {"trigger_mode": "always_last", **private}
-    form.recipe.input(told(form.show_recipe), choice, list(form.shaped), **latest)
+    form.recipe.input(complaining(form.show_recipe), choice, list(form.shaped), **latest)
     form.prompt_file.upload(prompts_of, form.prompt_file, form.prompts, **private)
     form.pictures.change(keep_pictures(app.jobs), [form.pictures, form.images], form.images, **private)
     # As a rule only what a person changes is listened to: each event sends every field.
@@ -162,7 +144,7 @@ def build(app: Application, page: Page) -> None:
     preset_chosen = form.preset.input(form.show_preset, {form.recipe, form.preset}, own, **latest)
     # Models and LoRAs may have come since the page was opened.
     lists = [form.teacher, form.preset, form.name, form.style]
-    tab_opened = page.tab.select(told(form.show_lists), choice, lists, **private)
+    tab_opened = page.tab.select(complaining(form.show_lists), choice, lists, **private)
     estimate = {
         "fn": lambda values: form.said(form.read(values)),
         "inputs": form.fields,
