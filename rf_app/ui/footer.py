@@ -8,6 +8,7 @@ from rf_app.actions.about import About, about
 from rf_app.actions.application import Application
 from rf_app.actions.run import results
 from rf_app.settings.engine import spoken
+from rf_app.ui.parts.events import QUIET
 
 KEYS = '<button class="send" data-shortcuts>Keyboard shortcuts <kbd>?</kbd></button>'
 COPY = '<button class="act" data-copy>Copy as text</button>'
@@ -27,4 +28,4 @@ def build(app: Application) -> None:
         rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in facts.items())
         return f"<dl>{rows}</dl>{COPY}"
 
-    box.expand(look, outputs=shown, show_progress="hidden", api_visibility="private")
+    box.expand(look, outputs=shown, **QUIET)

@@ -31,6 +31,7 @@ from rf_app.ui.batch.view import OPENING, gallery
 from rf_app.ui.files import served
 from rf_app.ui.parts.complaint import complain, complaining
 from rf_app.ui.parts.context import Page
+from rf_app.ui.parts.events import PAGE_ONLY, QUIET, RUN
 from rf_app.ui.parts.loras import lora_panel
 from rf_app.ui.parts.model_form import ModelForm, advanced, decoder_list, model_list, steps_and_guidance
 from rf_app.ui.parts.progress_bar import note
@@ -183,28 +184,19 @@ def build(app: Application, page: Page) -> None:
         except UserError as error:
             complain(error)
 
-    quiet = {"show_progress": "hidden", "api_visibility": "private"}
-    page_only = {"fn": None, "trigger_mode": "multiple", "api_visibility": "private"}
     outputs = [line, shown, again, sheet, archive]
     form_now = [prompts, count, seed, *form.fields]
-    go.click(js=browser("batch", "go"), outputs=cue, **page_only)
-    again.click(js=browser("batch", "on"), outputs=cue, **page_only)
-    cue.change(
-        draw,
-        {cue, prompts, count, seed, latest, loras.rows, *form.fields},
-        outputs,
-        trigger_mode="multiple",
-        **LONG_WORK,
-        **quiet,
-    )
-    stop.click(stopped, cue, None, js=browser("batch", "stop"), **quiet)
-    gr.on([field.change for field in form_now], js=browser("batchForm"), inputs=form_now, **page_only)
-    file.upload(_read, file, prompts, **quiet)
+    go.click(js=browser("batch", "go"), outputs=cue, **PAGE_ONLY)
+    again.click(js=browser("batch", "on"), outputs=cue, **PAGE_ONLY)
+    cue.change(draw, {cue, prompts, count, seed, latest, loras.rows, *form.fields}, outputs, **RUN)
+    stop.click(stopped, cue, None, js=browser("batch", "stop"), **QUIET)
+    gr.on([field.change for field in form_now], js=browser("batchForm"), inputs=form_now, **PAGE_ONLY)
+    file.upload(_read, file, prompts, **QUIET)
     model.input(**form.recommended(app))
     size.connect(app, model, lambda event: None)
     loras.connect(app, model, lambda event: None)
     page.blocks.load(
-        opened, [left, latest], [*form_now, *outputs], js=browser("batchLeft"), **LONG_WORK, **quiet
+        opened, [left, latest], [*form_now, *outputs], js=browser("batchLeft"), **LONG_WORK, **QUIET
     )
     endpoint(app, batch, ("prompts", "model", "count", "seed"))
 

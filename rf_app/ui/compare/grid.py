@@ -37,6 +37,7 @@ from rf_app.ui.compare.side_by_side import EXAMPLES
 from rf_app.ui.files import served
 from rf_app.ui.parts.complaint import complain
 from rf_app.ui.parts.context import Page
+from rf_app.ui.parts.events import LATEST, PAGE_ONLY, QUIET, RUN
 from rf_app.ui.parts.model_form import model_list
 from rf_app.ui.parts.plug_ins import PlugIns
 from rf_app.ui.parts.progress_bar import note
@@ -44,7 +45,6 @@ from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.seed_row import seed_field
 from rf_app.ui.parts.size import size_numbers
 from rf_app.ui.parts.streaming import stops, stream
-from rf_app.ui.waiting import LONG_WORK
 
 OPENING = (
     '<div class="lead"><p>One picture for every combination of two or three settings: choose them, or press '
@@ -192,7 +192,6 @@ def build(app: Application, page: Page, plugs: PlugIns) -> None:
         unset = dict.fromkeys((steps, guidance, *size.fields), 0)
         return shown | unset | {cue: f"go:{time.time_ns()}"}
 
-    quiet = {"show_progress": "hidden", "api_visibility": "private"}
     fields = [field for each in axes for field in each.fields]
     cue.change(
         draw,
@@ -211,21 +210,17 @@ def build(app: Application, page: Page, plugs: PlugIns) -> None:
         },
         [line, cells, sheet_file, zip_file],
         js=browser("numbered"),
-        trigger_mode="multiple",  # it ends the one before
-        **LONG_WORK,
-        **quiet,
+        **RUN,
     )
     gr.on(
         [go.click, prompt.submit, *(each.text.submit for each in axes)],
-        fn=None,
         js=browser("again"),
         outputs=[cue],
-        trigger_mode="multiple",
-        api_visibility="private",
+        **PAGE_ONLY,
     )
     for button, (_, figure) in zip(presets, figures, strict=True):
         outputs = [steps, guidance, *size.fields, cue, *fields]
-        button.click(lambda figure=figure: set_up(figure), outputs=outputs, **quiet)
+        button.click(lambda figure=figure: set_up(figure), outputs=outputs, **QUIET)
     stops(stop, latest)
 
 
@@ -252,19 +247,12 @@ def _axis_row(app: Application, title: str, axis: Axis | None) -> AxisFields:
             app.models(), **_models(axis), multiselect=True, scale=5, elem_id=f"grid-{id}-models"
         )
     found = AxisFields(name, text, models)
-    quiet = {"show_progress": "hidden", "api_visibility": "private"}
-    name.input(
-        lambda name: found.example(app, name),
-        name,
-        [text, models],
-        trigger_mode="always_last",
-        **quiet,
-    )
+    name.input(lambda name: found.example(app, name), name, [text, models], **LATEST)
 
     def now(asked_by: gr.Request) -> gr.Dropdown:
         return gr.Dropdown(choices=axis_choices(seen_by(app, asked_by)))
 
-    name.focus(now, None, name, **quiet)  # LoRAs may have come since the page was built
+    name.focus(now, None, name, **QUIET)  # LoRAs may have come since the page was built
     return found
 
 

@@ -16,6 +16,7 @@ from rf_app.ui.parts.chart import Axis, Point, Series, chart
 from rf_app.ui.parts.colours import colour_of
 from rf_app.ui.parts.complaint import complaining
 from rf_app.ui.parts.context import Page
+from rf_app.ui.parts.events import LATEST, QUIET
 from rf_app.ui.parts.model_form import model_list, steps_slider
 from rf_app.ui.parts.plug_ins import PlugIns
 from rf_app.ui.parts.script import browser
@@ -64,13 +65,12 @@ def build(app: Application, page: Page, plugs: PlugIns, tab: gr.Tab) -> None:
     def own_steps(model: str) -> int:
         return app.preset(model).steps
 
-    quiet = {"show_progress": "hidden", "api_visibility": "private"}
     wish = {latest, model, steps, prompts, *plugs.inputs, number}
-    run.click(measured, wish, [line, result], js=browser("numbered"), **LONG_WORK, **quiet)
+    run.click(measured, wish, [line, result], js=browser("numbered"), **LONG_WORK, **QUIET)
     stops(stop, latest)
-    model.input(own_steps, model, steps, trigger_mode="always_last", **quiet)
+    model.input(own_steps, model, steps, **LATEST)
     # Measured since the page was opened: what is on disk is what is shown.
-    tab.select(lambda: _known(app), outputs=cards, **quiet)
+    tab.select(lambda: _known(app), outputs=cards, **QUIET)
 
 
 def _known(app: Application) -> str:

@@ -35,6 +35,7 @@ from rf_app.ui.api import seen_by
 from rf_app.ui.compare.comparison import OPENING, faster, outcome, over, waiting, working
 from rf_app.ui.parts.complaint import complain, complaining
 from rf_app.ui.parts.context import Page
+from rf_app.ui.parts.events import PAGE_ONLY, QUIET, RUN
 from rf_app.ui.parts.model_form import ModelForm, advanced, model_list, steps_and_guidance
 from rf_app.ui.parts.plug_ins import PlugIns
 from rf_app.ui.parts.restoring import restored_picture
@@ -42,7 +43,6 @@ from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.seed_row import seed_row
 from rf_app.ui.parts.size import size_numbers
 from rf_app.ui.parts.streaming import stops
-from rf_app.ui.waiting import LONG_WORK
 
 SHOWN, MOST = 2, 4  # columns
 TITLES = {
@@ -212,47 +212,43 @@ def build(app: Application, page: Page, plugs: PlugIns, sent: gr.Textbox, subtab
             }
         return updates | size.left(found) | {locked: found.get("locked") is True}
 
-    quiet = {"show_progress": "hidden", "api_visibility": "private"}
     cue.change(
         draw,
         {latest, cue, prompt, seed, count, *size.fields, *plugs.inputs, *fields, number},
         [headline, laid_over, *pictures],
         js=browser("numbered"),
-        trigger_mode="multiple",  # it ends the one before
-        **LONG_WORK,
-        **quiet,
+        **RUN,
     )
-    page_only = {"fn": None, "trigger_mode": "multiple", "api_visibility": "private"}
     gr.on(
         [go.click, prompt.submit],
         js=browser("go"),
         inputs=[seed, locked, prompt],
         outputs=[seed, cue],
-        **page_only,
+        **PAGE_ONLY,
     )
-    dice.click(js=browser("randomSeed"), outputs=[seed], **page_only)
+    dice.click(js=browser("randomSeed"), outputs=[seed], **PAGE_ONLY)
 
     def plug_changed(event: Any) -> None:
-        event(js=browser("againIn", "side-by-side"), inputs=[cue], outputs=[cue], **page_only)
+        event(js=browser("againIn", "side-by-side"), inputs=[cue], outputs=[cue], **PAGE_ONLY)
 
     plug_changed(plugs.loras.rows.settled)
     plugs.loras.connect(app, columns[0].form.model, plug_changed)
     plugs.controls.connect(app, columns[0].form.model, plug_changed, size)
     for button, (_, *values) in zip(chips, EXAMPLES, strict=True):
-        button.click(js=browser("fill", *values), outputs=[prompt, seed, cue], **page_only)
+        button.click(js=browser("fill", *values), outputs=[prompt, seed, cue], **PAGE_ONLY)
     form_now = [prompt, seed, locked, *size.fields, plugs.loras.rows, *fields]
-    gr.on([field.change for field in form_now], js=browser("keepSides"), inputs=form_now, **page_only)
-    page.tab.select(js=browser("openedSides"), inputs=[cue, sent], outputs=[cue, left], **page_only)
+    gr.on([field.change for field in form_now], js=browser("keepSides"), inputs=form_now, **PAGE_ONLY)
+    page.tab.select(js=browser("openedSides"), inputs=[cue, sent], outputs=[cue, left], **PAGE_ONLY)
     stops(stop, latest)
     for column in columns:
         column.form.model.input(**column.form.recommended(app))
     shaped = [count, more, fewer, *(column.column for column in columns)]
     for button, change in ((more, 1), (fewer, -1)):
-        button.click(lambda count, change=change: shape(count + change), count, shaped, **quiet)
+        button.click(lambda count, change=change: shape(count + change), count, shaped, **QUIET)
     received = [field for column in columns[:2] for field in column.form.fields]
-    left.change(reopened, left, [*form_now, *shaped], **quiet)
+    left.change(reopened, left, [*form_now, *shaped], **QUIET)
     outputs = [prompt, seed, locked, *size.fields, *plugs.parts, cue, subtabs, *received]
-    sent.change(receive, sent, outputs, **quiet)
+    sent.change(receive, sent, outputs, **QUIET)
 
 
 def plugged(own: Application, attempt: Attempt, given: Sequence[Lora]) -> list[str]:

@@ -34,6 +34,7 @@ from rf_app.ui.compare.side_by_side import EXAMPLES
 from rf_app.ui.parts.chart import Axis, Point, Series, chart
 from rf_app.ui.parts.colours import colour_of
 from rf_app.ui.parts.context import Page
+from rf_app.ui.parts.events import PAGE_ONLY, RUN
 from rf_app.ui.parts.image import data_url
 from rf_app.ui.parts.model_form import steps_slider
 from rf_app.ui.parts.plug_ins import PlugIns
@@ -41,7 +42,6 @@ from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.seed_row import seed_field
 from rf_app.ui.parts.send import send_button
 from rf_app.ui.parts.streaming import Updates, stops, stream
-from rf_app.ui.waiting import LONG_WORK
 
 OPENING = (
     '<div class="lead"><p>Every model starts from the same noise, and at each moment it already has an idea '
@@ -109,16 +109,12 @@ def build(app: Application, page: Page, plugs: PlugIns, tab: gr.Tab) -> None:
         {latest, cue, prompt, models, steps, seed, *plugs.inputs, number},
         [line, shown],
         js=browser("numbered"),
-        trigger_mode="multiple",  # it ends the one before
-        show_progress="hidden",
-        api_visibility="private",
-        **LONG_WORK,
+        **RUN,
     )
-    page_only = {"fn": None, "trigger_mode": "multiple", "api_visibility": "private"}
-    tab.select(js=browser("once"), inputs=[cue], outputs=[cue], **page_only)
-    gr.on([run.click, prompt.submit], js=browser("again"), outputs=[cue], **page_only)
+    tab.select(js=browser("once"), inputs=[cue], outputs=[cue], **PAGE_ONLY)
+    gr.on([run.click, prompt.submit], js=browser("again"), outputs=[cue], **PAGE_ONLY)
     for button, (_, *values) in zip(examples, EXAMPLES, strict=True):
-        button.click(js=browser("fill", *values), outputs=[prompt, seed, cue], **page_only)
+        button.click(js=browser("fill", *values), outputs=[prompt, seed, cue], **PAGE_ONLY)
     stops(stop, latest)
 
 

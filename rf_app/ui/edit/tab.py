@@ -27,6 +27,7 @@ from rf_app.ui.edit.easel import easel, shown, wish_of
 from rf_app.ui.parts.complaint import complain, complaining
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.control import as_text
+from rf_app.ui.parts.events import LATEST, PAGE_ONLY, QUIET, RUN
 from rf_app.ui.parts.explained import EXPLAINED
 from rf_app.ui.parts.keeping import kept
 from rf_app.ui.parts.model_form import NEGATIVE, model_list, steps_and_guidance
@@ -37,7 +38,6 @@ from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.seed_row import seed_row
 from rf_app.ui.parts.size import size_fields
 from rf_app.ui.parts.streaming import Updates, stops, stream
-from rf_app.ui.waiting import LONG_WORK
 
 COMMON = ("prompt", "model", "steps", "guidance", "seed", "negative_prompt")
 SHOWS = "What is on the picture now. Its forms then stay where they are; without it, they only guide."
@@ -134,7 +134,6 @@ def build(app: Application, page: Page) -> None:
     latest, number = gr.State(LatestRun()), gr.Number(visible="hidden")
 
     # In the browser alone.
-    page_only = {"fn": None, "trigger_mode": "multiple", "api_visibility": "private"}
     fields = [
         live,
         prompt,
@@ -149,17 +148,17 @@ def build(app: Application, page: Page) -> None:
         loras,
         follows,
     ]
-    again = {"js": browser("editForm"), "inputs": [board, *fields], "outputs": [board], **page_only}
+    again = {"js": browser("editForm"), "inputs": [board, *fields], "outputs": [board], **PAGE_ONLY}
     gr.on([*(field.change for field in fields if field not in (model, loras)), loras.input], **again)
-    dice.click(js=browser("randomSeed"), outputs=[seed], **page_only)
+    dice.click(js=browser("randomSeed"), outputs=[seed], **PAGE_ONLY)
     gr.on(
         [go.click, prompt.submit],
         js=browser("editWish"),
         inputs=[seed, locked],
         outputs=[seed, cue],
-        **page_only,
+        **PAGE_ONLY,
     )
-    page.tab.select(js=browser("firstEdit"), inputs=[sent], **page_only)
+    page.tab.select(js=browser("firstEdit"), inputs=[sent], **PAGE_ONLY)
 
     # On the server.
     def draw(text: str, latest_now: LatestRun, number_now: Any, asked_by: gr.Request) -> Iterator[Updates]:
@@ -231,37 +230,28 @@ def build(app: Application, page: Page) -> None:
             about: _about(own, model_now),
         }
 
-    quiet = {"show_progress": "hidden", "api_visibility": "private"}
-    cue.change(
-        draw,
-        [cue, latest, number],
-        [board, line],
-        js=browser("numbered"),
-        trigger_mode="multiple",  # it ends the one before
-        **LONG_WORK,
-        **quiet,
-    )
+    cue.change(draw, [cue, latest, number], [board, line], js=browser("numbered"), **RUN)
     stops(stop, latest)
 
     def follow(event: Any) -> None:
         now = set(plugs.controls.inputs)
-        event(lambda values: as_text(plugs.controls.read(values)), now, follows, **quiet)
+        event(lambda values: as_text(plugs.controls.read(values)), now, follows, **QUIET)
 
     plugs.loras.connect(app, model, lambda event: event(**again))
     plugs.controls.connect(app, model, follow, size)
     size.connect(app, model, lambda event: None)
     of_model = [steps, guidance, about, *size.fields]
-    model.input(chosen, [model, *size.fields], of_model, trigger_mode="always_last", **quiet).then(**again)
+    model.input(chosen, [model, *size.fields], of_model, **LATEST).then(**again)
     outputs = [board, prompt, shows, strength, model, about, *size.fields, steps, guidance, seed, negative]
     outputs += [*plugs.parts, follows]
     for event, source in ((upload.upload, upload), (sent.change, sent)):
-        event(receive, source, outputs, **quiet)
+        event(receive, source, outputs, **QUIET)
     for chip, example in zip(chips, EXAMPLES.values(), strict=True):
 
         def begin(asked_by: gr.Request, example: Example = example) -> Updates:
             return begun(example, asked_by)
 
-        chip.click(begin, None, outputs, **quiet)
+        chip.click(begin, None, outputs, **QUIET)
     endpoint(app, edit, ("image", "prompt"))
 
 

@@ -23,9 +23,9 @@ from rf_app.ui.flow_lab.chooser import chooser
 from rf_app.ui.flow_lab.stage import stage
 from rf_app.ui.flow_lab.view import OPENING, found
 from rf_app.ui.parts.context import Page
+from rf_app.ui.parts.events import PAGE_ONLY, QUIET, RUN
 from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.streaming import Updates, stops, stream
-from rf_app.ui.waiting import LONG_WORK
 
 EXAMPLE = Path(__file__).with_name("example.json")
 
@@ -67,17 +67,9 @@ def build(app: Application, page: Page) -> None:
         found = shown_now(kept())
         return found | {points: found[points] | {"shown": 1}}  # whose paths one sees bend
 
-    quiet = {"show_progress": "hidden", "api_visibility": "private", "trigger_mode": "multiple"}
-    wish.input(
-        experiment,
-        [latest, wish, number],
-        [line, points, shown],
-        js=browser("numbered"),
-        **LONG_WORK,
-        **quiet,
-    )
-    cue.change(example, None, [points, shown], **quiet)
-    page.tab.select(fn=None, js=browser("firstFlow"), inputs=[cue], outputs=[cue], **quiet)
+    wish.input(experiment, [latest, wish, number], [line, points, shown], js=browser("numbered"), **RUN)
+    cue.change(example, None, [points, shown], trigger_mode="multiple", **QUIET)
+    page.tab.select(js=browser("firstFlow"), inputs=[cue], outputs=[cue], **PAGE_ONLY)
     stops(stop, latest)
     endpoint(app, flow_lab)
 

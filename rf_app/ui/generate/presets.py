@@ -19,6 +19,7 @@ from rf_app.pipeline.checking import check_size
 from rf_app.settings.picture import PictureSettings
 from rf_app.ui.files import served
 from rf_app.ui.parts.complaint import complaining
+from rf_app.ui.parts.events import LATEST, QUIET
 
 NONE = ("None", "")
 Values = dict[gr.Component, Any]
@@ -116,14 +117,13 @@ def presets_panel(
         save(app, *read(Path(path)))
         return listed()
 
-    private = {"show_progress": "hidden", "api_visibility": "private"}
     mine = [before, after, name] if app.permission else []
     lists = [pick, export] if app.permission else [pick]
-    pick.input(picked, {pick, last, *inputs}, [sent, last, *mine], trigger_mode="always_last", **private)
-    gr.on([page.load, pick.focus], listed, pick, lists, **private)
+    pick.input(picked, {pick, last, *inputs}, [sent, last, *mine], **LATEST)
+    gr.on([page.load, pick.focus], listed, pick, lists, **QUIET)
     if app.permission:
-        keep.click(kept, {*mine, *inputs}, [*lists, last], **private)
-        drop.click(lambda: gr.Row(visible=True), outputs=sure, **private)
-        no.click(lambda: gr.Row(visible=False), outputs=sure, **private)
-        yes.click(dropped, pick, [*lists, sure, last], **private)
-        take.upload(taken, take, lists, **private)
+        keep.click(kept, {*mine, *inputs}, [*lists, last], **QUIET)
+        drop.click(lambda: gr.Row(visible=True), outputs=sure, **QUIET)
+        no.click(lambda: gr.Row(visible=False), outputs=sure, **QUIET)
+        yes.click(dropped, pick, [*lists, sure, last], **QUIET)
+        take.upload(taken, take, lists, **QUIET)

@@ -18,6 +18,7 @@ from rf_app.errors import UserError
 from rf_app.registry.vocabulary import Span
 from rf_app.settings.picture import read_loras
 from rf_app.ui.api import session_of
+from rf_app.ui.parts.events import LATEST
 
 SCRIPT = Path(__file__).with_name("reading.js")
 NOTES = {
@@ -52,16 +53,7 @@ def connect(
         ([prompt.change], typed),
         ([prompt.submit, go.click, model.change, loras.change], finished),
     ):
-        gr.on(
-            events,
-            read,
-            [prompt, model, loras],
-            shown,
-            queue=False,
-            trigger_mode="always_last",
-            show_progress="hidden",
-            api_visibility="private",
-        )
+        gr.on(events, read, [prompt, model, loras], shown, queue=False, **LATEST)
 
 
 def _read(app: Application, text: str, model: str, rows: Any, typing: bool) -> str:

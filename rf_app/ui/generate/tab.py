@@ -36,6 +36,7 @@ from rf_app.ui.generate.stage import message_stage, opening_stage, stage, upscal
 from rf_app.ui.parts.complaint import complain, complaining
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.control import control_panel
+from rf_app.ui.parts.events import LATEST, PAGE_ONLY, QUIET, RUN
 from rf_app.ui.parts.image import icon
 from rf_app.ui.parts.keeping import kept
 from rf_app.ui.parts.loras import end_uploads, lora_panel
@@ -111,8 +112,7 @@ def build(app: Application, page: Page) -> None:
                     )
                 cue = gr.Textbox("", visible="hidden", elem_id="cue")
                 now = [live, cue, prompt]
-                page_only = {"fn": None, "trigger_mode": "multiple", "api_visibility": "private"}
-                follow_live = {"js": browser("live"), "inputs": now, "outputs": [cue], **page_only}
+                follow_live = {"js": browser("live"), "inputs": now, "outputs": [cue], **PAGE_ONLY}
                 lora_box = lora_panel(app)
                 loras = lora_box.rows
                 solver, negative = advanced(preset)
@@ -144,10 +144,10 @@ def build(app: Application, page: Page) -> None:
         js=browser("go"),
         inputs=[seed, locked, prompt],
         outputs=[seed, cue],
-        **page_only,
+        **PAGE_ONLY,
     )
-    dice.click(js=browser("dice"), inputs=now, outputs=[seed, cue], **page_only)
-    prompt.change(js=browser("liveText"), inputs=now, outputs=[cue], **page_only)
+    dice.click(js=browser("dice"), inputs=now, outputs=[seed, cue], **PAGE_ONLY)
+    prompt.change(js=browser("liveText"), inputs=now, outputs=[cue], **PAGE_ONLY)
     changes = [field.input for field in (steps, guidance, seed, count, live, solver, decoder)]
     gr.on(changes, **follow_live)
     # Typed alone: a picture that is restored brings its own cue.
@@ -155,10 +155,10 @@ def build(app: Application, page: Page) -> None:
     sides = size.fields
     form_now = [prompt, model, steps, guidance, seed, locked, count, live, solver, negative, loras]
     form_now += [*sides, decoder]
-    gr.on([field.change for field in form_now], js=browser("keepForm"), inputs=form_now, **page_only)
+    gr.on([field.change for field in form_now], js=browser("keepForm"), inputs=form_now, **PAGE_ONLY)
     for example, button in zip(shown, buttons, strict=True):
         button.click(
-            js=browser("example", example.prompt, example.seed), outputs=[prompt, seed, cue], **page_only
+            js=browser("example", example.prompt, example.seed), outputs=[prompt, seed, cue], **PAGE_ONLY
         )
 
     # On the server.
@@ -333,25 +333,17 @@ def build(app: Application, page: Page) -> None:
             cue: gr.skip() if app.on_loan else cue_for("opening", found.prompt),
         }
 
-    quiet = {"show_progress": "hidden", "api_visibility": "private"}
     cue.change(
         render,
         {cue, prompt, seed, count, latest, *plugs.inputs, *form.fields, number},
         [picture, line, live, about],
         js=browser("numbered"),
-        trigger_mode="always_last",
         **LONG_WORK,
-        **quiet,
+        **LATEST,
     )
     for sent_here, made_anew in ((to_refine, refined), (to_upscale, upscaled)):
         sent_here.change(
-            made_anew,
-            [sent_here, latest, number],
-            [picture, line],
-            js=browser("numbered"),
-            trigger_mode="multiple",
-            **LONG_WORK,
-            **quiet,
+            made_anew, [sent_here, latest, number], [picture, line], js=browser("numbered"), **RUN
         )
     stops(stop, latest)
     reading.connect(app, read, prompt, go, model, loras)
@@ -370,17 +362,16 @@ def build(app: Application, page: Page) -> None:
         [model, loras, prompt, *sides],
         [*form.recommends, live, about, cue, solvers],
     )
-    last = {"trigger_mode": "always_last", **quiet}  # else the second of two quick choices is dropped
-    model.input(chosen, chosen_by, chosen_for, **last)
-    loras.change(plugged, [solvers, *chosen_by], chosen_for, **last)
+    model.input(chosen, chosen_by, chosen_for, **LATEST)
+    loras.change(plugged, [solvers, *chosen_by], chosen_for, **LATEST)
     outputs = [prompt, seed, count, locked, about, cue, solvers, *form.fields, *plugs.parts]
-    upload.upload(restore, upload, outputs, **quiet)
-    sent.change(restore, sent, outputs, **quiet)
-    to_vary.change(vary, to_vary, outputs, **quiet)
-    to_star.change(starred, to_star, None, **LONG_WORK, **quiet).success(
-        js=browser("starred"), inputs=to_star, **page_only
+    upload.upload(restore, upload, outputs, **QUIET)
+    sent.change(restore, sent, outputs, **QUIET)
+    to_vary.change(vary, to_vary, outputs, **QUIET)
+    to_star.change(starred, to_star, None, **LONG_WORK, **QUIET).success(
+        js=browser("starred"), inputs=to_star, **PAGE_ONLY
     )
-    page.blocks.load(opened, sent, [*outputs, live], js=browser("left"), **quiet)
+    page.blocks.load(opened, sent, [*outputs, live], js=browser("left"), **QUIET)
     order = ("prompt", "model", "steps", "guidance", "seed", "count")
     endpoint(app, generate, order)
     endpoint(app, refine, order)

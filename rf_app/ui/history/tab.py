@@ -16,6 +16,7 @@ from rf_app.ui.api import endpoint
 from rf_app.ui.history.view import ELSEWHERE, NOT_FOUND, NOTHING, full, grid
 from rf_app.ui.parts.complaint import complain, complaining
 from rf_app.ui.parts.context import Page
+from rf_app.ui.parts.events import LATEST, QUIET
 
 SHOWN = 60
 Updates = dict[gr.Component, Any]
@@ -95,15 +96,13 @@ def build(app: Application, page: Page) -> None:
         changed(lambda kept: kept.delete(name))
         return {opened: ""}
 
-    private = {"show_progress": "hidden", "api_visibility": "private"}
-    newest = {"trigger_mode": "always_last", **private}  # else the last letters of a quick search are dropped
-    view = {"fn": show, "inputs": [search, starred, count, opened], "outputs": [shown, more, room], **newest}
-    one = {"fn": open_, "inputs": opened, "outputs": [side, about, star, sure], **newest}
+    view = {"fn": show, "inputs": [search, starred, count, opened], "outputs": [shown, more, room], **LATEST}
+    one = {"fn": open_, "inputs": opened, "outputs": [side, about, star, sure], **LATEST}
     searched = [page.tab.select, search.change, starred.change]
-    gr.on(searched, lambda: SHOWN, outputs=count, **newest).then(**view)
-    more.click(lambda count: count + SHOWN, count, count, **private).then(**view)
+    gr.on(searched, lambda: SHOWN, outputs=count, **LATEST).then(**view)
+    more.click(lambda count: count + SHOWN, count, count, **QUIET).then(**view)
     opened.change(**one).then(**view)
-    star.click(starring, opened, None, **private).then(**one).then(**view)
-    delete.click(lambda: gr.Row(visible=True), outputs=sure, **private)
-    no.click(lambda: gr.Row(visible=False), outputs=sure, **private)
-    yes.click(deleting, opened, opened, **private)
+    star.click(starring, opened, None, **QUIET).then(**one).then(**view)
+    delete.click(lambda: gr.Row(visible=True), outputs=sure, **QUIET)
+    no.click(lambda: gr.Row(visible=False), outputs=sure, **QUIET)
+    yes.click(deleting, opened, opened, **QUIET)

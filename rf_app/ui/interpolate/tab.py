@@ -27,6 +27,7 @@ from rf_app.ui.interpolate.scrubber import NAMES, page_way, scrubber
 from rf_app.ui.parts.complaint import complaining
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.control import as_text
+from rf_app.ui.parts.events import PAGE_ONLY, QUIET
 from rf_app.ui.parts.model_form import ModelForm, advanced, decoder_list, model_list, steps_and_guidance
 from rf_app.ui.parts.plug_ins import plug_ins
 from rf_app.ui.parts.restoring import restore_button, restored
@@ -106,7 +107,6 @@ def build(app: Application, page: Page) -> None:
     latest, number = gr.State(LatestRun()), gr.Number(visible="hidden")
 
     # In the browser alone.
-    page_only = {"fn": None, "trigger_mode": "multiple", "api_visibility": "private"}
     sides = size.fields
     fields = [
         shape,
@@ -123,7 +123,7 @@ def build(app: Application, page: Page) -> None:
         follows,
         *keys,
     ]
-    again = {"js": browser("way"), "inputs": [live, *fields], "outputs": [live], **page_only}
+    again = {"js": browser("way"), "inputs": [live, *fields], "outputs": [live], **PAGE_ONLY}
     # Not the model: its own steps and solver have to come first.
     changes = [field.change for field in fields if field not in (model, loras)]
     gr.on([*changes, loras.input], **again)
@@ -132,10 +132,10 @@ def build(app: Application, page: Page) -> None:
         button.click(
             js=browser("wayFrom", _shape(way), way.noise, way.text, *values),
             outputs=[shape, noise, text, *keys[: len(values)]],
-            **page_only,
+            **PAGE_ONLY,
         )
-    page.tab.select(js=browser("wayLeft"), inputs=[sent], outputs=[sent], **page_only)
-    file.change(js=browser("video"), inputs=[file], outputs=[preview], **page_only)
+    page.tab.select(js=browser("wayLeft"), inputs=[sent], outputs=[sent], **PAGE_ONLY)
+    file.change(js=browser("video"), inputs=[file], outputs=[preview], **PAGE_ONLY)
 
     # On the server.
     def made(values: dict[gr.Component, Any], asked_by: gr.Request) -> Iterator[Updates]:
@@ -184,23 +184,21 @@ def build(app: Application, page: Page) -> None:
             **dict(zip(keys, _key_values(way.key_frames), strict=False)),
         }
 
-    quiet = {"show_progress": "hidden", "api_visibility": "private"}
-
     def plugged_in(event: Any) -> None:
         event(**again)
 
     def follow(event: Any) -> None:
         now = set(plugs.controls.inputs)
-        event(lambda values: as_text(plugs.controls.read(values)), now, follows, **quiet)
+        event(lambda values: as_text(plugs.controls.read(values)), now, follows, **QUIET)
 
     plugs.loras.connect(app, model, plugged_in)
     plugs.controls.connect(app, model, follow, size)
     model.input(**form.recommended(app)).then(**again)
     wish = {latest, live, kind, frames, back, number}
-    make.click(made, wish, [line, file], js=browser("numbered"), **LONG_WORK, **quiet)
+    make.click(made, wish, [line, file], js=browser("numbered"), **LONG_WORK, **QUIET)
     stops(cancel, latest)
     for event, source in ((upload.upload, upload), (sent.change, sent)):
-        event(restore, [source, live], [live, *{*fields, *plugs.parts}], **quiet)
+        event(restore, [source, live], [live, *{*fields, *plugs.parts}], **QUIET)
     endpoint(app, interpolate)
 
 

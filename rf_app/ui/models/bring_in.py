@@ -20,6 +20,7 @@ from rf_app.jobs.progress import Progress, progress
 from rf_app.registry.catalogue import Entry, catalogue, obstacle
 from rf_app.registry.file_recognition import CONTROLNET, DECODER, LORA, MODEL
 from rf_app.ui.parts.complaint import complain, complaining
+from rf_app.ui.parts.events import QUIET
 from rf_app.ui.parts.progress_bar import bar
 from rf_app.ui.parts.send import send_button
 
@@ -105,12 +106,11 @@ def build(app: Application, tab: gr.Tab) -> None:
         except (ValueError, TypeError, KeyError):
             complain(UserError("This button is none of the page's."))
 
-    private = {"show_progress": "hidden", "api_visibility": "private"}
-    seen = {"fn": show, "outputs": [under_way, timer], **private}
+    seen = {"fn": show, "outputs": [under_way, timer], **QUIET}
     timer.tick(queue=False, **seen)
-    tab.select(**seen).then(lambda: _catalogue(app), outputs=offered, **private)
-    gr.on([start.click, source.submit], begun, [source, id, kind, copy], [source, id], **private).then(**seen)
-    act.change(done, act, None, **private).then(**seen)
+    tab.select(**seen).then(lambda: _catalogue(app), outputs=offered, **QUIET)
+    gr.on([start.click, source.submit], begun, [source, id, kind, copy], [source, id], **QUIET).then(**seen)
+    act.change(done, act, None, **QUIET).then(**seen)
 
 
 def _import(job: Job, way: Progress) -> str:

@@ -27,6 +27,7 @@ from rf_app.registry.disk import disk_full_named, stamp
 from rf_app.ui.models.view import full, shelf
 from rf_app.ui.parts.complaint import complain
 from rf_app.ui.parts.context import Page
+from rf_app.ui.parts.events import QUIET, RUN
 from rf_app.ui.parts.left_out import left_out
 from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.streaming import stream
@@ -187,25 +188,24 @@ def build(app: Application, page: Page, opened: gr.Textbox) -> None:
         if told(lambda: start_space(app, Space(name.strip(), id))):
             gr.Info(f"A Space is on its way to {escape(name)}: see the list of jobs in Train.")
 
-    private = {"show_progress": "hidden", "api_visibility": "private"}
-    newest = {"trigger_mode": "multiple"}  # a new wish ends the drawing of samples for the one before
     wish, view = {latest, search, kind, count, opened, visited, number}, [cards, more, about]
-    again = {"fn": show, "inputs": wish, "outputs": view, "js": browser("numbered"), **LONG_WORK, **private}
-    gr.on([search.change, kind.change, count.change, page.seen.change], **again, **newest)
-    page.tab.select(lambda: (True, left_out(*app.stores)), outputs=[visited, problems], **private)
+    again = {"fn": show, "inputs": wish, "outputs": view, "js": browser("numbered"), **RUN}
+    gr.on([search.change, kind.change, count.change, page.seen.change], **again)
+    page.tab.select(lambda: (True, left_out(*app.stores)), outputs=[visited, problems], **QUIET)
     own = [title, rename_button, delete_button, sure, file, line]
-    gr.on([opened.change, visited.change], open_, opened, own, **newest, **private).then(**again, **newest)
-    gr.on([search.change, kind.change], lambda: SHOWN, outputs=count, **private)
-    more.click(lambda count: count + SHOWN, count, count, **private)
-    rename_button.click(renamed, [opened, title], title, **private).then(**again)
-    draw.click(drawn, {opened, own_latest}, line, **LONG_WORK, **private).then(**again)
-    pack.click(packed, {opened, layout, own_latest}, [file, line], concurrency_limit=2, **private)
-    layout.change(lambda: gr.DownloadButton(visible=False), outputs=file, **private)
-    delete_button.click(ask, opened, [sure, question], **private)
-    no.click(lambda: gr.Column(visible=False), outputs=sure, **private)
-    yes.click(deleted, opened, [sure, opened], **private)
-    push.click(pushed, [opened, repo], None, **private)
-    make_space.click(spaced, [opened, repo], None, **private)
+    at_once = {"trigger_mode": "multiple", **QUIET}
+    gr.on([opened.change, visited.change], open_, opened, own, **at_once).then(**again)
+    gr.on([search.change, kind.change], lambda: SHOWN, outputs=count, **QUIET)
+    more.click(lambda count: count + SHOWN, count, count, **QUIET)
+    rename_button.click(renamed, [opened, title], title, **QUIET).then(**again)
+    draw.click(drawn, {opened, own_latest}, line, **LONG_WORK, **QUIET).then(**again)
+    pack.click(packed, {opened, layout, own_latest}, [file, line], concurrency_limit=2, **QUIET)
+    layout.change(lambda: gr.DownloadButton(visible=False), outputs=file, **QUIET)
+    delete_button.click(ask, opened, [sure, question], **QUIET)
+    no.click(lambda: gr.Column(visible=False), outputs=sure, **QUIET)
+    yes.click(deleted, opened, [sure, opened], **QUIET)
+    push.click(pushed, [opened, repo], None, **QUIET)
+    make_space.click(spaced, [opened, repo], None, **QUIET)
 
 
 def told(do: Callable[[], Any]) -> Any:

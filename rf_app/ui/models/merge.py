@@ -17,6 +17,7 @@ from rf_app.plugins.deltas import MAX_STRENGTH, Merge
 from rf_app.registry.card import as_id
 from rf_app.ui.parts.complaint import complain
 from rf_app.ui.parts.context import Page
+from rf_app.ui.parts.events import QUIET
 from rf_app.ui.parts.model_form import model_list
 from rf_app.ui.parts.progress_bar import note, progress_bar
 from rf_app.ui.waiting import LONG_WORK
@@ -114,22 +115,21 @@ def build(app: Application, page: Page, tab: gr.Tab, opened: gr.Textbox) -> None
         except UserError as error:
             complain(error)
 
-    private = {"show_progress": "hidden", "api_visibility": "private"}
     what.change(
         lambda what: {tuned: gr.Row(visible=what == FINE_TUNE), plugged: gr.Row(visible=what == LORA)},
         what,
         [tuned, plugged],
-        **private,
+        **QUIET,
     )
-    tab.select(lambda: gr.Dropdown(choices=_choices(app)), outputs=lora, **private)
+    tab.select(lambda: gr.Dropdown(choices=_choices(app)), outputs=lora, **QUIET)
     go.click(
         merged,
         {model, what, strength, fine, base, lora, name},
         [line, opened, under_way],
         **LONG_WORK,
-        **private,
+        **QUIET,
     )
-    stop.click(stopped, under_way, None, **private)
+    stop.click(stopped, under_way, None, **QUIET)
 
 
 def _followed(app: Application, job: Job) -> Iterator[Job]:

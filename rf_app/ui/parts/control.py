@@ -19,6 +19,7 @@ from rf_app.errors import UserError
 from rf_app.settings.picture import MAX_CONTROLS, Control, PictureSettings
 from rf_app.ui.parts.complaint import complaining
 from rf_app.ui.parts.control_unit import PICTURE, Unit, Values, control_unit, net_choices
+from rf_app.ui.parts.events import LATEST, QUIET
 from rf_app.ui.parts.image import data_url, icon
 from rf_app.ui.parts.left_out import left_out
 from rf_app.ui.parts.size import SizeFields, SizeNumbers
@@ -78,7 +79,6 @@ class ControlPanel:
         picture of the page, to be followed. begin: what else a line to begin with changes, among the parts
         `begun`.
         """
-        quiet = {"show_progress": "hidden", "trigger_mode": "always_last", "api_visibility": "private"}
 
         def told(change: Callable[..., Values]) -> Callable[..., Values]:
             """The handler that makes `change`, or says why it cannot."""
@@ -107,9 +107,9 @@ class ControlPanel:
             "inputs": {part for unit in self.units for part in (unit.picture, *unit.fields)} | shape,
             "outputs": [part for unit in self.units for part in (unit.sketch, *unit.following)],
         }
-        size.connect(app, model, lambda event: changed(event(**resize, **quiet).then))
+        size.connect(app, model, lambda event: changed(event(**resize, **LATEST).then))
         # Another model has brought it, or a picture.
-        gr.on([side.change for side in size.fields], **resize, **quiet)
+        gr.on([side.change for side in size.fields], **resize, **LATEST)
 
         for unit in self.units:
             inputs = {unit.picture, *unit.fields, *shape}
@@ -117,17 +117,17 @@ class ControlPanel:
                 told(lambda values, unit=unit: unit.drawn(app, values, values[unit.sketch])),
                 inputs | {unit.sketch},
                 unit.following,
-                **quiet,
+                **LATEST,
             )
             own = gr.on(
                 [part.input for part in unit.fields if part is not unit.net],
                 told(lambda values, unit=unit: unit.mapped(app, values)),
                 inputs,
                 unit.following,
-                **quiet,
+                **LATEST,
             )
             net = unit.net.input(
-                told(lambda values, unit=unit: unit.read_by(app, values)), inputs, unit.following, **quiet
+                told(lambda values, unit=unit: unit.read_by(app, values)), inputs, unit.following, **LATEST
             )
             for event in (drawn, own, net):
                 changed(event.then)
@@ -139,8 +139,7 @@ class ControlPanel:
             lambda values: self._refreshed(app, values),
             set(nets),
             [self.none_here, self.problems, *nets],
-            show_progress="hidden",
-            api_visibility="private",
+            **QUIET,
         )
 
         first = self.units[0]
@@ -152,7 +151,7 @@ class ControlPanel:
                 opened = {first.sketch: url, self.accordion: gr.Accordion(open=True)}
                 return opened | first.drawn(app, values, url)
 
-            changed(sent.change(told(taken), inputs | {sent}, [self.accordion, *shown], **quiet).then)
+            changed(sent.change(told(taken), inputs | {sent}, [self.accordion, *shown], **LATEST).then)
 
         def started(values: Values, event: gr.EventData) -> Values:
             lines = {button._id: line for button, line in zip(self.buttons, self.drawings, strict=True)}
@@ -164,7 +163,7 @@ class ControlPanel:
 
         if self.buttons:
             clicks = [button.click for button in self.buttons]
-            event = gr.on(clicks, told(started), inputs, [*shown, *begun], **quiet)
+            event = gr.on(clicks, told(started), inputs, [*shown, *begun], **LATEST)
             if not begun:
                 changed(event.then)
 

@@ -18,6 +18,7 @@ from rf_app.errors import UserError
 from rf_app.settings.picture import Lora
 from rf_app.ui.api import session_of
 from rf_app.ui.parts.complaint import complain, complaining
+from rf_app.ui.parts.events import QUIET
 from rf_app.ui.parts.explained import EXPLAINED
 from rf_app.ui.parts.left_out import left_out
 
@@ -111,13 +112,12 @@ class LoraPanel:
         def refreshed(asked_by: gr.Request) -> dict[gr.Component, Any]:
             return {pick: _choices(app, asked_by), self.problems: left_out(app.loras)}
 
-        quiet = {"show_progress": "hidden", "api_visibility": "private"}
-        changed(pick.input(picked, [pick, rows], [pick, rows], **quiet).then)
-        changed(upload.upload(uploaded, [upload, model, rows], [rows, pick], **quiet).success)
-        changed(rows.keep(kept, rows, [rows, pick], **quiet).then)
-        changed(rows.told(told, rows, rows, **quiet).then)
+        changed(pick.input(picked, [pick, rows], [pick, rows], **QUIET).then)
+        changed(upload.upload(uploaded, [upload, model, rows], [rows, pick], **QUIET).success)
+        changed(rows.keep(kept, rows, [rows, pick], **QUIET).then)
+        changed(rows.told(told, rows, rows, **QUIET).then)
         # A training may have made one since.
-        gr.on([opened or self.accordion.expand, pick.focus], refreshed, None, [pick, self.problems], **quiet)
+        gr.on([opened or self.accordion.expand, pick.focus], refreshed, None, [pick, self.problems], **QUIET)
 
 
 def lora_panel(app: Application, prefix: str = "") -> LoraPanel:
@@ -170,7 +170,7 @@ def end_uploads(app: Application, panel: LoraPanel, page: gr.Blocks) -> None:
     def left(asked_by: gr.Request) -> None:
         app.worker.uploads.leave(session_of(asked_by))
 
-    panel.rows.removed(removed, None, panel.pick, show_progress="hidden", api_visibility="private")
+    panel.rows.removed(removed, None, panel.pick, **QUIET)
     page.unload(left)
 
 

@@ -10,6 +10,7 @@ from rf_app.actions.application import Application, Preset
 from rf_app.errors import UserError
 from rf_app.settings.picture import MAX_GUIDANCE, MAX_STEPS, CheckedSettings, Lora
 from rf_app.ui.parts.complaint import complaining
+from rf_app.ui.parts.events import LATEST
 from rf_app.ui.parts.explained import EXPLAINED
 from rf_app.ui.parts.size import SizeFields
 
@@ -111,9 +112,7 @@ class ModelForm:
             "fn": recommended,
             "inputs": [self.model, *self.sides],
             "outputs": self.recommends,
-            "trigger_mode": "always_last",  # else the second of two quick choices is dropped
-            "show_progress": "hidden",
-            "api_visibility": "private",
+            **LATEST,
         }
 
 

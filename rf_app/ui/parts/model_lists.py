@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import gradio as gr
 
 from rf_app.actions.application import Application
+from rf_app.ui.parts.events import LATEST, QUIET
 
 EVERY = 2.0  # seconds; a look costs a few microseconds a model, and most looks find nothing new
 
@@ -15,7 +16,6 @@ def keep_fresh(app: Application, lists: Sequence[gr.Dropdown], page: gr.Blocks, 
     seen: a hidden text that has `state_of` the registry and changes with it.
     """
     timer = gr.Timer(EVERY)
-    quiet = {"show_progress": "hidden", "api_visibility": "private"}
 
     def look(before: str) -> str:
         now = state_of(app)
@@ -25,8 +25,8 @@ def keep_fresh(app: Application, lists: Sequence[gr.Dropdown], page: gr.Blocks, 
         models = app.models()
         return [_filled(models, value) for value in chosen]
 
-    gr.on([timer.tick, page.load], look, seen, seen, queue=False, **quiet)
-    seen.change(fill, lists, lists, queue=False, trigger_mode="always_last", **quiet)
+    gr.on([timer.tick, page.load], look, seen, seen, queue=False, **QUIET)
+    seen.change(fill, lists, lists, queue=False, **LATEST)
 
 
 def state_of(app: Application) -> str:

@@ -11,6 +11,7 @@ from rf_app.actions.sizes import SHAPES, Sizes
 from rf_app.registry.card import SIDE_STEP
 from rf_app.settings.picture import PictureSettings
 from rf_app.ui.parts.complaint import complaining
+from rf_app.ui.parts.events import QUIET
 from rf_app.ui.parts.explained import EXPLAINED
 
 MOST = 4096  # pixels of a side
@@ -49,13 +50,7 @@ class SizeFields:
             return app.preset(model).sizes.shapes[shape]
 
         for name, button in zip(SHAPES, self.shapes, strict=True):
-            click = button.click(
-                lambda model, name=name: shaped(model, name),
-                model,
-                [*self.fields],
-                show_progress="hidden",
-                api_visibility="private",
-            )
+            click = button.click(lambda model, name=name: shaped(model, name), model, [*self.fields], **QUIET)
             changed(click.then)
         for side in self.fields:
             changed(side.input)

@@ -9,6 +9,7 @@ from rf_app.actions.progress import Events, Progress
 from rf_app.actions.run import LatestRun, run
 from rf_app.errors import Cancelled, UserError
 from rf_app.ui.parts.complaint import complain
+from rf_app.ui.parts.events import QUIET
 from rf_app.ui.parts.progress_bar import note, progress_bar
 from rf_app.ui.parts.script import browser
 
@@ -21,8 +22,7 @@ def stops(button: gr.Button, latest: gr.State) -> None:
         lambda latest, number: latest.stop(number),
         [latest, gr.Number(visible="hidden")],
         js=browser("soFar"),
-        show_progress="hidden",
-        api_visibility="private",
+        **QUIET,
     )
 
 

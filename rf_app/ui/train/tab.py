@@ -24,6 +24,7 @@ from rf_app.registry.card import as_id
 from rf_app.settings.recipes import recipe
 from rf_app.ui.parts.complaint import complain, complaining
 from rf_app.ui.parts.context import Page
+from rf_app.ui.parts.events import LATEST, QUIET
 from rf_app.ui.train import form as train_form
 from rf_app.ui.train import view
 from rf_app.ui.train.opening import opening
@@ -127,29 +128,27 @@ def build(app: Application, page: Page) -> None:
             pass
         return gr.skip()
 
-    private = {"show_progress": "hidden", "api_visibility": "private"}
     parts = [before, selected, timer, details, jobs, head, actions, charts, more, strip, log]
-    look = {"fn": show, "inputs": [before, selected], "outputs": parts, **private}
+    look = {"fn": show, "inputs": [before, selected], "outputs": parts, **QUIET}
     gr.on([timer.tick, page.tab.select], queue=False, **look)
-    start = form.start.click(started, form.fields, [selected, form.name], **private)
+    start = form.start.click(started, form.fields, [selected, form.name], **QUIET)
     start.then(**look)
-    act.change(acted, [act, selected], [selected, *form.shaped], **private).then(**look)
+    act.change(acted, [act, selected], [selected, *form.shaped], **QUIET).then(**look)
     choice = {form.recipe, form.preset, form.teacher, form.name, form.prompts, form.images}
-    latest = {"trigger_mode": "always_last", **private}
-    form.recipe.input(complaining(form.show_recipe), choice, list(form.shaped), **latest)
-    form.prompt_file.upload(prompts_of, form.prompt_file, form.prompts, **private)
-    form.pictures.change(keep_pictures(app.jobs), [form.pictures, form.images], form.images, **private)
+    form.recipe.input(complaining(form.show_recipe), choice, list(form.shaped), **LATEST)
+    form.prompt_file.upload(prompts_of, form.prompt_file, form.prompts, **QUIET)
+    form.pictures.change(keep_pictures(app.jobs), [form.pictures, form.images], form.images, **QUIET)
     # As a rule only what a person changes is listened to: each event sends every field.
     own = [*form.settings.values(), *form.advanced.values()]
-    preset_chosen = form.preset.input(form.show_preset, {form.recipe, form.preset}, own, **latest)
+    preset_chosen = form.preset.input(form.show_preset, {form.recipe, form.preset}, own, **LATEST)
     # Models and LoRAs may have come since the page was opened.
     lists = [form.teacher, form.preset, form.name, form.style]
-    tab_opened = page.tab.select(complaining(form.show_lists), choice, lists, **private)
+    tab_opened = page.tab.select(complaining(form.show_lists), choice, lists, **QUIET)
     estimate = {
         "fn": lambda values: form.said(form.read(values)),
         "inputs": form.fields,
         "outputs": form.estimate,
-        **latest,
+        **LATEST,
     }
     # A text box's `input` misses pasting and deleting.
     changed = [form.teacher, form.name, form.style, *own]
