@@ -4,7 +4,6 @@ The picture and its mask are only in the browser. While Live is on, each stroke 
 """
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -18,8 +17,8 @@ from rf_app.settings.picture import read_picture_settings
 from rf_app.settings.start import START, read_start
 from rf_app.ui.parts.frames import frames
 from rf_app.ui.parts.image import data_url
+from rf_app.ui.parts.script import scripted
 
-SCRIPT = Path(__file__).with_name("easel.js")
 SIDE = 512  # pixels of the board's longer side
 COLOURS = {
     "Sky": "#7fb4e6",
@@ -55,13 +54,8 @@ def easel(app: Application, value: dict[str, Any]) -> gr.HTML:
         *_, picture = run(edit(own, wish_of(wish)), left)
         return shown(picture)
 
-    return gr.HTML(
-        value,
-        html_template=_template(),
-        js_on_load=SCRIPT.read_text(encoding="utf-8"),
-        apply_default_css=False,
-        server_functions=[frames(app, draw)],
-        elem_id="easel",
+    return scripted(
+        __file__, value, html_template=_template(), server_functions=[frames(app, draw)], elem_id="easel"
     )
 
 

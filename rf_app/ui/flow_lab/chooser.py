@@ -5,7 +5,6 @@ chooser.js is what happens in the browser. Its value is the wish as JSON, and `i
 
 import json
 from html import escape
-from pathlib import Path
 
 import gradio as gr
 from torch import Generator
@@ -14,8 +13,8 @@ from rf_app.actions.flow_lab import COUPLINGS, TALK, FlowLab
 from rf_app.flow.toys import TOYS
 from rf_app.settings.picture import MAX_SEED
 from rf_app.settings.points import MAX_POINTS
+from rf_app.ui.parts.script import scripted
 
-SCRIPT = Path(__file__).with_name("chooser.js")
 DOTS = 90  # of a toy's picture
 SIDE = 360  # pixels of a board to draw on
 ENDS = {"source": "From", "target": "To"}
@@ -34,11 +33,10 @@ RUNS = {
 
 def chooser() -> gr.HTML:
     """The part."""
-    return gr.HTML(
+    return scripted(
+        __file__,
         {name: value for name, value in vars(FlowLab()).items() if not name.endswith("_points")},
         html_template=_template(),
-        js_on_load=SCRIPT.read_text(encoding="utf-8"),
-        apply_default_css=False,
         elem_id="flow-wish",
     )
 

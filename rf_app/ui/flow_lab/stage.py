@@ -1,16 +1,16 @@
 """The stage: points on their way, drawn by stage.js from the answer of the action as JSON."""
 
-from pathlib import Path
-
 import gradio as gr
 
-SCRIPT = Path(__file__).with_name("stage.js")
+from rf_app.ui.parts.script import scripted
+
 TURN = "Points on their way from source to target"
 
 
 def stage() -> gr.HTML:
     """The part; its value is the action's answer, or {}."""
-    return gr.HTML(
+    return scripted(
+        __file__,
         {},
         html_template=(
             f'<div class="view" role="group" aria-label="{TURN}" tabindex="0"><canvas></canvas></div>'
@@ -19,7 +19,5 @@ def stage() -> gr.HTML:
             '<output>τ = 1.00</output></div><div class="chips flows"></div><p class="legend"></p>'
             '<div class="links"><a class="save" download="flow-lab.json" hidden>Save JSON</a></div>'
         ),
-        js_on_load=SCRIPT.read_text(encoding="utf-8"),
-        apply_default_css=False,
         elem_id="flow-stage",
     )

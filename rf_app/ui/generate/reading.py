@@ -6,7 +6,6 @@ Every text of a user's, and of a model's, is escaped here.
 import json
 from html import escape
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -19,8 +18,8 @@ from rf_app.registry.vocabulary import Span
 from rf_app.settings.picture import read_loras
 from rf_app.ui.api import session_of
 from rf_app.ui.parts.events import LATEST
+from rf_app.ui.parts.script import scripted
 
-SCRIPT = Path(__file__).with_name("reading.js")
 NOTES = {
     "weights": "Weights are not read by this model.",
     "emoji": "Emoji are not read by this model.",
@@ -30,12 +29,7 @@ NOTES = {
 
 def prompt_reading(app: Application, prompt: str, model: str) -> gr.HTML:
     """The part, to be laid out under the prompt; prompt, model: what the page opens with."""
-    return gr.HTML(
-        _read(app, prompt, model, [], False),
-        js_on_load=SCRIPT.read_text(encoding="utf-8"),
-        apply_default_css=False,
-        elem_id="reading",
-    )
+    return scripted(__file__, _read(app, prompt, model, [], False), elem_id="reading")
 
 
 def connect(

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -14,8 +13,8 @@ from rf_app.settings.way import Way, read_way
 from rf_app.ui.parts.frames import frames
 from rf_app.ui.parts.image import data_url
 from rf_app.ui.parts.model_form import offered
+from rf_app.ui.parts.script import scripted
 
-SCRIPT = Path(__file__).with_name("scrubber.js")
 NAMES = "ABCD"  # of the key frames
 
 
@@ -26,11 +25,10 @@ def scrubber(app: Application, way: Way) -> gr.HTML:
         *_, picture = run(interpolate(own, Interpolate(page_way(own, wish))), left)
         return {"src": data_url(picture.png), "same": picture.same}
 
-    return gr.HTML(
+    return scripted(
+        __file__,
         way.as_json(),
         html_template=_template(),
-        js_on_load=SCRIPT.read_text(encoding="utf-8"),
-        apply_default_css=False,
         server_functions=[frames(app, draw)],
         elem_id="scrubber",
     )

@@ -21,9 +21,9 @@ from rf_app.ui.parts.complaint import complain, complaining
 from rf_app.ui.parts.events import QUIET
 from rf_app.ui.parts.explained import EXPLAINED
 from rf_app.ui.parts.left_out import left_out
+from rf_app.ui.parts.script import scripted
 
 STYLE = "A look, or a thing, that the model has learned besides; two or more can be mixed."
-SCRIPT = Path(__file__).with_name("loras.js")
 ROWS = (
     '<div class="loras"></div><p class="budget" role="status" hidden><span></span>'
     '<button title="Let the strengths share a budget of 1">Balance</button></p>'
@@ -150,13 +150,7 @@ def lora_panel(app: Application, prefix: str = "") -> LoraPanel:
                 elem_classes="lora-upload",
             )
         problems = left_out(app.loras, elem_id=f"{prefix}lora-problems")
-        rows = gr.HTML(
-            [],
-            html_template=ROWS,
-            js_on_load=SCRIPT.read_text(encoding="utf-8"),
-            apply_default_css=False,
-            elem_id=f"{prefix}loras",
-        )
+        rows = scripted(__file__, [], html_template=ROWS, elem_id=f"{prefix}loras")
     return LoraPanel(rows, pick, upload, problems, fold)
 
 

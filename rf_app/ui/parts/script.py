@@ -4,6 +4,9 @@ pictures' dialog, keys, and what long work says.
 
 import json
 from pathlib import Path
+from typing import Any
+
+import gradio as gr
 
 FOLDER = Path(__file__).parents[1]
 
@@ -12,6 +15,12 @@ def browser(name: str, *first: str | int) -> str:
     """For `js=`: call `studio.NAME` with these values and then the inputs; it returns the outputs."""
     values = "".join(f"{json.dumps(value)}, " for value in first)
     return f"(...values) => studio.{name}({values}...values)"
+
+
+def scripted(module: str, value: Any, **options: Any) -> gr.HTML:
+    """A part of the page whose script lies beside its module, of the same name; module: its `__file__`."""
+    script = Path(module).with_suffix(".js").read_text(encoding="utf-8")
+    return gr.HTML(value, js_on_load=script, apply_default_css=False, **options)
 
 
 def scripts() -> str:
