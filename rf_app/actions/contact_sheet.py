@@ -16,6 +16,7 @@ from rf_app.actions.asking import File
 from rf_app.actions.batch import PictureDone
 from rf_app.actions.grid_sheet import INK, MARGIN, PAPER, QUIET
 from rf_app.actions.lettering import GAP, best_font, wrap
+from rf_app.plugins.picture import encoded
 from rf_app.registry.disk import writable, write_atomically
 from rf_app.settings import prompts
 
@@ -47,20 +48,19 @@ def contact_sheet(done: Sequence[PictureDone]) -> Image.Image:
 def files(done: Sequence[PictureDone], folder: Path) -> tuple[File, File]:
     """The sheet as PNG, and the ZIP, which is made in the folder; of those that have a picture."""
     found = [each for each in done if not each.error]
-    buffer = io.BytesIO()
-    contact_sheet(found).save(buffer, "PNG", compress_level=1)
+    sheet = encoded(contact_sheet(found), compress_level=1)
     path = folder / "instaflow-batch.zip"
 
     def write(path: Path) -> None:
         with ZipFile(path, "w", ZIP_STORED) as zip:  # PNG is compressed already
             for each in found:
                 zip.write(each.file, each.file.name)
-            zip.writestr("contact-sheet.png", buffer.getvalue())
+            zip.writestr("contact-sheet.png", sheet)
             zip.writestr("prompts.csv", _table(found))
 
     with writable(folder):
         write_atomically(path, write)
-    return File("instaflow-batch.png", buffer.getvalue()), File(path.name, path)
+    return File("instaflow-batch.png", sheet), File(path.name, path)
 
 
 def _table(done: Sequence[PictureDone]) -> str:

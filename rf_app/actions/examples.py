@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from rf_app.pipeline.png import read_png_settings, save_png
+from rf_app.pipeline.png import as_png, read_png_settings
 from rf_app.settings.bundled import ASSETS
 
 FOLDER = ASSETS / "examples"
@@ -98,7 +98,7 @@ def draw_lines(folder: Path = DRAWINGS) -> None:
             pen.line([(x * SIDE / 100, y * SIDE / 100) for x, y in line], "white", 6, joint="curve")
         for oval in ovals:
             pen.ellipse([at * SIDE / 100 for at in oval], outline="white", width=6)
-        save_png(image, folder / f"{name}.png", {"prompt": prompt, "seed": seed})
+        (folder / f"{name}.png").write_bytes(as_png(image, {"prompt": prompt, "seed": seed}))
 
 
 def main() -> None:

@@ -5,7 +5,6 @@ python -m rf_app grid "a lake" --rows model --row-values "pocket-sd, pocket-2rf"
 """
 
 from collections.abc import Sequence
-from io import BytesIO
 from typing import Any
 
 from rf_app.actions.application import Application
@@ -15,6 +14,7 @@ from rf_app.actions.grid_plan import CellDone, Grid, Plan, axis, plan
 from rf_app.actions.grid_sheet import archive, as_json, sheet
 from rf_app.actions.progress import Clock, Events
 from rf_app.pipeline.pace import calls
+from rf_app.plugins.picture import encoded
 from rf_app.settings.picture import Control, Lora, PictureSettings
 
 
@@ -86,9 +86,7 @@ def grid(app: Application, wish: Grid) -> Events[Plan | CellDone]:
 
 def files(planned: Plan, done: Sequence[CellDone]) -> tuple[File, File]:
     """The sheet as PNG, and a ZIP of all pictures; also of a grid that was stopped."""
-    buffer = BytesIO()
-    sheet(planned, done).save(buffer, "PNG", compress_level=1)
-    png = buffer.getvalue()
+    png = encoded(sheet(planned, done), compress_level=1)
     return File("instaflow-grid.png", png), File("instaflow-grid.zip", archive(planned, done, png))
 
 

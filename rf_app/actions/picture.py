@@ -2,14 +2,13 @@
 alone.
 """
 
-import io
 import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from rf_app.pipeline.drawn import Drawn
-from rf_app.pipeline.png import save_png
+from rf_app.pipeline.png import as_png
 from rf_app.settings.picture import PictureSettings
 from rf_app.settings.start import START
 
@@ -52,9 +51,7 @@ class Picture:
     @cached_property
     def png(self) -> bytes:
         """The PNG file, settings included."""
-        buffer = io.BytesIO()
-        save_png(self.drawn.image, buffer, self.settings)
-        return buffer.getvalue()
+        return as_png(self.drawn.image, self.settings)
 
 
 def file_name(settings: PictureSettings, more: str = "") -> str:

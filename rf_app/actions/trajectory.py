@@ -6,7 +6,6 @@ pure noise, so it takes its one step.
 python -m rf_app trajectory "a lake at night" --models pocket-sd pocket-2rf --json
 """
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,7 +18,7 @@ from rf_app.actions.attempt import Attempt, attempt
 from rf_app.actions.compare import best_of_kinds, in_force
 from rf_app.actions.progress import Clock, Events
 from rf_app.errors import UserError
-from rf_app.pipeline.png import save_png
+from rf_app.pipeline.png import as_png
 from rf_app.pipeline.trajectory import Recorder, Trajectory
 from rf_app.settings.picture import Control, Lora, PictureSettings
 
@@ -77,10 +76,9 @@ class Followed:
         strip = Image.new("RGB", (len(self.images) * (width + GAP) - GAP, height), "white")
         for i, frame in enumerate(self.images):
             strip.paste(frame, (i * (width + GAP), 0))
-        buffer = io.BytesIO()
-        save_png(strip, buffer, self.settings | {"film_strip_taus": self.trajectory.taus})
+        png = as_png(strip, self.settings | {"film_strip_taus": self.trajectory.taus})
         settings = self.attempt.settings
-        return File(f"trajectory-{settings.model}-{settings.seed}.png", buffer.getvalue())
+        return File(f"trajectory-{settings.model}-{settings.seed}.png", png)
 
     def as_json(self) -> dict[str, Any]:
         """What a program gets beside the strip."""

@@ -17,7 +17,7 @@ from rf_app.actions.picture import file_name
 from rf_app.actions.progress import Clock, Events
 from rf_app.errors import UserError
 from rf_app.pipeline.checking import check_whole
-from rf_app.pipeline.png import SIGNATURE, read_settings, save_png
+from rf_app.pipeline.png import SIGNATURE, as_png, read_settings
 from rf_app.plugins.picture import MAX_FILE_BYTES, MAX_PIXELS, read_picture
 from rf_app.plugins.upscaler import installed, upscaler_file
 from rf_app.settings.picture import read_picture_settings
@@ -55,9 +55,7 @@ class Upscaled:
     @cached_property
     def png(self) -> bytes:
         """The PNG file, settings included."""
-        buffer = io.BytesIO()
-        save_png(self.image, buffer, self.settings)
-        return buffer.getvalue()
+        return as_png(self.image, self.settings)
 
 
 def upscale(app: Application, wish: Upscale) -> Events[Upscaled]:

@@ -6,7 +6,6 @@ alone knows, the stars, a broken one keeps nothing. A connection lives for one c
 """
 
 import hashlib
-import io
 import json
 import sqlite3
 import time
@@ -19,7 +18,7 @@ from typing import Any
 
 from rf_app.errors import UserError
 from rf_app.pipeline.png import read_png_settings
-from rf_app.plugins.picture import read_picture
+from rf_app.plugins.picture import encoded, read_picture
 from rf_app.registry.disk import writable, write_atomically
 from rf_app.settings.home import home
 from rf_app.settings.picture import read_picture_settings
@@ -184,9 +183,8 @@ class History:
 
 
 def _add(rows: sqlite3.Connection, name: str, png: bytes, settings: dict[str, Any], created: float) -> None:
-    thumbnail, buffer = read_picture(png), io.BytesIO()
+    thumbnail = read_picture(png)
     thumbnail.thumbnail((SIDE, SIDE))
-    thumbnail.save(buffer, "WEBP", quality=85)
     found = read_picture_settings(settings, name)
     words = " ".join((found.prompt, found.model, *(each.id for each in found.loras)))
     rows.execute(
@@ -199,7 +197,7 @@ def _add(rows: sqlite3.Connection, name: str, png: bytes, settings: dict[str, An
             words.casefold(),
             _text(settings),
             len(png),
-            buffer.getvalue(),
+            encoded(thumbnail, "WEBP", quality=85),
         ],
     )
 

@@ -14,6 +14,7 @@ from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
 from rf_app.errors import UserError
+from rf_app.plugins.picture import encoded
 from rf_app.settings.picture import parse_json
 
 KEY = "instaflow"
@@ -23,12 +24,12 @@ END = b"\0\0\0\0IEND\xaeB`\x82"
 MAX_FILE_BYTES = 64 * 2**20
 
 
-def save_png(image: Image.Image, path: Path | BinaryIO, settings: dict[str, Any] | None) -> None:
-    """Write the picture with its settings, JSON values, if it has any."""
+def as_png(image: Image.Image, settings: dict[str, Any] | None) -> bytes:
+    """The picture's file, with its settings, JSON values, if it has any."""
     info = PngInfo()
     if settings is not None:
         info.add_itxt(KEY, json.dumps(settings, ensure_ascii=False))
-    image.save(path, format="PNG", pnginfo=info, compress_level=1)
+    return encoded(image, pnginfo=info, compress_level=1)
 
 
 def read_png_settings(path: Path) -> dict[str, Any] | None:

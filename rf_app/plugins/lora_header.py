@@ -5,7 +5,6 @@ the words of its captions those that kohya's trainer notes, the strength SwarmUI
 """
 
 import base64
-import io
 import json
 import re
 from collections import Counter
@@ -15,7 +14,7 @@ from typing import Any
 
 from rf_app.errors import UserError
 from rf_app.plugins.checking import read_header
-from rf_app.plugins.picture import read_base64, read_picture
+from rf_app.plugins.picture import encoded, read_base64, read_picture
 from rf_app.registry.loras import sampling_in
 from rf_app.settings.picture import MAX_STRENGTH
 
@@ -54,9 +53,7 @@ def preview_in(file: Path) -> str:
     except (UserError, OSError):
         return ""
     image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG")
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return f"data:image/jpeg;base64,{base64.b64encode(encoded(image, 'JPEG')).decode()}"
 
 
 def _tags(metadata: Mapping[str, str]) -> str:

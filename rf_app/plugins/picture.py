@@ -7,6 +7,7 @@ import base64
 import binascii
 import hashlib
 import io
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -89,11 +90,16 @@ def _from_base64(text: str) -> bytes:
         raise UserError(f"The picture is not base64 text: {text!r:.40}") from None
 
 
+def encoded(image: Image.Image, format: str = "PNG", **options: Any) -> bytes:
+    """A picture's file; options: of Pillow's `save`."""
+    file = io.BytesIO()
+    image.save(file, format, **options)
+    return file.getvalue()
+
+
 def encode_map(image: Image.Image) -> str:
     """A condition map as text."""
-    buffer = io.BytesIO()
-    image.convert("RGB").save(buffer, "PNG")
-    return base64.b64encode(buffer.getvalue()).decode("ascii")
+    return base64.b64encode(encoded(image.convert("RGB"))).decode("ascii")
 
 
 def decode_map(text: str) -> Image.Image:

@@ -6,7 +6,7 @@ from PIL import Image
 
 from rf_app.actions.application import Application
 from rf_app.actions.examples import DRAWINGS, EXAMPLES, FOLDER, draw_lines, examples
-from rf_app.pipeline.png import save_png
+from rf_app.pipeline.png import as_png
 from rf_app.pipeline.turns import result_of
 from rf_app.registry.models import BUNDLED, Registry
 from rf_app.settings.picture import PictureSettings
@@ -14,7 +14,9 @@ from rf_app.settings.picture import PictureSettings
 
 def test_examples_come_in_order_with_what_makes_them(tmp_path):
     for name, prompt, seed in (("2-red-tent", "a red tent", 5), ("1-a-lake", "a lake", 6)):
-        save_png(Image.new("RGB", (8, 8)), tmp_path / f"{name}.png", {"prompt": prompt, "seed": seed})
+        (tmp_path / f"{name}.png").write_bytes(
+            as_png(Image.new("RGB", (8, 8)), {"prompt": prompt, "seed": seed})
+        )
     Image.new("RGB", (8, 8)).save(tmp_path / "0-foreign.png")
     found = [(example.title, example.prompt, example.seed) for example in examples(tmp_path)]
     assert found == [("A lake", "a lake", 6), ("Red tent", "a red tent", 5)]

@@ -21,7 +21,7 @@ from rf_app.actions.restore import restore, restore_sent
 from rf_app.actions.run import results, run
 from rf_app.errors import UserError
 from rf_app.pipeline.checking import check_way
-from rf_app.pipeline.png import read_png_settings, save_png
+from rf_app.pipeline.png import as_png, read_png_settings
 from rf_app.pipeline.turns import result_of
 from rf_app.plugins.picture import decode_map, encode_map
 from rf_app.settings.picture import Control, PictureSettings
@@ -102,7 +102,7 @@ def test_a_frame_saved_by_an_earlier_version_comes_back(app, tmp_path):
     way = {"key_frames": [{"prompt": "a lake", "seed": 1}, {"prompt": "a tent", "seed": 2}]}
     way |= {"position": [0.25], "model": "tiny-2rf", "steps": 2, "guidance": 1.5, "noise": "lerp"}
     way |= {"text": "first", "negative_prompt": "", "solver": "heun", "loras": [], "control": []}
-    save_png(Image.new("RGB", (96, 96)), tmp_path / "old.png", {"interpolation": way})
+    (tmp_path / "old.png").write_bytes(as_png(Image.new("RGB", (96, 96)), {"interpolation": way}))
     picture = PictureSettings("a lake", "tiny-2rf", 2, 1.5, 1, solver="heun")
     keys = (KeyFrame("a lake", 1), KeyFrame("a tent", 2))
     expected = checked(app, Way(keys, (0.25,), picture, "lerp", "first"))

@@ -13,7 +13,7 @@ from rf_app.actions.picture import WAY, Picture
 from rf_app.actions.restore import restore, restore_sent, usable
 from rf_app.actions.run import results
 from rf_app.errors import UserError
-from rf_app.pipeline.png import read_png_settings, save_png
+from rf_app.pipeline.png import as_png, read_png_settings
 from rf_app.pipeline.turns import result_of
 from rf_app.plugins.picture import decode_map, encode_map
 from rf_app.registry.loras import WEIGHTS
@@ -39,7 +39,7 @@ def draw(app, settings):
 def saved(tmp_path, settings):
     """A PNG with the given settings, as an upload would be."""
     path = tmp_path / "upload.png"
-    save_png(Image.new("RGB", (8, 8)), path, settings)
+    path.write_bytes(as_png(Image.new("RGB", (8, 8)), settings))
     return path
 
 

@@ -1,6 +1,5 @@
 """The kept pictures: found by their words, bounded, and whole whatever was killed, broken or put in."""
 
-import io
 import shutil
 import sqlite3
 
@@ -9,14 +8,12 @@ from PIL import Image
 
 from rf_app.errors import UserError
 from rf_app.pipeline.history import History
-from rf_app.pipeline.png import save_png
+from rf_app.pipeline.png import as_png
 
 
 def picture(prompt: str, colour: int = 0, **more: object) -> tuple[bytes, dict]:
     settings = {"prompt": prompt, "model": "tiny-sd", "seed": colour} | more
-    buffer = io.BytesIO()
-    save_png(Image.new("RGB", (32, 32), (colour, 0, 0)), buffer, settings)
-    return buffer.getvalue(), settings
+    return as_png(Image.new("RGB", (32, 32), (colour, 0, 0)), settings), settings
 
 
 @pytest.fixture

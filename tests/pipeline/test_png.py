@@ -13,7 +13,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from rf_app.errors import UserError
-from rf_app.pipeline.png import read_png_settings, save_png
+from rf_app.pipeline.png import as_png, read_png_settings
 from rf_app.settings.picture import read_picture_settings
 
 SETTINGS = {
@@ -48,7 +48,7 @@ def read(path):
 def test_round_trip(tmp_path):
     path = tmp_path / "a.png"
     picture = Image.effect_noise((16, 16), 60).convert("RGB")
-    save_png(picture, path, SETTINGS | {"seconds": 0.02})
+    path.write_bytes(as_png(picture, SETTINGS | {"seconds": 0.02}))
     assert read_png_settings(path) == SETTINGS | {"seconds": 0.02}
     assert read(path).as_json() == SETTINGS
     assert np.array_equal(np.asarray(Image.open(path)), np.asarray(picture))

@@ -7,7 +7,7 @@ import pytest
 from gradio import Blocks
 from PIL import Image, ImageDraw
 
-from rf_app.pipeline.png import save_png
+from rf_app.pipeline.png import as_png
 from rf_app.pipeline.turns import result_of
 from rf_app.settings.picture import PictureSettings
 from tests.browser import served, visiting
@@ -26,11 +26,13 @@ def url(app, tmp_path_factory):
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     folder = tmp_path_factory.mktemp("examples")
     for name, prompt, seed in EXAMPLES:
-        save_png(Image.new("RGB", (96, 96), "teal"), folder / f"{name}.png", {"prompt": prompt, "seed": seed})
+        (folder / f"{name}.png").write_bytes(
+            as_png(Image.new("RGB", (96, 96), "teal"), {"prompt": prompt, "seed": seed})
+        )
     (folder / "drawings").mkdir()
     roof = Image.new("RGB", (512, 512))
     ImageDraw.Draw(roof).line([0, 400, 256, 100, 512, 400], "white", 6)
-    save_png(roof, folder / "drawings" / "1-roof.png", {"prompt": "a red tent", "seed": 4})
+    (folder / "drawings" / "1-roof.png").write_bytes(as_png(roof, {"prompt": "a red tent", "seed": 4}))
     result_of(app.worker.draw(PictureSettings("warming up", app.first_model())))
     with served(app, folder, mcp_server=True) as address:
         yield address

@@ -8,7 +8,7 @@ from PIL import Image
 
 from rf_app.actions.application import Application
 from rf_app.errors import UserError
-from rf_app.pipeline.png import save_png
+from rf_app.pipeline.png import as_png
 from rf_app.ui.parts.restoring import restored
 
 
@@ -16,7 +16,7 @@ def test_a_file_that_was_not_uploaded_is_not_read(app: Application, tmp_path: Pa
     uploaded = Path(get_upload_folder()) / "here" / "mine.png"
     uploaded.parent.mkdir(parents=True)
     for path in (uploaded, tmp_path / "secret.png"):
-        save_png(Image.new("RGB", (9, 9)), path, {"prompt": "a lake", "seed": 7})
+        path.write_bytes(as_png(Image.new("RGB", (9, 9)), {"prompt": "a lake", "seed": 7}))
     assert restored(app, str(uploaded)).settings.prompt == "a lake"
     for source in (str(tmp_path / "secret.png"), "no-such", "\0", "x" * 5000, "\ud800", None, 7, ["{"]):
         with pytest.raises(UserError, match="file is missing"):

@@ -12,7 +12,7 @@ from PIL import Image
 from rf_app.jobs.database import Database
 from rf_app.jobs.plan import Wish
 from rf_app.jobs.stage import TRAINING, Plan, Stage
-from rf_app.pipeline.png import save_png
+from rf_app.pipeline.png import as_png
 from rf_app.ui.files import DAY, sweep
 from rf_app.ui.train.uploads import forget_pictures, keep_pictures, pictures_in_use, prompts_of
 from tests.full_disk import full_disk
@@ -23,7 +23,9 @@ def test_pictures_keep_their_captions_and_nothing_of_their_names(tmp_path: Path)
     upload.mkdir()
     for name in ("b <i>.png", "red_tent.JPG"):
         Image.new("RGB", (8, 8)).save(upload / name)
-    save_png(Image.new("RGB", (8, 8)), upload / "c-20-42.png", {"prompt": "a lake at night", "seed": 7})
+    (upload / "c-20-42.png").write_bytes(
+        as_png(Image.new("RGB", (8, 8)), {"prompt": "a lake at night", "seed": 7})
+    )
     (upload / "notes.html").write_text("<html>")
     (upload / "b <i>.txt").write_text("a black-and-white lake\nin sks_style")
     keep = keep_pictures(Database(tmp_path / "jobs"))

@@ -4,7 +4,6 @@ Every wish, from the button to an example, changes one hidden text, the cue; its
 ends what is under way.
 """
 
-import io
 from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Any
@@ -28,6 +27,7 @@ from rf_app.actions.trajectory import (
     trajectory,
 )
 from rf_app.pipeline.trajectory import Trajectory
+from rf_app.plugins.picture import encoded
 from rf_app.settings.picture import PictureSettings
 from rf_app.ui.api import seen_by
 from rf_app.ui.compare.side_by_side import EXAMPLES
@@ -157,8 +157,9 @@ def _strip(each: Followed) -> str:
 
 
 def _frame(image: Image.Image, column: int, text: str) -> str:
+    src = data_url(encoded(image, compress_level=1))
     return (
-        f'<figure style="grid-column:{column}"><img src="{data_url(_png(image))}" alt="{text}">'
+        f'<figure style="grid-column:{column}"><img src="{src}" alt="{text}">'
         f"<figcaption>{text}</figcaption></figure>"
     )
 
@@ -166,12 +167,6 @@ def _frame(image: Image.Image, column: int, text: str) -> str:
 def _when(tau: float, steps: int) -> str:
     """The step that foresees the picture at this moment."""
     return "the picture" if tau == 1 else f"step {round(tau * steps) + 1}"
-
-
-def _png(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, format="PNG", compress_level=1)
-    return buffer.getvalue()
 
 
 Shown = tuple[str, str, Trajectory]  # title, colour, way

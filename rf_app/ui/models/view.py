@@ -3,7 +3,6 @@
 What a card says may come from anyone: every text is escaped here.
 """
 
-import io
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from html import escape
@@ -15,6 +14,7 @@ from rf_app.actions.application import Application
 from rf_app.actions.collection import SHELVES, Relative, Thing, family
 from rf_app.actions.measure import figures
 from rf_app.actions.samples import opening_settings, sample_at_hand, thumbnail
+from rf_app.plugins.picture import encoded
 from rf_app.registry.card import Card, ModelCard
 from rf_app.registry.decoders import DecoderCard
 from rf_app.ui.parts.colours import colour_of
@@ -115,9 +115,7 @@ def _picture(card: Card, sample: Path | None, side: int) -> str:
 @lru_cache(maxsize=256)
 def _address(sample: Path, side: int) -> str:
     """Whoever types into the search sees the same pictures again; a new one has another path."""
-    buffer = io.BytesIO()
-    thumbnail(sample, side).save(buffer, "WEBP", quality=88)
-    return data_url(buffer.getvalue(), "webp")
+    return data_url(encoded(thumbnail(sample, side), "WEBP", quality=88), "webp")
 
 
 def _links(app: Application, thing: Thing, sample: Path | None) -> str:

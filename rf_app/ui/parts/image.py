@@ -1,10 +1,11 @@
 """Pictures inside the page's HTML."""
 
 import base64
-from io import BytesIO
 from pathlib import Path
 
 from PIL import Image
+
+from rf_app.plugins.picture import encoded
 
 ICON_SIDE = 192  # pixels
 
@@ -19,8 +20,6 @@ def data_url(content: bytes, kind: str = "png") -> str:
 
 def icon(path: Path) -> dict[str, str]:
     """A picture as the icon of a button; given by its path, the page would name that to everybody."""
-    buffer = BytesIO()
     with Image.open(path) as image:
         image.thumbnail((ICON_SIDE, ICON_SIDE))
-        image.save(buffer, "WEBP", quality=90)
-    return {"url": data_url(buffer.getvalue(), "webp")}
+        return {"url": data_url(encoded(image, "WEBP", quality=90), "webp")}

@@ -2,11 +2,11 @@
 
 from functools import lru_cache
 from html import escape
-from io import BytesIO
 from pathlib import Path
 
 from PIL import Image
 
+from rf_app.plugins.picture import encoded
 from rf_app.ui.parts.image import data_url
 
 ROWS, COLUMNS = 3, 7  # prompts, and moments in time
@@ -48,7 +48,7 @@ def _strip(sheets: tuple[Path, ...]) -> tuple[bytes, int, tuple[str, ...]]:
         rows, columns = (int(number) for number in last.text["grid"].split())
         newest = last.convert("RGB")
     if rows == 1:
-        return _png(newest), columns, ("The latest",)
+        return encoded(newest), columns, ("The latest",)
     side = newest.width // columns
     count = min(ROWS, columns)
     wide = Image.new("RGBA", (len(sheets) * (side + GAP) + side, count * (side + GAP) - GAP))
@@ -58,7 +58,7 @@ def _strip(sheets: tuple[Path, ...]) -> tuple[bytes, int, tuple[str, ...]]:
         _column(wide, picture, 1, i * (side + GAP), side, count)
     _column(wide, newest, 0, len(sheets) * (side + GAP), side, count)
     steps = [int(path.stem.rpartition("-")[2]) for path in sheets]
-    return _png(wide), len(sheets) + 1, (*(f"step {step:,}" for step in steps), "wanted")
+    return encoded(wide), len(sheets) + 1, (*(f"step {step:,}" for step in steps), "wanted")
 
 
 def _column(wide: Image.Image, sheet: Image.Image, row: int, x: int, side: int, count: int) -> None:
@@ -66,9 +66,3 @@ def _column(wide: Image.Image, sheet: Image.Image, row: int, x: int, side: int, 
     for i in range(count):
         cell = sheet.crop((i * side, row * side, (i + 1) * side, (row + 1) * side))
         wide.paste(cell, (x, i * (side + GAP)))
-
-
-def _png(image: Image.Image) -> bytes:
-    buffer = BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
