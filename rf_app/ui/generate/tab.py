@@ -17,26 +17,23 @@ import gradio as gr
 
 from rf_app.actions import generate, refine, upload_lora, upscale
 from rf_app.actions.application import Application, Preset
-from rf_app.actions.asking import File
 from rf_app.actions.caption import caption
 from rf_app.actions.examples import Example, examples
-from rf_app.actions.history import star
 from rf_app.actions.loras import rows as lora_rows
 from rf_app.actions.picture import Picture
 from rf_app.actions.restore import usable
 from rf_app.actions.run import LatestRun, run
 from rf_app.errors import Cancelled, HeldBack, UserError
-from rf_app.plugins.picture import read_base64
 from rf_app.registry.refiner import refiner_folder
 from rf_app.settings.picture import MAX_SEED, PictureSettings, parse_json, read_loras
 from rf_app.ui.api import endpoint, seen_by
-from rf_app.ui.generate import reading
+from rf_app.ui.generate import afterwards, reading
 from rf_app.ui.generate.presets import presets_panel
-from rf_app.ui.generate.stage import message_stage, opening_stage, stage, upscaled_stage
+from rf_app.ui.generate.stage import message_stage, opening_stage, stage
 from rf_app.ui.parts.complaint import complain, complaining
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.control import control_panel
-from rf_app.ui.parts.events import LATEST, PAGE_ONLY, QUIET, RUN
+from rf_app.ui.parts.events import LATEST, PAGE_ONLY, QUIET
 from rf_app.ui.parts.image import icon
 from rf_app.ui.parts.keeping import kept
 from rf_app.ui.parts.loras import end_uploads, lora_panel
@@ -47,7 +44,7 @@ from rf_app.ui.parts.restoring import restore_button, restored_picture
 from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.seed_row import seed_row
 from rf_app.ui.parts.size import size_fields
-from rf_app.ui.parts.streaming import stops, stream
+from rf_app.ui.parts.streaming import stops
 from rf_app.ui.waiting import LONG_WORK
 
 FIRST = PictureSettings("A photograph of a snowy mountain near a beautiful lake under sunshine.", seed=7)
@@ -129,9 +126,6 @@ def build(app: Application, page: Page) -> None:
                 upload = restore_button("restore")
     plugs = PlugIns(lora_box, controls)
     page.lists.append(model)
-    to_star = gr.Textbox("", visible="hidden", elem_id="sent-star")
-    to_refine = gr.Textbox("", visible="hidden", elem_id="sent-refine")
-    to_upscale = gr.Textbox("", visible="hidden", elem_id="sent-upscale")
     to_vary = gr.Textbox("", visible="hidden", elem_id="sent-vary")
     to_follow = gr.Textbox("", visible="hidden", elem_id="sent-control")
     latest, number = gr.State(LatestRun()), gr.Number(visible="hidden")
@@ -208,49 +202,6 @@ def build(app: Application, page: Page) -> None:
         if waited or said or not pictures:
             yield {line: note(said)}
 
-    def refined(
-        source: str, latest_now: LatestRun, number_now: Any, asked_by: gr.Request
-    ) -> Iterator[dict[gr.Component, Any]]:
-        own = seen_by(app, asked_by)
-
-        def show(made: Picture) -> dict[gr.Component, Any]:
-            kept(own, made)
-            return {picture: stage([made], caption(own, [made]))}
-
-        try:
-            wish = refine.Refine(restored_picture(own, source))
-        except UserError as error:
-            complain(error)
-            yield gr.skip()
-            return
-        yield from stream(
-            refine.refine(own, wish),
-            latest_now,
-            line,
-            show,
-            number=number_now,
-        )
-
-    def upscaled(
-        source: str, latest_now: LatestRun, number_now: Any, asked_by: gr.Request
-    ) -> Iterator[dict[gr.Component, Any]]:
-        own = seen_by(app, asked_by)
-
-        def show(made: upscale.Upscaled) -> dict[gr.Component, Any]:
-            if made.settings:
-                kept(own, made)
-            return {picture: upscaled_stage(made)}
-
-        try:
-            said = parse_json(source, "The picture sent here")
-            shown_now = File("picture.png", read_base64(said.get("image")))
-            wish = upscale.Upscale(shown_now, said.get("factor"))
-        except UserError as error:
-            complain(error)
-            yield gr.skip()
-            return
-        yield from stream(upscale.upscale(own, wish), latest_now, line, show, number=number_now)
-
     @complaining
     def chosen(
         model: str, rows: Any, prompt_now: str, width: int, height: int, asked_by: gr.Request
@@ -292,15 +243,6 @@ def build(app: Application, page: Page) -> None:
             cue: cue_for("go", found.prompt),
         }
 
-    def starred(source: str, asked_by: gr.Request) -> None:
-        try:
-            own = seen_by(app, asked_by)
-            star(own, restored_picture(own, source))
-            gr.Info("It is in the history, with a star.")
-        except UserError as error:
-            complain(error)
-            raise gr.Error("It is not kept.", print_exception=False, visible=False) from None
-
     def vary(source: str, asked_by: gr.Request) -> dict[gr.Component, Any]:
         shown = restore(source, asked_by)
         if seed in shown:  # else something was wrong
@@ -341,10 +283,7 @@ def build(app: Application, page: Page) -> None:
         **LONG_WORK,
         **LATEST,
     )
-    for sent_here, made_anew in ((to_refine, refined), (to_upscale, upscaled)):
-        sent_here.change(
-            made_anew, [sent_here, latest, number], [picture, line], js=browser("numbered"), **RUN
-        )
+    afterwards.connect(app, picture, line, latest, number)
     stops(stop, latest)
     reading.connect(app, read, prompt, go, model, loras)
 
@@ -368,9 +307,6 @@ def build(app: Application, page: Page) -> None:
     upload.upload(restore, upload, outputs, **QUIET)
     sent.change(restore, sent, outputs, **QUIET)
     to_vary.change(vary, to_vary, outputs, **QUIET)
-    to_star.change(starred, to_star, None, **LONG_WORK, **QUIET).success(
-        js=browser("starred"), inputs=to_star, **PAGE_ONLY
-    )
     page.blocks.load(opened, sent, [*outputs, live], js=browser("left"), **QUIET)
     order = ("prompt", "model", "steps", "guidance", "seed", "count")
     endpoint(app, generate, order)
