@@ -17,6 +17,7 @@ import gradio as gr
 from rf_app.actions import edit
 from rf_app.actions.application import Application
 from rf_app.actions.picture import Picture
+from rf_app.actions.progress import Events
 from rf_app.actions.restore import Restored
 from rf_app.actions.run import LatestRun
 from rf_app.errors import UserError
@@ -24,7 +25,7 @@ from rf_app.settings.picture import parse_json
 from rf_app.settings.start import START, Start
 from rf_app.ui.api import endpoint, seen_by
 from rf_app.ui.edit.easel import easel, shown, wish_of
-from rf_app.ui.parts.complaint import complain, complaining
+from rf_app.ui.parts.complaint import complaining
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.control import as_text
 from rf_app.ui.parts.events import LATEST, PAGE_ONLY, QUIET, RUN
@@ -32,7 +33,6 @@ from rf_app.ui.parts.explained import EXPLAINED
 from rf_app.ui.parts.keeping import kept
 from rf_app.ui.parts.model_form import NEGATIVE, model_list, steps_and_guidance
 from rf_app.ui.parts.plug_ins import plug_ins
-from rf_app.ui.parts.progress_bar import note
 from rf_app.ui.parts.restoring import restore_button, restored
 from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.seed_row import seed_row
@@ -168,13 +168,11 @@ def build(app: Application, page: Page) -> None:
             kept(own, made)
             return {board: {"result": shown(made)}}
 
-        try:
+        def events() -> Events[Picture]:
             wish = wish_of(parse_json(text.split(":", 2)[-1], "The page's words"))
-        except UserError as error:
-            complain(error)
-            yield {line: note("")}
-            return
-        yield from stream(edit.edit(own, wish), latest_now, line, show, number=number_now)
+            yield from edit.edit(own, wish)
+
+        yield from stream(events(), latest_now, line, show, number=number_now)
 
     def form_of(own: Application, found: Restored) -> Updates:
         """The form with a picture's settings, and the picture that it began from on the board."""
