@@ -1,8 +1,10 @@
 """What the worker gives: a picture with what made it and how long it took, and moments on the way to one."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -23,6 +25,15 @@ class Timings:
     def __add__(self, other: "Timings") -> "Timings":
         """Those of two pictures together."""
         return Timings(*(a + b for a, b in zip(vars(self).values(), vars(other).values(), strict=True)))
+
+
+def now(device: torch.device) -> float:
+    """The clock, once the device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+    return time.perf_counter()
 
 
 @dataclass(frozen=True)

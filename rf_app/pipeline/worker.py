@@ -8,64 +8,48 @@ depend on the number of its neighbours, and a seed must give the same pixels alw
     drawn = result_of(worker.draw(PictureSettings("a lake at sunset", "pocket-instaflow")))
 """
 
-import time
-from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import torch
-from diffusers import StableDiffusionPipeline, StableDiffusionXLImg2ImgPipeline
+from diffusers import StableDiffusionPipeline
 from PIL import Image
 from torch import Tensor
 
 from rf_app.pipeline.checking import check, check_way
 from rf_app.pipeline.decoding import check_safe, decode
-from rf_app.pipeline.drawn import Drawn, Moment, Observer, Timings
+from rf_app.pipeline.drawn import Drawn, Moment, Observer, Timings, now
 from rf_app.pipeline.engine import dtype_of, graphs_of, name_of
+from rf_app.pipeline.enlarging import Enlarger
 from rf_app.pipeline.mixing import mixed_noise, mixed_text
-from rf_app.pipeline.models import (
-    Resident,
-    ResidentControlNets,
-    ResidentDecoders,
-    ResidentModels,
-    weights_bytes,
-)
+from rf_app.pipeline.models import Resident, ResidentControlNets, ResidentDecoders, ResidentModels
 from rf_app.pipeline.pace import Pace
-from rf_app.pipeline.prompts import embed, of_one_length, unread
+from rf_app.pipeline.prompts import unread
 from rf_app.pipeline.residence import Residence
 from rf_app.pipeline.start import known_way
+from rf_app.pipeline.texts import Texts
 from rf_app.pipeline.turns import NOBODY, Line, Report, Step, Turn, Turns
 from rf_app.plugins.controlnet import controlled
 from rf_app.plugins.lora import LoraFile
 from rf_app.plugins.mask import pasted
-from rf_app.plugins.merging import Merger, signature
+from rf_app.plugins.merging import Merger
 from rf_app.plugins.picture import decode_map
-from rf_app.plugins.plugging import LoraPlugs, Plugged
+from rf_app.plugins.plugging import LoraPlugs
 from rf_app.plugins.preprocessors import DETECTORS, condition_map
 from rf_app.plugins.uploads import Uploads
-from rf_app.plugins.upscaler import enlarged, load_upscaler
 from rf_app.registry.card import ModelCard
 from rf_app.registry.controlnets import ControlNets
 from rf_app.registry.decoders import Decoders
 from rf_app.registry.loras import Loras, with_loras
 from rf_app.registry.models import Registry
-from rf_app.registry.refiner import PIECES, load_refiner, refiner_folder
 from rf_app.schedulers.solvers import ETA, fresh, straight
 from rf_app.settings.engine import OPENVINO, asked
 from rf_app.settings.picture import CheckedSettings, Lora, PictureSettings
 from rf_app.settings.start import Start
 from rf_app.settings.way import Way
-
-if TYPE_CHECKING:
-    from spandrel import ImageModelDescriptor
-
-CACHED_TEXTS = 256
-ENLARGED = 2  # times, before it is refined
-REFINER = "refiner"
 
 
 class Worker:
@@ -91,14 +75,15 @@ class Worker:
         self._safety_checker = safety_checker
         self._residence = Residence(self.device, budget)
         self._models = ResidentModels(registry, self._residence, self.dtype, safety_checker)
-        self._texts: OrderedDict[tuple[Any, ...], Tensor] = OrderedDict()
         self.loras, self.uploads = Loras.beside(registry), Uploads.beside(registry)
         self._plugs = LoraPlugs(self.loras, self.uploads, self.device)
         self._merger = Merger()
+        self._texts = Texts(self._merger)
         self.controlnets = ControlNets.beside(registry)
         self._nets = ResidentControlNets(self.controlnets, self._residence)
         self.decoders = Decoders.beside(registry)
         self._tiny = ResidentDecoders(self.decoders, self._residence, self.dtype)
+        self._enlarger = Enlarger(self._residence, self.dtype)
         self.pace = Pace()
         self._turns = Turns()
 
@@ -131,14 +116,21 @@ class Worker:
         return self._turns.take(work, line)
 
     def refine(self, drawn: Drawn, strength: float, steps: int, line: Line = NOBODY) -> Turn[Drawn]:
-        """A picture at ENLARGED its side, refined with its own prompts and seed; in turn as `draw`.
+        """A picture at twice its side, refined with its own prompts and seed; in turn as `draw`.
 
         strength: the share of the refiner's steps that are taken, in 0..1; one at least. Raises as `draw`,
         and UserError where there is no refiner, or none that is whole.
         """
 
+        @torch.inference_mode()
+        def refined(report: Report) -> Drawn:
+            found = self._enlarger.refined(drawn, strength, steps, report)
+            if self._safety_checker:
+                check_safe(self._models.get(drawn.settings.model).pipeline, found.image)
+            return found
+
         def work(report: Report) -> Drawn:
-            return self._residence.twice(lambda: self._refine(drawn, strength, steps, report), "The refiner")
+            return self._residence.twice(lambda: refined(report), "The refiner")
 
         return self._turns.take(work, line)
 
@@ -155,10 +147,7 @@ class Worker:
             if file is None:
                 return image.resize((factor * image.width, factor * image.height), Image.Resampling.LANCZOS)
             return self._residence.twice(
-                lambda: enlarged(
-                    self._upscaler(file), image, factor, lambda done, of: report(Step(done, of))
-                ),
-                file.stem,
+                lambda: self._enlarger.upscaled(image, factor, file, report), file.stem
             )
 
         return self._turns.take(work, line)
@@ -234,14 +223,14 @@ class Worker:
         graphs = self._graphs if bare and not model.pipeline.unet.config.time_cond_proj_dim else None
         settings = replace(settings, engine=OPENVINO if graphs else name_of(self.dtype))
         way = way and replace(way, picture=settings)
-        began = self._now()
+        began = now(self.device)
         # After the noise some samplers draw more from it, as in the stock pipeline.
         generator = torch.Generator("cpu").manual_seed(settings.seed)
         noise = self._noise(model, generator, size)
         guided = settings.guidance > 1
         alone = way.at_key_frame() if way else settings  # a key frame's length is not that of its neighbours
         prompts = [alone.prompt] if alone else [key.prompt for key in way.key_frames]
-        texts = self._embed(model, [*prompts, *([settings.negative_prompt] * guided)], plugged)
+        texts = self._texts.embeds(model, [*prompts, *([settings.negative_prompt] * guided)], plugged)
         null_embeds = texts.pop() if guided else None
         embeds = texts[0] if alone else mixed_text(way, texts)
         if way:
@@ -269,11 +258,11 @@ class Worker:
                 observe(Moment(done, settings.steps, latents, velocity, shown))
 
         with graphs.computing(model, size, embeds.shape[1]) if graphs else nullcontext():
-            text_done = self._now()
+            text_done = now(self.device)
             if start:
                 shown = None
                 if start.shows is not None:
-                    back, shown = steps, self._embed_one(model, start.shows, plugged)
+                    back, shown = steps, self._texts.embed(model, start.shows, plugged)
                 past = known_way(
                     *(start, model.pipeline, scheduler, noise, steps, shown),
                     report=lambda i: report(Step(i, back + steps)),
@@ -296,11 +285,11 @@ class Worker:
                 ).images
             finally:
                 model.pipeline.scheduler = own
-            sampled = self._now()
+            sampled = now(self.device)
             image = decode(model.pipeline, latents, vae, tiled, go_on)
             if start and start.mask:
                 image = pasted(image, *map(decode_map, (start.image, start.mask)))
-            decoded = self._now()
+            decoded = now(self.device)
         if not (acting or observe or start):  # which take their own time
             self.pace.note(settings, image.width * image.height, sampled - text_done, decoded - sampled)
         called, known = self.trigger_words(settings.loras, visitor), model.vocabulary
@@ -315,77 +304,6 @@ class Worker:
             start=start,
         )
 
-    @torch.inference_mode()
-    def _refine(self, drawn: Drawn, strength: float, steps: int, report: Report) -> Drawn:
-        refiner = self._refiner()
-        start = sampled = self._now()
-
-        def after_step(pipeline: StableDiffusionXLImg2ImgPipeline, done: int, _: Any, tensors: dict) -> dict:
-            nonlocal sampled
-            sampled = self._now()
-            report(Step(done + 1, pipeline.num_timesteps))
-            return tensors
-
-        settings, size = drawn.settings, tuple(ENLARGED * side for side in drawn.image.size)
-        image = refiner(
-            prompt=settings.prompt,
-            negative_prompt=settings.negative_prompt,
-            image=drawn.image.resize(size, Image.Resampling.LANCZOS),
-            strength=strength,
-            num_inference_steps=steps,
-            generator=torch.Generator("cpu").manual_seed(settings.seed),
-            callback_on_step_end=after_step,
-        ).images[0]
-        end = self._now()
-        if self._safety_checker:
-            check_safe(self._models.get(settings.model).pipeline, image)
-        timings = drawn.timings + Timings(0, sampled - start, end - sampled, end - start)
-        return replace(drawn, image=image, timings=timings)
-
-    def _refiner(self) -> StableDiffusionXLImg2ImgPipeline:
-        """The refiner, from memory if it is there."""
-        found = self._residence.get(REFINER)
-        if found is None:
-            needed = sum(
-                weights_bytes(refiner_folder() / name, kind, self.dtype)
-                for name, kind in PIECES.items()
-                if kind != "tokenizer"
-            )
-            self._residence.make_room(needed, "The refiner")
-            found = load_refiner(self.device, self.dtype)
-            self._residence.keep(REFINER, found, [found.unet, found.vae, found.text_encoder_2])
-        return found
-
-    def _upscaler(self, file: Path) -> "ImageModelDescriptor":
-        """The upscaler in a file, from memory if it is there."""
-        found = self._residence.get(file)
-        if found is None:
-            self._residence.make_room(file.stat().st_size, file.stem)
-            found = load_upscaler(file, self.device)
-            self._residence.keep(file, found, [found.model])
-        return found
-
-    def _embed(self, model: Resident, texts: Sequence[str], plugged: Plugged) -> list[Tensor]:
-        """The texts' embeddings, all of one length, each from memory if it was asked for lately with the same
-        LoRAs.
-        """
-        found = [self._embed_one(model, text, plugged) for text in texts]
-        if len({each.shape for each in found}) > 1:
-            found = of_one_length(found, self._embed_one(model, "", plugged))
-        return found
-
-    def _embed_one(self, model: Resident, text: str, plugged: Plugged) -> Tensor:
-        weighted = model.vocabulary is None
-        key = model.text_stamp, signature(plugged.text_encoder), weighted, text
-        if key in self._texts:
-            self._texts.move_to_end(key)
-            return self._texts[key]
-        self._merger.give(model.pipeline.text_encoder, plugged.text_encoder)
-        self._texts[key] = embed(model.pipeline, text, weighted)
-        if len(self._texts) > CACHED_TEXTS:
-            self._texts.popitem(last=False)
-        return self._texts[key]
-
     def _latent_size(self, model: Resident, settings: CheckedSettings) -> tuple[int, int]:
         """Height and width of the latents."""
         if settings.width is None:
@@ -397,14 +315,6 @@ class Worker:
         """The noise [1, C, h, w] that the stock pipeline draws; size: height and width."""
         channels = model.pipeline.unet.config.in_channels
         return torch.randn((1, channels, *size), generator=generator).to(self.device)
-
-    def _now(self) -> float:
-        """The clock, once the device has done what it was given."""
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        elif self.device.type == "mps":
-            torch.mps.synchronize()
-        return time.perf_counter()
 
 
 def _best_device() -> str:

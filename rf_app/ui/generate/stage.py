@@ -17,7 +17,7 @@ from rf_app.actions.picture import Picture
 from rf_app.actions.upscale import Upscaled
 from rf_app.actions.words import duration
 from rf_app.pipeline.drawn import Timings
-from rf_app.pipeline.worker import ENLARGED
+from rf_app.pipeline.enlarging import ENLARGED
 from rf_app.ui.parts.image import SAVE, data_url
 from rf_app.ui.parts.send import edit_button, send_button
 
