@@ -31,6 +31,7 @@ from rf_app.registry.loras import WEIGHTS, LoraCard, Loras
 from rf_app.schedulers.noise_schedule import schedule_of
 from rf_app.settings.training import Layers, Lora
 from trainers.common import LoopConfig, command, train
+from trainers.common.captioned import captioned_latents
 from trainers.common.cards import as_it_ran
 from trainers.common.models import (
     decode,
@@ -46,7 +47,7 @@ from trainers.common.objectives import drop_text, reflow_loss
 from trainers.common.precision import accelerator_in
 from trainers.common.runs import default_run
 from trainers.common.sheets import write_sheet
-from trainers.data.images import ImageFolder, latents_of, with_trigger
+from trainers.data.images import with_trigger
 from trainers.data.store import Batch, Order
 
 MODULES: dict[Layers, tuple[str, ...]] = {
@@ -93,19 +94,14 @@ def main(config: Lora) -> None:
     run = config.run or default_run(f"lora/{config.output}")
     accelerator = accelerator_in(config.precision)
     pipeline = load_frozen(registry, config.base)
-    images = ImageFolder(config.images, base.resolution)
-    accelerator.print(images.in_words(), flush=True)
+    images, latents = captioned_latents(config.images, 0, registry, config.base, pipeline, run, accelerator)
     batch = min(config.batch, len(images))
-    digest = images.digest()
-    with accelerator.main_process_first():
-        path = run / f"latents-{digest}.safetensors"
-        latents = latents_of(pipeline.vae, images.pixels, len(images), path)
     captions = [with_trigger(caption, config.trigger) for caption in images.captions]
     unet, schedule = pipeline.unet, schedule_of(pipeline.scheduler)
     subject = {
         "base": config.base,
         "base weights": fingerprint(unet),
-        "pictures": digest,
+        "pictures": images.digest(),
         "trigger": config.trigger,
         "layers": list(config.layers),
         "rank": config.rank,

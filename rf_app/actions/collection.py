@@ -4,13 +4,14 @@ size and family.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from rf_app.actions.application import KIND_TITLES, ORDER, Application
 from rf_app.registry.card import Card, ModelCard
+from rf_app.registry.file_recognition import CONTROLNET, DECODER, LORA
 from rf_app.registry.store import Store
 
-LORA, CONTROLNET, DECODER = "lora", "controlnet", "decoder"
 GENERATIONS = 100  # of a family, at most: cards may come from anyone
 SHELVES = {**KIND_TITLES, LORA: "LoRA", CONTROLNET: "ControlNet", DECODER: "Tiny decoder"}
 """Kinds of things and what they are called, in the order in which they are shown."""
@@ -52,10 +53,15 @@ class Thing:
         return self.store.borrowers(self.card.id) if isinstance(self.card, ModelCard) else []
 
 
+def beside(app: Application) -> dict[str, Store]:
+    """The stores of what is no model, by kind."""
+    return {LORA: app.loras, CONTROLNET: app.controlnets, DECODER: app.decoders}
+
+
 def thing(app: Application, key: str) -> Thing:
     """The one of a key; raises UserError where it is not here."""
     kind, _, id = key.rpartition("/")
-    if store := {LORA: app.loras, CONTROLNET: app.controlnets, DECODER: app.decoders}.get(kind):
+    if store := beside(app).get(kind):
         return Thing(kind, store.card(id), store)
     card = app.registry.card(key)
     return Thing(card.kind, card, app.registry)
@@ -66,9 +72,7 @@ def things(app: Application, words: str = "", kind: str = "") -> list[Thing]:
     wanted = words.lower().split()
     found = [Thing(card.kind, card, app.registry) for card in app.registry.cards()]
     found.sort(key=lambda each: (ORDER[each.kind], each.card.title.lower(), each.card.id))
-    found += [Thing(LORA, card, app.loras) for card in app.loras.cards()]
-    found += [Thing(CONTROLNET, card, app.controlnets) for card in app.controlnets.cards()]
-    found += [Thing(DECODER, card, app.decoders) for card in app.decoders.cards()]
+    found += [Thing(kind, card, store) for kind, store in beside(app).items() for card in store.cards()]
     return [
         each
         for each in found
@@ -97,7 +101,7 @@ def family(cards: Sequence[ModelCard], id: str) -> Relative:
     parents = {card.id: parent for card in cards if (parent := _parent(card))}
     # Ancestors that are not here any more are known from the lineage of those that are.
     for card in cards:
-        for older, younger in zip(card.lineage, card.lineage[1:]):  # noqa: B905 (neighbours)
+        for older, younger in pairwise(card.lineage):
             parents.setdefault(younger, older)
     root, seen = id, {id}
     while root in parents and parents[root] not in seen:

@@ -29,7 +29,7 @@ from rf_app.jobs.processes import ROOT
 from rf_app.plugins.deltas import HUB_NAME
 from rf_app.registry.card import README, ModelCard
 from rf_app.registry.catalogue import entry_of
-from rf_app.registry.disk import disk_full_named, hidden_folder, put_in_place, sync_tree, writable
+from rf_app.registry.disk import publish_folder
 from rf_app.registry.export import SAMPLE
 from rf_app.registry.export import export as export_model
 
@@ -147,9 +147,8 @@ def _prepared(app: Application, wish: Space, target: Path) -> str:
     taken = UserError(f"{target} exists already: choose another folder, or remove it.")
     if target.exists():
         raise taken
-    with writable(target.parent), disk_full_named(target), hidden_folder(target.parent, "space") as hidden:
-        fresh = hidden / "space"
-        fresh.mkdir()
+
+    def build(fresh: Path) -> None:
         for name in FILES:
             shutil.copyfile(ROOT / name, fresh / name)
         for name in FOLDERS:
@@ -180,9 +179,8 @@ def _prepared(app: Application, wish: Space, target: Path) -> str:
         shown = shown if (fresh / shown).is_file() else "assets/screenshot.png"
         card.data["thumbnail"] = f"https://huggingface.co/spaces/{wish.repo}/resolve/main/{shown}"
         card.save(fresh / README)
-        sync_tree(fresh)
-        if not put_in_place(fresh, target, overwrite=False):
-            raise taken
+
+    publish_folder(target, build, taken)
     return str(target)
 
 

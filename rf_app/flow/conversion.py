@@ -112,22 +112,10 @@ def velocity_from_v_prediction(x: Tensor, prediction: Tensor, tau: Tau, schedule
     z = schedule.scale(tau) * x
     from_data = (alpha * z - sigma * prediction - x) / _at_least_half(1 - tau)
     from_noise = (x - alpha * prediction - sigma * z) / _at_least_half(tau)
-    return _by_half(tau, from_data, from_noise)
-
-
-def v_prediction_from_velocity(x: Tensor, v: Tensor, tau: Tau, schedule: NoiseSchedule) -> Tensor:
-    """The inverse of `velocity_from_v_prediction` in its second argument."""
-    tau = expand(tau, x)
-    alpha, sigma = schedule.alpha_sigma(tau)
-    z = schedule.scale(tau) * x
-    from_data = (alpha * z - x1_from_velocity(x, v, tau)) / _at_least_half(sigma)
-    from_noise = (x - tau * v - sigma * z) / _at_least_half(alpha)
-    return _by_half(tau, from_data, from_noise)
+    if not isinstance(tau, Tensor):
+        return from_data if tau < 0.5 else from_noise
+    return torch.where(tau < 0.5, from_data, from_noise)
 
 
 def _at_least_half(part: Tau) -> Tau:
     return part.clamp(min=0.5) if isinstance(part, Tensor) else max(part, 0.5)
-
-
-def _by_half(tau: Tau, noisy: Tensor, clear: Tensor) -> Tensor:
-    return torch.where(tau < 0.5, noisy, clear) if isinstance(tau, Tensor) else noisy if tau < 0.5 else clear

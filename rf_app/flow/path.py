@@ -30,11 +30,6 @@ def timestep(tau: Tau) -> Tau:
     return 1000 * (1 - tau)
 
 
-def tau_of(timestep: Tau) -> Tau:
-    """The inverse of `timestep`."""
-    return 1 - timestep / 1000
-
-
 def uniform_taus(steps: int) -> list[float]:
     """The steps + 1 times 0, 1/steps, ..., 1 of a uniform solve."""
     return [i / steps for i in range(steps + 1)]

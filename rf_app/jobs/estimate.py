@@ -14,6 +14,7 @@ from rf_app.errors import UserError
 from rf_app.jobs.database import Database
 from rf_app.jobs.stage import LoopWork, Stage
 from rf_app.registry.checking import read_json, weights_file
+from rf_app.registry.disk import existing_parent
 
 POCKET = 11e6 * 12 * 12  # size of a pocket model, for which recipes state their guesses
 START = 12.0  # seconds to import PyTorch, load the models and publish: the guess
@@ -112,8 +113,7 @@ def _disk(stage: Stage, size: ModelSize) -> float:
 
 def check_disk(folder: Path, needed: float) -> None:
     """Raises UserError where the disk of a folder has no room for so many bytes."""
-    parent = next(each for each in (folder, *folder.absolute().parents) if each.is_dir())
-    free = shutil.disk_usage(parent).free
+    free = shutil.disk_usage(existing_parent(folder)).free
     if needed + SPARE > free:
         raise UserError(
             f"The disk is too full: this needs about {needed / 1e6:,.0f} MB in {folder}, and "

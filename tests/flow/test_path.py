@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from rf_app.flow.path import interpolate, tau_of, timestep, uniform_taus
+from rf_app.flow.path import interpolate, timestep, uniform_taus
 
 
 def test_ends_and_middle_of_the_path():
@@ -35,5 +35,5 @@ def test_half_precision_stays_half_precision():
 def test_noise_is_timestep_1000_and_data_is_0():
     assert timestep(0.0) == 1000
     assert timestep(1.0) == 0
-    assert tau_of(timestep(0.3)) == pytest.approx(0.3)
+    assert timestep(0.3) == pytest.approx(700)
     assert uniform_taus(4) == [0, 0.25, 0.5, 0.75, 1]

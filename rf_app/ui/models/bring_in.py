@@ -10,7 +10,7 @@ import gradio as gr
 from rf_app.actions import words
 from rf_app.actions.application import KIND_TITLES, Application
 from rf_app.actions.as_job import ANSWER
-from rf_app.actions.collection import SHELVES
+from rf_app.actions.collection import SHELVES, beside
 from rf_app.actions.import_model import KIND, ImportModel, start_import
 from rf_app.errors import UserError
 from rf_app.jobs import queue
@@ -133,12 +133,7 @@ def _arrival(app: Application, job: Job) -> str:
     """One that is done, with a button that draws with it, where it is still here."""
     text = (app.jobs.job_folder(job.id) / ANSWER).read_text(encoding="utf-8")
     what = json.loads(text).get("what", MODEL)  # those of an earlier version were models
-    store = {
-        MODEL: app.registry,
-        LORA: app.loras,
-        CONTROLNET: app.controlnets,
-        DECODER: app.decoders,
-    }[what]
+    store = beside(app).get(what, app.registry)
     card = next((each for each in store.cards() if each.id == job.output), None)
     if card is None:  # it was deleted
         return ""
