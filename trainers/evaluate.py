@@ -40,15 +40,7 @@ from rf_app.schedulers.noise_schedule import schedule_of
 from rf_app.settings.training import check_sampling
 from trainers.common import command
 from trainers.common.held_out import Measuring
-from trainers.common.models import (
-    decode,
-    encode,
-    latent_shape,
-    load_frozen,
-    noise_of,
-    registry_into,
-    sample,
-)
+from trainers.common.models import decode, encode, latent_shape, load_frozen, noise_of, registry_into, sample
 from trainers.common.references import Drawings, Photographs, Reference
 from trainers.pocket.world import HELD_OUT
 

@@ -36,12 +36,7 @@ def start_job(
         stage = Stage(
             title=doing,
             module="rf_app",
-            arguments=(
-                name.replace("_", "-"),
-                *_words(wish),
-                f"--registry={models}",
-                f"--events={folder}",
-            ),
+            arguments=(name.replace("_", "-"), *_words(wish), f"--registry={models}", f"--events={folder}"),
             product=str(product or folder / ANSWER),
             loops=(LoopWork("", str(folder), 1, SECONDS),),
             unfinished=str(unfinished or ""),

@@ -15,15 +15,7 @@ from typing import Any, get_type_hints
 import docstring_parser
 
 from rf_app.errors import UserError
-from rf_app.settings.picture import (
-    Control,
-    Lora,
-    Side,
-    read_controls,
-    read_loras,
-    read_models,
-    read_sides,
-)
+from rf_app.settings.picture import Control, Lora, Side, read_controls, read_loras, read_models, read_sides
 from rf_app.settings.points import Points, read_points
 
 READERS: dict[Any, Callable[[Any], Any]] = {

@@ -21,25 +21,11 @@ from rf_app.actions.wanted import is_piece, wanted
 from rf_app.errors import UserError
 from rf_app.plugins.checking import Header, read_header
 from rf_app.plugins.deltas import HUB_NAME
-from rf_app.registry.checking import (
-    BORROWED,
-    CONFIGS,
-    OPTIONAL,
-    OWN,
-    TINY,
-    check_config,
-    read_json,
-)
+from rf_app.registry.checking import BORROWED, CONFIGS, OPTIONAL, OWN, TINY, check_config, read_json
 from rf_app.registry.controlnets import check_base
 from rf_app.registry.decoders import check_tiny
 from rf_app.registry.disk import FULL
-from rf_app.registry.recognition import (
-    INDEX,
-    called_in,
-    check_pipeline,
-    recognize,
-    recognize_folder,
-)
+from rf_app.registry.recognition import INDEX, called_in, check_pipeline, recognize, recognize_folder
 
 ADDRESS = re.compile(
     r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/(?P<name>[^/?#]+/[^/?#]+)"

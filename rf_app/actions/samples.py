@@ -49,10 +49,7 @@ def sample_settings(app: Application, thing: Thing) -> PictureSettings:
     drawing = examples(DRAWINGS)[0]
     image = encode_map(read_picture(drawing.path.read_bytes()))
     return PictureSettings(
-        drawing.prompt,
-        model,
-        seed=drawing.seed,
-        control=(Control(card.id, image, preprocessor="scribble"),),
+        drawing.prompt, model, seed=drawing.seed, control=(Control(card.id, image, preprocessor="scribble"),)
     )
 
 

@@ -67,10 +67,7 @@ def _plan(database: Database, job: Job, more: int, output: str, title: str, fold
         old.memory,
     )
     wish = replace(
-        job.wish,
-        output=output,
-        title=title,
-        settings={**job.wish.settings, f"{trainer}.{name}": steps},
+        job.wish, output=output, title=title, settings={**job.wish.settings, f"{trainer}.{name}": steps}
     )
     seconds = rate(database, own, job.size)[0] * own.samples * more / steps
     return Plan(

@@ -225,14 +225,7 @@ def merge(registry: Registry, wish: Merge, report: Report = silent) -> Path:
     card = _card(registry, wish)
     if wish.fine_tuned:
         return add_difference(
-            registry,
-            wish.model,
-            wish.fine_tuned,
-            wish.base,
-            wish.strength,
-            card,
-            wish.overwrite,
-            report,
+            registry, wish.model, wish.fine_tuned, wish.base, wish.strength, card, wish.overwrite, report
         )
     report(0, 1, "Adding the LoRA")
     given, loras = existing(wish.lora), Loras.beside(registry)

@@ -23,8 +23,7 @@ MAX_TAGS, OFTEN = 3, 0.9  # so many words, that stand in so many of the captions
 MAX_PREVIEW = 2 * 2**20  # letters
 PREVIEW_SIDE = 96  # pixels
 STRENGTH = re.compile(
-    r"(?:weight|strength)[ :=~]{0,3}(?:of|is|at|from|about)? ?([0-9](?:\.[0-9]{1,4})?)(?![0-9]|\.[0-9])",
-    re.I,
+    r"(?:weight|strength)[ :=~]{0,3}(?:of|is|at|from|about)? ?([0-9](?:\.[0-9]{1,4})?)(?![0-9]|\.[0-9])", re.I
 )
 
 

@@ -18,13 +18,7 @@ from threading import Lock, Timer
 from typing import Any
 
 from rf_app.errors import UserError
-from rf_app.registry.disk import (
-    disk_full_named,
-    hidden_folder,
-    remove_abandoned,
-    writable,
-    write_atomically,
-)
+from rf_app.registry.disk import disk_full_named, hidden_folder, remove_abandoned, writable, write_atomically
 from rf_app.registry.loras import UPLOAD, LoraCard
 from rf_app.registry.models import Registry
 

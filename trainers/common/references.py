@@ -62,10 +62,7 @@ class Drawings:
         self.world = world_of(self.judge.kinds)
         self.prompts = HeldOutPrompts(self.world, count, first)
         self.captions = self.prompts.captions
-        self.measured_on = {
-            "reference": f"{count} drawings of the same held-out seeds",
-            "features": "judge",
-        }
+        self.measured_on = {"reference": f"{count} drawings of the same held-out seeds", "features": "judge"}
 
     def pictures(self, numbers: Sequence[int]) -> Tensor:
         """As for `Reference`."""

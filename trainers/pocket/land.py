@@ -168,12 +168,7 @@ def _cactus(view: View, x: float, y: float) -> None:
     )
     view.canvas.strokes(a, b, np.float32(r), mix(green, INK, 0.25))
     shift = np.array([view.side * r * 0.35, 0])
-    view.canvas.strokes(
-        a + shift,
-        b + shift,
-        np.float32(r * 0.5),
-        mix(green, view.light.glint, 0.15),
-    )
+    view.canvas.strokes(a + shift, b + shift, np.float32(r * 0.5), mix(green, view.light.glint, 0.15))
 
 
 def forest(view: View) -> None:

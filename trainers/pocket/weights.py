@@ -100,12 +100,7 @@ def stages(config: WeightsConfig) -> list[Stage]:
         # In float32: the depthwise convolutions of a ConvNeXt are three times as slow in bfloat16.
         judged("judge", config.judge, "--autoencoder", vae),
         own("sample", "pocket.sample", config.judge / "sample.json", *judge),
-        own(
-            "pocket-sd",
-            "pocket.teacher",
-            config.models / "pocket-sd",
-            *(*teacher_at, *models, *quick),
-        ),
+        own("pocket-sd", "pocket.teacher", config.models / "pocket-sd", *(*teacher_at, *models, *quick)),
         *trained("reflow", "pocket-2rf", "Pocket 2-RF"),
         *distilled("pocket-instaflow", "Pocket InstaFlow", "pocket-2rf", "rectified-flow"),
         *distilled("pocket-sd-distilled", "Pocket SD, distilled directly", pairs=str(sd_pairs)),

@@ -110,9 +110,7 @@ def _axis(values: Sequence[float], title: str, ticks: tuple[float, ...] = ()) ->
 
 
 def _series(
-    rows: Sequence[Figures],
-    of: Callable[[Figures], float],
-    against: Callable[[Figures], float],
+    rows: Sequence[Figures], of: Callable[[Figures], float], against: Callable[[Figures], float]
 ) -> list[Series]:
     models = list(dict.fromkeys((row.model, row.title) for row in rows))
     return [

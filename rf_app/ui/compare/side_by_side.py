@@ -172,11 +172,7 @@ def build(app: Application, page: Page, plugs: PlugIns, sent: gr.Textbox, subtab
         against = json.loads(text).get("against")
         first, second = (column.form for column in columns[:2])
         if against in (id for _, id in app.models()):
-            other = {
-                first.model: against,
-                first.negative: "",
-                **first.show_preset(app.preset(against)),
-            }
+            other = {first.model: against, first.negative: "", **first.show_preset(app.preset(against))}
             shown = other | second.show(own, settings)
         else:
             many = app.registry.card(settings.model).kind == "diffusion"

@@ -24,11 +24,7 @@ EXAMPLES: dict[str, dict[str, object]] = {
     "Noise to a letter": {"source": "gaussian", "target": "letter"},
     "Sphere to torus": {"source": "sphere", "target": "torus"},
 }
-RUNS = {
-    "reflow": "Rectify",
-    "paths": "Paths side by side",
-    "distil": "Why reflow comes first",
-}
+RUNS = {"reflow": "Rectify", "paths": "Paths side by side", "distil": "Why reflow comes first"}
 
 
 def chooser() -> gr.HTML:

@@ -97,11 +97,7 @@ def presets_panel(
         if now.model:
             shared |= check_size(now.width, now.height, app.registry.card(now.model))
         made = PromptPreset(
-            values[name],
-            values[before],
-            values[after],
-            negative_prompt=now.negative_prompt,
-            **shared,
+            values[name], values[before], values[after], negative_prompt=now.negative_prompt, **shared
         )
         save(app, made)
         gr.Info(f"{escape(made.name)} is in the list of presets now.")

@@ -297,10 +297,7 @@ def build(app: Application, page: Page) -> None:
     lora_box.connect(app, model, follow, page.blocks.load)
     controls.connect(app, model, follow, size, to_follow, begin, [prompt, seed, cue])
     end_uploads(app, lora_box, page.blocks)
-    chosen_by, chosen_for = (
-        [model, loras, prompt, *sides],
-        [*form.recommends, live, about, cue, solvers],
-    )
+    chosen_by, chosen_for = ([model, loras, prompt, *sides], [*form.recommends, live, about, cue, solvers])
     model.input(chosen, chosen_by, chosen_for, **LATEST)
     loras.change(plugged, [solvers, *chosen_by], chosen_for, **LATEST)
     outputs = [prompt, seed, count, locked, about, cue, solvers, *form.fields, *plugs.parts]

@@ -35,10 +35,7 @@ from rf_app.ui.waiting import LONG_WORK
 
 SHOWN = 24  # cards
 KINDS = [("All", ""), *((title, kind) for kind, title in SHELVES.items())]
-LAYOUTS = [
-    ("For diffusers (a folder)", "diffusers"),
-    ("For ComfyUI, Forge, A1111 (one file)", SINGLE_FILE),
-]
+LAYOUTS = [("For diffusers (a folder)", "diffusers"), ("For ComfyUI, Forge, A1111 (one file)", SINGLE_FILE)]
 Updates = dict[gr.Component, Any]
 
 
@@ -67,11 +64,7 @@ def build(app: Application, page: Page, opened: gr.Textbox) -> None:
                 draw = gr.Button("Draw a sample", size="sm", min_width=120, elem_id="model-draw")
                 delete_button = gr.Button("Delete", size="sm", min_width=90, elem_id="model-delete")
             with gr.Row(elem_id="model-export-row"):
-                layout = gr.Dropdown(
-                    LAYOUTS,
-                    label="Take it along",
-                    elem_id="model-layout",
-                )
+                layout = gr.Dropdown(LAYOUTS, label="Take it along", elem_id="model-layout")
                 pack = gr.Button("Export", size="sm", min_width=90, elem_id="model-export")
             line = gr.HTML("", elem_id="model-way")
             file = gr.DownloadButton("Save", visible=False, size="sm", elem_id="model-file")

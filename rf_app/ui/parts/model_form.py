@@ -108,12 +108,7 @@ class ModelForm:
         def recommended(model: str, *size: int) -> dict[gr.Component, Any]:
             return self.show_preset(app.preset(model), *size)
 
-        return {
-            "fn": recommended,
-            "inputs": [self.model, *self.sides],
-            "outputs": self.recommends,
-            **LATEST,
-        }
+        return {"fn": recommended, "inputs": [self.model, *self.sides], "outputs": self.recommends, **LATEST}
 
 
 def offered(app: Application, solver: str | None, model: str, loras: tuple[Lora, ...]) -> bool:
