@@ -237,7 +237,6 @@ def build(app: Application, page: Page) -> None:
 
     plugs.loras.connect(app, model, lambda event: event(**again))
     plugs.controls.connect(app, model, follow, size)
-    size.connect(app, model, lambda event: None)
     of_model = [steps, guidance, about, *size.fields]
     model.input(chosen, [model, *size.fields], of_model, **LATEST).then(**again)
     outputs = [board, prompt, shows, strength, model, about, *size.fields, steps, guidance, seed, negative]
