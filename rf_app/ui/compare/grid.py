@@ -193,21 +193,10 @@ def build(app: Application, page: Page, plugs: PlugIns) -> None:
         return shown | unset | {cue: f"go:{time.time_ns()}"}
 
     fields = [field for each in axes for field in each.fields]
+    shared = {prompt, model, steps, guidance, seed, negative, *size.fields, *plugs.inputs}
     cue.change(
         draw,
-        {
-            latest,
-            prompt,
-            model,
-            steps,
-            guidance,
-            seed,
-            negative,
-            *size.fields,
-            *plugs.inputs,
-            *fields,
-            number,
-        },
+        {latest, number, *shared, *fields},
         [line, cells, sheet_file, zip_file],
         js=browser("numbered"),
         **RUN,

@@ -134,20 +134,8 @@ def build(app: Application, page: Page) -> None:
     latest, number = gr.State(LatestRun()), gr.Number(visible="hidden")
 
     # In the browser alone.
-    fields = [
-        live,
-        prompt,
-        shows,
-        strength,
-        model,
-        steps,
-        guidance,
-        seed,
-        negative,
-        *size.fields,
-        loras,
-        follows,
-    ]
+    fields = [live, prompt, shows, strength, model, steps, guidance, seed, negative]
+    fields += [*size.fields, loras, follows]
     again = {"js": browser("editForm"), "inputs": [board, *fields], "outputs": [board], **PAGE_ONLY}
     gr.on([*(field.change for field in fields if field not in (model, loras)), loras.input], **again)
     dice.click(js=browser("randomSeed"), outputs=[seed], **PAGE_ONLY)

@@ -107,22 +107,8 @@ def build(app: Application, page: Page) -> None:
     latest, number = gr.State(LatestRun()), gr.Number(visible="hidden")
 
     # In the browser alone.
-    sides = size.fields
-    fields = [
-        shape,
-        model,
-        steps,
-        guidance,
-        solver,
-        negative,
-        *sides,
-        decoder,
-        noise,
-        text,
-        loras,
-        follows,
-        *keys,
-    ]
+    fields = [shape, model, steps, guidance, solver, negative, *size.fields, decoder, noise, text]
+    fields += [loras, follows, *keys]
     again = {"js": browser("way"), "inputs": [live, *fields], "outputs": [live], **PAGE_ONLY}
     # Not the model: its own steps and solver have to come first.
     changes = [field.change for field in fields if field not in (model, loras)]
@@ -184,14 +170,11 @@ def build(app: Application, page: Page) -> None:
             **dict(zip(keys, _key_values(way.key_frames), strict=False)),
         }
 
-    def plugged_in(event: Any) -> None:
-        event(**again)
-
     def follow(event: Any) -> None:
         now = set(plugs.controls.inputs)
         event(lambda values: as_text(plugs.controls.read(values)), now, follows, **QUIET)
 
-    plugs.loras.connect(app, model, plugged_in)
+    plugs.loras.connect(app, model, lambda event: event(**again))
     plugs.controls.connect(app, model, follow, size)
     model.input(**form.recommended(app)).then(**again)
     wish = {latest, live, kind, frames, back, number}
