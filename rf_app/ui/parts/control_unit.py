@@ -54,16 +54,12 @@ class Unit:
     @property
     def fields(self) -> list[gr.Component]:
         """What a person sets."""
-        return [
-            self.on,
-            self.net,
-            self.preprocessor,
-            self.low,
-            self.high,
-            self.strength,
-            self.start,
-            self.end,
-        ]
+        return [self.on, self.net, self.preprocessor, *self.numbers]
+
+    @property
+    def numbers(self) -> list[gr.Slider]:
+        """Those of a Control, in its order."""
+        return [self.low, self.high, self.strength, self.start, self.end]
 
     @property
     def following(self) -> list[gr.Component]:
@@ -78,16 +74,7 @@ class Unit:
     def mapped(self, app: Application, values: Values) -> Values:
         """What follows from the fields: map and control. Raises UserError for a bad picture or threshold."""
         url, how, net = values[self.picture], values[self.preprocessor], values[self.net]
-        control = Control(
-            net or "",
-            url,
-            how,
-            values[self.low],
-            values[self.high],
-            values[self.strength],
-            values[self.start],
-            values[self.end],
-        )
+        control = Control(net or "", url, how, *(values[each] for each in self.numbers))
         control = app.with_map(control, values[PICTURE]) if url else None
         return {
             self.preview: _view(control.image if control else ""),
