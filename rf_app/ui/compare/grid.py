@@ -110,9 +110,7 @@ def build(app: Application, page: Page, plugs: PlugIns) -> None:
         with gr.Row(elem_classes="acts"):
             presets = [gr.Button(title, elem_classes="figure", min_width=170) for title, _ in figures]
         with gr.Row(elem_classes="wish"):
-            prompt = gr.Textbox(
-                base.prompt, label="Prompt", lines=1, max_lines=4, scale=4, elem_id="grid-prompt"
-            )
+            prompt = gr.Textbox(base.prompt, label="Prompt", max_lines=4, scale=4, elem_id="grid-prompt")
             seed = seed_field(base.seed, elem_id="grid-seed")
         rows = _axis_row(app, "Rows", opening.rows)
         columns = _axis_row(app, "Columns", opening.columns)
@@ -124,7 +122,7 @@ def build(app: Application, page: Page, plugs: PlugIns) -> None:
                 guidance = gr.Number(0, label="Guidance (0: the model’s)", elem_id="grid-guidance")
             size = size_numbers("grid-")
             negative = gr.Textbox(
-                "", label="Leave out (negative prompt)", lines=1, max_lines=4, elem_id="grid-negative"
+                "", label="Leave out (negative prompt)", max_lines=4, elem_id="grid-negative"
             )
         with gr.Row(elem_classes="acts"):
             go = gr.Button("Draw the grid", variant="primary", min_width=150, elem_id="grid-go")

@@ -77,7 +77,6 @@ def build(app: Application, page: Page, plugs: PlugIns, sent: gr.Textbox, subtab
                 label="Prompt",
                 show_label=False,
                 placeholder="Describe a picture…",
-                lines=1,
                 max_lines=4,
                 scale=4,
                 elem_id="compare-prompt",

@@ -61,7 +61,7 @@ def build(app: Application, page: Page, plugs: PlugIns, tab: gr.Tab) -> None:
     with gr.Column(elem_id="trajectory", elem_classes="study"):
         with gr.Row(elem_classes="wish"):
             prompt = gr.Textbox(
-                EXAMPLES[0][1], label="Prompt", lines=1, max_lines=4, scale=4, elem_id="trajectory-prompt"
+                EXAMPLES[0][1], label="Prompt", max_lines=4, scale=4, elem_id="trajectory-prompt"
             )
             seed = seed_field(EXAMPLES[0][2], elem_id="trajectory-seed")
             steps = steps_slider(STEPS, "trajectory-steps")

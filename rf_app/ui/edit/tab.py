@@ -82,13 +82,12 @@ def build(app: Application, page: Page) -> None:
             with gr.Row(elem_classes="chips"):
                 chips = [gr.Button(name, size="sm", min_width=80, elem_classes="chip") for name in EXAMPLES]
             prompt = gr.Textbox(
-                first.prompt, label="The new picture shows", lines=1, max_lines=4, elem_id="edit-prompt"
+                first.prompt, label="The new picture shows", max_lines=4, elem_id="edit-prompt"
             )
             shows = gr.Textbox(
                 "",
                 label="The picture shows now (optional)",
                 info=SHOWS,
-                lines=1,
                 max_lines=4,
                 elem_id="edit-shows",
                 elem_classes=EXPLAINED,

@@ -41,13 +41,12 @@ def presets_panel(
         pick = gr.Dropdown([NONE], value="", label="Preset", filterable=False, elem_id="preset-pick")
         if app.permission:
             with gr.Row(elem_classes="pair"):
-                before = gr.Textbox("", label="Before the prompt", lines=1, elem_id="preset-before")
-                after = gr.Textbox("", label="After it", lines=1, elem_id="preset-after")
+                before = gr.Textbox("", label="Before the prompt", elem_id="preset-before")
+                after = gr.Textbox("", label="After it", elem_id="preset-after")
             name = gr.Textbox(
                 "",
                 label="Keep the settings above under a name",
                 placeholder="Name",
-                lines=1,
                 max_length=60,
                 elem_id="preset-name",
             )

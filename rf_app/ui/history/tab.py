@@ -35,7 +35,6 @@ def build(app: Application, page: Page) -> None:
                     "",
                     label="Search",
                     placeholder="Words of the prompt, a model, a style…",
-                    lines=1,
                     elem_id="history-search",
                 )
                 starred = gr.Checkbox(False, label="With a star", elem_id="history-starred", container=False)

@@ -195,7 +195,7 @@ def _key_fields(key_frames: tuple[KeyFrame, ...]) -> list[gr.Component]:
     for i, name in enumerate(NAMES):
         key = key_frames[min(i, len(key_frames) - 1)]
         with gr.Row(elem_id=f"key-{name.lower()}", elem_classes="key-frame"):
-            fields.append(gr.Textbox(key.prompt, label=name, lines=1, max_lines=4, scale=4, min_width=160))
+            fields.append(gr.Textbox(key.prompt, label=name, max_lines=4, scale=4, min_width=160))
             fields.append(seed_field(key.seed))
     return fields
 

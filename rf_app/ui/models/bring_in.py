@@ -47,10 +47,9 @@ def build(app: Application, tab: gr.Tab) -> None:
                 "",
                 label="Folder, file, or name on the Hub",
                 placeholder="~/models/dreamshaper.safetensors or Lykon/dreamshaper-7",
-                lines=1,
                 elem_id="import-source",
             )
-            id = gr.Textbox("", label="Id here (empty: from its name)", lines=1, elem_id="import-id")
+            id = gr.Textbox("", label="Id here (empty: from its name)", elem_id="import-id")
             kind = gr.Dropdown(
                 KINDS,
                 value="",

@@ -48,7 +48,6 @@ def build(app: Application, page: Page, opened: gr.Textbox) -> None:
                     "",
                     label="Search",
                     placeholder="Title, licence, what it was made from…",
-                    lines=1,
                     elem_id="models-search",
                 )
                 kind = gr.Radio(KINDS, value="", label="Kind", elem_id="models-kind")
@@ -58,7 +57,7 @@ def build(app: Application, page: Page, opened: gr.Textbox) -> None:
         with gr.Column(elem_id="model-side"):
             about = gr.HTML("", elem_id="model-full")
             with gr.Row(elem_id="model-rename-row"):
-                title = gr.Textbox("", label="Title", lines=1, max_length=80, elem_id="model-title")
+                title = gr.Textbox("", label="Title", max_length=80, elem_id="model-title")
                 rename_button = gr.Button("Rename", size="sm", min_width=90, elem_id="model-rename")
             with gr.Row(elem_id="model-acts"):
                 draw = gr.Button("Draw a sample", size="sm", min_width=120, elem_id="model-draw")
@@ -74,7 +73,7 @@ def build(app: Application, page: Page, opened: gr.Textbox) -> None:
                     yes = gr.Button("Delete for good", variant="stop", size="sm", elem_id="model-yes")
                     no = gr.Button("Keep it", size="sm", elem_id="model-no")
             with gr.Row(visible=bool(get_token()) and bool(app.permission), elem_id="model-push-row"):
-                repo = gr.Textbox("", label="On the Hub as", placeholder="OWNER/NAME", lines=1)
+                repo = gr.Textbox("", label="On the Hub as", placeholder="OWNER/NAME")
                 push = gr.Button("Push", size="sm", min_width=90, elem_id="model-push")
                 make_space = gr.Button("Make a Space", size="sm", min_width=120, elem_id="model-space")
     count, visited, number = gr.State(SHOWN), gr.State(False), gr.Number(visible="hidden")

@@ -55,14 +55,12 @@ def build(app: Application, page: Page, tab: gr.Tab, opened: gr.Textbox) -> None
                 "",
                 label="Fine-tuned model",
                 placeholder="Id, folder, .safetensors file or name on the Hub",
-                lines=1,
                 elem_id="merge-fine",
             )
             base = gr.Textbox(
                 "",
                 label="What it was made from (base)",
                 placeholder="Id, folder or name on the Hub",
-                lines=1,
                 elem_id="merge-base",
             )
         with gr.Row(elem_classes="wish"):
@@ -70,7 +68,6 @@ def build(app: Application, page: Page, tab: gr.Tab, opened: gr.Textbox) -> None
                 "",
                 label="Name",
                 placeholder="It will stand in every list under this name",
-                lines=1,
                 max_length=60,
                 elem_id="merge-name",
             )

@@ -192,7 +192,6 @@ def advanced(preset: Preset, prefix: str = "") -> tuple[gr.Dropdown, gr.Textbox]
             "",
             label="Leave out (negative prompt)",
             info=NEGATIVE,
-            lines=1,
             max_lines=4,
             elem_id=f"{prefix}negative",
             elem_classes=EXPLAINED,
