@@ -11,7 +11,7 @@ LOCK_ZERO_GPU := uv pip compile --quiet --python-version 3.12.12 --python-platfo
 
 # An environment whose making was interrupted is made again.
 .DELETE_ON_ERROR:
-.PHONY: help run test test-slow fuzz soak check space weights flow-example lock audit
+.PHONY: help run test test-slow fuzz soak check space weights flow-example flow-table lock audit
 
 help:
 	@echo "make run        start the page on the bundled models (options: make run ARGS='--port 7861')"
@@ -23,6 +23,7 @@ help:
 	@echo "make space      this studio as a Space on the Hub: make space REPO=owner/name ARGS='--zero-gpu'"
 	@echo "make weights    train every bundled model again, from nothing (hours; resumable)"
 	@echo "make flow-example  calculate what the Flow lab opens with"
+	@echo "make flow-table  the Rectified Flow paper's table at pocket scale (six hours; resumable)"
 	@echo "make lock       choose the versions in requirements*.txt anew, from pyproject.toml (needs uv)"
 	@echo "make audit      look the locked versions up among known holes (needs uv and a network)"
 
@@ -60,6 +61,9 @@ weights: $(VENV)/installed
 flow-example: $(VENV)/installed
 	$(PYTHON) -m rf_app flow-lab --json | $(PYTHON) -c "import json, sys; print(json.dumps(json.load(sys.stdin)))" \
 		> rf_app/ui/flow_lab/example.json
+
+flow-table: $(VENV)/installed
+	$(PYTHON) -m benchmarks.flow_table $(ARGS)
 
 UV := @command -v uv >/dev/null || { echo "This needs uv: pip install uv" >&2; exit 1; }
 
