@@ -14,7 +14,7 @@ from rf_app.flow.affine_path import PATHS, AffinePath
 from rf_app.flow.path import Tau, as_tensor, timestep
 
 PATCH = 2  # a side of what the network takes as one place: on processors few wide places are quickest
-WIDTHS = (128, 192)
+WIDTHS = (96, 160)
 NEARLY_DATA = 1 - 1e-3  # where VP and sub-VP are solved to (as the code of arXiv 2011.13456 does)
 
 
