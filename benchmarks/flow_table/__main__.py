@@ -5,8 +5,9 @@
 
 Flows along the straight path, VP's and sub-VP's learn from the same pictures; the straight one is rectified
 twice more, on its own pairs; each is distilled on its own pairs, too. All are measured in one Euler step, in
-one step once distilled, and by Runge-Kutta 45. Within six hours on two cores; Ctrl-C stops, the same command
-resumes. RUN then holds flow-table.json, .md, .svg, and .png: pictures of the same noise, three rows a flow.
+one step once distilled, and by Runge-Kutta 45. Sized for six hours on two cores; Ctrl-C stops, the same
+command resumes. RUN then holds flow-table.json, .md, .svg, and .png: pictures of the same noise, three rows
+a flow.
 """
 
 import json

@@ -27,7 +27,7 @@ SOLVED = 60  # evaluations of Runge-Kutta 45, roughly
 
 @dataclass(frozen=True, kw_only=True)
 class FlowTable(SteppedTraining):
-    """Settings of the table; the defaults make it within six hours on two cores."""
+    """Settings of the table; the defaults are sized for six hours on two cores."""
 
     run: Path = field(default_factory=partial(default_run, "flow-table"))
     """Folder of all that is made; the same folder resumes."""
@@ -35,14 +35,14 @@ class FlowTable(SteppedTraining):
     """What is learned: drawings of the pocket world in latents, or CIFAR-10, which is downloaded."""
     drawings: int = 12_000
     """Number of drawings to learn from."""
-    steps: int = 5_000
+    steps: int = 3_000
     """Optimizer steps of each flow that learns from pictures."""
-    later_steps: int = 2_000
+    later_steps: int = 1_000
     """Optimizer steps of each flow that learns from pairs, and of each distillation."""
     batch: int = 64
     learning_rate: float = 1e-3
     """Peak learning rate; of what learns from pairs half of it."""
-    pairs: int = 8_000
+    pairs: int = 6_000
     """Pairs that each flow makes; the first ones are measured as its own pictures."""
     measured: int = 2_000
     """Pictures that each row is measured on."""

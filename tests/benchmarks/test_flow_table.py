@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional
 
 from benchmarks.charts import dots
-from benchmarks.flow_table import network
+from benchmarks.flow_table import experiment, network
 from benchmarks.flow_table.__main__ import main
 from benchmarks.flow_table.network import Flow
 from benchmarks.flow_table.settings import FLOWS, FlowTable, costs
@@ -38,8 +38,9 @@ class OfGaussian(Flow):
 
 
 @pytest.fixture(autouse=True)
-def narrow(monkeypatch):
+def small(monkeypatch):
     monkeypatch.setattr(network, "WIDTHS", (32, 32))
+    monkeypatch.setattr(experiment, "SHOWN", 1)
 
 
 @pytest.mark.parametrize("name", ["Rectified flow", "VP", "sub-VP"])
