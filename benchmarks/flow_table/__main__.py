@@ -79,9 +79,9 @@ def check_settings(config: FlowTable) -> None:
     now = {name: str(value) if isinstance(value, Path) else value for name, value in now.items()}
     before = json.loads(path.read_text()) if path.exists() else now
     for name, value in now.items():
-        if before[name] != value:
+        if before.get(name) != value:
             raise UserError(
-                f"{config.run} holds a table with {name} {before[name]}, not {value}: give another --run."
+                f"{config.run} holds a table with {name} {before.get(name)}, not {value}: give another --run."
             )
     _write_text(path, json.dumps(now, indent=1) + "\n")
 
