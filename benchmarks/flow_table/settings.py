@@ -21,8 +21,8 @@ FLOWS: dict[str, tuple[str, str | None]] = {
     "sub-VP": ("sub-VP", None),
 }
 """By name, its path, and the flow that made the pairs it learns from."""
-LOOKED_AT = 40  # a picture encoded, or drawn and looked at, in evaluations of the network, roughly
-SOLVED = 60  # evaluations of Runge-Kutta 45, roughly
+LOOKED_AT = 25  # a picture encoded, or drawn and looked at, in evaluations of the network, roughly
+SOLVED = 80  # evaluations of Runge-Kutta 45, roughly
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,14 +35,14 @@ class FlowTable(SteppedTraining):
     """What is learned: drawings of the pocket world in latents, or CIFAR-10, which is downloaded."""
     drawings: int = 12_000
     """Number of drawings to learn from."""
-    steps: int = 3_000
+    steps: int = 5_000
     """Optimizer steps of each flow that learns from pictures."""
-    later_steps: int = 1_000
+    later_steps: int = 2_000
     """Optimizer steps of each flow that learns from pairs, and of each distillation."""
     batch: int = 64
     learning_rate: float = 1e-3
     """Peak learning rate; of what learns from pairs half of it."""
-    pairs: int = 6_000
+    pairs: int = 8_000
     """Pairs that each flow makes; the first ones are measured as its own pictures."""
     measured: int = 2_000
     """Pictures that each row is measured on."""
