@@ -201,7 +201,7 @@ def estimate(seconds: dict[str, float], settings: dict) -> str:
         trainer, _, stage = name.partition(" ")
         steps = settings.get(f"{trainer}.{stage}_steps" if stage else f"{trainer}.steps")
         of = f"{steps:,} steps" if steps else f"{settings['pairs.count']:,} pairs, twice"
-        lines.append(f"  {name}: about {took / 60:.0f} minutes ({of})")
+        lines.append(f"  {name}: about {took / 60:.1f} minutes ({of})")
     total = sum(seconds.values()) / 3600
     return "\n".join([f"about {total:.2f} hours, as quick as this machine is just now:", *lines])
 

@@ -6,8 +6,8 @@ from typing import Any
 from rf_app.settings.bundled import ASSETS
 
 SHARES = {  # of the time
-    "autoencoder": 0.32,
-    "teacher": 0.34,
+    "autoencoder": 0.33,
+    "teacher": 0.33,
     "pairs": 0.10,
     "reflow": 0.09,
     "distill l2": 0.05,
@@ -60,7 +60,7 @@ def sized(pictures: int, size: int, seconds: float, pace: Pace) -> Sizes:
     # Crops of half the side, for six steps of ten, and whole pictures, a quarter as many, are as much work.
     loop("autoencoder", crops, pace.autoencoder * (0.25 if size >= 64 else 0.7), 4 * PASSES)
     loop("teacher", 2 ** min(7, pictures.bit_length()), pace.unet, PASSES)
-    loop("contrastive", min(64, pictures), pace.autoencoder / 3, PASSES / 5)
+    loop("contrastive", min(64, pictures), pace.autoencoder / 6, PASSES / 5)
     pair = CALLS * pace.unet / 3  # without the way back a step takes a third
     count = int(min(max(SHARES["pairs"] * time / pair, PAIRS[0]), PAIRS[1]))
     settings["pairs.count"], settings["pairs.shard"], took["pairs"] = count, 256, count * pair
