@@ -169,8 +169,8 @@ def measured_pace(size: int) -> Pace:
     vae, unet = (build(channels, size).to(device) for build in (build_autoencoder, build_unet))
     perceptual = Perceptual(Judge.load(BUNDLED)).to(device)
     images = torch.rand(4, 3, size, size, device=device) * 2 - 1
-    latents = torch.randn(32, channels, size // DOWN, size // DOWN, device=device)
-    text = torch.randn(32, LENGTH, WIDTH, device=device)
+    latents = torch.randn(64, channels, size // DOWN, size // DOWN, device=device)
+    text = torch.randn(64, LENGTH, WIDTH, device=device)
 
     def pass_of_autoencoder() -> torch.Tensor:
         result = vae.decode(vae.encode(images).latent_dist.mean).sample

@@ -18,6 +18,7 @@ from tqdm import tqdm
 from rf_app.errors import UserError
 from rf_app.registry.disk import disk_full_named, write_atomically
 from rf_app.registry.vocabulary import split_words
+from rf_app.settings.text import visible
 from trainers.data.images import NAMED, NAMELESS, ImageFolder, square
 from trainers.data.source import FEWEST, held_out_of
 
@@ -91,8 +92,8 @@ def look(folder: Path, size: int) -> Looked:
             known.add(found.digest)
             for what in found.about:
                 about[what] += 1
-            caption = " ".join(images.captions[i].split())[:LONGEST] or NAMELESS
-            pictures.append((images.paths[i], caption))
+            text = images.captions[i].encode(errors="ignore").decode()  # names of files may be no text
+            pictures.append((images.paths[i], " ".join(visible(text).split())[:LONGEST] or NAMELESS))
     files = sorted(path.name for path in folder.iterdir())
     hidden = [name for name in files if name.startswith(".")]
     folders = [path.name for path in folder.iterdir() if path.is_dir() and path.name not in hidden]
