@@ -23,7 +23,7 @@ UNSAID = 0.2  # share of the words that a caption loses in a step, so that none 
 
 def contrastive_loss(logits: Tensor, bags: Tensor) -> Tensor:
     """Of logits [B, B] and bags of words [B, V]: pictures with equal words share the right answer."""
-    same = torch.cdist(bags, bags) < 1e-4
+    same = (bags[:, None] == bags[None]).all(2)
     right = same / same.sum(1, keepdim=True)
     return (functional.cross_entropy(logits, right) + functional.cross_entropy(logits.T, right)) / 2
 

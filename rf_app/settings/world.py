@@ -17,6 +17,10 @@ SHARES = {  # of the time
 STARTS = 100.0  # seconds in which nothing is learned: nine processes begin, models are saved
 CALLS = 2 * 12 + 2 * 8  # of the U-Net for two pairs, guided: the teacher's and the straight model's
 LEAST = 20  # steps
+ENOUGH, SMALLEST_BATCH = (
+    2_000,
+    16,
+)  # of fewer steps batches are halved: a start is made of steps, not of samples
 PAIRS = 96, 20_480  # at least and at most
 PASSES = 1_000  # over the pictures: more only learns them by heart
 LARGE = 160  # pixels a side, from which on 8 channels of latents hold what one can see
@@ -49,10 +53,13 @@ def sized(pictures: int, size: int, seconds: float, pace: Pace) -> Sizes:
     settings: dict[str, Any] = {"distill.judge": str(ASSETS / "perceptual")}
     took: dict[str, float] = {}
 
-    def loop(name: str, batch: int, sample: float, passes: float, of: str = "") -> None:
+    def loop(name: str, batch: int, sample: float, passes: float, least: int = SMALLEST_BATCH) -> None:
         trainer, _, stage = name.partition(" ")
         prefix = f"{trainer}.{stage}_" if stage else f"{trainer}."
-        steps = int(min(SHARES[name] * time / (batch * sample), passes * pictures / batch))
+        samples = min(SHARES[name] * time / sample, passes * pictures)
+        while samples / batch < ENOUGH and batch // 2 >= least:
+            batch //= 2
+        steps = int(samples / batch)
         settings[f"{prefix}steps"], settings[f"{prefix}batch"] = max(LEAST, steps), batch
         took[name] = max(LEAST, steps) * batch * sample
 
@@ -60,7 +67,8 @@ def sized(pictures: int, size: int, seconds: float, pace: Pace) -> Sizes:
     # Crops of half the side, for six steps of ten, and whole pictures, a quarter as many, are as much work.
     loop("autoencoder", crops, pace.autoencoder * (0.25 if size >= 64 else 0.7), 4 * PASSES)
     loop("teacher", 2 ** min(7, pictures.bit_length()), pace.unet, PASSES)
-    loop("contrastive", min(64, pictures), pace.autoencoder / 6, PASSES / 5)
+    rivals = min(64, pictures)  # a batch is what the network tells apart
+    loop("contrastive", rivals, pace.autoencoder / 6, PASSES / 5, least=rivals)
     pair = CALLS * pace.unet / 3  # without the way back a step takes a third
     count = int(min(max(SHARES["pairs"] * time / pair, PAIRS[0]), PAIRS[1]))
     settings["pairs.count"], settings["pairs.shard"], took["pairs"] = count, 256, count * pair

@@ -203,6 +203,16 @@ def measures(
     return evaluate_world.Measures(Contrastive.load(folder / "network"), learned, held_out), held_out[0]
 
 
+def test_pictures_with_the_same_words_are_no_rivals() -> None:
+    """Of many pictures and words, too, of which each is told from itself by not one bit."""
+    torch.manual_seed(0)
+    bags = torch.nn.functional.normalize(torch.rand(64, 1700), p=1, dim=1)
+    bags[1] = bags[0]
+    right = torch.eye(64) * 50
+    right[0, 1] = right[1, 0] = 50
+    assert contrastive.contrastive_loss(right, bags).item() == pytest.approx(2 * np.log(2) / 64, rel=1e-3)
+
+
 def test_nobody_calls_mush_good(measures: tuple[evaluate_world.Measures, torch.Tensor]) -> None:
     """Of each kind: it is far from the pictures, and has no words to be found in it."""
     found, held_out = measures
