@@ -30,10 +30,12 @@ HEIGHT = {part: height for height, parts in enumerate(FLOORS) for part in parts}
 # Loading needs a scheduler's class, a plugin the model's card, and a condition map shows the edges measured.
 SIDEWAYS = {("registry", "schedulers"), ("plugins", "registry"), ("plugins", "metrics")}
 FOR_TRAINERS = {"errors", "ctrl_c", "flow", "settings", "schedulers", "registry", "plugins", "metrics"}
-POCKET_COMMANDS = {
-    f"trainers.pocket.{name}" for name in ("autoencoder", "judge", "teacher", "sample", "weights")
+POCKET_COMMANDS = {f"trainers.pocket.{name}" for name in ("judge", "sample", "weights")}
+PLANNERS = {  # run the page's recipes by the page's plan
+    ("trainers.pocket.weights", "rf_app.jobs.plan"),
+    ("trainers.world", "rf_app.jobs.plan"),
+    ("trainers.common.chain", "rf_app.jobs.stage"),
 }
-PLANNER = ("trainers.pocket.weights", "rf_app.jobs.plan")  # runs the page's recipes by the page's plan
 
 # Calls that may stand in a module's or a class's assignment: they only make a value.
 MAKERS = {"re.compile", "logging.getLogger", "TypeVar", "Path", "tuple", "dict", "frozenset", "enumerate"}
@@ -99,7 +101,7 @@ def allowed(importer: str, imported: str) -> bool:
     if len(target) == 1:  # rf_app itself is empty: importing it draws no arrow
         return True
     if source[0] == "trainers":
-        return target[1] in FOR_TRAINERS or (importer, ".".join(target[:3])) == PLANNER
+        return target[1] in FOR_TRAINERS or (importer, ".".join(target[:3])) in PLANNERS
     if source[0] == "app":  # the roof: it puts the parts together
         return target[1] in HEIGHT
     if source[1] == "__main__":  # the command line, beside the page

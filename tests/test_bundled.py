@@ -14,10 +14,10 @@ from rf_app.metrics.judge import Judge
 from rf_app.registry.models import BUNDLED, Registry
 from trainers import evaluate
 from trainers.common.pixels import to_tensor
+from trainers.common.reconstruction import reconstructed
 from trainers.pocket.first_edition.attributes import ATTRIBUTES
 from trainers.pocket.first_edition.world import describe, picture
 from trainers.pocket.judge import accuracies
-from trainers.pocket.reconstruction import reconstructed
 from trainers.pocket.world import HELD_OUT
 
 ASSETS = BUNDLED.parent

@@ -294,6 +294,47 @@ PAIRS = Recipe(
     asks=("prompts",),
 )
 
+WORLD = Recipe(
+    "world",
+    "A world of your own",
+    "From captioned pictures alone to a model that draws in one step, with no other model to begin with.",
+    "My world",
+    teachers=("diffusion",),
+    shown=(),
+    presets={"own": {}},  # sizes follow from the pictures: `rf_app.settings.world`
+    steps=(
+        Step(
+            "An autoencoder learns the pictures",
+            "autoencoder",
+            {"images": "{images}", "run": "{folder}/autoencoder"},
+            product="{folder}/autoencoder/vae",
+            defaults=QUICK,
+            loops=(Loop("{folder}/autoencoder", "steps", "batch", 0.05),),
+        ),
+        Step(
+            "The teacher learns to draw them",
+            "teacher",
+            {"images": "{images}", "run": "{folder}/teacher", "autoencoder": "{folder}/autoencoder/vae"}
+            | {"output": "{teacher}", "title": "{title} (teacher)", "models": "{models}"},
+            product="{models}/{teacher}",
+            defaults=QUICK,
+            loops=(Loop("{folder}/teacher", "steps", "batch", 0.007),),
+        ),
+        *INSTAFLOW.steps[1:],
+        Step(
+            "A small network learns to measure",
+            "contrastive",
+            # In float32: the depthwise convolutions of a ConvNeXt are three times as slow in bfloat16.
+            {"images": "{images}", "run": "{folder}/contrastive", "output": "{folder}/contrastive/network"},
+            product="{folder}/contrastive/network",
+            loops=(Loop("{folder}/contrastive", "steps", "batch", 0.02),),
+        ),
+    ),
+    makes="models",
+    asks=("images", "prompts"),
+    needs="images",
+)
+
 RECIPES = (INSTAFLOW, REFLOW, DISTILL, PERFLOW, LORA, CONTROLNET, PAIRS)
 
 
@@ -304,7 +345,7 @@ def recipes() -> dict[str, Recipe]:
 
 def recipe(name: str) -> Recipe:
     """One recipe; raises UserError with the names there are."""
-    known = recipes()
+    known = recipes() | {WORLD.name: WORLD}  # which the page does not offer: it begins with no model
     if name not in known:
         raise UserError(f"There is no recipe {name!r:.60}; there are {', '.join(known)}.")
     return known[name]

@@ -354,9 +354,3 @@ class Merge(Published):
             raise UserError("Give either --lora or --delta.")
         if not -2 <= self.strength <= 2:
             raise UserError(f"--strength must be -2 to 2, not {self.strength}.")
-
-
-TRAINERS: dict[str, type] = {
-    each.__name__.lower(): each for each in (Pairs, Reflow, Distill, PeRFlow, Lora, ControlNet, Merge)
-}
-"""By the command's name."""

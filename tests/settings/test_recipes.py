@@ -7,8 +7,8 @@ import tyro
 
 from rf_app.jobs.plan import Wish, stages
 from rf_app.settings import sd15
+from rf_app.settings.options import TRAINERS
 from rf_app.settings.recipes import BUNDLED, PRESETS, recipe, recipes
-from rf_app.settings.training import TRAINERS
 from tests.tiny import tiny_card
 
 ALL = [(name, preset) for name, found in recipes().items() for preset in found.presets]

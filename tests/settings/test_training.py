@@ -7,8 +7,8 @@ from typing import Any, get_type_hints
 import pytest
 
 from rf_app.errors import UserError
-from rf_app.settings.options import command_line, options
-from rf_app.settings.training import TRAINERS, Distill, Lora, Merge, Pairs, Reflow
+from rf_app.settings.options import TRAINERS, command_line, options
+from rf_app.settings.training import Distill, Lora, Merge, Pairs, Reflow
 
 
 @pytest.mark.parametrize("trainer", TRAINERS)

@@ -44,6 +44,18 @@ def test_texts_stand_beside_pictures(tmp_path: Path) -> None:
     ]
 
 
+def test_a_table_or_the_names_caption_pictures_too(tmp_path: Path) -> None:
+    for name in ("Red-tent_2.png", "a lake.jpg", "0017.png", ".hidden.png"):
+        draw(tmp_path / name)
+    named = ImageFolder(tmp_path, 32)
+    assert sorted(named.captions) == ["a lake", "a picture", "red tent"]
+    (tmp_path / "metadata.csv").write_text('file_name,text\n0017.png,"a red, red square"\n')
+    assert ImageFolder(tmp_path, 32).captions == ["a red, red square"]
+    (tmp_path / "metadata.csv").write_text("name,text\n0017.png,x\n")
+    with pytest.raises(UserError, match=r"metadata.csv, line 2: expected the columns file_name and text"):
+        ImageFolder(tmp_path, 32)
+
+
 def test_what_is_left_out_is_said(tmp_path: Path) -> None:
     draw(tmp_path / "a.png")
     (tmp_path / "a.txt").write_text("x")

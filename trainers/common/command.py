@@ -11,6 +11,7 @@ import tyro
 
 from rf_app.errors import UserError
 from rf_app.registry.disk import DiskFull
+from rf_app.settings.training import DryRun
 from trainers.common.loop import Diverged
 
 Config = TypeVar("Config")
@@ -21,7 +22,7 @@ def run(command: Callable[[Config], None], config: type[Config]) -> None:
     sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has it: terminals may lack letters
     try:
         chosen = tyro.cli(config, description=sys.modules[command.__module__].__doc__)
-        if getattr(chosen, "dry_run", False):
+        if isinstance(chosen, DryRun) and chosen.dry_run:
             from trainers.common.dry_run import dry_run  # seldom needed
 
             print(dry_run(chosen), flush=True)

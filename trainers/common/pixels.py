@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 
 def to_tensor(pixels: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
@@ -20,3 +21,20 @@ def to_pixels(images: Tensor) -> np.ndarray:
 def psnr(images: Tensor, others: Tensor) -> Tensor:
     """Peak signal-to-noise ratio [B] in dB between pictures [B, 3, H, W] in -1..1: how near they are."""
     return 10 * (2**2 / (images - others).square().mean((1, 2, 3)).clamp(min=1e-10)).log10()
+
+
+def roughen(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Mirror, blur, tint and noise pictures a little, as a decoder might; [B, 3, H, W] in and out.
+
+    generator: of the device that the pictures are on.
+    """
+
+    def uniform(*channels: int) -> Tensor:
+        shape = (len(images), *(channels or (1,)), 1, 1)
+        return torch.rand(shape, generator=generator, device=images.device)
+
+    images = torch.where(uniform() < 0.5, images.flip(3), images)
+    blurred = functional.avg_pool2d(images, 3, stride=1, padding=1, count_include_pad=False)
+    images = images.lerp(blurred, uniform())
+    noise = torch.randn(images.shape, generator=generator, device=images.device)
+    return images * (0.95 + 0.1 * uniform(3)) + 0.1 * (uniform(3) - 0.5) + 0.06 * uniform() * noise

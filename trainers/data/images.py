@@ -1,12 +1,17 @@
 """Captioned pictures to train on, with their latents: a folder of files, cut to the model's square.
 
-A folder is a Hugging Face imagefolder (`metadata.jsonl` with `file_name` and `text` on each line), one of
-COCO's (`coco/val2017`, with `coco/annotations/captions_val2017.json`), or holds a `.txt` beside each picture.
+A folder is a Hugging Face imagefolder (`metadata.jsonl` or `.csv` with `file_name` and `text` on each line),
+one of COCO's (`coco/val2017`, with `coco/annotations/captions_val2017.json`), holds a `.txt` beside each
+picture, or names its pictures by what they show. Hidden files are none of it.
 """
 
+import csv
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +26,15 @@ from rf_app.errors import UserError
 from rf_app.plugins.picture import as_rgb
 from rf_app.registry.checking import read_json
 from rf_app.registry.disk import write_atomically
+from rf_app.registry.vocabulary import ARTICLES, LINKS, split_words
 from rf_app.settings.text import read_text
 from trainers.common.pixels import to_tensor
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 ENCODE_BATCH = 64
 NAMED = 10  # of the pictures that are left out
+TOPIC = 24  # words that the page shows
+NAMELESS = "a picture"  # what a file's name says that holds no word
 MAX_ANNOTATIONS = 2**30  # bytes; those of COCO's largest part have 92 MB
 
 
@@ -36,16 +44,17 @@ class ImageFolder:
     def __init__(self, folder: Path, size: int) -> None:
         """size: pixels a side. Raises UserError for a folder without captioned pictures, naming the fault."""
         self.size = size
-        listed = folder / "metadata.jsonl"
         coco = folder.parent / "annotations" / f"captions_{folder.name}.json"
-        if listed.is_file():
-            found = _metadata(listed)
-        else:
-            found = _coco(folder, coco) if coco.is_file() else _texts(folder)
+        listed = [path for suffix in ("jsonl", "csv") if (path := folder / f"metadata.{suffix}").is_file()]
+        self.captioned_by = listed[0].name if listed else coco.name if coco.is_file() else ".txt"
+        found = _metadata(listed[0]) if listed else _coco(folder, coco) if coco.is_file() else _texts(folder)
+        if not found and not listed:
+            self.captioned_by, found = "file names", _names(folder)
         if not found:
             raise UserError(
-                f"{folder} holds no captioned pictures: expected metadata.jsonl with 'file_name' and 'text' "
-                f"on each line, COCO's {coco}, or a .txt beside each picture ({', '.join(SUFFIXES)})."
+                f"{folder} holds no captioned pictures: expected metadata.jsonl or .csv with 'file_name' and "
+                f"'text' on each line, COCO's {coco}, a .txt beside each picture, or pictures that are named "
+                f"by what they show ({', '.join(SUFFIXES)})."
             )
         self.paths = [path for path, _ in found]
         self.captions = [caption for _, caption in found]
@@ -54,7 +63,7 @@ class ImageFolder:
             path.name
             for path in sorted(folder.iterdir())
             if path.is_file()
-            and path.suffix.lower() not in (".txt", ".jsonl")
+            and path.suffix.lower() not in (".txt", ".jsonl", ".csv")
             and not path.name.startswith(".")
             and path.resolve() not in taken
         ]
@@ -71,11 +80,31 @@ class ImageFolder:
 
     def pixels(self, indices: Sequence[int]) -> np.ndarray:
         """The pictures, cut to squares: uint8 [B, size, size, 3]. Raises UserError for an unreadable one."""
-        return np.stack([_square(self.paths[i], self.size) for i in indices])
+        return np.stack([square(self.paths[i], self.size) for i in indices])
 
     def caption(self, index: int) -> str:
         """The caption of a picture."""
         return self.captions[index]
+
+    def only(self, indices: Sequence[int]) -> "ImageFolder":
+        """Some of the pictures."""
+        some = copy(self)
+        some.paths, some.captions = [self.paths[i] for i in indices], [self.captions[i] for i in indices]
+        return some
+
+    def wordings(self) -> list[list[str]]:
+        """The one caption of each picture."""
+        return [[caption] for caption in self.captions]
+
+    def corpus(self) -> Sequence[str]:
+        """The captions."""
+        return self.captions
+
+    def vocabulary(self) -> dict[str, object]:
+        """All words, and as a topic those that are said most often."""
+        count = Counter(word for caption in self.captions for word in set(split_words(caption)))
+        often = [word for word, _ in count.most_common() if len(word) > 2 and word not in LINKS | ARTICLES]
+        return {"topics": {"words": often[:TOPIC]}, "words": sorted(count)}
 
     def digest(self) -> str:
         """12 hexadecimal digits that tell folders apart, by the pictures' bytes and captions."""
@@ -109,25 +138,42 @@ def latents_of(
 
 
 def _metadata(path: Path) -> list[tuple[Path, str]]:
-    """The pictures that `metadata.jsonl` lists; they must lie in its folder."""
+    """The pictures that `metadata.jsonl` or `.csv` lists; they must lie in its folder."""
     found = []
-    for number, line in enumerate(read_text(path).splitlines(), 1):
-        if not line.strip():
-            continue
+    for number, entry in _entries(path):
         try:
-            entry = json.loads(line)
             name, text = entry["file_name"], entry["text"]
             picture = (path.parent / name).resolve()
         except (ValueError, KeyError, TypeError):
-            raise UserError(
-                f'{path}, line {number}: expected {{"file_name": "0001.png", "text": "a caption"}}.'
-            ) from None
+            raise _expected(path, number) from None
         if not isinstance(text, str) or not picture.is_relative_to(path.parent.resolve()):
             raise UserError(f"{path}, line {number}: {name!r:.80} must be a file of this folder with a text.")
         if not picture.is_file():
             raise UserError(f"{path}, line {number}: there is no picture {name!r:.80}.")
         found.append((picture, text.strip()))
     return found
+
+
+def _entries(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
+    """The lines of a list that hold anything, with their numbers."""
+    lines = read_text(path).splitlines()
+    if path.suffix == ".csv":
+        rows = csv.DictReader(lines)
+        yield from ((rows.line_num, row) for row in rows)
+        return
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                yield number, json.loads(line)
+            except ValueError:
+                raise _expected(path, number) from None
+
+
+def _expected(path: Path, number: int) -> UserError:
+    wanted = '{"file_name": "0001.png", "text": "a caption"}'
+    if path.suffix == ".csv":
+        wanted = "the columns file_name and text"
+    return UserError(f"{path}, line {number}: expected {wanted}.")
 
 
 def _coco(folder: Path, annotations: Path) -> list[tuple[Path, str]]:
@@ -151,16 +197,26 @@ def _coco(folder: Path, annotations: Path) -> list[tuple[Path, str]]:
 
 def _texts(folder: Path) -> list[tuple[Path, str]]:
     """The pictures with a `.txt` beside them."""
-    files = sorted(folder.iterdir()) if folder.is_dir() else []
-    pictures = [path for path in files if path.suffix.lower() in SUFFIXES]
     return [
         (path, read_text(path.with_suffix(".txt")).strip())
-        for path in pictures
+        for path in _pictures(folder)
         if path.with_suffix(".txt").is_file()
     ]
 
 
-def _square(path: Path, size: int) -> np.ndarray:
+def _names(folder: Path) -> list[tuple[Path, str]]:
+    """All pictures, with the words of their names: "red-tent_2.png" is a red tent."""
+    words = ((path, re.sub(r"[\W\d_]+", " ", path.stem).strip().lower()) for path in _pictures(folder))
+    return [(path, text if len(text) > 1 else NAMELESS) for path, text in words]
+
+
+def _pictures(folder: Path) -> list[Path]:
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [path for path in files if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")]
+
+
+def square(path: Path, size: int) -> np.ndarray:
+    """The middle square of a picture, uint8 [size, size, 3]. Raises UserError for an unreadable one."""
     try:
         with Image.open(path) as image:
             return np.asarray(ImageOps.fit(as_rgb(image), (size, size)))

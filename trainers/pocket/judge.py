@@ -26,11 +26,11 @@ from rf_app.metrics.judge import BUNDLED, Architecture, Judge
 from rf_app.registry.disk import write_atomically
 from rf_app.settings.training import SteppedTraining
 from trainers.common import LoopConfig, command, train
-from trainers.common.pixels import to_tensor
+from trainers.common.pixels import roughen, to_tensor
 from trainers.common.precision import accelerator_in
+from trainers.common.reconstruction import reconstructed
 from trainers.common.runs import default_run
 from trainers.pocket.pictures import FAMILY_SIZE, pictures
-from trainers.pocket.reconstruction import reconstructed
 from trainers.pocket.world import HELD_OUT, describe
 
 TEST_COUNT = 4_000
@@ -69,23 +69,6 @@ def labels(seeds: range) -> dict[str, Tensor]:
         name: torch.tensor([kinds.index(getattr(scene, name)) for scene in scenes])
         for name, kinds in ATTRIBUTES.items()
     }
-
-
-def roughen(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Mirror, blur, tint and noise pictures a little, as a decoder might; [B, 3, H, W] in and out.
-
-    generator: of the device that the pictures are on.
-    """
-
-    def uniform(*channels: int) -> Tensor:
-        shape = (len(images), *(channels or (1,)), 1, 1)
-        return torch.rand(shape, generator=generator, device=images.device)
-
-    images = torch.where(uniform() < 0.5, images.flip(3), images)
-    blurred = functional.avg_pool2d(images, 3, stride=1, padding=1, count_include_pad=False)
-    images = images.lerp(blurred, uniform())
-    noise = torch.randn(images.shape, generator=generator, device=images.device)
-    return images * (0.95 + 0.1 * uniform(3)) + 0.1 * (uniform(3) - 0.5) + 0.06 * uniform() * noise
 
 
 @torch.no_grad()

@@ -1,7 +1,7 @@
 """Drawings as arrays: many seeds drawn at once on all cores, kept in a folder that the trainers share."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -12,11 +12,14 @@ from numpy.lib.format import open_memmap
 from tqdm import tqdm
 
 from rf_app.registry.disk import write_atomically
+from trainers.pocket.captions import vocabulary, write_caption
 from trainers.pocket.drawing import SIZE
-from trainers.pocket.world import picture
+from trainers.pocket.world import describe, picture
 
 FAMILY_SIZE = 192  # pixels a side of the drawings that the pocket family learns from
 CHUNK = 64
+CORPUS = 20_000  # captions, from which the tokenizer is learned
+WORDINGS = 4  # of a scene
 
 
 def pictures(count: int, first_seed: int = 0, cache: Path | None = None, size: int = SIZE) -> np.ndarray:
@@ -64,13 +67,22 @@ def _chunk(draw_one: Callable[[int, int], np.ndarray], size: int, seeds: list[in
 class Drawings:
     """Drawings with their captions, as `trainers.data.images.ImageFolder` has them."""
 
-    def __init__(self, count: int, cache: Path, size: int, edition: ModuleType, bent: bool = False) -> None:
+    def __init__(
+        self,
+        count: int,
+        cache: Path | None,
+        size: int,
+        edition: ModuleType,
+        bent: bool = False,
+        first: int = 0,
+    ) -> None:
         """Draw ``count`` pictures of ``size`` pixels a side, or read them from ``cache``.
 
-        edition: the world that is drawn. bent: as its `bent_picture` has them.
+        edition: the world that is drawn. bent: as its `bent_picture` has them. first: seed of the first.
         """
         draw_one = edition.bent_picture if bent else edition.picture
-        self.drawn, self._edition = _drawn(draw_one, count, size, 0, cache), edition
+        self.drawn, self._edition = _drawn(draw_one, count, size, first, cache), edition
+        self._seeds = range(first, first + count)
         self._called = "bent drawings" if bent else "drawings"
 
     def __len__(self) -> int:
@@ -83,8 +95,26 @@ class Drawings:
 
     def caption(self, index: int) -> str:
         """The caption of a picture."""
-        return self._edition.describe(index)[1].text
+        return self._edition.describe(self._seeds[index])[1].text
+
+    def wordings(self) -> list[list[str]]:
+        """The scene of each picture in several wordings."""
+        with ProcessPoolExecutor() as pool:
+            return list(pool.map(_wordings, self._seeds, chunksize=256))
+
+    def corpus(self) -> Iterable[str]:
+        """The captions of the first `CORPUS` seeds, whatever is drawn: one tokenizer for all."""
+        return (describe(seed)[1].text for seed in range(CORPUS))
+
+    def vocabulary(self) -> dict[str, object]:
+        """The words of the world."""
+        return vocabulary()
 
     def digest(self) -> str:
         """What tells these pictures from others."""
         return f"{len(self)} {self._called} of {self._edition.__name__}, {self.drawn.shape[1]} pixels a side"
+
+
+def _wordings(seed: int) -> list[str]:
+    scene, rng = describe(seed)[0], np.random.Generator(np.random.PCG64([seed, WORDINGS]))
+    return [write_caption(scene, rng).text for _ in range(WORDINGS)]

@@ -2,17 +2,12 @@
 
     python -m trainers.pocket.weights          (or: make weights)
 
-What the pocket family alone has is here: its autoencoder, judges, teacher, the order, the figures. All else
+What the page does not offer is here: autoencoder, judges, teacher, the order, the figures. All else
 is what the page trains, by the same recipes, with their preset "bundled". Each stage is a command of its own,
 printed before it runs. A finished stage is not run again and a stopped one resumes where it was, so this
 command can be interrupted and repeated at will. At the end it says how long the stages took.
 """
 
-import json
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -22,10 +17,10 @@ from rf_app.jobs.plan import stages as planned
 from rf_app.metrics.judge import BUNDLED as JUDGE
 from rf_app.metrics.perceptual import BUNDLED as PERCEPTUAL
 from rf_app.registry.card import ModelCard
-from rf_app.registry.disk import write_atomically
 from rf_app.registry.models import BUNDLED as MODELS
 from rf_app.settings.recipes import BUNDLED
 from trainers.common import command
+from trainers.common.chain import run_stages
 from trainers.common.runs import default_run
 from trainers.pocket.pictures import FAMILY_SIZE
 
@@ -93,14 +88,14 @@ def stages(config: WeightsConfig) -> list[Stage]:
         judged("perceptual", config.perceptual, "--architecture", "residual", "--first", 0, *quick),
         own(
             "autoencoder",
-            "pocket.autoencoder",
+            "autoencoder",
             vae,
             *("--run", runs / "autoencoder", "--perceptual", config.perceptual, *quick),
         ),
         # In float32: the depthwise convolutions of a ConvNeXt are three times as slow in bfloat16.
         judged("judge", config.judge, "--autoencoder", vae),
         own("sample", "pocket.sample", config.judge / "sample.json", *judge),
-        own("pocket-sd", "pocket.teacher", config.models / "pocket-sd", *(*teacher_at, *models, *quick)),
+        own("pocket-sd", "teacher", config.models / "pocket-sd", *(*teacher_at, *models, *quick)),
         *trained("reflow", "pocket-2rf", "Pocket 2-RF"),
         *distilled("pocket-instaflow", "Pocket InstaFlow", "pocket-2rf", "rectified-flow"),
         *distilled("pocket-sd-distilled", "Pocket SD, distilled directly", pairs=str(sd_pairs)),
@@ -117,43 +112,10 @@ def stages(config: WeightsConfig) -> list[Stage]:
     ]
 
 
-def run_child(arguments: list[str]) -> int:
-    """Run a command to its end and return its exit code; a signal stops it the clean way, and us with it."""
-    stopped = False
-
-    def stop(number: int, frame: object) -> None:
-        nonlocal stopped
-        stopped = True
-        if number == signal.SIGTERM:  # Ctrl-C reaches the child from the terminal
-            child.terminate()
-
-    child = subprocess.Popen(arguments)
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    code = child.wait()
-    for number, handler in before.items():
-        signal.signal(number, handler)
-    if stopped:
-        print("stopped; the same command resumes", flush=True)
-        raise SystemExit(code)
-    return code
-
-
 def main(config: WeightsConfig) -> None:
     """Run every stage that has not finished; a failing stage ends the command with its exit code."""
-    diary = config.runs / "stages.json"
-    took: dict[str, float] = json.loads(diary.read_text()) if diary.exists() else {}
-    for stage in stages(config):
-        if stage.title in took and Path(stage.product).exists():
-            print(f"{stage.title}: done before, in {took[stage.title] / 60:.0f} minutes", flush=True)
-            continue
-        print(f"{stage.title}: python -m {stage.module} {' '.join(stage.arguments)}", flush=True)
-        began = time.time()
-        result = run_child([sys.executable, "-m", stage.module, *stage.arguments])
-        if result:
-            raise SystemExit(result)
-        took[stage.title] = time.time() - began
-        write_atomically(diary, lambda temporary: temporary.write_text(json.dumps(took, indent=1) + "\n"))
-    print(f"every model is built; {sum(took.values()) / 3600:.1f} hours in all", flush=True)
+    took = run_stages(stages(config), config.runs / "stages.json")
+    print(f"every model is built; {took / 3600:.1f} hours in all", flush=True)
 
 
 if __name__ == "__main__":

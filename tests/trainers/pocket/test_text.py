@@ -4,14 +4,16 @@ import pytest
 import torch
 from transformers import CLIPTokenizer
 
+from trainers.common.text import LENGTH, build_text_encoder, build_tokenizer, caption_ids, tokens
+from trainers.pocket import world
 from trainers.pocket.captions import vocabulary
-from trainers.pocket.text import LENGTH, WORDINGS, build_text_encoder, build_tokenizer, caption_ids, tokens
+from trainers.pocket.pictures import WORDINGS, Drawings
 from trainers.pocket.world import describe
 
 
 @pytest.fixture(scope="module")
 def tokenizer() -> CLIPTokenizer:
-    return build_tokenizer()
+    return build_tokenizer(Drawings(1, None, 32, world).corpus())
 
 
 @pytest.mark.parametrize(
@@ -53,7 +55,7 @@ def test_long_prompts_are_cut(tokenizer: CLIPTokenizer):
 
 
 def test_a_scene_is_worded_in_several_ways(tokenizer: CLIPTokenizer):
-    ids = caption_ids(tokenizer, 3)
+    ids = caption_ids(tokenizer, Drawings(3, None, 32, world).wordings())
     assert ids.shape == (3, WORDINGS, LENGTH)
     assert all(len({tuple(wording) for wording in scene}) > 1 for scene in ids.tolist())
-    assert torch.equal(ids, caption_ids(tokenizer, 3))
+    assert torch.equal(ids, caption_ids(tokenizer, Drawings(3, None, 32, world).wordings()))

@@ -15,8 +15,13 @@ from diffusers import StableDiffusionPipeline
 from rf_app.metrics.attributes import ATTRIBUTES
 from rf_app.metrics.judge import Judge
 from rf_app.registry.models import Registry
+from rf_app.settings.from_nothing import Autoencoder, Teacher
+from trainers import autoencoder, teacher
+from trainers.common import chain
+from trainers.common.networks import build_autoencoder
 from trainers.common.pixels import to_tensor
-from trainers.pocket import autoencoder, judge, teacher, weights
+from trainers.data import source
+from trainers.pocket import judge, weights
 from trainers.pocket.pictures import FAMILY_SIZE, pictures
 
 
@@ -27,10 +32,10 @@ def runs(tmp_path_factory):
     patch = pytest.MonkeyPatch()
     for module, name in ((judge, "TEST_COUNT"), (judge, "SHOWN"), (teacher, "SHOWN"), (autoencoder, "SHOWN")):
         patch.setattr(module, name, 2)
-    patch.setattr(autoencoder, "MEASURED", 2)
+    patch.setattr(source, "MOST_HELD_OUT", 2)
     Judge().save(folder / "perceptual")
     autoencoder.main(
-        autoencoder.AutoencoderConfig(
+        Autoencoder(
             run=folder / "autoencoder", perceptual=folder / "perceptual", pictures=16, steps=4, batch=2
         )
     )
@@ -45,7 +50,7 @@ def runs(tmp_path_factory):
         )
     )
     teacher.main(
-        teacher.TeacherConfig(
+        Teacher(
             run=folder / "teacher",
             autoencoder=folder / "autoencoder/vae",
             models=folder / "models",
@@ -72,7 +77,7 @@ def test_the_teacher_is_in_the_registry_with_its_card(runs):
 
 
 def test_a_rerun_of_a_published_id_is_refused_before_the_training(runs):
-    config = teacher.TeacherConfig(
+    config = Teacher(
         run=runs / "other", autoencoder=runs / "autoencoder/vae", models=runs / "models", steps=1
     )
     with pytest.raises(ValueError, match="already a model 'my-pocket-sd'"):
@@ -127,7 +132,7 @@ def test_a_nearly_clean_timestep_weighs_as_much_as_one_of_a_signal_to_noise_rati
 
 def test_standard_latents_leave_the_pictures_as_they_are():
     torch.manual_seed(0)
-    vae, images = autoencoder.build().eval(), pictures(12, size=FAMILY_SIZE // 2)
+    vae, images = build_autoencoder(8, 192).eval(), pictures(12, size=FAMILY_SIZE // 2)
     target = to_tensor(images[:4])
 
     def reconstruct() -> torch.Tensor:
@@ -151,7 +156,7 @@ def test_the_pixel_loss_is_of_values_and_of_differences():
 
 
 def test_autoencoder_and_discriminator_leave_each_other_alone():
-    model = autoencoder.Reconstruction(autoencoder.build())
+    model = autoencoder.Reconstruction(build_autoencoder(8, 192))
     images, noise = torch.rand(2, 3, 32, 32) * 2 - 1, torch.randn(2, 8, 4, 4)
 
     def learn(which: int) -> set[str]:
@@ -185,7 +190,7 @@ def test_weights_runs_each_stage_once_and_stops_at_a_failure(tmp_path, monkeypat
         Path(stage.product).mkdir(parents=True, exist_ok=True)
         return 0
 
-    monkeypatch.setattr(weights, "run_child", child)
+    monkeypatch.setattr(chain, "run_child", child)
     config = weights.WeightsConfig(
         tmp_path / "runs", tmp_path / "models", tmp_path / "judge", tmp_path / "perceptual"
     )
@@ -193,8 +198,8 @@ def test_weights_runs_each_stage_once_and_stops_at_a_failure(tmp_path, monkeypat
         weights.main(config)
     assert leaving.value.code == 1
     weights.main(config)
-    first = ["judge", "autoencoder", "judge", "sample"]
-    assert ran[:4] == [f"trainers.pocket.{name}" for name in first]
+    first = ["pocket.judge", "autoencoder", "pocket.judge", "pocket.sample"]
+    assert ran[:4] == [f"trainers.{name}" for name in first]
     assert ran[4] == "trainers.pocket.sample"
     assert len(ran) == len(weights.stages(config)) + 1
     (tmp_path / "models/pocket-2rf").rmdir()

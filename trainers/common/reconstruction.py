@@ -1,4 +1,4 @@
-"""What an autoencoder makes of drawings: the judge looks at it, and its own training measures it."""
+"""What an autoencoder makes of pictures: the judge looks at it, and its own training measures it."""
 
 import numpy as np
 import torch

@@ -1,34 +1,26 @@
-"""The pocket family's tokenizer and text encoder: stock CLIP classes, a vocabulary of their own.
+"""A tokenizer and a text encoder from nothing: stock CLIP classes, a vocabulary of their own.
 
 The tokenizer is a byte-level BPE learned from captions, so that any Unicode text has tokens.
 """
 
 import json
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterable, Sequence
 
-import numpy as np
 import torch
 from tokenizers.pre_tokenizers import ByteLevel
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from trainers.pocket.captions import write_caption
-from trainers.pocket.world import describe
-
 VOCABULARY = 1_536
 LENGTH = 32
 WIDTH = 128
-CORPUS = 20_000
-WORDINGS = 4
 
 
-def build_tokenizer() -> CLIPTokenizer:
-    """Learn the merges from the captions of the first `CORPUS` seeds; the same ones every time."""
+def build_tokenizer(captions: Iterable[str]) -> CLIPTokenizer:
+    """Learn the merges from captions; the same ones every time."""
     letters = sorted(ByteLevel.alphabet())
     tokens = [*letters, *(letter + "</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
     blank = CLIPTokenizer({token: i for i, token in enumerate(tokens)}, [], model_max_length=LENGTH)
-    captions = (describe(seed)[1].text for seed in range(CORPUS))
     learned = blank.train_new_from_iterator(
         captions, VOCABULARY, initial_alphabet=letters, end_of_word_suffix="</w>", show_progress=False
     )
@@ -70,15 +62,8 @@ def tokens(tokenizer: CLIPTokenizer, prompts: Sequence[str]) -> Tensor:
     ).input_ids
 
 
-def caption_ids(tokenizer: CLIPTokenizer, count: int) -> Tensor:
-    """Token ids [count, WORDINGS, 32]: the scenes of the first ``count`` seeds, each in several wordings."""
-    with ProcessPoolExecutor() as pool:
-        captions = list(pool.map(_wordings, range(count), chunksize=256))
-    starts = range(0, count, 2048)
-    parts = [tokens(tokenizer, [text for texts in captions[i : i + 2048] for text in texts]) for i in starts]
-    return torch.cat(parts).unflatten(0, (count, WORDINGS))
-
-
-def _wordings(seed: int) -> list[str]:
-    scene, rng = describe(seed)[0], np.random.Generator(np.random.PCG64([seed, WORDINGS]))
-    return [write_caption(scene, rng).text for _ in range(WORDINGS)]
+def caption_ids(tokenizer: CLIPTokenizer, wordings: Sequence[Sequence[str]]) -> Tensor:
+    """Token ids [N, W, 32] of N pictures with W captions each."""
+    starts = range(0, len(wordings), 2048)
+    parts = [tokens(tokenizer, [text for texts in wordings[i : i + 2048] for text in texts]) for i in starts]
+    return torch.cat(parts).unflatten(0, (len(wordings), len(wordings[0])))

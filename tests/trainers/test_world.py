@@ -1,0 +1,238 @@
+"""A world of one's own: from a folder of pictures to one step, and measures that no mush passes."""
+
+import json
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+from rf_app.errors import UserError
+from rf_app.registry.models import Registry
+from rf_app.settings import world as sizes
+from rf_app.settings.from_nothing import Contrastive as ContrastiveSettings
+from rf_app.settings.world import Pace, sized
+from tests.trainers.commands import in_process
+from trainers import contrastive, evaluate_world, world
+from trainers.common import chain
+from trainers.common.contrastive import Contrastive
+from trainers.common.models import load_frozen
+from trainers.common.pixels import to_tensor
+from trainers.data.images import ImageFolder
+from trainers.data.looking import look
+from trainers.data.source import of_folder
+
+COLOURS, SHAPES = ("red", "green", "blue", "black"), ("circle", "square", "stripe")
+
+
+def drawn(folder: Path, count: int, size: int = 32) -> Path:
+    """Shapes in colours, named by what they show."""
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(count):
+        colour, shape = COLOURS[rng.integers(4)], SHAPES[rng.integers(3)]
+        image = Image.new("RGB", (size, size), (255, 255, 135 + i))
+        x, y, side = (int(rng.integers(size // 8, size // 3)) for _ in range(3))
+        box = (x, y, x + side + size // 3, y + side + size // 3)
+        draw = ImageDraw.Draw(image)
+        if shape == "circle":
+            draw.ellipse(box, colour)
+        else:
+            draw.rectangle(box if shape == "square" else (0, y, size, y + 5), colour)
+        image.save(folder / f"{colour}-{shape}_{i:03d}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return drawn(tmp_path_factory.mktemp("shapes") / "in", 120)
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The stages that ran, in this process and in the fewest steps."""
+    made: list[str] = []
+
+    def child(arguments: list[str]) -> int:
+        made.append(" ".join(arguments[2:]))
+        return in_process(import_module(arguments[2]), arguments[3:], monkeypatch)
+
+    monkeypatch.setattr(chain, "run_child", child)
+    monkeypatch.setattr(sizes, "LEAST", 2)
+    monkeypatch.setattr(world, "measured_pace", lambda size: Pace(1.0, 1.0))
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")  # one process has one arithmetic
+    return made
+
+
+def test_from_a_folder_to_one_step(
+    pictures: Path,
+    ran: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    def run(**more: object) -> int:
+        options = {"images": pictures, "output": "shapes", "size": 32, "hours": 0.01} | more
+        options |= {"run": tmp_path / "run", "models": tmp_path / "models"}
+        words = [word for name, value in options.items() for word in (f"--{name}", value)]
+        return in_process(world, words, monkeypatch)
+
+    assert run() == 0
+    assert "108 pictures to learn from and 12 held out" in capsys.readouterr().out
+    assert [each.split()[0].split(".")[1] for each in ran] == [
+        *("autoencoder", "teacher", "pairs", "reflow", "pairs", "distill", "contrastive", "evaluate_world")
+    ]
+    registry = Registry([tmp_path / "models"])
+    kinds = {card.id: (card.kind, card.resolution) for card in registry.cards()}
+    assert kinds == {
+        "shapes": ("one-step", 32),
+        "shapes-2rf": ("rectified-flow", 32),
+        "shapes-teacher": ("diffusion", 32),
+    }
+    assert registry.card("shapes").measured["1 step"]["sharpness"] > 0
+    pipeline = load_frozen(registry, "shapes")
+    assert pipeline.vae.config.latent_channels == 16
+    assert len(pipeline.tokenizer("a red circle").input_ids) == 5  # a word, a token
+    figures = json.loads((tmp_path / "run/figures.json").read_text())
+    assert {"shapes-teacher 25 steps", "shapes 1 step", "grey"} <= figures.keys()
+    with Image.open(tmp_path / "run/sheet.png") as sheet:
+        assert sheet.size == (8 * 32, 5 * 32)
+    for stage in ("autoencoder", "teacher", "reflow", "distill/l2", "distill/lpips"):
+        assert list((tmp_path / "run" / stage / "samples").glob("*.png"))
+
+    ran.clear()
+    assert run(hours=0.005) == 0  # there is nothing left to do
+    assert ran == []
+    monkeypatch.setattr(chain, "run_child", lambda arguments: ran.append(arguments[2]) or 1)
+    assert run(hours=1.0) == 1
+    assert ran == ["trainers.autoencoder"]  # goes on, and what its pairs were made of does not hold any more
+    assert not (tmp_path / "run/pairs").exists()
+    assert run(size=64) == 2
+    assert "holds a world with size 32, not 64" in capsys.readouterr().err
+
+
+def test_a_dry_run_leaves_nothing(
+    pictures: Path,
+    ran: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    where = ["--run", tmp_path / "run", "--models", tmp_path / "models"]
+    options = ["--images", pictures, "--output", "shapes", "--size", 32, "--dry-run", *where]
+    assert in_process(world, options, monkeypatch) == 0
+    said = capsys.readouterr().out
+    assert "12 different ones" in said
+    assert "teacher: about" in said
+    assert ran == []
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_used_and_what_is_left_out(tmp_path: Path) -> None:
+    folder = drawn(tmp_path / "odd", 9)
+    (folder / ".DS_Store").write_bytes(b"x")
+    Image.new("RGB", (8, 8)).save(folder / "._hidden.png")
+    (folder / "broken.png").write_bytes(b"\x89PNG\r\n")
+    (folder / "notes.pdf").write_bytes(b"x")
+    (folder / "more").mkdir()
+    copy = sorted(folder.glob("*_00*.png"))[0]
+    (folder / "zz copy.png").write_bytes(copy.read_bytes())
+    Image.new("RGBA", (48, 48), (0, 0, 255, 0)).save(folder / "glass.png")
+    half = Image.new("RGB", (20, 40), "red")
+    half.paste("blue", (0, 20, 20, 40))
+    half.getexif()[0x0112] = 6  # to be turned a quarter, clockwise
+    half.save(folder / "turned.png", exif=half.getexif())
+    Image.new("L", (32, 32), 90).save(folder / "0001.png")
+
+    found = look(folder, 32)
+    assert len(found.pictures) == 12
+    assert found.about == {"cut": 1, "enlarged": 1, "on white": 1, "turned": 1}
+    assert found.left_out == {
+        "cannot be read": ["broken.png"],
+        "the same as another": ["zz copy.png"],
+        "hidden": [".DS_Store", "._hidden.png"],
+        "folders within": ["more"],
+        "without a caption, or no picture": ["notes.pdf"],
+    }
+    said = found.in_words()
+    assert "10 pictures to learn from and 2 held out" in said
+    assert "left out, cannot be read: 1 (broken.png)" in said
+    found.save(tmp_path / "kept")
+    kept = ImageFolder(tmp_path / "kept", 32)
+    by_caption = dict(zip(kept.captions, kept.pixels(range(12)), strict=True))
+    assert (by_caption["glass"] == 255).all()
+    assert by_caption["turned"][16, 2].tolist() == [0, 0, 255]
+    assert "a picture" in by_caption  # a name without a word
+
+
+def test_a_folder_with_too_few_says_why(tmp_path: Path) -> None:
+    folder = drawn(tmp_path / "one", 1)
+    for name in ("a", "b"):
+        (folder / f"{name}.png").write_bytes(b"no picture")
+    with pytest.raises(
+        UserError, match=r"holds 1 pictures to use, 8 are needed: .*cannot be read: 2 \(a.png"
+    ):
+        look(folder, 32)
+
+
+def test_sizes_follow_from_the_pictures_and_the_time() -> None:
+    pace = Pace(0.05, 0.003)
+    short, long = (sized(2000, 96, hours * 3600, pace) for hours in (0.5, 2))
+    assert 0.9 * 7200 < sum(long.seconds.values()) <= 7200
+    assert all(long.seconds[name] > 3 * short.seconds[name] for name in short.seconds)
+    few = sized(40, 96, 7200, pace)
+    assert few.settings["teacher.steps"] * few.settings["teacher.batch"] <= 40 * 1000
+    assert few.settings["autoencoder.steps"] < long.settings["autoencoder.steps"]
+
+
+@pytest.fixture(scope="module")
+def measures(
+    pictures: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[evaluate_world.Measures, torch.Tensor]:
+    """Measures by a network that learned the shapes, and held-out pictures."""
+    folder = tmp_path_factory.mktemp("eyes")
+    own = {"steps": 80, "batch": 32, "ema": 0.9, "learning_rate": 2e-3, "size": 32}
+    contrastive.main(
+        ContrastiveSettings(images=pictures, output=folder / "network", run=folder / "run", **own)
+    )
+    learned, held_out = (
+        (to_tensor(each.pixels(range(len(each)))), each.captions) for each in of_folder(pictures, 32)
+    )
+    return evaluate_world.Measures(Contrastive.load(folder / "network"), learned, held_out), held_out[0]
+
+
+def test_pictures_with_the_same_words_are_no_rivals() -> None:
+    """Of many pictures and words, too, of which each is told from itself by not one bit."""
+    torch.manual_seed(0)
+    bags = torch.nn.functional.normalize(torch.rand(64, 1700), p=1, dim=1)
+    bags[1] = bags[0]
+    right = torch.eye(64) * 50
+    right[0, 1] = right[1, 0] = 50
+    assert contrastive.contrastive_loss(right, bags).item() == pytest.approx(2 * np.log(2) / 64, rel=1e-3)
+
+
+def test_nobody_calls_mush_good(measures: tuple[evaluate_world.Measures, torch.Tensor]) -> None:
+    """Of each kind: it is far from the pictures, and has no words to be found in it."""
+    found, held_out = measures
+    real = found.of(held_out, range(len(held_out)))
+    assert real["sharpness"] == pytest.approx(1)
+    assert real["new"] == pytest.approx(1)
+    assert real["words"] > 0.6
+    numbers = [i % len(held_out) for i in range(96)]
+    mush = {name: found.of(each, numbers) for name, each in evaluate_world.mush(held_out, 96).items()}
+    for figures in mush.values():
+        assert figures["words"] < 0.4 * real["words"]
+        assert figures["kernel"] > 5 * abs(real["kernel"])
+    assert mush["noise"]["sharpness"] > 2
+    assert mush["grey"]["sharpness"] == 0
+
+
+def test_learned_by_heart_is_told(
+    pictures: Path, measures: tuple[evaluate_world.Measures, torch.Tensor]
+) -> None:
+    learned, _ = of_folder(pictures, 32)
+    again = to_tensor(learned.pixels(range(6)))
+    assert measures[0].of(again, range(6))["new"] < 0.05
+    assert measures[0].nearest(again) == list(range(6))

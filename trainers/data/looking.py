@@ -1,0 +1,140 @@
+"""A folder of anybody's pictures, looked at before anything is trained: what is used, what not, and why.
+
+What is used is written as squares, with its captions, into a folder of its own: the given one may change.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from rf_app.errors import UserError
+from rf_app.registry.disk import disk_full_named, write_atomically
+from rf_app.registry.vocabulary import split_words
+from rf_app.settings.text import visible
+from trainers.data.images import NAMED, NAMELESS, ImageFolder, square
+from trainers.data.source import FEWEST, held_out_of
+
+MOST = 20_000  # pictures; of more a part is taken
+LONGEST = 1_000  # characters of a caption
+FEW = 300  # pictures, of which little can be learned from nothing
+EXIF_ORIENTATION = 0x0112
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What was found in a folder. pictures: the files to be used, with their captions; size: pixels a side.
+
+    about: how many pictures each remark holds for; left_out: names by the reason why.
+    """
+
+    folder: Path
+    size: int
+    pictures: tuple[tuple[Path, str], ...]
+    captioned_by: str
+    about: dict[str, int]
+    left_out: dict[str, list[str]]
+
+    def in_words(self) -> str:
+        """The report."""
+        held_out = held_out_of(len(self.pictures))
+        captions = {caption for _, caption in self.pictures}
+        words = {word for caption in captions for word in split_words(caption)}
+        lines = [
+            f"{self.folder}: {len(self.pictures) - held_out:,} pictures to learn from and {held_out} held "
+            f"out to measure by, of {self.size}x{self.size} pixels",
+            f"captions: from {self.captioned_by}, {len(captions):,} different ones, {len(words):,} words",
+        ]
+        if len(captions) == 1:
+            lines.append("all have the same caption: the model will draw, but listen to no words")
+        lines += [f"{what}: {count:,}" for what, count in self.about.items() if count]
+        lines += [f"left out, {why}: {len(names):,} ({_some(names)})" for why, names in self.left_out.items()]
+        if len(self.pictures) < FEW:
+            lines.append(f"these are few: from nothing, {FEW:,} pictures and more teach better")
+        return "\n".join(lines)
+
+    def save(self, into: Path) -> None:
+        """Write squares and captions as a folder that trainers read; it is whole once metadata.jsonl is."""
+        with disk_full_named(into):
+            into.mkdir(parents=True, exist_ok=True)
+            lines = []
+            for number, (path, caption) in enumerate(self.pictures):
+                name = f"{number:05d}.png"
+                Image.fromarray(square(path, self.size)).save(into / name)
+                lines.append(json.dumps({"file_name": name, "text": caption}))
+        text = "\n".join(lines) + "\n"
+        write_atomically(into / "metadata.jsonl", lambda temporary: temporary.write_text(text))
+
+
+def look(folder: Path, size: int) -> Looked:
+    """Look at every picture of a folder. Raises UserError for a folder with too few that can be used."""
+    images = ImageFolder(folder, size)
+    order = sorted(np.random.default_rng(0).permutation(len(images))[:MOST].tolist())
+    with ThreadPoolExecutor() as pool:
+        looks = pool.map(partial(_look, size=size), (images.paths[i] for i in order))
+        seen = list(tqdm(looks, total=len(order), desc="looking", mininterval=2))
+    pictures, known, about = [], set(), dict.fromkeys(("cut", "enlarged", "on white", "turned"), 0)
+    left_out: dict[str, list[str]] = {}
+    for i, found in zip(order, seen, strict=True):
+        name = images.paths[i].name
+        if isinstance(found, str):
+            left_out.setdefault("cannot be read", []).append(name)
+        elif found.digest in known:
+            left_out.setdefault("the same as another", []).append(name)
+        else:
+            known.add(found.digest)
+            for what in found.about:
+                about[what] += 1
+            text = images.captions[i].encode(errors="ignore").decode()  # names of files may be no text
+            pictures.append((images.paths[i], " ".join(visible(text).split())[:LONGEST] or NAMELESS))
+    files = sorted(path.name for path in folder.iterdir())
+    hidden = [name for name in files if name.startswith(".")]
+    folders = [path.name for path in folder.iterdir() if path.is_dir() and path.name not in hidden]
+    for why, names in (
+        ("hidden", hidden),
+        ("folders within", sorted(folders)),
+        ("without a caption, or no picture", images.left_out),
+        (f"more than {MOST:,}", [images.paths[i].name for i in range(len(images)) if i not in set(order)]),
+    ):
+        if names:
+            left_out[why] = names
+    found = Looked(folder, size, tuple(pictures), images.captioned_by, about, left_out)
+    if len(pictures) < FEWEST:
+        said = found.in_words().splitlines()
+        why = "; ".join(line for line in said if line.startswith("left out")) or "there are no more"
+        raise UserError(f"{folder} holds {len(pictures)} pictures to use, {FEWEST} are needed: {why}.")
+    return found
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A picture: digest of its square, and what is to be said of it."""
+
+    digest: bytes
+    about: tuple[str, ...]
+
+
+def _look(path: Path, size: int) -> _Seen | str:
+    try:
+        pixels = square(path, size)
+    except UserError as error:
+        return str(error)
+    with Image.open(path) as image:
+        about = {
+            "cut": image.width != image.height,
+            "enlarged": min(image.size) < size,
+            "on white": image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info,
+            "turned": image.getexif().get(EXIF_ORIENTATION, 1) != 1,
+        }
+    return _Seen(hashlib.sha256(pixels.tobytes()).digest(), tuple(what for what, so in about.items() if so))
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:NAMED]) + (", …" if len(names) > NAMED else "")

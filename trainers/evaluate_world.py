@@ -1,0 +1,202 @@
+"""Measure models of a world of one's own, without a judge: by its held-out pictures and captions.
+
+    python -m trainers.evaluate_world --images my-run/pictures --network my-run/contrastive/network \\
+        --model my-world-teacher:25 my-world:1 --sheet sheet.png --json figures.json
+
+Says of the pictures that models draw of held-out captions, beside the same of real pictures they never saw:
+- sharpness: Laplacian energy, of the real pictures' (1 is as sharp);
+- kernel: the kernel distance to the pictures learned from, in the features of the network, counted in their
+  deviations (0 is the same);
+- words: how often the own caption fits better than nine others, as that network has it (.1 is by chance);
+- new: how far the nearest picture learned from is, of a held-out one's (0 is learned by heart).
+What nobody would call good stands there, too: noise, grey, and one picture repeated.
+The sheet has, from above: real pictures, their reconstructions, what each model draws of their captions, and
+the picture learned from that is nearest to the last.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rf_app.errors import UserError
+from rf_app.metrics import kernel
+from rf_app.metrics.sharpness import laplacian_energy
+from rf_app.registry.card import write_card
+from rf_app.registry.disk import write_atomically
+from trainers.common import command
+from trainers.common.contrastive import Contrastive, words_found
+from trainers.common.held_out import sampled
+from trainers.common.models import decode, encode, latent_shape, load_frozen, noise_of, registry_into, sample
+from trainers.common.pixels import psnr, to_tensor
+from trainers.common.reconstruction import reconstructed
+from trainers.common.sheets import write_sheet
+from trainers.data.source import of_folder
+from trainers.pocket.world import HELD_OUT
+
+BATCH, SHOWN = 32, 8
+MOST_LEARNED = 2_000  # of the pictures learned from, to compare with
+RIVALS = 9  # other captions
+
+Figures = dict[str, float]
+
+
+@dataclass(frozen=True)
+class EvaluateWorldConfig:
+    """What to measure, and by what."""
+
+    images: Path
+    """Folder of captioned pictures that the models learned from."""
+    network: Path
+    """Folder of the network that trainers.contrastive made of them."""
+    model: tuple[str, ...]
+    """Models, each id or id:steps."""
+    prompts: int = 256
+    """Pictures that each draws: of held-out captions, again from other noise where there are fewer."""
+    json: Path | None = None
+    """File for the figures."""
+    sheet: Path | None = None
+    """PNG file for the contact sheet."""
+    write_card: bool = False
+    """Put the figures into the models' cards."""
+    models: Path | None = None
+    """Folder of models besides the bundled ones (default: the user's)."""
+
+    def __post_init__(self) -> None:
+        """Raises UserError for too few prompts."""
+        if self.prompts < 2:
+            raise UserError(f"--prompts must be at least 2, not {self.prompts}.")
+
+
+class Measures:
+    """What pictures are compared with."""
+
+    def __init__(
+        self,
+        network: Contrastive,
+        learned: tuple[Tensor, Sequence[str]],
+        held_out: tuple[Tensor, Sequence[str]],
+    ) -> None:
+        """learned, held_out: pictures [N, 3, H, W] in -1..1 and their captions."""
+        self.network, self.sharp = network, laplacian_energy(held_out[0]).mean()
+        bare = self._features(learned[0])
+        self.mean, self.deviation = bare.mean(0), bare.std(0).clamp(min=1e-3)
+        self.learned, self.bags = self._standard(bare), network.bags(held_out[1])
+        self.known = network.bags(learned[1]).unique(dim=0)
+        self.far = 1.0
+        self.far = self.of(held_out[0], range(len(held_out[0])))["new"]
+
+    def of(self, pictures: Tensor, numbers: Sequence[int]) -> Figures:
+        """The figures of pictures [N, 3, H, W] in -1..1 that show the captions by number."""
+        bare = self._features(pictures)
+        seen = self._standard(bare)
+        found = {
+            "sharpness": (laplacian_energy(pictures).mean() / self.sharp).item(),
+            "kernel": kernel.distance(seen.numpy(), self.learned.numpy()),
+            "new": torch.cdist(seen, self.learned).amin(1).mean().item() / self.far,
+        }
+        words = self._words(bare, list(numbers))
+        return found if words is None else found | {"words": words}
+
+    def nearest(self, pictures: Tensor) -> list[int]:
+        """The number of the picture learned from that is nearest to each of some."""
+        return torch.cdist(self._standard(self._features(pictures)), self.learned).argmin(1).tolist()
+
+    def _words(self, features: Tensor, numbers: list[int]) -> float | None:
+        """None where there are no captions to tell apart. One without a known word is not asked for."""
+        if len(self.known) <= RIVALS:
+            return None
+        draw, own, others, asked = torch.Generator().manual_seed(0), [], [], []
+        for place, number in enumerate(numbers):
+            bag = self.bags[number]
+            order = self.known[torch.randperm(len(self.known), generator=draw)]
+            if bag.sum() > 0:
+                asked.append(place)
+                own.append(bag)
+                others.append(order[(order != bag).any(1)][:RIVALS])
+        if not asked:
+            return None
+        read = self.network.read
+        return words_found(
+            self.network.look(features[asked]), read(torch.stack(own)), read(torch.stack(others))
+        )
+
+    def _features(self, pictures: Tensor) -> Tensor:
+        return torch.cat([self.network.features(part) for part in pictures.split(BATCH)])
+
+    def _standard(self, features: Tensor) -> Tensor:
+        return (features - self.mean) / self.deviation
+
+
+def mush(held_out: Tensor, count: int) -> dict[str, Tensor]:
+    """Pictures that nobody would call good, [count, 3, H, W] each."""
+    shape = (count, *held_out.shape[1:])
+    noise = torch.randn(shape, generator=torch.Generator().manual_seed(0)).clamp(-1, 1)
+    return {"noise": noise, "grey": torch.zeros(shape), "one picture": held_out[:1].expand(shape)}
+
+
+@torch.no_grad()
+def main(config: EvaluateWorldConfig) -> None:
+    """Measure, print a table, write what was asked for."""
+    registry = registry_into(config.models)
+    models = sampled(registry, config.model)
+    size = models[0].card.resolution
+    images, held = of_folder(config.images, size)
+    learned = to_tensor(images.pixels(range(min(len(images), MOST_LEARNED))))
+    pixels = held.pixels(range(len(held)))
+    held_out, captions = to_tensor(pixels), [held.caption(i) for i in range(len(held))]
+    network = Contrastive.load(config.network)
+    measures = Measures(network, (learned, images.captions), (held_out, captions))
+    numbers = [i % len(held) for i in range(config.prompts)]
+    rows: dict[str, Figures] = {"real, held out": measures.of(held_out, range(len(held)))}
+    shown = [held_out[:SHOWN]]
+    for i, which in enumerate(models):
+        pipeline = load_frozen(registry, which.card.id)
+        if i == 0:
+            back = to_tensor(reconstructed(pipeline.vae, pixels))
+            error = {"psnr": psnr(back, held_out).mean().item()}
+            rows["reconstructed"] = measures.of(back, range(len(held))) | error
+            shown.append(back[:SHOWN])
+        null, parts = encode(pipeline, [""]), []
+        for part in np.array_split(np.arange(config.prompts), -(-config.prompts // BATCH)):
+            noise = noise_of([HELD_OUT + int(n) for n in part], latent_shape(pipeline)).to(null.device)
+            text = encode(pipeline, [captions[numbers[n]] for n in part])
+            guidance, steps = which.card.guidance, which.steps
+            latents = sample(pipeline.unet, pipeline.scheduler, noise, text, null, guidance, steps)
+            parts.append(decode(pipeline, latents).float().clamp(-1, 1).cpu())
+        drawn = torch.cat(parts)
+        rows[which.name] = found = measures.of(drawn, numbers)
+        shown.append(drawn[:SHOWN])
+        if config.write_card:
+            told = {name: float(f"{value:.4g}") for name, value in found.items()}
+            name = which.name.removeprefix(f"{which.card.id} ")
+            card = registry.card(which.card.id)
+            write_card(registry.folder(card.id), replace(card, measured=card.measured | {name: told}))
+    for name, pictures in mush(held_out, config.prompts).items():
+        rows[name] = measures.of(pictures, numbers)
+    print(table(rows), flush=True)
+    if config.sheet:
+        columns = min(SHOWN, len(held), config.prompts)
+        shown.append(learned[measures.nearest(shown[-1])])
+        write_sheet(config.sheet, [row[:columns] for row in shown])
+    if config.json:
+        text = json.dumps(rows, indent=2) + "\n"
+        write_atomically(config.json, lambda temporary: temporary.write_text(text))
+
+
+def table(rows: dict[str, Figures]) -> str:
+    """The rows as a Markdown table."""
+    names = ("psnr", "sharpness", "kernel", "words", "new")
+    lines = [f"| pictures | {' | '.join(names)} |", f"|---|{'---|' * len(names)}"]
+    for name, row in rows.items():
+        figures = (f"{row[each]:.3g}" if each in row else "–" for each in names)
+        lines.append(f"| {name} | {' | '.join(figures)} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    command.run(main, EvaluateWorldConfig)

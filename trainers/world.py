@@ -1,0 +1,210 @@
+"""From a folder of captioned pictures to a model of one's own that draws in one step.
+
+    python -m trainers.world --images pictures/ --output my-world --hours 2
+    python -m trainers.world --images pictures/ --output my-world --hours 2 --dry-run
+
+Says which pictures it will use, which not and why, and what the time will go into; then trains an
+autoencoder, a tokenizer, a text encoder and a diffusion model, draws pairs, makes their paths straight
+(reflow), leaves one step (distillation), and measures what came out. Sizes follow from the number of pictures
+and the time. Each stage is a command of its own, with samples in RUN/*/samples. Ctrl-C stops; the same
+command resumes, and with more --hours a finished world goes on. The pictures are those of the first start,
+which lie in RUN/pictures.
+"""
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from rf_app.errors import UserError
+from rf_app.jobs.plan import Stage, Wish
+from rf_app.jobs.plan import stages as planned
+from rf_app.metrics.judge import Judge
+from rf_app.metrics.perceptual import BUNDLED, Perceptual
+from rf_app.registry.card import ModelCard, check_id
+from rf_app.registry.disk import write_atomically
+from rf_app.registry.models import Registry
+from rf_app.settings.from_nothing import check_side
+from rf_app.settings.world import Pace, channels_for, sized
+from trainers.common import command
+from trainers.common.chain import run_stages
+from trainers.common.models import registry_into
+from trainers.common.networks import DOWN, build_autoencoder, build_unet
+from trainers.common.precision import accelerator_in
+from trainers.common.runs import default_run
+from trainers.common.text import LENGTH, WIDTH
+from trainers.data.images import ImageFolder
+from trainers.data.looking import look
+from trainers.data.source import held_out_of, of_folder
+
+PAIRS_FOLDERS = ("pairs", "straight-pairs", "reflow", "distill")  # what the teacher's own training decides
+PROMPTS_EACH, MOST_PROMPTS = 8, 256  # pictures of a held-out caption that are measured, and of all
+TIMED = 3  # passes, of which the quickest counts
+
+
+@dataclass(frozen=True)
+class WorldConfig:
+    """What a world is made of."""
+
+    images: Path
+    """Folder of captioned pictures: metadata.jsonl or .csv, a .txt beside each, or file names that say it."""
+    output: str
+    """Id of the model that draws in one step; beside it stand ID-teacher and ID-2rf."""
+    hours: float = 2.0
+    """Time for all of it, on this machine."""
+    size: int = 96
+    """Pixels a side, a multiple of 32; pictures are cut to their middle squares."""
+    title: str = ""
+    """Its name in the list (default: its id)."""
+    run: Path | None = None
+    """Folder to work in; the same folder resumes (default: world/OUTPUT under the user's runs)."""
+    models: Path | None = None
+    """Folder of models besides the bundled ones, to publish into (default: the user's)."""
+    dry_run: bool = False
+    """Say what would be used, what would be left out and what the time would go into; train nothing."""
+
+    def __post_init__(self) -> None:
+        """Raises UserError for a value out of its range."""
+        check_side(self.size)
+        check_id(f"{self.output}-teacher")
+        if not 0 < self.hours <= 1000:
+            raise UserError(f"--hours must be over 0 and at most 1000, not {self.hours:g}.")
+
+
+def main(config: WorldConfig) -> None:
+    """Look, say, and unless it is a dry run train."""
+    registry = registry_into(config.models)
+    run = (config.run or default_run(f"world/{config.output}")).absolute()
+    pictures, notes = run / "pictures", run / "world.json"
+    begun = json.loads(notes.read_text()) if notes.exists() else None
+    if begun is None:
+        for id in (f"{config.output}-teacher", f"{config.output}-2rf", config.output):
+            registry.check_free(id, overwrite=False)
+        looked = look(config.images, config.size)
+        count = len(looked.pictures)
+        print(looked.in_words(), flush=True)
+    else:
+        _check_same(begun, config, run)
+        count = len(ImageFolder(pictures, config.size))
+        print(f"goes on with the {count:,} pictures in {pictures}", flush=True)
+    settings = begun["settings"] if begun else {}
+    longer = begun is None or config.hours > begun["hours"]
+    if longer:
+        pace = measured_pace(config.size)
+        sizes = sized(count - held_out_of(count), config.size, config.hours * 3600, pace)
+        settings = lengthened(settings, sizes.settings)
+        print(estimate(sizes.seconds, sizes.settings), flush=True)
+    if config.dry_run:
+        return print("Nothing was trained.", flush=True)
+    if begun is None:
+        looked.save(pictures)
+    elif longer:  # every stage has more steps to go, and those on pairs begin anew with a better teacher
+        (run / "stages.json").unlink(missing_ok=True)
+        for name in PAIRS_FOLDERS:
+            shutil.rmtree(run / name, ignore_errors=True)
+    hours = max(config.hours, begun["hours"]) if begun else config.hours
+    said = {"size": config.size, "output": config.output, "hours": hours, "settings": settings}
+    write_atomically(notes, lambda temporary: temporary.write_text(json.dumps(said, indent=1) + "\n"))
+    took = run_stages(stages(config, registry, run, settings), run / "stages.json")
+    print(f"{config.output} is built, in {took / 3600:.1f} hours; look at {run / 'sheet.png'}", flush=True)
+
+
+def _check_same(begun: dict, config: WorldConfig, run: Path) -> None:
+    for name in ("size", "output"):
+        if begun[name] != getattr(config, name):
+            raise UserError(
+                f"{run} holds a world with {name} {begun[name]}, not {getattr(config, name)}: "
+                "give this one a run folder of its own (--run), or delete that one."
+            )
+
+
+def lengthened(old: dict, new: dict) -> dict:
+    """The settings of a world that goes on: no loop gets shorter than it was."""
+    return new | {name: max(old[name], new[name]) for name in old if name.endswith("steps")}
+
+
+def stages(config: WorldConfig, registry: Registry, run: Path, settings: dict) -> list[Stage]:
+    """The whole chain, in order: the recipe's, and the figures."""
+    folder, teacher = registry.folders[-1].absolute(), f"{config.output}-teacher"
+    learned, held_out = of_folder(run / "pictures", config.size)
+    text = "\n".join(dict.fromkeys(learned.captions)) + "\n"
+    write_atomically(run / "prompts.txt", lambda temporary: temporary.write_text(text))
+    wish = Wish(
+        "world",
+        teacher,
+        config.output,
+        config.title,
+        "own",
+        text,
+        images=str(run / "pictures"),
+        settings=settings,
+    )
+    # Of a teacher that is not made yet.
+    card = ModelCard(teacher, teacher, kind="diffusion", resolution=config.size, steps=25, guidance=3.0)
+    figures = [*("--images", run / "pictures", "--network", run / "contrastive" / "network")]
+    figures += [*("--model", f"{teacher}:25", f"{config.output}:1", "--models", folder, "--write-card")]
+    figures += ["--prompts", min(MOST_PROMPTS, PROMPTS_EACH * len(held_out))]
+    figures += [*("--sheet", run / "sheet.png", "--json", run / "figures.json")]
+    return [
+        *planned(wish, card, run, folder),
+        Stage(
+            "What came out is measured",
+            "trainers.evaluate_world",
+            tuple(map(str, figures)),
+            str(run / "figures.json"),
+            (),
+        ),
+    ]
+
+
+def measured_pace(size: int) -> Pace:
+    """How quick this machine is at the two networks, just now, with pictures of so many pixels a side."""
+    accelerator = accelerator_in("auto")
+    device, channels = accelerator.device, channels_for(size)
+    vae, unet = (build(channels, size).to(device) for build in (build_autoencoder, build_unet))
+    perceptual = Perceptual(Judge.load(BUNDLED)).to(device)
+    images = torch.rand(4, 3, size, size, device=device) * 2 - 1
+    latents = torch.randn(64, channels, size // DOWN, size // DOWN, device=device)
+    text = torch.randn(64, LENGTH, WIDTH, device=device)
+
+    def pass_of_autoencoder() -> torch.Tensor:
+        result = vae.decode(vae.encode(images).latent_dist.mean).sample
+        return perceptual(result, images).mean() + (result - images).abs().mean()
+
+    def pass_of_unet() -> torch.Tensor:
+        return unet(latents, 500, encoder_hidden_states=text, return_dict=False)[0].square().mean()
+
+    def seconds(network: nn.Module, forward: Callable[[], torch.Tensor]) -> float:
+        network.to(memory_format=torch.channels_last)
+        took = []
+        for _ in range(TIMED):
+            began = time.perf_counter()
+            with accelerator.autocast():
+                value = forward()
+            value.backward()
+            value.item()
+            took.append(time.perf_counter() - began)
+        return min(took)
+
+    return Pace(seconds(vae, pass_of_autoencoder) / len(images), seconds(unet, pass_of_unet) / len(latents))
+
+
+def estimate(seconds: dict[str, float], settings: dict) -> str:
+    """What the time goes into."""
+    lines = []
+    for name, took in seconds.items():
+        trainer, _, stage = name.partition(" ")
+        steps = settings.get(f"{trainer}.{stage}_steps" if stage else f"{trainer}.steps")
+        of = f"{steps:,} steps" if steps else f"{settings['pairs.count']:,} pairs, twice"
+        lines.append(f"  {name}: about {took / 60:.1f} minutes ({of})")
+    total = sum(seconds.values()) / 3600
+    return "\n".join([f"about {total:.2f} hours, as quick as this machine is just now:", *lines])
+
+
+if __name__ == "__main__":
+    command.run(main, WorldConfig)
