@@ -51,9 +51,14 @@ def heun(
 
 
 def rk45(
-    velocity: Velocity, x: Tensor, start: float = 0.0, rtol: float = 1e-5, atol: float = 1e-5
+    velocity: Velocity,
+    x: Tensor,
+    start: float = 0.0,
+    end: float = 1.0,
+    rtol: float = 1e-5,
+    atol: float = 1e-5,
 ) -> Trajectory:
-    """Dormand and Prince's adaptive method from a time to 1 (scipy's RK45, as in the Rectified Flow paper).
+    """Dormand and Prince's adaptive method between two times (scipy's RK45, as in the Rectified Flow paper).
 
     The error is controlled over the whole batch together. Raises RuntimeError where steps get too small.
     """
@@ -64,7 +69,7 @@ def rk45(
 
     with torch.no_grad():
         solution = solve_ivp(
-            derivative, (start, 1), x.double().flatten().cpu().numpy(), method="RK45", rtol=rtol, atol=atol
+            derivative, (start, end), x.double().flatten().cpu().numpy(), method="RK45", rtol=rtol, atol=atol
         )
     if not solution.success:
         raise RuntimeError(f"rk45 stopped at tau = {solution.t[-1]:.4f}: {solution.message}")
