@@ -7,7 +7,8 @@ Says of the pictures that models draw of held-out captions, beside the same of r
 - sharpness: Laplacian energy, of the real pictures' (1 is as sharp);
 - kernel: the kernel distance to the pictures learned from, in the features of the network, counted in their
   deviations (0 is the same);
-- words: how often the own caption fits better than nine others, as that network has it (.1 is by chance);
+- words: how often the own caption fits better than nine other held-out ones, as that network has it (.1 is
+  by chance); none of them has been learned;
 - new: how far the nearest picture learned from is, of a held-out one's (0 is learned by heart).
 What nobody would call good stands there, too: noise, grey, and one picture repeated.
 The sheet has, from above: real pictures, their reconstructions, what each model draws of their captions, and
@@ -41,6 +42,7 @@ from trainers.pocket.world import HELD_OUT
 BATCH, SHOWN = 32, 8
 MOST_LEARNED = 2_000  # of the pictures learned from, to compare with
 RIVALS = 9  # other captions
+FLOOR = 0.1  # of a feature's deviation, of the mean one
 
 Figures = dict[str, float]
 
@@ -84,9 +86,11 @@ class Measures:
         """learned, held_out: pictures [N, 3, H, W] in -1..1 and their captions."""
         self.network, self.sharp = network, laplacian_energy(held_out[0]).mean()
         bare = self._features(learned[0])
-        self.mean, self.deviation = bare.mean(0), bare.std(0).clamp(min=1e-3)
+        deviation = bare.std(0)
+        # What hardly varies is not counted in its own deviations: any other value would be all that counts.
+        self.mean, self.deviation = bare.mean(0), deviation.clamp(min=FLOOR * deviation.mean().item())
         self.learned, self.bags = self._standard(bare), network.bags(held_out[1])
-        self.known = network.bags(learned[1]).unique(dim=0)
+        self.rivals = self.bags[self.bags.sum(1) > 0].unique(dim=0)
         self.far = 1.0
         self.far = self.of(held_out[0], range(len(held_out[0])))["new"]
 
@@ -107,13 +111,15 @@ class Measures:
         return torch.cdist(self._standard(self._features(pictures)), self.learned).argmin(1).tolist()
 
     def _words(self, features: Tensor, numbers: list[int]) -> float | None:
-        """None where there are no captions to tell apart. One without a known word is not asked for."""
-        if len(self.known) <= RIVALS:
+        """None where there are too few held-out captions to tell apart. One without a known word is not asked
+        for.
+        """
+        if len(self.rivals) <= RIVALS:
             return None
         draw, own, others, asked = torch.Generator().manual_seed(0), [], [], []
         for place, number in enumerate(numbers):
             bag = self.bags[number]
-            order = self.known[torch.randperm(len(self.known), generator=draw)]
+            order = self.rivals[torch.randperm(len(self.rivals), generator=draw)]
             if bag.sum() > 0:
                 asked.append(place)
                 own.append(bag)

@@ -26,7 +26,7 @@ from rf_app.registry.card import README, ModelCard, license_in, read_card, read_
 from rf_app.registry.catalogue import entry_of
 from rf_app.registry.checking import CONFIGS, TINY, read_json
 from rf_app.registry.controlnets import ControlNetCard, check_base
-from rf_app.registry.decoders import DecoderCard, check_tiny
+from rf_app.registry.decoders import DecoderCard, check_called, check_tiny
 from rf_app.registry.disk import link_or_copy
 from rf_app.registry.file_recognition import CONTROLNET, DECODER, LORA, MODEL, recognize_file
 from rf_app.registry.loras import LoraCard, made_for, sampling_in
@@ -102,7 +102,7 @@ def check_file(app: Application, source: str, name: str, header: Header, size: i
     if what in (MODEL, CONTROLNET):
         check_layout(app.registry, what, name, header)
     elif what == DECODER:
-        check_tiny(called_in(source), {"_class_name": TINY})
+        check_called(called_in(source))
 
 
 def _recognized(source: str, name: str, header: Header, size: int) -> str:

@@ -63,9 +63,14 @@ class Decoders(Store[DecoderCard]):
 
 
 def check_tiny(called: str, config: Mapping[str, Any]) -> None:
-    """Raise UserError for a config that is no tiny autoencoder's, and the name of one for other models."""
+    """Raise UserError for a config that is no tiny autoencoder's, and as `check_called`."""
     if config.get("_class_name") != TINY:
         raise UserError(f"{called}: is no {TINY}; expected one in the layout of TAESD.")
+    check_called(called)
+
+
+def check_called(called: str) -> None:
+    """Raise UserError for the name of a tiny autoencoder for other models."""
     if other := next((title for word, title in OTHERS.items() if word in called.lower()), ""):
         raise UserError(f"{called}: is a tiny autoencoder for {other}; expected one for Stable Diffusion.")
 

@@ -17,10 +17,8 @@ SHARES = {  # of the time
 STARTS = 100.0  # seconds in which nothing is learned: nine processes begin, models are saved
 CALLS = 2 * 12 + 2 * 8  # of the U-Net for two pairs, guided: the teacher's and the straight model's
 LEAST = 20  # steps
-ENOUGH, SMALLEST_BATCH = (
-    2_000,
-    16,
-)  # of fewer steps batches are halved: a start is made of steps, not of samples
+# Of fewer steps batches are halved: a start is made of steps, not of samples.
+ENOUGH, SMALLEST_BATCH = 2_000, 16
 PAIRS = 96, 20_480  # at least and at most
 PASSES = 1_000  # over the pictures: more only learns them by heart
 LARGE = 160  # pixels a side, from which on 8 channels of latents hold what one can see

@@ -33,7 +33,7 @@ def drawn(folder: Path, count: int, size: int = 32) -> Path:
     rng = np.random.default_rng(0)
     for i in range(count):
         colour, shape = COLOURS[rng.integers(4)], SHAPES[rng.integers(3)]
-        image = Image.new("RGB", (size, size), (255, 255, 135 + i))
+        image = Image.new("RGB", (size, size), (255, 255, 135 + i % 120))
         x, y, side = (int(rng.integers(size // 8, size // 3)) for _ in range(3))
         box = (x, y, x + side + size // 3, y + side + size // 3)
         draw = ImageDraw.Draw(image)
@@ -48,6 +48,12 @@ def drawn(folder: Path, count: int, size: int = 32) -> Path:
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return drawn(tmp_path_factory.mktemp("shapes") / "in", 120)
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """So many that what is held out has more than ten captions."""
+    return drawn(tmp_path_factory.mktemp("shapes") / "many", 400)
 
 
 @pytest.fixture
@@ -189,16 +195,14 @@ def test_sizes_follow_from_the_pictures_and_the_time() -> None:
 
 @pytest.fixture(scope="module")
 def measures(
-    pictures: Path, tmp_path_factory: pytest.TempPathFactory
+    many: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[evaluate_world.Measures, torch.Tensor]:
     """Measures by a network that learned the shapes, and held-out pictures."""
     folder = tmp_path_factory.mktemp("eyes")
     own = {"steps": 80, "batch": 32, "ema": 0.9, "learning_rate": 2e-3, "size": 32}
-    contrastive.main(
-        ContrastiveSettings(images=pictures, output=folder / "network", run=folder / "run", **own)
-    )
+    contrastive.main(ContrastiveSettings(images=many, output=folder / "network", run=folder / "run", **own))
     learned, held_out = (
-        (to_tensor(each.pixels(range(len(each)))), each.captions) for each in of_folder(pictures, 32)
+        (to_tensor(each.pixels(range(len(each)))), each.captions) for each in of_folder(many, 32)
     )
     return evaluate_world.Measures(Contrastive.load(folder / "network"), learned, held_out), held_out[0]
 
@@ -223,16 +227,14 @@ def test_nobody_calls_mush_good(measures: tuple[evaluate_world.Measures, torch.T
     numbers = [i % len(held_out) for i in range(96)]
     mush = {name: found.of(each, numbers) for name, each in evaluate_world.mush(held_out, 96).items()}
     for figures in mush.values():
-        assert figures["words"] < 0.4 * real["words"]
+        assert figures["words"] == pytest.approx(0.1, abs=0.1)  # by chance
         assert figures["kernel"] > 5 * abs(real["kernel"])
     assert mush["noise"]["sharpness"] > 2
     assert mush["grey"]["sharpness"] == 0
 
 
-def test_learned_by_heart_is_told(
-    pictures: Path, measures: tuple[evaluate_world.Measures, torch.Tensor]
-) -> None:
-    learned, _ = of_folder(pictures, 32)
+def test_learned_by_heart_is_told(many: Path, measures: tuple[evaluate_world.Measures, torch.Tensor]) -> None:
+    learned, _ = of_folder(many, 32)
     again = to_tensor(learned.pixels(range(6)))
     assert measures[0].of(again, range(6))["new"] < 0.05
     assert measures[0].nearest(again) == list(range(6))
