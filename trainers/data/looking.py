@@ -94,14 +94,14 @@ def look(folder: Path, size: int) -> Looked:
                 about[what] += 1
             text = images.captions[i].encode(errors="ignore").decode()  # names of files may be no text
             pictures.append((images.paths[i], " ".join(visible(text).split())[:LONGEST] or NAMELESS))
-    files = sorted(path.name for path in folder.iterdir())
+    files, taken = sorted(path.name for path in folder.iterdir()), set(order)
     hidden = [name for name in files if name.startswith(".")]
     folders = [path.name for path in folder.iterdir() if path.is_dir() and path.name not in hidden]
     for why, names in (
         ("hidden", hidden),
         ("folders within", sorted(folders)),
         ("without a caption, or no picture", images.left_out),
-        (f"more than {MOST:,}", [images.paths[i].name for i in range(len(images)) if i not in set(order)]),
+        (f"more than {MOST:,}", [images.paths[i].name for i in range(len(images)) if i not in taken]),
     ):
         if names:
             left_out[why] = names
