@@ -25,7 +25,7 @@
   const events = new Map(); // of Gradio, by id: what ends each; null for one that is over, perhaps before its id is known here
   window.answered = 0;
   const hear = (message) => {
-    if (message.msg !== "process_completed") return;
+    if (message.msg !== "process_completed" || message.event_id === "idle") return; // by which a stream is closed
     window.answered += 1;
     events.get(message.event_id)?.();
     events.set(message.event_id, null);

@@ -3,11 +3,13 @@
 Who is refused hears so at once, as HTTP 503 and in a toast of the page, before anything is kept for them.
 """
 
+import asyncio
 from typing import Any
 
 from gradio.block_function import BlockFunction
 from gradio.data_classes import PredictBodyInternal
 from gradio.queueing import Event, Queue
+from gradio.server_messages import ProcessCompletedMessage
 from starlette.requests import Request
 
 from rf_app.ui.guard import MAX_BODIES
@@ -19,11 +21,22 @@ AT_ONCE = 4  # of one visitor that are seen to: nobody else waits for the others
 ANSWERS = 64  # of one session that nobody has fetched
 SESSIONS = 64  # of which state and answers are kept: the latest, of some 2 MB each
 CLOSED = 4  # of them whose page has gone: its connection may be back in a moment
+IDLE = 5.0  # seconds without an event, after which a page's stream of answers is closed
+IDLER = "idle"  # the event that nobody asked for, by which it stays open until then
 THREADS = 200  # more than may be seen to at a time
 
 
 class Waiting(Queue):
-    """The page's quick events are counted apart, so that nobody waits for Stop."""
+    """The page's quick events are counted apart, so that nobody waits for Stop.
+
+    A page's stream of answers stays open for some seconds after the last. Gradio would close it at once, and
+    whatever is asked for before the page hears of that finds it open: its answer would never be read. For
+    ever it may not stay open: browsers have few connections to a server, all tabs together.
+    """
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self._idlers: dict[str, asyncio.TimerHandle] = {}
 
     async def push(self, body: PredictBodyInternal, request: Request, username: str | None) -> Any:
         """As Gradio's own, unless there is too much; the request's state says from now on who asks."""
@@ -36,7 +49,10 @@ class Waiting(Queue):
         if why := self._refused(fn, request):
             return False, why, "queue_full"
         self._forget()
-        return await super().push(body, request, username)
+        answer = await super().push(body, request, username)
+        if request.headers.get("x-gradio-user") == "app":  # a page, and no program
+            self._keep_open(request.state.visitor[1])
+        return answer
 
     def get_events(self) -> tuple[list[Event], bool, str] | None:
         """The next one to see to: in the order asked, but none of whoever has enough under way."""
@@ -52,6 +68,22 @@ class Waiting(Queue):
     def compute_analytics_summary(self, records: Any) -> dict[str, Any]:
         """Nothing: there is no monitoring, for which Gradio makes a table of 10,000 events after each one."""
         return self.cached_event_analytics_summary
+
+    def _keep_open(self, session: str) -> None:
+        """Have the session's stream stay open until nothing was asked for in IDLE seconds."""
+        self.pending_event_ids_session[session].add(IDLER)
+        if before := self._idlers.pop(session, None):
+            before.cancel()
+        self._idlers[session] = asyncio.get_running_loop().call_later(IDLE, self._idle, session)
+
+    def _idle(self, session: str) -> None:
+        del self._idlers[session]
+        pending = self.pending_event_ids_session.get(session, set())
+        messages = self.pending_messages_per_session.get(session)
+        if len(pending) > 1:
+            self._keep_open(session)
+        elif pending and messages is not None:
+            messages.put_nowait(ProcessCompletedMessage(event_id=IDLER, output={}, success=True))
 
     def _under_way(self) -> list[Event]:
         return [event for events in self.active_jobs if events for event in events]
