@@ -50,8 +50,10 @@ class Waiting(Queue):
             return False, why, "queue_full"
         self._forget()
         answer = await super().push(body, request, username)
-        if request.headers.get("x-gradio-user") == "app":  # a page, and no program
-            self._keep_open(request.state.visitor[1])
+        session = body.session_hash or ""
+        # A page's, and no program's; Gradio may have refused it.
+        if request.headers.get("x-gradio-user") == "app" and session in self.pending_event_ids_session:
+            self._keep_open(session)
         return answer
 
     def get_events(self) -> tuple[list[Event], bool, str] | None:

@@ -159,6 +159,13 @@ def test_what_is_no_request_is_answered_with_why_and_leaves_no_traceback(blocks,
     assert "Traceback" not in capsys.readouterr().err
 
 
+def test_a_program_that_says_it_is_a_page_is_answered(blocks):
+    body = {"data": ["", *[None] * (len(asking(generate).arguments) - 1)]}
+    asked = PROGRAM.post(f"{blocks.local_api_url}call/generate", json=body, headers={"x-gradio-user": "app"})
+    assert asked.status_code == 200
+    until(lambda: not blocks._queue.event_ids_to_events)
+
+
 def test_no_table_is_made_of_what_was_asked(blocks):
     """Of the last ten thousand events, after each one, for a monitoring that is off."""
     ask(blocks, "")
