@@ -88,6 +88,8 @@
     return counted("a picture", decode.call(this));
   };
 
+  window.shown = () => `${document.body.innerText}\n\nUnder way: ${[...underWay.values()].join(", ") || "nothing"}`;
+
   window.settled = async (patience) => {
     const until = performance.now() + patience;
     for (let quiet = 0; quiet < QUIET; ) {

@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 from fastapi.exceptions import RequestValidationError
+from gradio.block_function import BlockFunction
 from gradio.route_utils import FnIndexInferError
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -63,7 +64,9 @@ OWN_COMPUTER = Permission()
 
 
 class Blocks(gr.Blocks):
-    """Gradio's own, but that what anybody sends in the place of the page is refused without a traceback."""
+    """Gradio's own, but that what anybody sends in the place of the page is refused without a traceback, and
+    that no answer of a run takes another back.
+    """
 
     async def preprocess_data(self, *given: Any, **options: Any) -> Any:
         """As Gradio's own."""
@@ -76,6 +79,21 @@ class Blocks(gr.Blocks):
             raise gr.Error(
                 f"The page sends no such values ({type(error).__name__}).", print_exception=False
             ) from None
+
+    def handle_streaming_diffs(
+        self, block_fn: BlockFunction, data: list[Any], session_hash: str | None, run: str | None, **how: bool
+    ) -> list[Any]:
+        """What has changed since the run's answer before, whole.
+
+        Gradio tells the page what to edit in that answer, and the page does so even while it still waits to
+        be shown: what "visible" made of a button was lost if the next answer, without it, came at once.
+        """
+        whole = list(data)
+        first = session_hash is None or run not in self.pending_diff_streams[session_hash]
+        told = super().handle_streaming_diffs(block_fn, data, session_hash, run, **how)
+        if first or run is None or how["final"] or how["simple_format"]:
+            return told
+        return [[["replace", [], value]] if edits else [] for value, edits in zip(whole, told, strict=True)]
 
 
 def build(app: Application, examples: Path) -> gr.Blocks:

@@ -6,6 +6,7 @@ import threading
 import pytest
 from gradio import Blocks
 from PIL import Image, ImageDraw
+from playwright.sync_api import Page
 
 from rf_app.pipeline.png import as_png
 from rf_app.pipeline.turns import result_of
@@ -13,6 +14,17 @@ from rf_app.settings.picture import PictureSettings
 from tests.browser import served, visiting
 
 EXAMPLES = (("1-lake", "a lake near a mountain", 11), ("2-tent", "a red tent at sunset", 12))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item):
+    """Of a test that failed, what its page had to say, and what it had under way: it is gone afterwards."""
+    report = yield
+    if report.when == "call" and report.failed:
+        for name, page in getattr(item, "funcargs", {}).items():
+            if isinstance(page, Page) and not page.is_closed():
+                report.sections.append((f"What {name} shows", page.evaluate("shown()")))
+    return report
 
 
 def answering() -> bool:
