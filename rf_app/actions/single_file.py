@@ -207,9 +207,9 @@ def _lender(registry: Registry, called: str, layout: Mapping[str, Path], lacking
 def _prediction(path: Path, layout: Mapping[str, Path], weights: Weights) -> dict[str, Any]:
     """What a file says its U-Net predicts, as changes of a scheduler's config.
 
-    By its header (the fields of modelspec and of kohya's trainers), the marks that trainers leave as empty
-    tensors, or the configuration of the original code beside it. Where Stable Diffusion 2 says nothing, by
-    the weights.
+    By its header (the fields of modelspec, ComfyUI's and those of kohya's trainers), the marks that others
+    leave as empty tensors, or the configuration of the original code beside it. Where Stable Diffusion 2 says
+    nothing, by the weights.
     """
     header = header_of(path)
     said, changes = header.metadata, {}
@@ -217,7 +217,8 @@ def _prediction(path: Path, layout: Mapping[str, Path], weights: Weights) -> dic
     text = (
         beside.read_text("utf-8", "replace") if beside.is_file() and beside.stat().st_size < MAX_YAML else ""
     )
-    stated = said.get("modelspec.prediction_type") or said.get("ss_v_parameterization", "")
+    fields = ("modelspec.prediction_type", "modelspec.predict_key", "ss_v_parameterization")
+    stated = next((said[name] for name in fields if said.get(name)), "")
     if (
         "v_pred" in header.tensors
         or stated.lower() in ("v", "v_prediction", "true")

@@ -164,7 +164,8 @@ def _tensor(name: str, entry: Any) -> tuple[TensorInfo, tuple[int, int]]:
     dtype, shape, place = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in ITEM_BYTES:
         raise UserError(f"Tensor {name}: its type is {dtype!r:.40}; accepted are {', '.join(ITEM_BYTES)}.")
-    if not _is_whole_list(shape) or len(shape) > MAX_DIMENSIONS or 0 in shape:
+    empty = _is_whole_list(shape) and 0 in shape and len(shape) > 1  # of one dimension it may be a mark
+    if not _is_whole_list(shape) or len(shape) > MAX_DIMENSIONS or empty:
         raise UserError(
             f"Tensor {name}: its shape is {shape!r:.80}; accepted are up to {MAX_DIMENSIONS} sizes from 1."
         )

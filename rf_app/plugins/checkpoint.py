@@ -35,7 +35,8 @@ UNET = "model.diffusion_model."
 OPEN_CLIP = "cond_stage_model.model."  # the text encoder of Stable Diffusion 2
 RENAMED = "conditioner.embedders.0."  # "cond_stage_model.", by the code that SD-Turbo was made with
 OLD_NAMES = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
-BUFFER = "position_ids"  # old text encoders store it; it is no weight
+BESIDE = ("position_ids", "text_projection.", "logit_scale")
+"""What files have among the text encoder's tensors, and Stable Diffusion has no use for."""
 
 
 @dataclass(frozen=True)
@@ -228,5 +229,7 @@ def short(name: str) -> str:
 
 def _named(piece: str, found: Mapping[str, Place]) -> dict[str, Place]:
     return {
-        short(name): place for name, place in found.items() if piece != "text_encoder" or BUFFER not in name
+        short(name): place
+        for name, place in found.items()
+        if piece != "text_encoder" or not any(other in name for other in BESIDE)
     }

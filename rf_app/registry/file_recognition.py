@@ -24,6 +24,8 @@ FILES = {
     r"(ip_adapter|image_proj)\.": "an IP-Adapter",
     r".*motion_modules\.": "a motion module of AnimateDiff",
     r"(emb_params|clip_[lg])$": "a textual inversion",
+    r".*time_embed(ding)?\.cond_proj\.weight": "a consistency model that is told its guidance, which is "
+    "read from a folder alone, as SimianLuo/LCM_Dreamshaper_v7",
     r"(control_model\.|input_hint_block\.|controlnet_cond_embedding\.)": CONTROLNET,
     r".*(lora_|lora\.|hada_|lokr_|lycoris_|oft_|ia3_|vera_|\.diff$)": LORA,
     r"((model\.diffusion_model\.)?input_blocks\.0\.0\.|conv_in\.)weight": MODEL,

@@ -64,6 +64,8 @@ def test_with_averages_integers_and_older_names_and_no_model_like_it(app, tiny_m
         "model_ema.num_updates": torch.tensor(470000, dtype=torch.int32),
         "model_ema.decay": torch.tensor(0.9999),
         "cond_stage_model.transformer.embeddings.position_ids": torch.arange(32)[None],
+        "cond_stage_model.transformer.text_projection.weight": torch.eye(32),  # as ComfyUI saves one
+        "cond_stage_model.logit_scale": torch.tensor(4.6),
         "alphas_cumprod": torch.linspace(1, 0, 1000, dtype=torch.float64),
     }
     folder = bring_in(app, ImportModel(str(saved(tmp_path, tensors))))
@@ -82,11 +84,12 @@ def test_other_precisions_are_read(app, tmp_path, whole, dtype):  # noqa: F811
     assert torch.equal(unet, whole["model.diffusion_model.input_blocks.0.0.weight"].to(dtype).to(kept))
 
 
-@pytest.mark.parametrize("how", ["header", "mark", "beside"])
+@pytest.mark.parametrize("how", ["header", "ComfyUI's header", "mark", "beside"])
 def test_a_velocity_is_known_for_one(app, tmp_path, whole, how):  # noqa: F811
     """By the header's modelspec, an empty tensor as a mark, or the original code's configuration beside."""
-    metadata = {"modelspec.prediction_type": "v"} if how == "header" else {}
-    marks = {"v_pred": torch.zeros(1), "ztsnr": torch.zeros(1)} if how == "mark" else {}
+    fields = {"header": "modelspec.prediction_type", "ComfyUI's header": "modelspec.predict_key"}
+    metadata = {fields[how]: "v"} if how in fields else {}
+    marks = dict.fromkeys(("v_pred", "ztsnr"), torch.tensor([])) if how == "mark" else {}
     path = saved(tmp_path, whole | marks, **metadata)
     if how == "beside":
         path.with_suffix(".yaml").write_text('model:\n  params:\n    parameterization: "v"\n')
@@ -121,7 +124,11 @@ def test_a_unet_alone_is_given_the_rest_of_a_model_at_hand(app, tiny_models, tmp
     [
         (
             {"model.diffusion_model.time_embed.cond_proj.weight": (4, 4)},
-            "its U-Net has .*cond_proj.weight, which",
+            "is a consistency model that is told its guidance, which is read from a folder alone",
+        ),
+        (
+            {"model.diffusion_model.time_embed.other.weight": (4, 4)},
+            "its U-Net has .*other.weight, which",
         ),
         (
             {"model.diffusion_model.out.2.weight": (4, 16, 3, 3)},
