@@ -49,6 +49,7 @@ NOT_LIVE = "{}, too long to follow the typing, so Live is off: press Generate."
 NOT_LIVE_YET = "{}, so Live is off: press Generate."
 KIND_TITLES = {
     "one-step": "One step",
+    "one-step-diffusion": "One-step diffusion",
     "turbo": "Turbo",
     "consistency": "Consistency",
     "trajectory-consistency": "Trajectory consistency",

@@ -19,7 +19,7 @@ from rf_app.errors import UserError
 README = "README.md"
 KINDS = (
     *("diffusion", "rectified-flow", "one-step", "piecewise-flow"),
-    *("consistency", "trajectory-consistency", "few-step", "turbo"),
+    *("consistency", "trajectory-consistency", "few-step", "turbo", "one-step-diffusion"),
 )
 ID_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 LONGEST = 55  # of an id made from a name: a recipe may add to it

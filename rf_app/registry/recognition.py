@@ -1,9 +1,9 @@
 """What somebody's folder or file holds, told by its configs and names before anything is copied or drawn.
 
 A checkpoint says what it is in model_index.json's class, in its scheduler and in its U-Net. Its name counts
-where the layouts are the same: PeRFlow's is plain Stable Diffusion's, InstaFlow's that of its 2-rectified
-flow. What we have no sampler for is refused by name: nothing is drawn with one that it was not made for. Of
-single files see `rf_app.registry.file_recognition`.
+where the layouts are the same: PeRFlow's and SDXS' are plain Stable Diffusion's, InstaFlow's that of its
+2-rectified flow. What we have no sampler for is refused by name: nothing is drawn with one that it was not
+made for. Of single files see `rf_app.registry.file_recognition`.
 """
 
 import re
@@ -29,6 +29,7 @@ ELSEWHERE = (
 )
 """Of flow matching, what only pipelines of other models make use of."""
 TURBO = "EulerDiscreteScheduler"
+DEIS = "DEISMultistepScheduler"
 OF_DIFFUSION = {
     *("DDIM", "DDIMParallel", "DDPM", "DDPMParallel", "PNDM", "IPNDM", "LMSDiscrete", "HeunDiscrete"),
     *("EulerDiscrete", "EulerAncestralDiscrete", "KDPM2Discrete", "KDPM2AncestralDiscrete", "SASolver"),
@@ -36,6 +37,7 @@ OF_DIFFUSION = {
 }
 """Diffusers' schedulers that follow one and the same flow, which a model may therefore have any of."""
 BETAS = ("beta_start", "beta_end", "beta_schedule")
+DIFFUSION = (*BETAS, "prediction_type", "rescale_betas_zero_snr")  # what a sampler has to know of a model
 RECOMMENDED = {
     "diffusion": (25, 7.5),
     "rectified-flow": (8, 1.5),
@@ -45,6 +47,7 @@ RECOMMENDED = {
     "trajectory-consistency": (4, 1.0),
     "few-step": (4, 1.0),
     "turbo": (1, 1.0),
+    "one-step-diffusion": (1, 1.0),
 }
 """Steps and guidance of a kind; a consistency model takes its guidance as an input."""
 NAMED = {
@@ -82,6 +85,8 @@ PARTS = {
 """What a folder of one piece holds, by its config's class."""
 EXPECTED = "expected a text-to-image model of Stable Diffusion 1.x or 2.x in diffusers' layout"
 LORA_WEIGHTS = "pytorch_lora_weights.safetensors"  # as diffusers names it
+UNNAMED = tuple(f"diffusion_pytorch_model{variant}.safetensors" for variant in ("", ".fp16", ".non_ema"))
+"""As it names a U-Net or a ControlNet."""
 
 
 @dataclass(frozen=True)
@@ -96,11 +101,12 @@ class Recognized:
 
 def called_in(source: str) -> str:
     """The name of a folder, a file or what is on the Hub; for a snapshot in the Hub's cache the model's, not
-    the commit's, and for a LoRA under diffusers' name that of its folder, where it is known to have its own.
+    the commit's, and for a file under diffusers' name that of its folder, where it is known to have its own.
     """
     path = Path(source)
-    if path.name == LORA_WEIGHTS and (not path.is_absolute() or (path.parent / "README.md").is_file()):
-        path = path.parent
+    beside = {LORA_WEIGHTS: "README.md"} | dict.fromkeys(UNNAMED, "config.json")
+    if path.name in beside and (not path.is_absolute() or (path.parent / beside[path.name]).is_file()):
+        path = path.parent.parent if path.parent.name == "unet" else path.parent
     if path.parent.name == "snapshots":
         return path.parents[1].name.split("--")[-1]
     return path.name.removesuffix(".safetensors")
@@ -203,6 +209,8 @@ def _kind(
 ) -> str:
     if sampler == "PeRFlowScheduler" or "perflow" in called:
         return "piecewise-flow"
+    if "sdxs" in called:
+        return "one-step-diffusion"
     if not pipeline and not sampler.startswith("LCM"):  # a single file, of which nothing else is known
         words = re.split("[^a-z0-9]+", called)
         if named := next((kind for word, kind in NAMED.items() if word in words), ""):
@@ -219,7 +227,9 @@ def _kind(
         return "one-step" if "instaflow" in called else "rectified-flow"
     if sampler == FLOW or _is_flow_matching(sampler, scheduler):
         return "rectified-flow"
-    if sampler == TURBO and scheduler.get("timestep_spacing") == "trailing":
+    # Models that predict v are so spaced for another reason: their first step begins at pure noise.
+    spaced, predicted = scheduler.get("timestep_spacing"), scheduler.get("prediction_type", "epsilon")
+    if sampler == TURBO and (spaced, predicted) == ("trailing", "epsilon"):
         return "turbo"
     if sampler and sampler.removesuffix("Scheduler") not in OF_DIFFUSION:
         raise UserError(f"{called}: was made for the sampler {sampler!a:.80}, which is not here.")
@@ -228,7 +238,9 @@ def _kind(
 
 def _scheduler(called: str, kind: str, sampler: str, scheduler: Mapping[str, Any]) -> dict[str, Any]:
     """What a folder's scheduler becomes where it is not the one that its kind is drawn with."""
-    betas = {name: scheduler[name] for name in BETAS if name in scheduler}
+    betas, diffusion = (
+        {name: scheduler[name] for name in names if name in scheduler} for names in (BETAS, DIFFUSION)
+    )
     if kind == "piecewise-flow" and sampler != "PeRFlowScheduler":
         return {
             "_class_name": "PeRFlowScheduler",
@@ -239,9 +251,11 @@ def _scheduler(called: str, kind: str, sampler: str, scheduler: Mapping[str, Any
     if kind in ("rectified-flow", "one-step") and PREDICTION in scheduler:  # as we export it
         return own_flow(scheduler)
     if kind == "consistency" and sampler != "LCMScheduler":
-        return {"_class_name": "LCMScheduler", **betas}
+        return {"_class_name": "LCMScheduler", **diffusion}
     if kind == "turbo" and sampler != TURBO:
-        return {"_class_name": TURBO, "timestep_spacing": "trailing", **betas}
+        return {"_class_name": TURBO, "timestep_spacing": "trailing", **diffusion}
+    if kind == "one-step-diffusion" and sampler != DEIS:
+        return {"_class_name": DEIS, **diffusion}
     if _is_flow_matching(sampler, scheduler):
         return _flow_matching(called, scheduler)
     # InstaFlow's own folders carry a scheduler that is not used; theirs is a velocity.

@@ -7,6 +7,7 @@ have that one.
 
 from diffusers import (
     DDIMScheduler,
+    DEISMultistepScheduler,
     DPMSolverMultistepScheduler,
     EulerDiscreteScheduler,
     LCMScheduler,
@@ -35,6 +36,7 @@ SOLVERS = {
     "trajectory-consistency": {"tcd": (TCDScheduler, {})},
     "few-step": {"ddim": (DDIMScheduler, TO_THE_END)},
     "turbo": {"euler": (EulerDiscreteScheduler, {"timestep_spacing": "trailing"})},
+    "one-step-diffusion": {"deis": (DEISMultistepScheduler, {})},
 }
 TITLES = {
     "dpm++": "DPM-Solver++",
@@ -44,6 +46,7 @@ TITLES = {
     "perflow": "Euler in windows",
     "lcm": "LCM",
     "tcd": "TCD",
+    "deis": "DEIS",
 }
 MOST_STEPS = {"consistency": 50, "trajectory-consistency": 50}  # distilled on a grid of so many
 ETA = {"tcd": 0.3}  # how much noise comes anew in a step, as the scheduler has it; a pipeline says 0

@@ -130,10 +130,10 @@ ZERO_TERMINAL_SNR = DDIMScheduler(
         (
             "sdxs-512-dreamshaper",
             "StableDiffusionPipeline",
-            EulerDiscreteScheduler(timestep_spacing="trailing", **BETAS),
+            DEISMultistepScheduler(**BETAS),
             {"vae": lambda: AutoencoderTiny(**TINY_DECODER)},
-            "turbo",
-            EulerDiscreteScheduler(timestep_spacing="trailing", **BETAS),
+            "one-step-diffusion",
+            DEISMultistepScheduler(**BETAS),
         ),
         (
             "flow-matching",

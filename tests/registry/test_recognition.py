@@ -77,6 +77,22 @@ def folder(tmp_path):
             Recognized("consistency", {"_class_name": "LCMScheduler", "beta_schedule": "scaled_linear"}),
         ),
         ({"scheduler": TRAILING}, Recognized("turbo")),
+        ({"scheduler": TRAILING | {"prediction_type": "v_prediction"}}, Recognized("diffusion")),
+        (
+            {"name": "IDKiro/sdxs-512-0.9", "scheduler": {"_class_name": "DEISMultistepScheduler"}},
+            Recognized("one-step-diffusion"),
+        ),
+        (
+            {"name": "IDKiro/sdxs-512-0.9", "scheduler": PNDM},
+            Recognized(
+                "one-step-diffusion",
+                {"_class_name": "DEISMultistepScheduler", "beta_schedule": "scaled_linear"},
+            ),
+        ),
+        (
+            {"unet": {"time_cond_proj_dim": 256}, "scheduler": {"prediction_type": "v_prediction"}},
+            Recognized("consistency", {"_class_name": "LCMScheduler", "prediction_type": "v_prediction"}),
+        ),
         (
             {"scheduler": {"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0}},
             Recognized("rectified-flow", SHIFTED),
@@ -143,6 +159,12 @@ def test_a_snapshot_is_called_by_its_model_s_name(tmp_path):
     assert called_in("/x/My Model (v2)") == "My Model (v2)"
     snapshot = tmp_path / "models--XCLiu--instaflow_0_9B" / "snapshots" / ("0" * 40)
     assert called_in(str(snapshot)) == "instaflow_0_9B"
+    weights = snapshot / "unet" / "diffusion_pytorch_model.safetensors"
+    assert called_in(str(weights)) == "diffusion_pytorch_model"
+    weights.parent.mkdir(parents=True)
+    (weights.parent / "config.json").touch()
+    assert called_in(str(weights)) == "instaflow_0_9B"
+    assert called_in("a/canny/diffusion_pytorch_model.fp16.safetensors") == "canny"
 
 
 @pytest.mark.parametrize(
