@@ -223,7 +223,8 @@ class Subject:
         starts = range(accelerator.process_index * self.batch, count, accelerator.num_processes * self.batch)
         for i in tqdm(starts, desc="straightness", leave=False, disable=not accelerator.is_main_process):
             numbers = range(i, min(i + self.batch, count))
-            field = velocity_field(self.pipeline.unet, self.text(numbers), self.null, self.guidance, schedule)
+            guidance = max(self.guidance, 1.0)  # below 1 there is none, as in `sample`
+            field = velocity_field(self.pipeline.unet, self.text(numbers), self.null, guidance, schedule)
             total += len(numbers) * straightness(field, self.noise(numbers), STRAIGHTNESS_STEPS)
         return float(accelerator.reduce(total, "sum")) / count
 

@@ -33,6 +33,7 @@ from rf_app.metrics.edges import canny, edge_f1
 from rf_app.metrics.judge import BUNDLED, Judge
 from rf_app.registry.card import ModelCard
 from rf_app.registry.disk import write_atomically
+from rf_app.registry.encoding import encoded
 from rf_app.schedulers.noise_schedule import schedule_of
 from rf_app.settings.training import check_sampling
 from trainers.common import command
@@ -163,7 +164,7 @@ def edited(
     for some in tqdm(torch.arange(len(asked)).split(BATCH), desc=f"{card.id}, {strength:g}", mininterval=2):
         some = some.tolist()
         old, new = (encode(pipeline, [getattr(asked[i], name) for i in some]) for name in ("old", "new"))
-        x1 = pipeline.vae.encode(drawings[some]).latent_dist.mode() * pipeline.vae.config.scaling_factor
+        x1 = encoded(pipeline.vae, drawings[some])
         noise = noise_of([asked[i].seed for i in some], x1.shape[1:])
         back = velocity_field(pipeline.unet, old, schedule=schedule)
         forth = velocity_field(pipeline.unet, new, null, card.guidance, schedule)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, StableDiffusionPipeline
+from diffusers import AutoencoderKL, AutoencoderTiny, StableDiffusionPipeline
 from PIL import Image, ImageOps
 from torch import Tensor, nn
 
@@ -16,6 +16,7 @@ from rf_app.flow.velocity import Velocity, velocity_field
 from rf_app.pipeline.checking import check_number, check_text
 from rf_app.plugins.mask import of_latents
 from rf_app.plugins.picture import decode_map, encode_map, read_base64, read_picture
+from rf_app.registry.encoding import encoded
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
 from rf_app.settings.start import Start
 
@@ -102,8 +103,8 @@ def _velocity_of(scheduler: RectifiedFlowScheduler, unet: nn.Module, embeds: Ten
     return (lambda x, tau: -field(x, tau)) if scheduler.turned else field
 
 
-def encode(vae: AutoencoderKL, picture: Image.Image) -> Tensor:
-    """The latents [1, C, h, w] of an RGB picture: the mean of what the autoencoder says."""
+def encode(vae: AutoencoderKL | AutoencoderTiny, picture: Image.Image) -> Tensor:
+    """The latents [1, C, h, w] of an RGB picture."""
     pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].to(vae.device)
     pixels = (pixels / 127.5 - 1).to(vae.dtype).contiguous(memory_format=torch.channels_last)
-    return vae.encode(pixels).latent_dist.mode().float() * vae.config.scaling_factor
+    return encoded(vae, pixels)

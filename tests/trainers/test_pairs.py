@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from rf_app.registry.models import Registry
 from tests.processes import command, in_two, run_command
+from tests.tiny import tiny_unet
 from tests.trainers.commands import in_process
 from trainers import pairs
 from trainers.common.models import encode, load_frozen, noise_of, sample
@@ -45,13 +46,17 @@ def test_a_pair_is_the_teachers_own(at_home: Path) -> None:
     assert np.allclose(latent.flatten(), made["latent"][number], rtol=2e-3, atol=2e-3)
 
 
-def test_sampling_is_the_stock_pipelines(at_home: Path) -> None:
+@pytest.mark.parametrize(("guidance", "told"), [(3.0, False), (0.0, False), (8.0, True), (1.0, True)])
+def test_sampling_is_the_stock_pipelines(at_home: Path, guidance: float, told: bool) -> None:
+    """Also of a U-Net that takes its guidance as an input, as LCM's."""
     model = load_frozen(Registry.default(), "tiny-sd")
+    if told:
+        model.unet = tiny_unet(3, time_cond_proj_dim=32)
     noise = noise_of([1, 2], (8, 12, 12))
-    ours = sample(
-        model.unet, model.scheduler, noise, encode(model, ["a lake", "a tent"]), encode(model, [""]), 3.0, 4
-    )
-    options = {"num_inference_steps": 4, "guidance_scale": 3.0, "output_type": "latent"}
+    texts = encode(model, ["a lake", "a tent"]), encode(model, [""])
+    with torch.no_grad():
+        ours = sample(model.unet, model.scheduler, noise, *texts, guidance, 4)
+    options = {"num_inference_steps": 4, "guidance_scale": guidance, "output_type": "latent"}
     stock = model(["a lake", "a tent"], latents=noise, **options).images
     assert torch.allclose(ours, stock, rtol=1e-4, atol=1e-3)
 

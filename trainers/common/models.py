@@ -111,16 +111,22 @@ def sample(
 ) -> Tensor:
     """Latents [B, C, H, W] from noise [B, C, H, W], as the stock pipeline samples them.
 
-    text: [B, L, D]; null: [1, L, D], the empty text's; guidance 1 costs one call a step, others a double one.
+    text: [B, L, D]; null: [1, L, D], the empty text's; guidance above 1 costs a double call a step, but for a
+    U-Net that takes it as an input (latent consistency models, arXiv 2310.04378).
     """
-    guided = guidance != 1.0
+    width, told = getattr(unet, "config", {}).get("time_cond_proj_dim"), {}
+    if width:
+        scales = torch.full((len(noise),), guidance - 1.0)
+        embedding = StableDiffusionPipeline.get_guidance_scale_embedding(None, scales, width)
+        told["timestep_cond"] = embedding.to(noise)
+    guided = guidance > 1.0 and not width
     if guided:
         text = torch.cat([null.expand_as(text), text])
     scheduler.set_timesteps(steps, device=noise.device)
     x = noise * scheduler.init_noise_sigma
     for t in scheduler.timesteps:
         z = scheduler.scale_model_input(torch.cat([x, x]) if guided else x, t)
-        prediction = unet(z, t, encoder_hidden_states=text, return_dict=False)[0].float()
+        prediction = unet(z, t, encoder_hidden_states=text, **told, return_dict=False)[0].float()
         if guided:
             unconditional, conditioned = prediction.chunk(2)
             prediction = unconditional + guidance * (conditioned - unconditional)

@@ -12,6 +12,7 @@ from rf_app.flow.solvers import euler
 from rf_app.flow.velocity import velocity_field
 from rf_app.metrics.seam import steepness
 from rf_app.plugins.mask import of_latents, pasted
+from rf_app.registry.encoding import encoded
 from rf_app.schedulers.noise_schedule import schedule_of
 from trainers.common.models import decode, encode, noise_of
 from trainers.common.pixels import to_pixels, to_tensor
@@ -53,7 +54,7 @@ def redrawn(
     made = []
     for part in np.array_split(np.arange(len(seeds)), -(-len(seeds) // batch)):
         pixels = to_tensor(drawings[part])
-        x1 = pipeline.vae.encode(pixels).latent_dist.mode() * pipeline.vae.config.scaling_factor
+        x1 = encoded(pipeline.vae, pixels)
         noise = noise_of([seeds[i] for i in part], x1.shape[1:])
         areas = [Image.fromarray(masks[i]) for i in part]
         change = torch.cat([of_latents(area, x1.shape[-2:]) for area in areas])
