@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from diffusers import AutoencoderTiny
 from PIL import Image
 
 from rf_app.errors import UserError
@@ -25,9 +26,10 @@ def listed(folder: Path, *lines: object) -> None:
 def test_metadata_names_pictures_and_captions(tmp_path: Path) -> None:
     draw(tmp_path / "b.png")
     draw(tmp_path / "a.png", colour="blue")
-    listed(tmp_path, {"file_name": "b.png", "text": " a red square "}, {"file_name": "a.png", "text": ""})
+    line = json.dumps({"file_name": "b.png", "text": " a red\u2028square "}, ensure_ascii=False)
+    listed(tmp_path, line, {"file_name": "a.png", "text": ""})
     folder = ImageFolder(tmp_path, 32)
-    assert folder.captions == ["a red square", ""]
+    assert folder.captions == ["a red\u2028square", ""]
     assert folder.pixels([1, 0])[:, 0, 0].tolist() == [[0, 0, 255], [255, 0, 0]]
 
 
@@ -35,8 +37,8 @@ def test_texts_stand_beside_pictures(tmp_path: Path) -> None:
     draw(tmp_path / "one.jpg")
     draw(tmp_path / "two.webp")
     draw(tmp_path / "without.png")
-    for name in ("one", "two"):
-        (tmp_path / f"{name}.txt").write_text(f"picture {name}\n")
+    for name, suffix in (("one", "txt"), ("two", "TXT")):
+        (tmp_path / f"{name}.{suffix}").write_text(f"picture {name}\n")
     folder = ImageFolder(tmp_path, 32)
     assert [(path.name, text) for path, text in zip(folder.paths, folder.captions, strict=True)] == [
         ("one.jpg", "picture one"),
@@ -51,6 +53,8 @@ def test_a_table_or_the_names_caption_pictures_too(tmp_path: Path) -> None:
     assert sorted(named.captions) == ["a lake", "a picture", "red tent"]
     (tmp_path / "metadata.csv").write_text('file_name,text\n0017.png,"a red, red square"\n')
     assert ImageFolder(tmp_path, 32).captions == ["a red, red square"]
+    (tmp_path / "metadata.csv").write_text('file_name,text\n0017.png,"a red\nsquare"\n')
+    assert ImageFolder(tmp_path, 32).captions == ["a red\nsquare"]
     (tmp_path / "metadata.csv").write_text("name,text\n0017.png,x\n")
     with pytest.raises(UserError, match=r"metadata.csv, line 2: expected the columns file_name and text"):
         ImageFolder(tmp_path, 32)
@@ -137,14 +141,17 @@ def test_a_digest_tells_folders_apart(tmp_path: Path) -> None:
     assert len({first, second, ImageFolder(tmp_path, 32).digest()}) == 3
 
 
-def test_latents_are_the_autoencoder_s_and_kept(tmp_path: Path) -> None:
-    vae = tiny_vae().eval()
+@pytest.mark.parametrize("tiny", [False, True])
+def test_latents_are_the_autoencoder_s_and_kept(tmp_path: Path, tiny: bool) -> None:
+    """A tiny one's, too, which has no distribution."""
+    vae = (AutoencoderTiny(encoder_block_out_channels=(8,) * 4) if tiny else tiny_vae()).eval()
     pictures = np.random.default_rng(0).integers(0, 256, (3, 96, 96, 3), dtype=np.uint8)
     file = tmp_path / "latents.safetensors"
     found = latents_of(vae, lambda picks: pictures[list(picks)], 3, file)
     image = torch.from_numpy(pictures[2]).permute(2, 0, 1)[None] / 127.5 - 1
     with torch.no_grad():
-        expected = vae.encode(image).latent_dist.mean * vae.config.scaling_factor
+        said = vae.encode(image)
+        expected = (said.latents if tiny else said.latent_dist.mean) * vae.config.scaling_factor
     assert torch.allclose(found[2:], expected, atol=1e-4)
     assert torch.equal(latents_of(vae, lambda picks: pytest.fail("encoded again"), 3, file), found)
 

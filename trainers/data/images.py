@@ -12,11 +12,12 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL
+from diffusers import AutoencoderKL, AutoencoderTiny
 from PIL import Image, ImageOps
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -26,6 +27,7 @@ from rf_app.errors import UserError
 from rf_app.plugins.picture import as_rgb
 from rf_app.registry.checking import read_json
 from rf_app.registry.disk import write_atomically
+from rf_app.registry.encoding import encoded
 from rf_app.registry.vocabulary import ARTICLES, LINKS, split_words
 from rf_app.settings.text import read_text
 from trainers.common.pixels import to_tensor
@@ -124,14 +126,17 @@ def with_trigger(caption: str, trigger: str) -> str:
 
 @torch.no_grad()
 def latents_of(
-    vae: AutoencoderKL, pixels: Callable[[Sequence[int]], np.ndarray], count: int, path: Path
+    vae: AutoencoderKL | AutoencoderTiny,
+    pixels: Callable[[Sequence[int]], np.ndarray],
+    count: int,
+    path: Path,
 ) -> Tensor:
     """Scaled latents [count, C, H, W] of pictures, in float32 on the CPU; kept in the file `path`."""
     if not path.exists():
         parts = []
         for start in tqdm(range(0, count, ENCODE_BATCH), desc="encoding", mininterval=2):
             images = to_tensor(pixels(range(start, min(start + ENCODE_BATCH, count))), vae.device)
-            parts.append(vae.encode(images).latent_dist.mean.cpu() * vae.config.scaling_factor)
+            parts.append(encoded(vae, images).cpu())
         latents = {"latents": torch.cat(parts).contiguous()}
         write_atomically(path, lambda temporary: save_file(latents, temporary))
     return load_file(path)["latents"]
@@ -156,12 +161,12 @@ def _metadata(path: Path) -> list[tuple[Path, str]]:
 
 def _entries(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
     """The lines of a list that hold anything, with their numbers."""
-    lines = read_text(path).splitlines()
+    text = read_text(path)
     if path.suffix == ".csv":
-        rows = csv.DictReader(lines)
+        rows = csv.DictReader(StringIO(text, newline=""))  # a caption may have lines
         yield from ((rows.line_num, row) for row in rows)
         return
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(text.split("\n"), 1):  # JSON may hold what else is taken to end a line
         if line.strip():
             try:
                 yield number, json.loads(line)
@@ -196,12 +201,10 @@ def _coco(folder: Path, annotations: Path) -> list[tuple[Path, str]]:
 
 
 def _texts(folder: Path) -> list[tuple[Path, str]]:
-    """The pictures with a `.txt` beside them."""
-    return [
-        (path, read_text(path.with_suffix(".txt")).strip())
-        for path in _pictures(folder)
-        if path.with_suffix(".txt").is_file()
-    ]
+    """The pictures with a `.txt` beside them, or `.TXT`."""
+    pictures = _pictures(folder)
+    texts = {path.stem: path for path in sorted(folder.glob("*.[tT][xX][tT]"))} if pictures else {}
+    return [(path, read_text(texts[path.stem]).strip()) for path in pictures if path.stem in texts]
 
 
 def _names(folder: Path) -> list[tuple[Path, str]]:
