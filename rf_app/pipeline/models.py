@@ -74,8 +74,11 @@ class ResidentModels:
     def _load(self, id: str) -> Resident:
         """The model from its folders, whose stamps are taken before anything is read."""
         folder, pieces = self.registry.folder(id), self.registry.pieces(id)
-        stamps = frozenset(stamp(path) for path in {folder, *(piece.parent for piece in pieces.values())})
-        text_stamp = stamp(pieces["text_encoder"])
+        links = {file for name in pieces if name in WEIGHTS for file in _linked(pieces[name], name)}
+        stamps = frozenset(
+            stamp(path) for path in {folder, *(piece.parent for piece in pieces.values()), *links}
+        )
+        text_stamp = stamp((*_linked(pieces["text_encoder"], "text_encoder"), pieces["text_encoder"])[0])
         card = self.registry.card(id)
         self.residence.make_room(self._needed(pieces), card.title)
         shared = self.residence.pieces
@@ -158,6 +161,12 @@ def weights_bytes(folder: Path, piece: str, dtype: torch.dtype) -> int:
             return dtype.itemsize * sum(prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118 (no dict)
     except (SafetensorError, OSError):
         return 0
+
+
+def _linked(piece: Path, name: str) -> list[Path]:
+    """Its weights, where they lie elsewhere, and may become others there."""
+    file = weights_file(piece, name)
+    return [file] if file.is_symlink() and file.exists() else []
 
 
 def _unchanged(old: Stamp) -> bool:

@@ -114,6 +114,18 @@ def test_weights_are_used_where_they_lie_or_copied(app, elsewhere):
     assert not (again / UNET).is_symlink()
 
 
+def test_weights_that_become_others_where_they_lie_are_drawn_with(app, elsewhere):
+    """As a training has them that goes on writing there."""
+    id = bring_in(app, ImportModel(str(elsewhere))).name
+    old, again = (
+        result_of(app.worker.draw(PictureSettings("a lake", id, steps=1))).image.tobytes() for _ in range(2)
+    )
+    tensors = load_file(elsewhere / UNET)
+    save_file({name: tensor * 0.9 for name, tensor in tensors.items()}, elsewhere / UNET)
+    new = result_of(app.worker.draw(PictureSettings("a lake", id, steps=1))).image.tobytes()
+    assert old == again != new
+
+
 def test_parts_that_another_model_has_are_stored_and_loaded_once(app, elsewhere):
     """Alike to half precision, whoever wrote the config: as Stable Diffusion's are in InstaFlow's folder."""
     bring_in(app, ImportModel(str(elsewhere), id="first", copy=True))
