@@ -50,13 +50,14 @@ def sampling_in(name: str) -> dict[str, Any]:
     """Which kind a LoRA makes of a diffusion model, with steps and guidance, by its name; {} for none.
 
     As published: LCM-LoRA (arXiv 2311.05556), TCD-LoRA (2402.19159), and Hyper-SD (2404.13686), whose LoRA
-    for one step goes with TCD, and those for 2 to 12 with DDIM from the noise to the end.
+    for one step goes with TCD, and those for 2 to 12 with DDIM from the noise to the end. Styles are called
+    hyper, too.
     """
     name = name.lower()
     words, stated = set(re.findall("[a-z]+", name)), re.search(r"(\d{1,2})[-_ ]?steps?", name)
     steps = min(max(int(stated[1]), 1), 50) if stated else 0
     kind = ""
-    if words & {"hyper", "hypersd"}:
+    if re.search("hyper[-_ ]?sd", name) or (stated and "hyper" in words):
         kind = "trajectory-consistency" if steps < 2 else "few-step"
         steps = steps or 1
     elif "tcd" in words:

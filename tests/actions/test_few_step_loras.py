@@ -217,6 +217,7 @@ def test_the_catalogue_s_is_imported_and_drawn(ann, reached, tmp_path, monkeypat
         ("Hyper-SD15", "trajectory-consistency", 1),
         ("hyper 99 steps", "few-step", 50),
         ("hyperrealism", "", 0),
+        ("Hyper_Realism-sd15", "", 0),
         ("halcmate", "", 0),
         ("woodcut", "", 0),
     ],
