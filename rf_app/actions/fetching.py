@@ -9,6 +9,7 @@ from http import HTTPStatus
 from io import BufferedRandom, FileIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from huggingface_hub import HfApi, hf_hub_url, try_to_load_from_cache
 from huggingface_hub.constants import HF_HUB_DOWNLOAD_TIMEOUT
@@ -80,7 +81,7 @@ def name_on_hub(text: str) -> str:
 
     Raises UserError for anything else.
     """
-    if address := ADDRESS.fullmatch(text):
+    if address := ADDRESS.fullmatch(unquote(text)):
         revision = address["revision"] or "main"
         if revision != "main":
             raise UserError(f"{text:.200}: names the revision {revision!r:.60}; only main is read.")

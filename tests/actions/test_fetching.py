@@ -105,7 +105,7 @@ def test_what_is_no_whole_model_is_wanted_as_one_file(names, file, expected):
         ("huggingface.co/Lykon/dreamshaper-7/", "Lykon/dreamshaper-7"),
         ("https://huggingface.co/Lykon/dreamshaper-7/tree/main/unet?x=1#y", "Lykon/dreamshaper-7"),
         ("https://hf.co/a/b/blob/main/c/d.safetensors", "a/b/c/d.safetensors"),
-        ("https://huggingface.co/a/b/resolve/main/d.safetensors?download=true", "a/b/d.safetensors"),
+        ("https://huggingface.co/a/b/resolve/main/d%20e.safetensors?download=true", "a/b/d e.safetensors"),
         ("a/b/d.safetensors", "a/b/d.safetensors"),
     ],
 )
