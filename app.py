@@ -163,7 +163,7 @@ def main() -> None:
             page = build(app, FOLDER)
     except UserError as error:
         raise SystemExit(str(error)) from None
-    for store in (app.registry, app.loras, app.controlnets):
+    for store in app.stores:
         for id, problem in store.problems().items():
             print(f"{capital(store.CARD.NAME)} {id} is left out: {problem}")
     if app.permission.open_to_strangers:

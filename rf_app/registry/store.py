@@ -14,7 +14,7 @@ from typing import ClassVar, Generic, TypeVar
 
 from rf_app.errors import UserError
 from rf_app.registry.card import ID_PATTERN, README, CardT, capital, check_id, write_card
-from rf_app.registry.checking import read_json
+from rf_app.registry.checking import PICKLES, read_json
 from rf_app.registry.disk import disk_full_named, hidden_folder, publish_folder, stamp, sync, writable
 from rf_app.registry.index import Index
 from rf_app.settings.bundled import ASSETS
@@ -22,6 +22,7 @@ from rf_app.settings.home import home
 
 INDEX = ".index.json"
 MAX_TITLE = 80  # characters
+WEIGHTS_IN = {".safetensors", ".gguf", *PICKLES}
 
 Own = TypeVar("Own", bound="Store")
 
@@ -179,8 +180,8 @@ class Store(Generic[CardT]):
                 cards.append(card)
             except UserError as error:
                 problems[_printable(folder.name)] = _printable(str(error))
-        for path in (path for root in self.folders for path in sorted(root.glob("*.safetensors"))):
-            if path.is_file():
+        for path in (path for root in self.folders for path in sorted(root.glob("*.*"))):
+            if path.suffix.lower() in WEIGHTS_IN and path.is_file():
                 problems[_printable(path.name)] = _printable(
                     f"{path}: a file by itself is not read; expected a folder with {self.CONTENT}."
                 )

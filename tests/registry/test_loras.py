@@ -70,7 +70,10 @@ def test_weights_under_another_name_or_without_a_folder_are_told_what_to_become(
     put(own / "other")
     (own / "other" / WEIGHTS).rename(own / "other" / "other.safetensors")
     (own / "style.safetensors").write_bytes(b"weights")
+    (own / "old.PT").write_bytes(b"weights")
     assert loras.cards() == []
+    assert loras.problems().pop("old.PT").startswith(f"{own / 'old.PT'}: a file by itself is not read; ")
+    (own / "old.PT").unlink()
     assert loras.problems() == {
         "other": f"{own / 'other' / WEIGHTS}: this file is missing; rename other.safetensors.",
         "style.safetensors": f"{own / 'style.safetensors'}: a file by itself is not read; "
