@@ -198,6 +198,8 @@ def _check(called: str, pipeline: str, unet: Mapping[str, Any], vae: Mapping[str
         what = f"{ODD_CHANNELS[9]}: its U-Net takes 9 channels"
     if not what and isinstance(latent, int) and channels == 2 * latent:
         what = f"a model that edits pictures: its U-Net takes {channels} channels"
+    if not what and latent == 4 and channels in (5, 7):
+        what = f"{ODD_CHANNELS[channels]}: its U-Net takes {channels} channels"
     if not what and pipeline and pipeline not in PIPELINES:
         what = f"made for {pipeline!a:.80}"
     if what:

@@ -129,6 +129,7 @@ def test_known_for_what_it_is(folder, layout, expected):
         ({"index": "StableDiffusionInpaintPipeline"}, "an inpainting model"),
         ({"unet": {"in_channels": 9}}, "an inpainting model: its U-Net takes 9 channels"),
         ({"unet": {"in_channels": 8}}, "a model that edits pictures: its U-Net takes 8 channels"),
+        ({"unet": {"in_channels": 5}}, "a model that follows a depth map: its U-Net takes 5 channels"),
         ({"index": "KandinskyPipeline"}, "made for 'KandinskyPipeline'"),
         (
             {
