@@ -7,8 +7,9 @@ squared error of latents, then with LPIPS between the decoded pictures (both in 
 From a 2-RF, on pairs of its own, this is InstaFlow; from the diffusion teacher, on the teacher's pairs, it is
 the ablation. With --match-steps a third stage goes beyond the paper: distribution matching, which
 `trainers.common.matching` explains. With --anywhere the step is learned from points on the way, too, so that
-it can begin from a picture. Ctrl-C stops; the same command resumes and gives the same weights, and
-with more steps and --overwrite a finished training goes on.
+it can begin from a picture. With --stacked the student is two U-Nets in a row, InstaFlow-1.7B
+(`rf_app.registry.stacked`). Ctrl-C stops; the same command resumes and gives the same weights, and with more
+steps and --overwrite a finished training goes on.
 """
 
 import shutil
@@ -28,6 +29,7 @@ from rf_app.metrics.judge import BUNDLED, Judge
 from rf_app.metrics.perceptual import Perceptual
 from rf_app.registry.card import ModelCard
 from rf_app.registry.models import Registry
+from rf_app.registry.stacked import StackedUNet
 from rf_app.schedulers.noise_schedule import schedule_of
 from rf_app.settings.training import Distill
 from trainers.common import checkpoints, command
@@ -52,6 +54,8 @@ def main(config: Distill) -> None:
         config = with_matched(config)
     stages = [stage for stage in STAGES if getattr(config, f"{stage}_steps")]
     student = PairsStudent(config, max(getattr(config, f"{stage}_batch") for stage in stages))
+    if config.stacked:
+        student.stack()
     if config.match_steps and student.accelerator.num_processes > 1:
         raise UserError("--match-steps works in one process alone; --match-steps 0 leaves that stage out.")
     run = config.run or default_run(f"distill/{config.output}")
@@ -109,11 +113,12 @@ def main(config: Distill) -> None:
         "lpips": "LPIPS through the decoder",
         "match": f"distribution matching against `{config.match_teacher}`",
     }
+    of_two = " of two U-Nets in a row" if isinstance(student.unet, StackedUNet) else ""
     student.publish_flow(
         kind="one-step",
-        title=f"One step, distilled from {config.teacher}",
-        description=f"One Euler step from noise to picture: `{config.teacher}`, distilled on {student.made}, "
-        f"with {', then '.join(how[stage] for stage in stages)}.",
+        title=f"One step{of_two}, distilled from {config.teacher}",
+        description=f"One Euler step{of_two} from noise to picture: `{config.teacher}`, distilled on "
+        f"{student.made}, with {', then '.join(how[stage] for stage in stages)}.",
         steps=1,
         guidance=1.0,
     )

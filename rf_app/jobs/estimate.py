@@ -108,7 +108,8 @@ def _disk(stage: Stage, size: ModelSize) -> float:
     if stage.module == "trainers.pairs":
         count = stage.arguments[stage.arguments.index("--count") + 1]
         return int(count) * (4 * size.latent + 200)
-    return size.weights * (1 + 2 * 4 * 2) if stage.loops else size.weights
+    weights = size.weights * (1 + ("--stacked" in stage.arguments))
+    return weights * (1 + 2 * 4 * 2) if stage.loops else weights
 
 
 def check_disk(folder: Path, needed: float) -> None:

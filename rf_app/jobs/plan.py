@@ -106,6 +106,7 @@ def _stage(step: Step, values: Mapping[str, Any], words: dict[str, str], teacher
         if name in chosen and chosen[name] is None:  # what the teacher's card recommends
             chosen[name] = getattr(teacher, name)
     guided = " guided" if chosen.get("guidance", 1) != 1 else ""
+    stacked = bool(chosen.get("stacked"))  # two networks
     return Stage(
         title=step.title,
         module=f"trainers.{step.trainer}",
@@ -113,15 +114,15 @@ def _stage(step: Step, values: Mapping[str, Any], words: dict[str, str], teacher
         product=step.product.format(**words),
         loops=tuple(
             LoopWork(
-                key=f"{step.trainer} {loop.steps}{guided}",
+                key=f"{step.trainer} {loop.steps}{guided}{' stacked' * stacked}",
                 run=loop.run.format(**words),
                 samples=chosen[loop.steps] * chosen[loop.batch] * chosen.get("accumulate", 1),
-                seconds=loop.seconds,
+                seconds=loop.seconds * (1 + stacked),
             )
             for loop in step.loops
             if chosen[loop.steps]
         ),
-        memory=step.memory,
+        memory=step.memory * (1 + stacked),
     )
 
 

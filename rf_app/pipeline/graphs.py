@@ -43,7 +43,9 @@ class _UNet(nn.Module):
     def __init__(self, unet: UNet2DConditionModel):
         super().__init__()
         self.unet = unet
-        unet.get_time_embed = lambda sample, timestep: timestep
+        for each in unet.modules():  # of two in a row
+            if isinstance(each, UNet2DConditionModel):
+                each.get_time_embed = lambda sample, timestep: timestep
 
     def forward(self, sample: Tensor, time: Tensor, text: Tensor) -> Tensor:
         # Not called, which would cast to what its weights were.

@@ -23,6 +23,7 @@ from rf_app.plugins.lora_header import said_in
 from rf_app.plugins.lora_names import TEXT_ENCODER, UNET, Names, check_made_for
 from rf_app.registry.controlnets import FAMILIES
 from rf_app.registry.file_recognition import LORA, WIDTHS, other_base
+from rf_app.registry.stacked import SECOND
 
 MAX_FILE_BYTES = 2**30
 MAX_RANK = 1024
@@ -243,7 +244,9 @@ def _stated_scale(said: Mapping[str, Any], stem: str, rank: int) -> float:
 
 
 def fit(lora: LoraFile, unet: UNet2DConditionModel, text_encoder: CLIPTextModel) -> Fitted:
-    """The layers by their paths in a model; raises UserError with the reason where they are another's."""
+    """The layers by their paths in a model, of two stacked U-Nets in both; raises UserError with the reason
+    where they are another's.
+    """
     names = Names(unet, text_encoder, lora.layers)
     shapes = {stem: _shape(stem, layer) for stem, layer in lora.layers.items()}
     _check_width(shapes, unet)
@@ -264,6 +267,9 @@ def fit(lora: LoraFile, unet: UNet2DConditionModel, text_encoder: CLIPTextModel)
             raise UserError(
                 f"Layer {stem} of the LoRA is none of this model's: it was made for another model."
             )
+    second = {path for path, _ in unet.named_modules() if path.startswith(SECOND)}
+    twins = {f"{SECOND}{path}": layer for path, layer in found[UNET].items()}
+    found[UNET] |= {path: twins[path] for path in twins.keys() & second - found[UNET].keys()}
     return Fitted(found[UNET], found[TEXT_ENCODER], tuple(unused))
 
 

@@ -4,40 +4,44 @@
 
 The folder has every piece, also those that the model borrows, and a scheduler of diffusers' own that draws
 the same, see `rf_app.schedulers.stock`. Where there is none it has our scheduler's code, as diffusers looks
-for it: `scheduler/MODULE.py`, where model_index.json names MODULE. Code that comes with a model runs only
-where the user says `trust_remote_code=True`.
+for it: `scheduler/MODULE.py`, where model_index.json names MODULE; and likewise that of two U-Nets in a row.
+Code that comes with a model runs only where the user says `trust_remote_code=True`.
 """
 
 import json
 import math
 import re
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import diffusers
-from diffusers import SchedulerMixin
 from transformers import CLIPConfig
 
 from rf_app.errors import UserError
 from rf_app.registry.card import ModelCard, write_card
 from rf_app.registry.checking import CONFIGS, WEIGHTS, read_json, weights_file
 from rf_app.registry.disk import publish_folder
-from rf_app.registry.loading import feature_extractor, load_scheduler
+from rf_app.registry.loading import feature_extractor, load_scheduler, model_class
 from rf_app.registry.models import Registry
 from rf_app.registry.recognition import PREDICTION
+from rf_app.registry.stacked import SECOND, StackedUNet
 from rf_app.schedulers.solvers import own_class
 from rf_app.schedulers.stock import Stock, stock
 
 ROOT = Path(__file__).parents[2]
-# What our schedulers import. Diffusers copies what the first file imports, and looks no further.
-SCHEDULER_CODE = (
-    "rf_app/schedulers/rectified_flow.py",
-    "rf_app/schedulers/perflow.py",
-    "rf_app/schedulers/betas.py",
-    "rf_app/flow/conversion.py",
-    "rf_app/flow/path.py",
-    "rf_app/errors.py",
-)
+# What our classes import. Diffusers copies what the first file imports, and looks no further.
+CODE = {
+    "scheduler": (
+        "rf_app/schedulers/rectified_flow.py",
+        "rf_app/schedulers/perflow.py",
+        "rf_app/schedulers/betas.py",
+        "rf_app/flow/conversion.py",
+        "rf_app/flow/path.py",
+        "rf_app/errors.py",
+    ),
+    "unet": ("rf_app/registry/stacked.py",),
+}
 PREFIX = "instaflow_"  # diffusers puts the code of all models into one folder
 CLASSES = {
     "unet": ["diffusers", "UNet2DConditionModel"],
@@ -61,11 +65,17 @@ image = pipeline(
 ```
 """
 TRUST = ", trust_remote_code=True"
-CODE_NOTE = """`scheduler/` holds the sampler's code, which is read with `trust_remote_code=True` only: no
-scheduler of diffusers' own draws the same.
-"""
+CODE_NOTES = {
+    "scheduler": """`scheduler/` holds the sampler's code, which is read with `trust_remote_code=True` only:
+no scheduler of diffusers' own draws the same.
+""",
+    "unet": """`unet/` holds the code of two U-Nets in a row, which is read with `trust_remote_code=True`
+only: diffusers has no such network.
+""",
+}
 SIGMAS_NOTE = "The sigmas are those of {steps} equal steps on the straight path.\n"
 NEGATED_NOTE = "The U-Net's last layer has the other sign, as diffusers' flow matching wants it.\n"
+LAST_LAYER = ("conv_out.", f"{SECOND}conv_out.")  # how the names of its tensors begin
 SAMPLE = "sample.png"
 PROMPT = "a snowy mountain near a lake at sunset"
 
@@ -78,6 +88,9 @@ def export(registry: Registry, id: str, target: Path, sample: Path | None = None
     """
     card, pieces = registry.card(id), registry.pieces(id)
     found = stock(load_scheduler(pieces["scheduler"], own_class(card.kind)), card.steps)
+    ours: dict[str, type] = {} if found else {"scheduler": own_class(card.kind)}  # the pieces' classes
+    if model_class("unet", read_json(pieces["unet"] / CONFIGS["unet"])) is StackedUNet:
+        ours["unet"] = StackedUNet
     taken = UserError(f"{target} exists already: choose another folder, or remove it.")
     if target.exists():
         raise taken
@@ -96,25 +109,24 @@ def export(registry: Registry, id: str, target: Path, sample: Path | None = None
         if (checker := fresh / "safety_checker").is_dir():
             side = CLIPConfig.from_pretrained(checker).vision_config.image_size
             feature_extractor(side).save_pretrained(fresh / "feature_extractor")
-        scheduler = own_class(card.kind)
-        if found is None:
-            _write_code(fresh / "scheduler")
-        elif type(found.scheduler) is not scheduler:
+        if found and type(found.scheduler) is not own_class(card.kind):
             _write_stock(fresh, found)
-        (fresh / "model_index.json").write_text(json.dumps(_index(fresh, scheduler, found), indent=2) + "\n")
+        for piece in ours:
+            _write_code(fresh / piece, CODE[piece])
+        (fresh / "model_index.json").write_text(json.dumps(_index(fresh, ours), indent=2) + "\n")
         write_card(fresh, card)
         if sample:
             shutil.copyfile(sample, fresh / SAMPLE)
         with (fresh / "README.md").open("a", encoding="utf-8") as readme:
-            readme.write("\n" + _usage(card, found) + _licences(registry, card))
+            readme.write("\n" + _usage(card, found, ours) + _licences(registry, card))
             readme.write(f"\n![What it draws]({SAMPLE})\n" if sample else "")
 
     publish_folder(target, build, taken)
     return target
 
 
-def _write_code(folder: Path) -> None:
-    for name in SCHEDULER_CODE:
+def _write_code(folder: Path, files: Sequence[str]) -> None:
+    for name in files:
         source = (ROOT / name).read_text(encoding="utf-8")
         flat = re.sub(
             r"^from rf_app\.(?:\w+\.)*(\w+) import", rf"from .{PREFIX}\1 import", source, flags=re.M
@@ -128,15 +140,15 @@ def _write_stock(fresh: Path, found: Stock) -> None:
     path = fresh / "scheduler" / CONFIGS["scheduler"]
     path.write_text(json.dumps(read_json(path) | {PREDICTION: found.prediction}, indent=2) + "\n")
     if found.negated:
-        _negate(fresh / "unet" / WEIGHTS["unet"], "conv_out.")
+        _negate(fresh / "unet" / WEIGHTS["unet"], LAST_LAYER)
 
 
-def _negate(path: Path, prefix: str) -> None:
+def _negate(path: Path, beginnings: tuple[str, ...]) -> None:
     """Turn the sign of all tensors of a safetensors file whose names begin so: a bit of each number."""
     with path.open("r+b") as file:
         length = int.from_bytes(file.read(8), "little")
         for name, info in json.loads(file.read(length)).items():
-            if name.startswith(prefix):
+            if name.startswith(beginnings):
                 begin, end = info["data_offsets"]
                 width = (end - begin) // math.prod(info["shape"])
                 file.seek(8 + length + begin)
@@ -146,7 +158,7 @@ def _negate(path: Path, prefix: str) -> None:
                 file.write(values)
 
 
-def _index(folder: Path, own: type[SchedulerMixin], found: Stock | None) -> dict:
+def _index(folder: Path, ours: Mapping[str, type]) -> dict:
     vae, scheduler = (
         read_json(folder / each / CONFIGS[each])["_class_name"] for each in ("vae", "scheduler")
     )
@@ -155,18 +167,17 @@ def _index(folder: Path, own: type[SchedulerMixin], found: Stock | None) -> dict
         "_diffusers_version": diffusers.__version__,
         **CLASSES,
         "vae": ["diffusers", vae],
-        "scheduler": ["diffusers", scheduler]
-        if found
-        else [PREFIX + own.__module__.rpartition(".")[2], own.__name__],
+        "scheduler": ["diffusers", scheduler],
+        **{piece: [PREFIX + cls.__module__.rpartition(".")[2], cls.__name__] for piece, cls in ours.items()},
         **{name: [None, None] for name in ABSENT},
         **(CHECKER if (folder / "safety_checker").is_dir() else {}),
         "requires_safety_checker": False,
     }
 
 
-def _usage(card: ModelCard, found: Stock | None) -> str:
+def _usage(card: ModelCard, found: Stock | None, ours: Mapping[str, type]) -> str:
     steps = f"num_inference_steps={card.steps}"
-    notes = [] if found else [CODE_NOTE]
+    notes = [CODE_NOTES[piece] for piece in ours]
     if found and found.sigmas:
         steps = f"sigmas={found.sigmas}"
         notes.append(SIGMAS_NOTE.format(steps=card.steps))
@@ -175,7 +186,7 @@ def _usage(card: ModelCard, found: Stock | None) -> str:
     use = USE.format(
         id=card.id,
         imports="import numpy\n" if "numpy" in steps else "",
-        trust="" if found else TRUST,
+        trust=TRUST if ours else "",
         prompt=PROMPT,
         steps=steps,
         guidance=card.guidance,

@@ -32,6 +32,7 @@ from rf_app.registry.checking import CONFIGS, OPTIONAL, TINY, WEIGHTS, check_pie
 from rf_app.registry.disk import Files, files_of
 from rf_app.registry.precision import unet_dtype
 from rf_app.registry.recognition import PREDICTION, own_flow
+from rf_app.registry.stacked import StackedUNet
 from rf_app.schedulers.solvers import fresh, own_class, solvers
 
 CLASSES = {
@@ -43,6 +44,7 @@ CLASSES = {
     "safety_checker": StableDiffusionSafetyChecker,
     "clip": CLIPModel,
 }
+OTHER_CLASSES = {TINY: AutoencoderTiny, StackedUNet.__name__: StackedUNet}  # as configs name them
 CLIPS = ("text_encoder", "text_encoder_2", "safety_checker", "clip")  # those of transformers
 
 SMALL = 8  # latents a side, of the picture that a check draws
@@ -205,7 +207,7 @@ def load_scheduler(folder: Path, cls: type[SchedulerMixin]) -> SchedulerMixin:
 
 def model_class(piece: str, config: Mapping[str, Any]) -> Any:
     """The class of a piece with weights, by its config."""
-    return AutoencoderTiny if config.get("_class_name") == TINY else CLASSES[piece]
+    return OTHER_CLASSES.get(str(config.get("_class_name")), CLASSES[piece])
 
 
 def load_piece(folder: Path, dtype: torch.dtype, piece: str | None = None) -> Any:

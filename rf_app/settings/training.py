@@ -11,6 +11,7 @@ from typing import Literal
 from rf_app.errors import UserError
 
 Precision = Literal["auto", "no", "bf16", "fp16"]
+Tracker = Literal["tensorboard", "trackio"]
 Start = Literal["matched", "raw"]
 Density = Literal["uniform", "u-shaped"]
 WindowPrediction = Literal["ddim_eps", "diff_eps"]
@@ -66,6 +67,8 @@ class Training(Computing):
     """Compute again on the way back what the network would keep: far less memory, a third more time."""
     use_8bit_adam: bool = False
     """AdamW's moments in 8 bits, with bitsandbytes, where that is installed: a quarter of their memory."""
+    tracker: Tracker | None = None
+    """Show the curves in TensorBoard (in the run folder) or trackio, too, where that is installed."""
 
     def __post_init__(self) -> None:
         """Raises UserError for a value out of its range."""
@@ -180,6 +183,9 @@ class Reflow(OnPairs, SteppedTraining):
 class Distill(OnPairs):
     """Settings of a distillation; the defaults suit the pocket models. Its run has l2/, lpips/, match/."""
 
+    stacked: bool = False
+    """Put a second U-Net behind the teacher's, which begins as its copy: one step of two networks, as
+    InstaFlow-1.7B takes it."""
     l2_steps: int = 3_000
     """Steps of the first stage, 0 to leave it out."""
     l2_batch: int = 48

@@ -17,6 +17,7 @@ from rf_app.errors import UserError
 from rf_app.registry.card import read_card, write_card
 from rf_app.registry.export import export
 from rf_app.registry.models import Registry
+from rf_app.registry.stacked import StackedUNet
 from rf_app.schedulers.perflow import PeRFlowScheduler
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
 from rf_app.schedulers.stock import stock
@@ -45,9 +46,9 @@ def test_a_safety_checker_goes_along(tiny_registry, tmp_path):
     assert pipeline("a lake", num_inference_steps=1).nsfw_content_detected == [True]
 
 
-def with_scheduler(scheduler, seed):
+def with_scheduler(scheduler, unet):
     def build(folder):
-        tiny_unet(seed).save_pretrained(folder / "unet")
+        unet.save_pretrained(folder / "unet")
         scheduler.save_pretrained(folder / "scheduler")
 
     return build
@@ -68,20 +69,21 @@ def apart(one, other):
 
 
 def test_what_the_card_says_draws_the_same_with_diffusers_alone(tiny_registry, tmp_path):
-    """Only one that no scheduler of diffusers can draw brings code of ours."""
-    epsilon = RectifiedFlowScheduler(prediction_type="epsilon")
-    for id, scheduler, kind, steps, guidance in (
-        ("tiny-perflow", PeRFlowScheduler(), "piecewise-flow", 4, 4.5),
-        ("tiny-epsilon", epsilon, "one-step", 1, 1.0),
-        ("tiny-matched", epsilon, "rectified-flow", 8, 1.5),
-        ("tiny-shifted", RectifiedFlowScheduler(shift=3.0), "rectified-flow", 4, 1.5),
+    """Only what no scheduler, or no U-Net, of diffusers can draw brings code of ours."""
+    epsilon, unet = RectifiedFlowScheduler(prediction_type="epsilon"), tiny_unet(6)
+    for id, scheduler, network, kind, steps, guidance in (
+        ("tiny-perflow", PeRFlowScheduler(), unet, "piecewise-flow", 4, 4.5),
+        ("tiny-epsilon", epsilon, unet, "one-step", 1, 1.0),
+        ("tiny-matched", epsilon, unet, "rectified-flow", 8, 1.5),
+        ("tiny-shifted", RectifiedFlowScheduler(shift=3.0), unet, "rectified-flow", 4, 1.5),
+        ("tiny-stacked", RectifiedFlowScheduler(), StackedUNet.of(unet), "one-step", 1, 1.0),
     ):
         card = replace(tiny_card(id, kind, steps, guidance, "tiny-sd"), lineage=("tiny-sd",))
-        tiny_registry.publish(id, with_scheduler(scheduler, 6), card)
+        tiny_registry.publish(id, with_scheduler(scheduler, network), card)
     cards = tiny_registry.cards()
     folders = {card.id: export(tiny_registry, card.id, tmp_path / "out" / card.id) for card in cards}
     readmes = {id: (folder / "README.md").read_text() for id, folder in folders.items()}
-    assert [id for id in readmes if "trust_remote_code" in readmes[id]] == ["tiny-perflow"]
+    assert [id for id in readmes if "trust_remote_code" in readmes[id]] == ["tiny-perflow", "tiny-stacked"]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
         [sys.executable, "-I", "-c", STOCK, *map(str, folders.values())],

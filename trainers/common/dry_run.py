@@ -21,7 +21,8 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from rf_app.registry.checking import CONFIGS, read_json, weights_file
-from rf_app.registry.loading import load_piece
+from rf_app.registry.loading import load_piece, model_class
+from rf_app.registry.stacked import StackedUNet
 from rf_app.settings.training import ControlNet, Distill, Lora, Pairs, PeRFlow, Reflow
 from trainers.common.controlled import controlled
 from trainers.common.models import registry_into
@@ -112,7 +113,8 @@ def cost(config: Trainer, part: Part, pieces: dict[str, Path], autocast: Callabl
     """A pass forth and back at true size, as fake tensors; of pairs only forth."""
     length = read_json(pieces["text_encoder"] / CONFIGS["text_encoder"])["max_position_embeddings"]
     with FakeTensorMode():
-        unet = UNet2DConditionModel.from_config(read_json(pieces["unet"] / CONFIGS["unet"])).train()
+        own = read_json(pieces["unet"] / CONFIGS["unet"])
+        unet = _student(config, model_class("unet", own).from_config(own)).train()
         vae = AutoencoderKL.from_config(read_json(pieces["vae"] / CONFIGS["vae"])).requires_grad_(False)
         if getattr(config, "gradient_checkpointing", False):
             unet.enable_gradient_checkpointing()
@@ -141,6 +143,10 @@ def cost(config: Trainer, part: Part, pieces: dict[str, Path], autocast: Callabl
         return Cost(forward, counted.get_total_flops(), living.most, trained if part.networks else 0, held)
 
 
+def _student(config: Trainer, unet: UNet2DConditionModel) -> UNet2DConditionModel:
+    return StackedUNet.of(unet) if getattr(config, "stacked", False) else unet
+
+
 def _numbers(module: nn.Module) -> int:
     return sum(each.numel() for each in module.parameters())
 
@@ -155,9 +161,12 @@ def _lora_numbers(unet: nn.Module, rank: int) -> int:
 
 
 @torch.no_grad()
-def speed(pieces: dict[str, Path], accelerator: Accelerator, batch: int, operations: float) -> float:
+def speed(
+    config: Trainer, pieces: dict[str, Path], accelerator: Accelerator, batch: int, operations: float
+) -> float:
     """Operations a second, of a real forward pass of the U-Net with `batch` samples, which takes so many."""
-    unet = load_piece(pieces["unet"], torch.float32).to(accelerator.device, memory_format=torch.channels_last)
+    unet = _student(config, load_piece(pieces["unet"], torch.float32))
+    unet = unet.to(accelerator.device, memory_format=torch.channels_last)
     length = read_json(pieces["text_encoder"] / CONFIGS["text_encoder"])["max_position_embeddings"]
     size = unet.config.sample_size
     z = torch.randn(batch, unet.config.in_channels, size, size, device=accelerator.device)
@@ -191,7 +200,7 @@ def dry_run(config: Trainer) -> str:
         (part, cost(config, part, pieces, autocast)) for part in parts(config, card.steps, card.guidance)
     ]
     batch = min(TIMED, found[0][0].batch)
-    a_second = speed(pieces, accelerator, batch, found[0][1].forward / found[0][0].batch * batch)
+    a_second = speed(config, pieces, accelerator, batch, found[0][1].forward / found[0][0].batch * batch)
     seconds = memory = disk = 0.0
     for part, each in found:
         state = STATE - 6 * getattr(config, "use_8bit_adam", False)
