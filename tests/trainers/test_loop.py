@@ -209,6 +209,40 @@ def test_eight_bit_moments_want_their_library(tmp_path: Path, monkeypatch: pytes
         )
 
 
+def tracked(folder: Path, steps: int) -> nn.Module:
+    """A training that TensorBoard follows, stopped after so many steps."""
+
+    def loss(model: nn.Module, step: int, generator: torch.Generator) -> torch.Tensor:
+        if step == steps:
+            signal.raise_signal(signal.SIGTERM)
+        return model(torch.ones(1, 1)).square().mean()
+
+    return train(
+        LoopConfig(folder, 30, 1e-3, checkpoint_every=10, tracker="tensorboard"), nn.Linear(1, 1), loss
+    )
+
+
+def test_tensorboard_has_the_events_once_over_a_stop(tmp_path: Path) -> None:
+    reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    with pytest.raises(SystemExit):
+        tracked(tmp_path, 14)
+    checkpoints.files(tmp_path)[-1].unlink()  # as after a kill: what came after step 10 is done again
+    tracked(tmp_path, 30)
+    shown = reader.EventAccumulator(str(tmp_path / "instaflow")).Reload()
+    heard = events.read(tmp_path / "events.jsonl")
+    assert [each.step for each in shown.Scalars("loss")] == [event["step"] for event in heard] == [10, 20, 30]
+    assert [each.value for each in shown.Scalars("loss")] == pytest.approx([e["loss"] for e in heard], 1e-4)
+
+
+def test_a_tracker_wants_its_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    with pytest.raises(
+        UserError, match="--tracker tensorboard needs tensorboard, which is not installed: pip"
+    ):
+        tracked(tmp_path, 30)
+    assert not list(tmp_path.iterdir())
+
+
 def test_weights_broken_by_the_last_update_are_not_saved(tmp_path: Path) -> None:
     model, calls = nn.Linear(1, 1), []
 

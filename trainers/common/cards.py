@@ -16,6 +16,7 @@ LEFT_OUT = (
     "pairs",
     "images",
     "dry_run",
+    "tracker",
 )  # this machine's
 
 

@@ -22,12 +22,13 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 
 from rf_app.errors import UserError
-from rf_app.settings.training import Training
+from rf_app.settings.training import Tracker, Training
 from trainers.common import checkpoints
 from trainers.common.draws import step_seed
 from trainers.common.events import Events
 from trainers.common.runs import alone_in
 from trainers.common.stopping import Stopping
+from trainers.common.trackers import accelerator_with, tracking
 
 LOG_EVERY = 10
 SHEETS = 8  # a run, where nobody says otherwise
@@ -75,6 +76,8 @@ class LoopConfig:
     """Have the model, one of diffusers', compute again what it would keep for the backward pass."""
     use_8bit_adam: bool = False
     """bitsandbytes' AdamW."""
+    tracker: Tracker | None = None
+    """Where the events go besides."""
     subject: dict[str, object] = field(default_factory=dict)
     """What is trained, from what, on what; a run folder of another subject is refused."""
 
@@ -110,9 +113,10 @@ def train(
     the events, too.
 
     SIGINT and SIGTERM finish the step, save, and leave through `SystemExit(0)`. Raises `DiskFull`,
-    `Diverged`, and UserError for a run folder of another model or subject, or in which another process works.
+    `Diverged`, and UserError for a run folder of another model or subject, or in which another process works,
+    and for a tracker that is not installed.
     """
-    accelerator = Accelerator()
+    accelerator = accelerator_with(config.tracker, config.run)
     with alone_in(config.run, accelerator):
         return _trained(accelerator, config, model, loss, samples)
 
@@ -134,7 +138,8 @@ def _trained(
     _check_resumed(accelerator, config, notes)
     run = _Run(config, accelerator, optimizer, training, notes)
     sample_every = config.sample_every or max(1, config.steps // SHEETS)
-    with Stopping() as stopping, run.progress_bar() as bar, _attention(accelerator):
+    tracked = tracking(accelerator, config.run, notes["step"])
+    with tracked, Stopping() as stopping, run.progress_bar() as bar, _attention(accelerator):
         for step in range(notes["step"], config.steps):
             run.one_step(wrapped, loss, step)
             done = step + 1
@@ -243,19 +248,17 @@ class _Run:
         samples = self.config.batch * self.config.accumulate * self.accelerator.num_processes
         bar.set_postfix(loss=f"{loss:.4g}", refresh=False)
         bar.update(done - bar.n)
+        event = {
+            "loss": loss,
+            "lr": learning_rate(self.config, done - 1),
+            "seconds_left": (self.config.steps - done) / speed,
+            "samples_per_second": speed * samples,
+            **figures,
+            **shown,
+        }
+        self.accelerator.log(event, done)
         if self.events:
-            self.events.write(
-                {
-                    "step": done,
-                    "of": self.config.steps,
-                    "loss": loss,
-                    "lr": learning_rate(self.config, done - 1),
-                    "seconds_left": (self.config.steps - done) / speed,
-                    "samples_per_second": speed * samples,
-                    **figures,
-                    **shown,
-                }
-            )
+            self.events.write({"step": done, "of": self.config.steps, **event})
         self.losses, self.figures = [], []
 
     def save(self, done: int) -> None:
