@@ -11,7 +11,7 @@ LOCK_ZERO_GPU := uv pip compile --quiet --python-version 3.12.12 --python-platfo
 
 # An environment whose making was interrupted is made again.
 .DELETE_ON_ERROR:
-.PHONY: help run test test-slow fuzz soak check space weights flow-example flow-table lock audit
+.PHONY: help run test test-slow fuzz soak check space weights stacked-table flow-example flow-table lock audit
 
 help:
 	@echo "make run        start the page on the bundled models (options: make run ARGS='--port 7861')"
@@ -22,6 +22,7 @@ help:
 	@echo "make check      formatting and lint"
 	@echo "make space      this studio as a Space on the Hub: make space REPO=owner/name ARGS='--zero-gpu'"
 	@echo "make weights    train every bundled model again, from nothing (hours; resumable)"
+	@echo "make stacked-table  is a second U-Net worth it? (hours; resumable)"
 	@echo "make flow-example  calculate what the Flow lab opens with"
 	@echo "make flow-table  the Rectified Flow paper's table at pocket scale (six hours; resumable)"
 	@echo "make lock       choose the versions in requirements*.txt anew, from pyproject.toml (needs uv)"
@@ -57,6 +58,9 @@ space: $(VENV)/installed
 
 weights: $(VENV)/installed
 	$(PYTHON) -m trainers.pocket.weights $(ARGS)
+
+stacked-table: $(VENV)/installed
+	$(PYTHON) -m benchmarks.stacked $(ARGS)
 
 flow-example: $(VENV)/installed
 	$(PYTHON) -m rf_app flow-lab --json | $(PYTHON) -c "import json, sys; print(json.dumps(json.load(sys.stdin)))" \
