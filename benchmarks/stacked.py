@@ -8,8 +8,8 @@ the single one takes: the others make fewer steps in that time, by the pace that
 deeper one has as many parameters as the stacked one, in further transformer blocks of a stock U-Net, which
 begin as nothing: so it starts as its teacher, as the single one does, and the stacked one as two of them.
 
-It goes on where it was stopped, and trains nothing twice: pairs, pace and models stay in the folder. Nothing
-else should work on the machine meanwhile.
+It goes on where it was stopped, and trains nothing twice: pairs, pace and models stay in the folder, which is
+refused under other settings. Nothing else should work on the machine meanwhile.
 """
 
 import json
@@ -21,12 +21,13 @@ from statistics import mean, median
 from typing import Any
 
 import torch
-import tyro
+from accelerate import Accelerator
 from diffusers import UNet2DConditionModel
 from diffusers.models.attention import BasicTransformerBlock
 from torch import nn
 
 from benchmarks.latency import machine
+from benchmarks.table_folder import check_settings
 from benchmarks.training import of_events
 from rf_app.metrics.judge import BUNDLED
 from rf_app.registry.checking import CONFIGS, read_json
@@ -35,12 +36,13 @@ from rf_app.registry.loading import load
 from rf_app.registry.stacked import StackedUNet
 from rf_app.settings.training import Distill, Pairs
 from trainers import distill, evaluate, pairs
-from trainers.common import events
+from trainers.common import command, events
 from trainers.common.models import publish_unet, registry_into
-from trainers.common.runs import default_run
+from trainers.common.runs import alone_in, default_run
 
 NETWORKS = ("single", "stacked", "deeper")
 STAGES = ("l2", "lpips")
+PACE_STEPS = 60  # of each stage, by which the pace is measured
 Steps = dict[str, dict[str, int]]
 """Of each network's stages."""
 
@@ -63,8 +65,6 @@ class Options:
     seeds: tuple[int, ...] = (0, 1)
     prompts: int = 2_000
     """Held-out prompts that are measured on."""
-    pace_steps: int = 60
-    """Steps of each stage by which the pace is measured."""
     judge: Path = BUNDLED
     """Folder of the judge."""
 
@@ -169,7 +169,7 @@ class Comparison:
         output = f"pace-{network}"
         if not self._is_there(output):  # the clock of a run that was stopped begins anew
             shutil.rmtree(self.folder / output, ignore_errors=True)
-        self.train(network, output, {stage: self.options.pace_steps * bool(asked[stage]) for stage in STAGES})
+        self.train(network, output, {stage: PACE_STEPS * bool(asked[stage]) for stage in STAGES})
         return {
             stage: of_events(
                 events.read(self.folder / output / stage / "events.jsonl"),
@@ -213,16 +213,18 @@ def table(
 def main(options: Options) -> None:
     """Train what is not there yet, measure, and print the table."""
     comparison = Comparison(options)
-    comparison.prepare()
-    steps = comparison.steps()
-    ids = {network: [f"{network}-{seed}" for seed in options.seeds] for network in NETWORKS}
-    for i, seed in enumerate(options.seeds):
-        for network in NETWORKS:
-            comparison.train(network, ids[network][i], steps[network], seed)
-    figures = comparison.measure([id for own in ids.values() for id in own])
+    with alone_in(comparison.folder, Accelerator()):
+        check_settings(comparison.folder, options, "--folder", ("folder", "seeds", "prompts"))
+        comparison.prepare()
+        steps = comparison.steps()
+        ids = {network: [f"{network}-{seed}" for seed in options.seeds] for network in NETWORKS}
+        for i, seed in enumerate(options.seeds):
+            for network in NETWORKS:
+                comparison.train(network, ids[network][i], steps[network], seed)
+        figures = comparison.measure([id for own in ids.values() for id in own])
     found = {network: [figures[id] for id in own] for network, own in ids.items()}
     print(f"{machine()}\n\n{table(comparison.parameters, steps, found, options.seeds)}")
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Options, description=__doc__))
+    command.run(main, Options)

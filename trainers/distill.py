@@ -34,7 +34,7 @@ from rf_app.schedulers.noise_schedule import schedule_of
 from rf_app.settings.training import Distill
 from trainers.common import checkpoints, command
 from trainers.common.matching import critic_loss, draw_tau, matching_gradient, matching_loss
-from trainers.common.models import encode, load_frozen, registry_into
+from trainers.common.models import encode, load_frozen, registry_into, stacked
 from trainers.common.objectives import distillation_loss, draw_begins, one_step, perceptual_loss
 from trainers.common.runs import default_run
 from trainers.common.student import PairsStudent
@@ -55,7 +55,7 @@ def main(config: Distill) -> None:
     stages = [stage for stage in STAGES if getattr(config, f"{stage}_steps")]
     student = PairsStudent(config, max(getattr(config, f"{stage}_batch") for stage in stages))
     if config.stacked:
-        student.stack()
+        student.unet = student.pipeline.unet = stacked(config.teacher, student.unet)
     if config.match_steps and student.accelerator.num_processes > 1:
         raise UserError("--match-steps works in one process alone; --match-steps 0 leaves that stage out.")
     run = config.run or default_run(f"distill/{config.output}")

@@ -27,7 +27,7 @@ from benchmarks.flow_table.pictures import Pictures, cifar10, drawings
 from benchmarks.flow_table.settings import FLOWS, FlowTable, costs
 from benchmarks.flow_table.table import table
 from benchmarks.latency import machine
-from rf_app.errors import UserError
+from benchmarks.table_folder import check_settings
 from rf_app.registry.disk import write_atomically
 from trainers.common import command
 from trainers.common.precision import accelerator_in
@@ -39,7 +39,7 @@ def main(config: FlowTable) -> None:
     """Learn, solve, distil, measure; write the table."""
     accelerator = accelerator_in(config.precision)
     with alone_in(config.run, accelerator):
-        check_settings(config)
+        check_settings(config.run, config, "--run", ("run", "checkpoint_every", "compile", "tracker"))
         diary = Diary(config.run / "seconds.json", costs(config))
         with diary.stage("pictures"):
             pictures = pictures_of(config, accelerator)
@@ -70,20 +70,6 @@ def pictures_of(config: FlowTable, accelerator: Accelerator) -> Pictures:
         return cifar10(config.measured, folder, config.inception, accelerator)
     counts = config.drawings, config.measured
     return drawings(*counts, folder, config.autoencoder, config.judge, accelerator)
-
-
-def check_settings(config: FlowTable) -> None:
-    """Note the settings in the run folder; raises UserError where it holds a table made with others."""
-    path, free = config.run / "settings.json", ("run", "checkpoint_every", "compile")
-    now = {name: value for name, value in asdict(config).items() if name not in free}
-    now = {name: str(value) if isinstance(value, Path) else value for name, value in now.items()}
-    before = json.loads(path.read_text()) if path.exists() else now
-    for name, value in now.items():
-        if before.get(name) != value:
-            raise UserError(
-                f"{config.run} holds a table with {name} {before.get(name)}, not {value}: give another --run."
-            )
-    _write_text(path, json.dumps(now, indent=1) + "\n")
 
 
 def write(

@@ -94,7 +94,7 @@ def _stage(database: Database, stage: Stage, size: ModelSize) -> Needs:
     parts = [rate(database, loop, size.work) for loop in stage.loops]
     seconds = start + sum(loop.samples * each for loop, (each, _) in zip(stage.loops, parts, strict=True))
     guessed = LIBRARIES + (stage.memory - LIBRARIES) * size.weights / (POCKET / 144)
-    held = database.rates(f"memory {stage.module}").get(size.work)
+    held = database.rates(stage.memory_key).get(size.work)
     return Needs(
         seconds,
         _disk(stage, size),
@@ -108,7 +108,7 @@ def _disk(stage: Stage, size: ModelSize) -> float:
     if stage.module == "trainers.pairs":
         count = stage.arguments[stage.arguments.index("--count") + 1]
         return int(count) * (4 * size.latent + 200)
-    weights = size.weights * (1 + ("--stacked" in stage.arguments))
+    weights = size.weights * (1 + stage.stacked)
     return weights * (1 + 2 * 4 * 2) if stage.loops else weights
 
 

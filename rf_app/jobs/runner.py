@@ -170,7 +170,7 @@ def _measured(database: Database, each: _Attended, taken: float) -> None:
             database.measured(loop.key, job.size, seconds / loop.samples)
             database.measured(PACE_KEY, 0.0, seconds / loop.samples / guess(loop, job.size))
     if each.peak:
-        database.measured(f"memory {stage.module}", job.size, each.peak)
+        database.measured(stage.memory_key, job.size, each.peak)
     if each.fresh and loops:  # and not a part of it, after a pause
         database.measured(START_KEY, 0.0, max(0.0, taken - loops))
 

@@ -47,6 +47,16 @@ class Stage:
         """Whether its product is there."""
         return os.path.exists(self.product)  # noqa: PTH110 (a name that is too long is no error to this one)
 
+    @property
+    def stacked(self) -> bool:
+        """Whether it trains two networks in a row, each of the model's size."""
+        return "--stacked" in self.arguments
+
+    @property
+    def memory_key(self) -> str:
+        """What the memory that it took is stored under."""
+        return f"memory {self.module}{' stacked' * self.stacked}"
+
     @classmethod
     def from_json(cls, text: dict[str, Any]) -> "Stage":
         """As `asdict` and JSON leave it; rows that are older have a "bfloat16", too."""

@@ -14,6 +14,7 @@ from torch import nn
 from transformers import CLIPTextModel
 
 from rf_app.errors import UserError
+from rf_app.registry.stacked import SECOND
 
 UNET, TEXT_ENCODER = "unet", "text_encoder"
 ORIGINAL = re.compile(r"(?:input_blocks|middle_block|output_blocks|time_embed)_[0-9].*|out_[02]")
@@ -61,8 +62,10 @@ class Names:
         rest = self._split[stem][1]
         rest = self._original.get(rest, rest)
         for part in [self.part(stem)] if self.part(stem) else [UNET, TEXT_ENCODER]:
-            # to_out is a list in the model; text_model is a level that transformers 5 no longer has.
-            for name in (rest, f"{rest}_0", rest.removeprefix("text_model_"), f"text_model_{rest}"):
+            # to_out is a list in the model; text_model is a level that transformers 5 no longer has; the last
+            # layers of two stacked U-Nets are in the second alone.
+            levels = rest.removeprefix("text_model_"), f"text_model_{rest}"
+            for name in (rest, f"{rest}_0", *levels, f"{SECOND[:-1]}_{rest}"):
                 if name in self._paths[part]:
                     return part, self._paths[part][name]
         return None

@@ -44,7 +44,8 @@ CLASSES = {
     "safety_checker": StableDiffusionSafetyChecker,
     "clip": CLIPModel,
 }
-OTHER_CLASSES = {TINY: AutoencoderTiny, StackedUNet.__name__: StackedUNet}  # as configs name them
+OTHER_CLASSES = {("vae", TINY): AutoencoderTiny, ("unet", StackedUNet.__name__): StackedUNet}
+"""Of pieces whose configs name them."""
 CLIPS = ("text_encoder", "text_encoder_2", "safety_checker", "clip")  # those of transformers
 
 SMALL = 8  # latents a side, of the picture that a check draws
@@ -207,7 +208,7 @@ def load_scheduler(folder: Path, cls: type[SchedulerMixin]) -> SchedulerMixin:
 
 def model_class(piece: str, config: Mapping[str, Any]) -> Any:
     """The class of a piece with weights, by its config."""
-    return OTHER_CLASSES.get(str(config.get("_class_name")), CLASSES[piece])
+    return OTHER_CLASSES.get((piece, str(config.get("_class_name"))), CLASSES[piece])
 
 
 def load_piece(folder: Path, dtype: torch.dtype, piece: str | None = None) -> Any:

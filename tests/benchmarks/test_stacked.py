@@ -1,10 +1,14 @@
 """The table of the stacked model, on tiny ones: a fair start, equal time, and what was done is kept."""
 
 import json
+from dataclasses import replace
 
+import pytest
 import torch
 
+from benchmarks import stacked
 from benchmarks.stacked import NETWORKS, Comparison, Options, deeper, main
+from rf_app.errors import UserError
 from rf_app.metrics.judge import Judge
 from tests.tiny import build_tiny, tiny_unet
 from trainers.common import loop
@@ -19,6 +23,7 @@ def test_a_deeper_u_net_begins_as_the_one_that_it_is_made_of():
 
 def test_the_table(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("INSTAFLOW_HOME", str(tmp_path))
+    monkeypatch.setattr(stacked, "PACE_STEPS", 30)
     monkeypatch.setattr(loop, "SHEETS", 1)  # they take most of the time of such short runs
     build_tiny(tmp_path / "models")
     Judge().save(tmp_path / "judge")
@@ -31,7 +36,6 @@ def test_the_table(tmp_path, monkeypatch, capsys):
         l2_batch=2,
         seeds=(0,),
         prompts=2,
-        pace_steps=30,
         judge=tmp_path / "judge",
     )
     main(options)
@@ -45,3 +49,5 @@ def test_the_table(tmp_path, monkeypatch, capsys):
     assert len(rows) == 3
     assert f"| stacked | {found['stacked'] / 1e6:.2f} M |" in rows[1]
     Comparison(options).train("stacked", "stacked-0", {})  # is there: without steps it could not be trained
+    with pytest.raises(UserError, match="holds a table with l2_steps 4, not 5: give another --folder"):
+        main(replace(options, l2_steps=5))

@@ -26,7 +26,7 @@ from rf_app.registry.models import Registry
 from rf_app.registry.stacked import SECOND
 from rf_app.settings.picture import Control, Lora, PictureSettings
 from rf_app.settings.training import Distill
-from tests.plugins.lora_files import random_lora, write
+from tests.plugins.lora_files import ATTENTION, random_lora, write
 from tests.tiny import load, tiny_card, tiny_unet
 from tests.trainers.commands import in_process
 from tests.trainers.test_distill import options
@@ -111,12 +111,14 @@ def test_a_picture_is_the_one_of_two_u_nets_composed_by_hand(worker: Worker, tra
 
 def test_loras_and_controlnets_act_in_both_and_leave_no_trace(worker: Worker, trained: Path) -> None:
     plain = drawn(worker)
-    file = write(trained / "loras" / "style" / LORA, random_lora(tiny_unet(3)))
+    file = write(
+        trained / "loras" / "style" / LORA, random_lora(tiny_unet(3), layers=(*ATTENTION, "conv_out"))
+    )
     pipeline = load(worker.registry, "stacked")
     fitted = fit(read_lora(file), pipeline.unet, pipeline.text_encoder)
     own = {path for path in fitted.unet if not path.startswith(SECOND)}
     pruned = {path for path in own if path.startswith("down_blocks.0.")}
-    assert fitted.unet.keys() - own == {f"{SECOND}{path}" for path in own - pruned}
+    assert fitted.unet.keys() - own == {f"{SECOND}{path}" for path in {*own, "conv_out"} - pruned}
     assert not fitted.unused
     assert np.abs(drawn(worker, loras=(Lora("style"),)) - plain).max() > 10
     white = Control("tiny-canny", encode_map(Image.new("RGB", (96, 96), "white")), "none")
@@ -128,9 +130,10 @@ def test_what_it_cannot_be_is_said(
     trained: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("INSTAFLOW_HOME", str(trained))
-    more = ("--teacher", "stacked", "--stacked")
-    assert in_process(distill, options(trained, "thrice", *more), monkeypatch) == 2
-    assert "stacked has two U-Nets already: leave --stacked out" in capsys.readouterr().err
+    for more in ((), ("--dry-run",)):
+        again = options(trained, "thrice", "--teacher", "stacked", "--stacked", *more)
+        assert in_process(distill, again, monkeypatch) == 2
+        assert "stacked has two U-Nets already: leave --stacked out" in capsys.readouterr().err
     app = Application.on(Registry.default(), "cpu")
     with pytest.raises(UserError, match="stacked cannot be one file: its shape is not that of Stable Diff"):
         results(export(app, Export("stacked", tmp_path, layout="single-file")))

@@ -22,10 +22,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from rf_app.registry.checking import CONFIGS, read_json, weights_file
 from rf_app.registry.loading import load_piece, model_class
-from rf_app.registry.stacked import StackedUNet
 from rf_app.settings.training import ControlNet, Distill, Lora, Pairs, PeRFlow, Reflow
 from trainers.common.controlled import controlled
-from trainers.common.models import registry_into
+from trainers.common.models import registry_into, stacked
 from trainers.common.precision import accelerator_in
 
 Trainer = Pairs | Reflow | Distill | PeRFlow | Lora | ControlNet
@@ -144,7 +143,7 @@ def cost(config: Trainer, part: Part, pieces: dict[str, Path], autocast: Callabl
 
 
 def _student(config: Trainer, unet: UNet2DConditionModel) -> UNet2DConditionModel:
-    return StackedUNet.of(unet) if getattr(config, "stacked", False) else unet
+    return stacked(config.teacher, unet) if getattr(config, "stacked", False) else unet
 
 
 def _numbers(module: nn.Module) -> int:

@@ -17,6 +17,7 @@ from rf_app.registry.card import ModelCard
 from rf_app.registry.disk import disk_full_named
 from rf_app.registry.loading import load
 from rf_app.registry.models import Registry
+from rf_app.registry.stacked import StackedUNet
 from rf_app.schedulers.noise_schedule import schedule_of
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
 from rf_app.settings.text import visible
@@ -73,6 +74,13 @@ def with_schedule_of(id: str, own: SchedulerMixin, cls: type[SchedulerT], **more
     if not torch.allclose(scheduler.alphas_cumprod, own.alphas_cumprod.double(), rtol=1e-2, atol=1e-6):
         raise UserError(f"{id} has a noise schedule of its own, which {cls.__name__} cannot carry on.")
     return scheduler
+
+
+def stacked(id: str, unet: UNet2DConditionModel) -> StackedUNet:
+    """The U-Net of the model `id` and, behind it, a second one; UserError where there is one already."""
+    if isinstance(unet, StackedUNet):
+        raise UserError(f"{id} has two U-Nets already: leave --stacked out.")
+    return StackedUNet.of(unet).to(memory_format=torch.channels_last)
 
 
 def latent_shape(pipeline: StableDiffusionPipeline) -> tuple[int, int, int]:

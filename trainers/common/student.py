@@ -12,7 +12,6 @@ from rf_app.flow.path import uniform_taus
 from rf_app.flow.solvers import euler
 from rf_app.flow.velocity import velocity_field
 from rf_app.registry.card import ModelCard
-from rf_app.registry.stacked import StackedUNet
 from rf_app.settings.training import OnPairs, Taught
 from trainers.common.cards import as_it_ran
 from trainers.common.loop import LoopConfig, Loss, Samples, train
@@ -45,12 +44,6 @@ class Student:
         self.accelerator = accelerator_in(config.precision)
         self.pipeline = load_frozen(self.registry, config.teacher)
         self.unet = self.pipeline.unet.requires_grad_(True)
-
-    def stack(self) -> None:
-        """Let a second U-Net stand behind the teacher's; raises UserError where one does already."""
-        if isinstance(self.unet, StackedUNet):
-            raise UserError(f"{self.teacher.id} has two U-Nets already: leave --stacked out.")
-        self.unet = StackedUNet.of(self.unet).to(memory_format=torch.channels_last)
 
     def learn(
         self,
