@@ -17,6 +17,7 @@ from rf_app.jobs.job import Job
 from rf_app.jobs.plan import Wish
 from rf_app.jobs.stage import TRAINING, Plan, Stage
 from rf_app.registry.card import check_id
+from rf_app.settings.options import command_line
 
 MOST = 1_000_000  # steps more
 
@@ -86,8 +87,10 @@ def _plan(database: Database, job: Job, more: int, output: str, title: str, fold
 def _changed(arguments: Sequence[str], changes: dict[str, str]) -> list[str]:
     """A command's arguments with other values of some options, which it has or not."""
     words = list(arguments)
-    for name, value in changes.items():
+    for name in changes:
         flag = f"--{name.replace('_', '-')}"
-        place = words.index(flag) if flag in words else len(words)
-        words[place : place + 2] = [flag, value]
-    return words
+        for place, word in enumerate(words):
+            if word == flag or word.startswith(f"{flag}="):
+                del words[place : place + 1 + (word == flag)]
+                break
+    return words + command_line(changes)

@@ -128,10 +128,10 @@ def test_a_finished_training_goes_on_beside_what_it_made(database: Database) -> 
     until(lambda: database.job(id).state == "done")
     with pytest.raises(UserError, match="1 to 1,000,000 steps, not 0"):
         lengthen(database, id, 0, "longer")
-    longer = lengthen(database, id, 3, "longer", "Longer").id
+    longer = lengthen(database, id, 3, "longer", "-Longer").id
     until(lambda: database.job(longer).state == "done")
     old, new = database.job(id), database.job(longer)
-    assert (new.output, new.title, len(new.stages)) == ("longer", "Longer", 1)
+    assert (new.output, new.title, len(new.stages)) == ("longer", "-Longer", 1)
     assert new.wish.output == "longer"
     assert "from step 2" in log_path(database.job_folder(longer)).read_text()
     assert [len(events.read(Path(job.stages[-1].loops[0].run))) for job in (old, new)] == [2, 5]

@@ -153,8 +153,9 @@ def test_a_run_publishes_a_flow_that_is_straighter_on_its_pairs(
     id = f"flow-{start_from}"
     options = (*OPTIONS, "--pairs", at_home / "pairs", "--output", id, "--steps", 40, "--start", start_from)
     assert in_process(reflow, options, monkeypatch) == 0
-    losses = [event["loss"] for event in events.read(at_home / "runs" / "reflow" / id / "events.jsonl")]
-    assert losses[-1] < losses[0]
+    first, *_, last = events.read(at_home / "runs" / "reflow" / id / "events.jsonl")
+    assert last["loss"] < first["loss"]
+    assert last.keys() >= {"psnr", "straightness"}
 
     registry = Registry.default()
     card = registry.card(id)
@@ -302,6 +303,15 @@ def test_a_precision_that_the_device_does_not_have_is_named(home: Path) -> None:
     code, said = command(home, "reflow", *own).finish()
     assert code == 2
     assert "error: --precision fp16 needs a GPU" in said
+
+
+def test_a_network_in_parts_is_refused(
+    at_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")  # as `accelerate launch --use_fsdp` has it
+    options = ("--teacher", "tiny-sd", "--pairs", at_home / "pairs", "--output", "parted")
+    assert in_process(reflow, options, monkeypatch) == 2
+    assert "accelerate is set to FSDP, but the trainers hold the whole network" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

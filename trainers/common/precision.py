@@ -15,8 +15,15 @@ def accelerator_in(precision: Precision | None) -> Accelerator:
 
     "auto" is what they say, too, else what is quick on the device.
 
-    Raises UserError for an arithmetic that the device does not have.
+    Raises UserError for an arithmetic that the device does not have, and where accelerate is set to part the
+    network among processes: checkpoints and averages are of whole ones.
     """
+    for name in ("FSDP", "DEEPSPEED", "MEGATRON_LM"):
+        if os.environ.get(f"ACCELERATE_USE_{name}", "").lower() == "true":
+            raise UserError(
+                f"accelerate is set to {name}, but the trainers hold the whole network in each process: "
+                "answer “no” to it in `accelerate config`."
+            )
     if precision == "auto":
         said = "ACCELERATE_MIXED_PRECISION" in os.environ
         precision = None if said else "bf16" if quick_in_bfloat16() else "no"

@@ -10,6 +10,7 @@ from torch import nn
 from rf_app.errors import UserError
 from rf_app.flow.path import uniform_taus
 from rf_app.flow.solvers import euler
+from rf_app.flow.straightness import straightness
 from rf_app.flow.velocity import velocity_field
 from rf_app.registry.card import ModelCard
 from rf_app.settings.training import OnPairs, Taught
@@ -124,7 +125,8 @@ class PairsStudent(Student):
     def _samples(self, run: Path, steps: tuple[int, ...]) -> Samples:
         """Writes a sheet: the pairs' own pictures, then the model's in each of `steps`, from the same noise.
 
-        Returns how near the pictures in `steps[0]` steps are to the pairs' own: PSNR in dB, higher is nearer.
+        Returns how near the pictures in `steps[0]` steps are to the pairs' own, PSNR in dB, higher is nearer;
+        and where the last of `steps` are several, how straight the paths are in so many: 0 is straight.
         """
 
         def samples(_: nn.Module, step: int) -> dict[str, float]:
@@ -132,7 +134,10 @@ class PairsStudent(Student):
             drawn = (euler(velocity, self.shown.x0, uniform_taus(n)).x for n in steps)
             images = [decode(self.pipeline, x).clamp(-1, 1) for x in (self.shown.x1, *drawn)]
             write_sheet(run / "samples" / f"step-{step:06d}.png", images)
-            return {"psnr": psnr(images[1], images[0]).mean().item()}
+            figures = {"psnr": psnr(images[1], images[0]).mean().item()}
+            if steps[-1] > 1:
+                figures["straightness"] = straightness(velocity, self.shown.x0, steps[-1])
+            return figures
 
         return samples
 

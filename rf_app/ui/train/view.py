@@ -50,12 +50,17 @@ FIGURES = {  # what trainers call them, some of them by trainer: title, what the
         "PSNR in dB, higher is nearer",
         "Good once it no longer rises.",
     ),
+    "straightness": (
+        "How bent the paths are",
+        "straightness, 0 is straight",
+        "Good once it no longer falls.",
+    ),
     "edge_f1": ("Agreement with the edges asked for", "F1, 1 is best", "About ½ is chance, ¾ is good."),
     "style": ("Way from the base’s pictures to yours", "share, 1 is all the way", "Good near 1."),
     "lpips": ("What the eye sees", "LPIPS, lower is nearer", ""),
     "l2": ("Error in small abstract pictures (latents)", "lower is better", ""),
 }
-MEASURED = ("psnr", "edge_f1", "style")  # on samples, from the same noise each time
+MEASURED = ("psnr", "straightness", "edge_f1", "style")  # on samples, from the same noise each time
 SMOOTHED = 10  # a point is the mean of so large a part of the curve around it
 EMPTY = """<div class="job-empty"><svg viewBox="0 0 420 96" aria-hidden="true">
 <g fill="none" stroke-width="2.5" stroke-linecap="round">
