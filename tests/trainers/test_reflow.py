@@ -13,6 +13,7 @@ from scipy.stats import kstest
 from torch import Tensor, nn
 
 from rf_app.flow.conversion import NoiseSchedule
+from rf_app.flow.coupling import crossings
 from rf_app.flow.path import uniform_taus
 from rf_app.flow.solvers import euler
 from rf_app.flow.velocity import velocity_field
@@ -116,7 +117,7 @@ def rectified(x0: Tensor, x1: Tensor) -> Tensor:
         return euler(velocity_field(network, text), x0, uniform_taus(20)).x
 
 
-def test_reflow_of_a_known_coupling_lowers_its_cost_and_keeps_its_ends() -> None:
+def test_reflow_of_a_known_coupling_lowers_its_cost_and_crossings_and_keeps_its_ends() -> None:
     """A standard normal and two clusters beside it, paired at random: E |x1 - x0|^2 = 2 + 2 d^2 + m^2."""
     torch.manual_seed(0)
     count, apart, deviation = 4096, 2.0, 0.3
@@ -134,6 +135,8 @@ def test_reflow_of_a_known_coupling_lowers_its_cost_and_keeps_its_ends() -> None
     assert costs[0] == pytest.approx(2 + 2 * deviation**2 + apart**2, rel=0.03)
     assert costs[1] < 0.7 * costs[0]
     assert costs[2] < 1.05 * costs[1]
+    crossed = [crossings(x0, ends, torch.Generator().manual_seed(2)) for ends in (x1, once, twice)]
+    assert crossed[0] > 0.2 > 20 * max(crossed[1:])
     for ends in (once, twice):
         assert torch.allclose(ends.mean(0), x1.mean(0), atol=0.3)
         assert ends[:, 0].abs().mean().item() == pytest.approx(apart, rel=0.2)
