@@ -38,6 +38,7 @@ from rf_app.ui.files import served
 from rf_app.ui.parts.complaint import complain
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.events import LATEST, PAGE_ONLY, QUIET, RUN
+from rf_app.ui.parts.fields import choice, text_field
 from rf_app.ui.parts.model_form import model_list
 from rf_app.ui.parts.plug_ins import PlugIns
 from rf_app.ui.parts.progress_bar import note
@@ -110,7 +111,7 @@ def build(app: Application, page: Page, plugs: PlugIns) -> None:
         with gr.Row(elem_classes="acts"):
             presets = [gr.Button(title, elem_classes="figure", min_width=170) for title, _ in figures]
         with gr.Row(elem_classes="wish"):
-            prompt = gr.Textbox(base.prompt, label="Prompt", max_lines=4, scale=4, elem_id="grid-prompt")
+            prompt = text_field(base.prompt, "Prompt", "grid-prompt", scale=4)
             seed = seed_field(base.seed, elem_id="grid-seed")
         rows = _axis_row(app, "Rows", opening.rows)
         columns = _axis_row(app, "Columns", opening.columns)
@@ -121,9 +122,7 @@ def build(app: Application, page: Page, plugs: PlugIns) -> None:
                 steps = gr.Number(0, label="Steps (0: the model’s)", elem_id="grid-steps")
                 guidance = gr.Number(0, label="Guidance (0: the model’s)", elem_id="grid-guidance")
             size = size_numbers("grid-")
-            negative = gr.Textbox(
-                "", label="Leave out (negative prompt)", max_lines=4, elem_id="grid-negative"
-            )
+            negative = text_field("", "Leave out (negative prompt)", "grid-negative")
         with gr.Row(elem_classes="acts"):
             go = gr.Button("Draw the grid", variant="primary", min_width=150, elem_id="grid-go")
             stop = gr.Button("Stop", min_width=80, elem_id="grid-stop")
@@ -220,15 +219,8 @@ def axis_choices(own: Application) -> list[tuple[str, str]]:
 def _axis_row(app: Application, title: str, axis: Axis | None) -> AxisFields:
     id = title.lower()
     with gr.Row(elem_classes="axis"):
-        name = gr.Dropdown(
-            axis_choices(app),
-            value=axis.name if axis else "",
-            label=title,
-            filterable=False,
-            scale=1,
-            min_width=130,
-            elem_id=f"grid-{id}",
-        )
+        chosen = axis.name if axis else ""
+        name = choice(axis_choices(app), chosen, title, f"grid-{id}", scale=1, min_width=130)
         text = gr.Textbox(**_text(axis), scale=5, max_lines=6, elem_id=f"grid-{id}-values")
         models = gr.Dropdown(
             app.models(), **_models(axis), multiselect=True, scale=5, elem_id=f"grid-{id}-models"

@@ -35,6 +35,7 @@ from rf_app.ui.parts.chart import Axis, Point, Series, chart
 from rf_app.ui.parts.colours import colour_of
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.events import PAGE_ONLY, RUN
+from rf_app.ui.parts.fields import text_field
 from rf_app.ui.parts.image import data_url
 from rf_app.ui.parts.model_form import steps_slider
 from rf_app.ui.parts.plug_ins import PlugIns
@@ -60,9 +61,7 @@ def build(app: Application, page: Page, plugs: PlugIns, tab: gr.Tab) -> None:
     """
     with gr.Column(elem_id="trajectory", elem_classes="study"):
         with gr.Row(elem_classes="wish"):
-            prompt = gr.Textbox(
-                EXAMPLES[0][1], label="Prompt", max_lines=4, scale=4, elem_id="trajectory-prompt"
-            )
+            prompt = text_field(EXAMPLES[0][1], "Prompt", "trajectory-prompt", scale=4)
             seed = seed_field(EXAMPLES[0][2], elem_id="trajectory-seed")
             steps = steps_slider(STEPS, "trajectory-steps")
         models = gr.Dropdown(

@@ -29,7 +29,7 @@ from rf_app.ui.parts.complaint import complaining
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.control import as_text
 from rf_app.ui.parts.events import LATEST, PAGE_ONLY, QUIET, RUN
-from rf_app.ui.parts.explained import EXPLAINED
+from rf_app.ui.parts.fields import explained, live_switch, slider, text_field
 from rf_app.ui.parts.keeping import kept
 from rf_app.ui.parts.model_form import NEGATIVE, model_list, steps_and_guidance
 from rf_app.ui.parts.plug_ins import plug_ins
@@ -81,39 +81,14 @@ def build(app: Application, page: Page) -> None:
         with gr.Column(elem_id="edit-settings"):
             with gr.Row(elem_classes="chips"):
                 chips = [gr.Button(name, size="sm", min_width=80, elem_classes="chip") for name in EXAMPLES]
-            prompt = gr.Textbox(
-                first.prompt, label="The new picture shows", max_lines=4, elem_id="edit-prompt"
-            )
-            shows = gr.Textbox(
-                "",
-                label="The picture shows now (optional)",
-                info=SHOWS,
-                max_lines=4,
-                elem_id="edit-shows",
-                elem_classes=EXPLAINED,
-            )
-            strength = gr.Slider(
-                0.05,
-                1,
-                first.strength,
-                step=0.05,
-                label="How much may change",
-                info=STRENGTH,
-                buttons=[],
-                elem_id="edit-strength",
-                elem_classes=EXPLAINED,
-            )
+            prompt = text_field(first.prompt, "The new picture shows", "edit-prompt")
+            shows = text_field("", "The picture shows now (optional)", "edit-shows", SHOWS)
+            title, id = "How much may change", "edit-strength"
+            strength = slider(0.05, 1, first.strength, 0.05, title, id, STRENGTH)
             with gr.Row(elem_classes="acts"):
                 go = gr.Button("Draw", variant="primary", elem_id="edit-go", min_width=140)
                 stop = gr.Button("Stop", elem_id="edit-stop", min_width=70)
-                live = gr.Checkbox(
-                    live_at_first,
-                    label="Live",
-                    elem_id="edit-live",
-                    elem_classes="switch",
-                    container=False,
-                    min_width=90,
-                )
+                live = live_switch(live_at_first, "edit-live")
             model = model_list(app, model_id, elem_id="edit-model")
             about = gr.HTML("", elem_id="edit-about")
             size = size_fields(preset, "edit-")
@@ -121,9 +96,7 @@ def build(app: Application, page: Page) -> None:
             seed, dice, locked = seed_row(7, "edit-")
             plugs = plug_ins(app, page, "edit-")
             with gr.Accordion("Advanced", open=False, elem_classes="advanced"):
-                negative = gr.Textbox(
-                    "", label="Leave out (negative prompt)", info=NEGATIVE, elem_classes=EXPLAINED
-                )
+                negative = gr.Textbox("", label="Leave out (negative prompt)", **explained(NEGATIVE))
             upload = restore_button("edit-restore")
     page.lists.append(model)
     sent = gr.Textbox("", visible="hidden", elem_id="sent-edit")

@@ -34,6 +34,7 @@ from rf_app.ui.parts.complaint import complain, complaining
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.control import control_panel
 from rf_app.ui.parts.events import LATEST, PAGE_ONLY, QUIET
+from rf_app.ui.parts.fields import live_switch, slider
 from rf_app.ui.parts.image import icon
 from rf_app.ui.parts.keeping import kept
 from rf_app.ui.parts.loras import end_uploads, lora_panel
@@ -86,14 +87,7 @@ def build(app: Application, page: Page) -> None:
                 with gr.Row(elem_id="actions"):
                     go = gr.Button("Generate", variant="primary", elem_id="go", min_width=140)
                     stop = gr.Button("Stop", elem_id="stop", min_width=70)
-                    live = gr.Checkbox(
-                        not preset.slow,
-                        label="Live",
-                        elem_id="live",
-                        elem_classes="switch",
-                        container=False,
-                        min_width=90,
-                    )
+                    live = live_switch(not preset.slow, "live")
             buttons = _examples(shown)
             controls = control_panel(app, page.examples / "drawings")
             with gr.Column(elem_id="settings"):
@@ -104,9 +98,7 @@ def build(app: Application, page: Page) -> None:
                 steps, guidance = steps_and_guidance(preset)
                 with gr.Row(elem_classes="pair"):
                     seed, dice, locked = seed_row(opening.seed)
-                    count = gr.Slider(
-                        1, generate.MAX_COUNT, 1, step=1, label="Pictures", buttons=[], elem_id="count"
-                    )
+                    count = slider(1, generate.MAX_COUNT, 1, 1, "Pictures", "count")
                 cue = gr.Textbox("", visible="hidden", elem_id="cue")
                 now = [live, cue, prompt]
                 follow_live = {"js": browser("live"), "inputs": now, "outputs": [cue], **PAGE_ONLY}

@@ -21,6 +21,7 @@ from rf_app.registry.catalogue import Entry, catalogue, obstacle
 from rf_app.registry.file_recognition import CONTROLNET, DECODER, LORA, MODEL
 from rf_app.ui.parts.complaint import complain, complaining
 from rf_app.ui.parts.events import QUIET
+from rf_app.ui.parts.fields import choice
 from rf_app.ui.parts.progress_bar import bar
 from rf_app.ui.parts.send import send_button
 
@@ -50,13 +51,7 @@ def build(app: Application, tab: gr.Tab) -> None:
                 elem_id="import-source",
             )
             id = gr.Textbox("", label="Id here (empty: from its name)", elem_id="import-id")
-            kind = gr.Dropdown(
-                KINDS,
-                value="",
-                label="Kind of model, or what a LoRA makes of one",
-                filterable=False,
-                elem_id="import-kind",
-            )
+            kind = choice(KINDS, "", "Kind of model, or what a LoRA makes of one", "import-kind")
         with gr.Row(elem_classes="acts"):
             start = gr.Button("Import", variant="primary", min_width=150, elem_id="import-start")
             copy = gr.Checkbox(

@@ -18,6 +18,7 @@ from rf_app.registry.card import as_id
 from rf_app.ui.parts.complaint import complain
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.events import QUIET
+from rf_app.ui.parts.fields import slider
 from rf_app.ui.parts.model_form import model_list
 from rf_app.ui.parts.progress_bar import note, progress_bar
 from rf_app.ui.waiting import LONG_WORK
@@ -39,15 +40,7 @@ def build(app: Application, page: Page, tab: gr.Tab, opened: gr.Textbox) -> None
         with gr.Row(elem_classes="wish"):
             model = model_list(app, app.first_model(), elem_id="merge-model")
             what = gr.Radio([LORA, FINE_TUNE], value=LORA, label="Gets", elem_id="merge-what")
-            strength = gr.Slider(
-                -MAX_STRENGTH,
-                MAX_STRENGTH,
-                1.0,
-                step=0.05,
-                label="Strength",
-                buttons=[],
-                elem_id="merge-strength",
-            )
+            strength = slider(-MAX_STRENGTH, MAX_STRENGTH, 1.0, 0.05, "Strength", "merge-strength")
         with gr.Row(elem_classes="wish") as plugged:
             lora = gr.Dropdown(_choices(app), label="Style (LoRA)", filterable=False, elem_id="merge-lora")
         with gr.Row(elem_classes="wish", visible=False) as tuned:

@@ -15,7 +15,7 @@ from rf_app.metrics.edges import HIGH, LOW
 from rf_app.plugins.picture import decode_map, read_base64, read_picture
 from rf_app.plugins.preprocessors import MAX_THRESHOLD, suggested
 from rf_app.settings.picture import MAX_STRENGTH, Control
-from rf_app.ui.parts.explained import EXPLAINED
+from rf_app.ui.parts.fields import choice, slider
 from rf_app.ui.parts.sketch import sketch
 
 PREPROCESSORS = [
@@ -136,31 +136,16 @@ def control_unit(app: Application, id: str) -> Unit:
             drawn = sketch(f"{id}-sketch")
             preview = gr.HTML(EMPTY, elem_id=f"{id}-map")
         with gr.Row(elem_classes="pair"):
-            net = gr.Dropdown(
-                net_choices(app),
-                value=cards[0].id if cards else None,
-                label="Followed by (ControlNet)",
-                info=NET,
-                elem_classes=EXPLAINED,
-                filterable=False,
-                elem_id=f"{id}-net",
-            )
-            how = gr.Dropdown(
-                PREPROCESSORS,
-                value=preprocessor,
-                label="What is followed",
-                info=HOW,
-                elem_classes=EXPLAINED,
-                filterable=False,
-                elem_id=f"{id}-preprocessor",
-            )
+            first = cards[0].id if cards else None
+            net = choice(net_choices(app), first, "Followed by (ControlNet)", f"{id}-net", NET)
+            how = choice(PREPROCESSORS, preprocessor, "What is followed", f"{id}-preprocessor", HOW)
         with gr.Row(elem_classes="pair", visible=preprocessor == "canny") as thresholds:
-            low = _slider("Faint edges (low threshold)", MAX_THRESHOLD, LOW, 1, f"{id}-low")
-            high = _slider("Clear edges (high threshold)", MAX_THRESHOLD, HIGH, 1, f"{id}-high")
-        strength = _slider("Strength", MAX_STRENGTH, 1, 0.05, f"{id}-strength")
+            low = slider(0, MAX_THRESHOLD, LOW, 1, "Faint edges (low threshold)", f"{id}-low")
+            high = slider(0, MAX_THRESHOLD, HIGH, 1, "Clear edges (high threshold)", f"{id}-high")
+        strength = slider(0, MAX_STRENGTH, 1, 0.05, "Strength", f"{id}-strength")
         with gr.Row(elem_classes="pair"):
-            start = _slider("From (0: first step)", 1, 0, 0.05, f"{id}-start")
-            end = _slider("Until (1: last step)", 1, 1, 0.05, f"{id}-end")
+            start = slider(0, 1, 0, 0.05, "From (0: first step)", f"{id}-start")
+            end = slider(0, 1, 1, 0.05, "Until (1: last step)", f"{id}-end")
         states = gr.State(""), gr.State(None)
     return Unit(on, drawn, preview, net, how, thresholds, low, high, strength, start, end, *states)
 
@@ -168,10 +153,6 @@ def control_unit(app: Application, id: str) -> Unit:
 def asked_preprocessor(app: Application, net: str) -> str:
     """The preprocessor that a ControlNet was trained with."""
     return next((card.preprocessor for card in app.controlnets.cards() if card.id == net), "canny")
-
-
-def _slider(label: str, most: float, value: float, step: float, id: str) -> gr.Slider:
-    return gr.Slider(0, most, value, step=step, label=label, buttons=[], elem_id=id)
 
 
 def net_choices(app: Application) -> list[tuple[str, str]]:

@@ -19,7 +19,7 @@ from rf_app.settings.picture import Lora
 from rf_app.ui.api import session_of
 from rf_app.ui.parts.complaint import complain, complaining
 from rf_app.ui.parts.events import QUIET
-from rf_app.ui.parts.explained import EXPLAINED
+from rf_app.ui.parts.fields import explained
 from rf_app.ui.parts.left_out import left_out
 from rf_app.ui.parts.script import scripted
 
@@ -130,16 +130,8 @@ def lora_panel(app: Application, prefix: str = "") -> LoraPanel:
     )
     with fold if prefix else nullcontext(), gr.Column(elem_id=f"{prefix}lora-box", elem_classes="lora-box"):
         with gr.Row(elem_classes="lora-add"):
-            pick = gr.Dropdown(
-                [],
-                value=None,
-                label="Style (LoRA)",
-                info=STYLE,
-                elem_id=f"{prefix}lora-pick",
-                min_width=150,
-                scale=2,
-                elem_classes=EXPLAINED,
-            )
+            shown = {"label": "Style (LoRA)", "elem_id": f"{prefix}lora-pick", "min_width": 150, "scale": 2}
+            pick = gr.Dropdown([], value=None, **shown, **explained(STYLE))
             upload = gr.UploadButton(
                 "Upload styles",
                 file_count="multiple",

@@ -11,7 +11,7 @@ from rf_app.errors import UserError
 from rf_app.settings.picture import MAX_GUIDANCE, MAX_STEPS, CheckedSettings, Lora
 from rf_app.ui.parts.complaint import complaining
 from rf_app.ui.parts.events import LATEST
-from rf_app.ui.parts.explained import EXPLAINED
+from rf_app.ui.parts.fields import choice, explained, slider, text_field
 from rf_app.ui.parts.size import SizeFields
 
 SIDES = ("width", "height")
@@ -120,56 +120,28 @@ def offered(app: Application, solver: str | None, model: str, loras: tuple[Lora,
 
 def model_list(app: Application, value: str | None, label: str = "Model", **more: Any) -> gr.Dropdown:
     """The list of models."""
-    return gr.Dropdown(
-        app.models(), value=value, label=label, filterable=False, info=MODEL, elem_classes=EXPLAINED, **more
-    )
+    shown = {"label": label, "filterable": False}
+    return gr.Dropdown(app.models(), value=value, **shown, **explained(MODEL), **more)
 
 
 def steps_slider(value: int, id: str) -> gr.Slider:
     """The number of steps."""
-    return gr.Slider(
-        1,
-        MAX_STEPS,
-        value,
-        step=1,
-        label="Steps",
-        info=STEPS,
-        buttons=[],
-        min_width=140,
-        elem_id=id,
-        elem_classes=EXPLAINED,
-    )
+    return slider(1, MAX_STEPS, value, 1, "Steps", id, STEPS, min_width=140)
 
 
 def steps_and_guidance(preset: Preset, prefix: str = "") -> tuple[gr.Slider, gr.Slider]:
     """Two sliders side by side; prefix: sets the ids apart."""
     with gr.Row(elem_classes="pair"):
         steps = steps_slider(preset.steps, f"{prefix}steps")
-        guidance = gr.Slider(
-            0,
-            MAX_GUIDANCE,
-            preset.guidance,
-            step=0.1,
-            label="Strictness (guidance)",
-            info=GUIDANCE,
-            buttons=[],
-            elem_id=f"{prefix}guidance",
-            elem_classes=EXPLAINED,
-        )
+        title, id = "Strictness (guidance)", f"{prefix}guidance"
+        guidance = slider(0, MAX_GUIDANCE, preset.guidance, 0.1, title, id, GUIDANCE)
     return steps, guidance
 
 
 def decoder_list(preset: Preset, prefix: str = "") -> gr.Dropdown:
     """What makes the pixels, where there is a choice; prefix: sets the ids apart."""
-    return gr.Dropdown(
-        **_decoders(preset),
-        value="",
-        label="Pixels by (decoder)",
-        info=DECODER,
-        filterable=False,
-        elem_id=f"{prefix}decoder",
-        elem_classes=EXPLAINED,
-    )
+    title, id = "Pixels by (decoder)", f"{prefix}decoder"
+    return choice(**_decoders(preset), value="", label=title, id=id, info=DECODER)
 
 
 def _decoders(preset: Preset) -> dict[str, Any]:
@@ -179,21 +151,7 @@ def _decoders(preset: Preset) -> dict[str, Any]:
 def advanced(preset: Preset, prefix: str = "") -> tuple[gr.Dropdown, gr.Textbox]:
     """Solver and negative prompt, folded away; prefix: sets the ids apart."""
     with gr.Accordion("Advanced", open=False, elem_id=f"{prefix}advanced", elem_classes="advanced"):
-        solver = gr.Dropdown(
-            preset.solvers,
-            value=preset.solvers[0][1],
-            label="How it steps (solver)",
-            info=SOLVER,
-            filterable=False,
-            elem_id=f"{prefix}solver",
-            elem_classes=EXPLAINED,
-        )
-        negative = gr.Textbox(
-            "",
-            label="Leave out (negative prompt)",
-            info=NEGATIVE,
-            max_lines=4,
-            elem_id=f"{prefix}negative",
-            elem_classes=EXPLAINED,
-        )
+        title, id = "How it steps (solver)", f"{prefix}solver"
+        solver = choice(preset.solvers, preset.solvers[0][1], title, id, SOLVER)
+        negative = text_field("", "Leave out (negative prompt)", f"{prefix}negative", NEGATIVE)
     return solver, negative

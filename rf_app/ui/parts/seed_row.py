@@ -4,16 +4,14 @@ from typing import Any
 
 import gradio as gr
 
-from rf_app.ui.parts.explained import EXPLAINED
+from rf_app.ui.parts.fields import explained
 
 SEED = "The number a picture grows from: the same number and words make the same picture again."
 
 
 def seed_field(value: int, **options: Any) -> gr.Number:
     """The number field alone; options: as for `gr.Number`."""
-    return gr.Number(
-        value, label="Seed", info=SEED, precision=0, min_width=90, elem_classes=EXPLAINED, **options
-    )
+    return gr.Number(value, label="Seed", precision=0, min_width=90, **explained(SEED), **options)
 
 
 def seed_row(value: int, prefix: str = "") -> tuple[gr.Number, gr.Button, gr.Checkbox]:

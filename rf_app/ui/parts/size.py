@@ -12,7 +12,7 @@ from rf_app.registry.card import SIDE_STEP
 from rf_app.settings.picture import PictureSettings
 from rf_app.ui.parts.complaint import complaining
 from rf_app.ui.parts.events import QUIET
-from rf_app.ui.parts.explained import EXPLAINED
+from rf_app.ui.parts.fields import slider
 
 MOST = 4096  # pixels of a side
 SIDE = (
@@ -64,19 +64,9 @@ def size_fields(preset: Preset, prefix: str = "") -> SizeFields:
             for name in SHAPES
         )
     with gr.Row(elem_classes="pair"):
+        bounds = preset.sizes.smallest, preset.sizes.largest, preset.sizes.own, SIDE_STEP
         sides = [
-            gr.Slider(
-                preset.sizes.smallest,
-                preset.sizes.largest,
-                preset.sizes.own,
-                step=SIDE_STEP,
-                label=name,
-                info=SIDE,
-                buttons=[],
-                min_width=140,
-                elem_id=f"{prefix}{name.lower()}",
-                elem_classes=EXPLAINED,
-            )
+            slider(*bounds, name, f"{prefix}{name.lower()}", SIDE, min_width=140)
             for name in ("Width", "Height")
         ]
     return SizeFields(*sides, buttons)
