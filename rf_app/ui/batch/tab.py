@@ -29,7 +29,7 @@ from rf_app.settings.text import read_text
 from rf_app.ui.api import endpoint, seen_by
 from rf_app.ui.batch.view import OPENING, gallery
 from rf_app.ui.files import served
-from rf_app.ui.parts.complaint import complain, complaining
+from rf_app.ui.parts.complaint import complaining, told
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.events import PAGE_ONLY, QUIET, RUN
 from rf_app.ui.parts.loras import lora_panel
@@ -136,22 +136,18 @@ def build(app: Application, page: Page) -> None:
         if (yield from stream(run.follow(), latest, line, show, said)) and plan:
             yield {again: gr.Button(visible=len(done) < len(plan.pictures))}
             if any(not each.error for each in done):
-                try:
-                    paths = list(map(served, files(done, plan.out)))
-                except UserError as error:  # a full disk
-                    complain(error)
-                    return
-                made = [gr.DownloadButton(value=path, visible=True) for path in paths]
-                yield dict(zip((sheet, archive), made, strict=True))
+                paths = told(lambda: list(map(served, files(done, plan.out)))) or ()  # of a full disk none
+                yield {
+                    button: gr.DownloadButton(value=path, visible=True)
+                    for button, path in zip((sheet, archive), paths, strict=False)
+                }
 
     def draw(values: dict[gr.Component, Any], asked_by: gr.Request) -> Iterator[Updates]:
-        try:
-            run = started(values, seen_by(app, asked_by))
-        except UserError as error:
-            complain(error)
+        run = told(lambda: started(values, seen_by(app, asked_by)))
+        if run:
+            yield from followed(run, values[latest])
+        else:
             yield gr.skip()
-            return
-        yield from followed(run, values[latest])
 
     def opened(text: str, latest: LatestRun, asked_by: gr.Request) -> Iterator[Updates]:
         """What this browser has left: the form, and the run, which may still be at work."""
@@ -178,11 +174,9 @@ def build(app: Application, page: Page) -> None:
         elif _folder(found["name"]).is_dir():  # the server was started anew
             yield {again: gr.Button(visible=True), line: note(LEFT)}
 
+    @complaining
     def stopped(text: str) -> None:
-        try:
-            app.detached.stop(_said(text)[1])
-        except UserError as error:
-            complain(error)
+        app.detached.stop(_said(text)[1])
 
     outputs = [line, shown, again, sheet, archive]
     form_now = [prompts, count, seed, *form.fields]

@@ -29,13 +29,12 @@ from rf_app.actions.loras import choices
 from rf_app.actions.progress import Events
 from rf_app.actions.run import LatestRun
 from rf_app.pipeline.turns import PULSE
-from rf_app.registry.disk import DiskFull
 from rf_app.settings.picture import PictureSettings
 from rf_app.ui.api import seen_by
 from rf_app.ui.compare.grid_view import empty_grid, filled_cell
 from rf_app.ui.compare.side_by_side import EXAMPLES
 from rf_app.ui.files import served
-from rf_app.ui.parts.complaint import complain
+from rf_app.ui.parts.complaint import told
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.events import LATEST, PAGE_ONLY, QUIET, RUN
 from rf_app.ui.parts.fields import choice, text_field
@@ -175,13 +174,11 @@ def build(app: Application, page: Page, plugs: PlugIns) -> None:
             counted = f"{drawn} of {of}" if stopped or drawn < of else of
             yield {line: note(f"{stopped}{counted} pictures."), cells: html}
             if drawn:
-                try:
-                    sheet, archive = (
-                        gr.DownloadButton(value=served(each), visible=True) for each in files(plan, done)
-                    )
-                    yield {sheet_file: sheet, zip_file: archive}
-                except DiskFull as error:
-                    complain(error)
+                paths = told(lambda: list(map(served, files(plan, done)))) or ()  # of a full disk none
+                yield {
+                    button: gr.DownloadButton(value=path, visible=True)
+                    for button, path in zip((sheet_file, zip_file), paths, strict=False)
+                }
 
     def set_up(figure: Grid) -> Values:
         """A figure into the fields, and off it goes."""

@@ -1,6 +1,5 @@
 """The History tab: what was drawn here, found again by its words, kept with a star, used again or deleted."""
 
-from collections.abc import Callable
 from html import escape
 from typing import Any
 
@@ -10,11 +9,9 @@ from rf_app.actions import history
 from rf_app.actions.application import Application
 from rf_app.actions.history import pictures
 from rf_app.actions.words import in_bytes
-from rf_app.errors import UserError
-from rf_app.pipeline.history import History as Pictures
 from rf_app.ui.api import endpoint
 from rf_app.ui.history.view import ELSEWHERE, NOT_FOUND, NOTHING, full, grid
-from rf_app.ui.parts.complaint import complain, complaining
+from rf_app.ui.parts.complaint import complaining, told
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.events import LATEST, QUIET
 
@@ -68,31 +65,25 @@ def build(app: Application, page: Page) -> None:
     def open_(name: str) -> Updates:
         if not name:
             return {side: gr.Column(visible=False)}
-        try:
-            kept = pictures(app)
-            found = kept.picture(name)
-            png = kept.png(name)
-        except UserError as error:
-            complain(error)
+        kept = pictures(app)
+        found = told(lambda: (kept.picture(name), kept.png(name)))
+        if found is None:
             return {side: gr.Column(visible=False)}
+        picture, png = found
         return {
             side: gr.Column(visible=True),
-            about: full(found, png, {id: title for title, id in app.models()}),
-            star: "Take the star away" if found.starred else "Give a star",
+            about: full(picture, png, {id: title for title, id in app.models()}),
+            star: "Take the star away" if picture.starred else "Give a star",
             sure: gr.Row(visible=False),
         }
 
-    def changed(do: Callable[[Pictures], None]) -> None:
-        try:
-            do(pictures(app))
-        except UserError as error:
-            complain(error)
-
+    @complaining
     def starring(name: str) -> None:
-        changed(lambda kept: kept.star(name, not kept.picture(name).starred))
+        kept = pictures(app)
+        kept.star(name, not kept.picture(name).starred)
 
     def deleting(name: str) -> Updates:
-        changed(lambda kept: kept.delete(name))
+        told(lambda: pictures(app).delete(name))
         return {opened: ""}
 
     view = {"fn": show, "inputs": [search, starred, count, opened], "outputs": [shown, more, room], **LATEST}

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from rf_app.actions.words import in_bytes
 from rf_app.errors import Cancelled, UserError
 from rf_app.registry.disk import disk_full_named, stamp
 from rf_app.ui.models.view import full, shelf
-from rf_app.ui.parts.complaint import complain
+from rf_app.ui.parts.complaint import complain, told
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.events import QUIET, RUN
 from rf_app.ui.parts.left_out import left_out
@@ -145,10 +145,8 @@ def build(app: Application, page: Page, opened: gr.Textbox) -> None:
             )
 
     def ask(id: str) -> Updates:
-        try:
-            found = deletable(app, id)
-        except UserError as error:
-            complain(error)
+        found = told(lambda: deletable(app, id))
+        if found is None:
             return {sure: gr.Column(visible=False)}
         said = f"<p>Delete <b>{escape(found.card.title)}</b> ({in_bytes(found.size)}) for good?"
         children = [
@@ -198,15 +196,6 @@ def build(app: Application, page: Page, opened: gr.Textbox) -> None:
     yes.click(deleted, opened, [sure, opened], **QUIET)
     push.click(pushed, [opened, repo], None, **QUIET)
     make_space.click(spaced, [opened, repo], None, **QUIET)
-
-
-def told(do: Callable[[], Any]) -> Any:
-    """What `do` gives, or a toast with the reason and None."""
-    try:
-        return do()
-    except UserError as error:
-        complain(error)
-        return None
 
 
 def _packed(app: Application, key: str, target: Path, layout: str) -> Events[Path]:

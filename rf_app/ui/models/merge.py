@@ -15,7 +15,7 @@ from rf_app.jobs.job import Job
 from rf_app.jobs.progress import progress
 from rf_app.plugins.deltas import MAX_STRENGTH, Merge
 from rf_app.registry.card import as_id
-from rf_app.ui.parts.complaint import complain
+from rf_app.ui.parts.complaint import complain, complaining
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.events import QUIET
 from rf_app.ui.parts.fields import slider
@@ -97,13 +97,11 @@ def build(app: Application, page: Page, tab: gr.Tab, opened: gr.Textbox) -> None
             complain(error)
             yield {line: "", under_way: None}
 
+    @complaining
     def stopped(job: int | None) -> None:
-        try:
-            app.permission.check("Merging models")
-            if job is not None:
-                queue.stop(app.jobs, job)
-        except UserError as error:
-            complain(error)
+        app.permission.check("Merging models")
+        if job is not None:
+            queue.stop(app.jobs, job)
 
     what.change(
         lambda what: {tuned: gr.Row(visible=what == FINE_TUNE), plugged: gr.Row(visible=what == LORA)},

@@ -12,6 +12,7 @@ from rf_app.errors import UserError
 from rf_app.registry.permission import Permission
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
+Result = TypeVar("Result")
 
 
 def complain(error: Exception) -> None:
@@ -20,9 +21,18 @@ def complain(error: Exception) -> None:
     gr.Warning(escape((page.permission if page else Permission()).told(error)))
 
 
+def told(do: Callable[[], Result]) -> Result | None:
+    """What `do` gives, or a toast with the reason and None."""
+    try:
+        return do()
+    except UserError as error:
+        complain(error)
+        return None
+
+
 def complaining(handler: Handler) -> Handler:
     """For the handler of an event, but no generator: where it raises UserError, it says why and changes
-    nothing.
+    nothing. One that has no outputs is annotated to return None.
     """
 
     @wraps(handler)  # Gradio reads what else a handler asks for in its signature
@@ -31,6 +41,6 @@ def complaining(handler: Handler) -> Handler:
             return handler(*given)
         except UserError as error:
             complain(error)
-            return gr.skip()
+            return gr.skip() if handler.__annotations__.get("return", True) else None
 
     return handle
