@@ -1,5 +1,3 @@
 """The Batch tab: pictures of many prompts."""
 
-from rf_app.ui.batch.tab import build
-
-__all__ = ["build"]
+from rf_app.ui.batch.tab import build as build

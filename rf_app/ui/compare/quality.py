@@ -112,22 +112,13 @@ def _axis(values: Sequence[float], title: str, ticks: tuple[float, ...] = ()) ->
 def _series(
     rows: Sequence[Figures], of: Callable[[Figures], float], against: Callable[[Figures], float]
 ) -> list[Series]:
-    models = list(dict.fromkeys((row.model, row.title) for row in rows))
+    def point(row: Figures) -> Point:
+        said = f"{row.title}, {words.steps(row.steps)}: fidelity {row.fidelity:.1%}, FID {row.fid:.1f}, "
+        return Point(against(row), of(row), said + words.duration(row.seconds))
+
+    models = dict.fromkeys((row.model, row.title) for row in rows)
     return [
-        Series(
-            title,
-            colour_of(model),
-            tuple(
-                Point(
-                    against(row),
-                    of(row),
-                    f"{title}, {words.steps(row.steps)}: fidelity {row.fidelity:.1%}, FID {row.fid:.1f}, "
-                    f"{words.duration(row.seconds)}",
-                )
-                for row in rows
-                if row.model == model
-            ),
-        )
+        Series(title, colour_of(model), [point(row) for row in rows if row.model == model])
         for model, title in models
     ]
 

@@ -172,18 +172,12 @@ Shown = tuple[str, str, Trajectory]  # title, colour, way
 
 
 def _curves(ways: Sequence[Shown]) -> str:
-    # Between two moments an Euler step holds its velocity: so does the line, up to the end.
-    series = [
-        Series(
-            title,
-            colour,
-            tuple(
-                Point(i / len(way.curve), value, f"{title}, τ = {i / len(way.curve):.2f}: {number(value)}")
-                for i, value in enumerate((*way.curve, way.curve[-1]))
-            ),
-        )
-        for title, colour, way in ways
-    ]
+    def points(title: str, curve: Sequence[float]) -> list[Point]:
+        # Between two moments an Euler step holds its velocity: so does the line, up to the end.
+        moments = [(i / len(curve), value) for i, value in enumerate((*curve, curve[-1]))]
+        return [Point(tau, value, f"{title}, τ = {tau:.2f}: {number(value)}") for tau, value in moments]
+
+    series = [Series(title, colour, points(title, way.curve)) for title, colour, way in ways]
     top = max(point.y for each in series for point in each.points) * 1.05 or 1
     return chart(
         "Where the path bends",
@@ -194,17 +188,13 @@ def _curves(ways: Sequence[Shown]) -> str:
 
 
 def _paths(ways: Sequence[Shown]) -> str:
-    series = [
-        Series(
-            title,
-            colour,
-            tuple(
-                Point(x, y, f"{title}, τ = {i / (len(way.path) - 1):.2f}: {y:+.3f} beside the straight line")
-                for i, (x, y) in enumerate(way.path)
-            ),
-        )
-        for title, colour, way in ways
-    ]
+    def points(title: str, path: Sequence[tuple[float, float]]) -> list[Point]:
+        return [
+            Point(x, y, f"{title}, τ = {i / (len(path) - 1):.2f}: {y:+.3f} beside the straight line")
+            for i, (x, y) in enumerate(path)
+        ]
+
+    series = [Series(title, colour, points(title, way.path)) for title, colour, way in ways]
     xs, ys = ([getattr(point, axis) for each in series for point in each.points] for axis in "xy")
     x = Axis("along the straight line, from noise (0) to picture (1)", min(xs) - 0.05, max(xs) + 0.05)
     y = Axis("beside it, where the path strays most", min(-0.1, *ys) - 0.02, max(0.2, *ys) + 0.05)

@@ -1,5 +1,3 @@
 """The Edit tab."""
 
-from rf_app.ui.edit.tab import build
-
-__all__ = ["build"]
+from rf_app.ui.edit.tab import build as build

@@ -1,5 +1,3 @@
 """The Flow lab tab."""
 
-from rf_app.ui.flow_lab.tab import build
-
-__all__ = ["build"]
+from rf_app.ui.flow_lab.tab import build as build

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from html import escape
 
-from rf_app.actions.flow_experiments import Coupled, Drawing
+from rf_app.actions.flow_experiments import Coupled, Drawing, Tried
 from rf_app.actions.flow_lab import in_words, percent
 from rf_app.actions.trajectory import number
 from rf_app.ui.parts.chart import Axis, Point, Series, chart
@@ -76,20 +76,12 @@ def _charts(coupled: Sequence[Coupled]) -> str:
 
 
 def _solvers(flow: Coupled) -> str:
+    def point(each: Tried) -> Point:
+        said = f"{each.solver}, {each.evaluations} evaluations: error {number(each.error)}"
+        return Point(each.evaluations, max(LEAST, each.error), said)
+
     series = [
-        Series(
-            name,
-            colour,
-            tuple(
-                Point(
-                    each.evaluations,
-                    max(LEAST, each.error),
-                    f"{name}, {each.evaluations} evaluations: error {number(each.error)}",
-                )
-                for each in flow.solvers
-                if each.solver == name
-            ),
-        )
+        Series(name, colour, [point(each) for each in flow.solvers if each.solver == name])
         for name, colour in COLOURS.items()
     ]
     points = [point for each in series for point in each.points]
@@ -107,20 +99,13 @@ def _solvers(flow: Coupled) -> str:
 
 
 def _costs(coupled: Sequence[Coupled]) -> str:
+    def point(each: Coupled, name: str) -> Point:
+        said = f"{name} after {each.rectified}: {each.costs[name]:.4g}"
+        return Point(each.rectified, each.costs[name] / coupled[0].costs[name], said)
+
     series = [
-        Series(
-            name,
-            f"c{i} d0",
-            tuple(
-                Point(
-                    each.rectified,
-                    each.costs[name] / first,
-                    f"{name} after {each.rectified}: {each.costs[name]:.4g}",
-                )
-                for each in coupled
-            ),
-        )
-        for i, (name, first) in enumerate(coupled[0].costs.items())
+        Series(name, f"c{i} d0", [point(each, name) for each in coupled])
+        for i, name in enumerate(coupled[0].costs)
     ]
     low = min(point.y for each in series for point in each.points)
     return chart(
@@ -137,14 +122,13 @@ def _straighter(flows: Sequence[Coupled]) -> str:
         "straightness S": [each.straightness for each in flows],
         "one-step error": [each.one_step_error for each in flows],
     }
+
+    def point(flow: Coupled, name: str, value: float) -> Point:
+        return Point(flow.rectified, max(1e-6, value), f"{name} of the {flow.title}: {number(value)}")
+
     series = [
         Series(
-            name,
-            f"c{i} d0",
-            tuple(
-                Point(flow.rectified, max(1e-6, value), f"{name} of the {flow.title}: {number(value)}")
-                for flow, value in zip(flows, values, strict=True)
-            ),
+            name, f"c{i} d0", [point(flow, name, value) for flow, value in zip(flows, values, strict=True)]
         )
         for i, (name, values) in enumerate(figures.items())
     ]

@@ -1,5 +1,3 @@
 """The Generate tab."""
 
-from rf_app.ui.generate.tab import build
-
-__all__ = ["build"]
+from rf_app.ui.generate.tab import build as build

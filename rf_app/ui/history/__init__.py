@@ -1,5 +1,3 @@
 """The History tab."""
 
-from rf_app.ui.history.tab import build
-
-__all__ = ["build"]
+from rf_app.ui.history.tab import build as build

@@ -1,5 +1,3 @@
 """The Interpolate tab."""
 
-from rf_app.ui.interpolate.tab import build
-
-__all__ = ["build"]
+from rf_app.ui.interpolate.tab import build as build

@@ -1,5 +1,3 @@
 """The Models tab."""
 
-from rf_app.ui.models.tab import build
-
-__all__ = ["build"]
+from rf_app.ui.models.tab import build as build

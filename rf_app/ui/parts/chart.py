@@ -32,8 +32,8 @@ class Series:
 
     name: str
     colour: str
-    points: tuple[Point, ...]
-    raw: tuple[Point, ...] = ()
+    points: Sequence[Point]
+    raw: Sequence[Point] = ()
 
 
 @dataclass(frozen=True)

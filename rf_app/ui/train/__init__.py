@@ -1,5 +1,3 @@
 """The Train tab."""
 
-from rf_app.ui.train.tab import build
-
-__all__ = ["build"]
+from rf_app.ui.train.tab import build as build
