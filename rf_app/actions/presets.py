@@ -4,12 +4,12 @@ python -m rf_app presets
 python -m rf_app generate "a lake" --preset Woodcut
 
 Those that come with the program are in assets/presets.json, one's own in presets.json in the user's folder:
-a list of objects of `PromptPreset`'s fields, which can be read anywhere else.
+a list of objects of WORDS and SETTINGS, which can be read anywhere else.
 """
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,6 @@ from rf_app.settings.home import home
 from rf_app.settings.picture import (
     MAX_PROMPT,
     MAX_STRENGTH,
-    Lora,
     PictureSettings,
     parse_json,
     read_picture_settings,
@@ -32,27 +31,22 @@ from rf_app.settings.text import read_text, visible
 
 SHIPPED = ASSETS / "presets.json"
 MAX_NAME, MAX_PRESETS = 60, 500  # characters, and of one's own
+WORDS = ("name", "before", "after")
 SETTINGS = (  # as a picture has them
     *("model", "steps", "guidance", "solver", "negative_prompt", "loras"),
     *("width", "height"),
 )
+OPEN = PictureSettings("")  # what nobody has said anything of
 
 
 @dataclass(frozen=True)
 class PromptPreset:
-    """One of them; what is left at its default is left as it is."""
+    """One of them; what of its SETTINGS is left at its default is left as it is."""
 
     name: str
     before: str = ""
     after: str = ""
-    model: str = ""
-    steps: int | None = None
-    guidance: float | None = None
-    solver: str | None = None
-    negative_prompt: str = ""
-    loras: tuple[Lora, ...] = ()
-    width: int | None = None
-    height: int | None = None
+    settings: PictureSettings = OPEN
 
     def around(self, prompt: str) -> str:
         """The prompt with what comes before and after it."""
@@ -68,17 +62,15 @@ class PromptPreset:
 
     def applied(self, settings: PictureSettings) -> PictureSettings:
         """The settings with those of the preset that they leave open."""
-        default = PictureSettings("")
-        left_open = [name for name in SETTINGS if getattr(settings, name) == getattr(default, name)]
-        mine = {name: getattr(self, name) for name in left_open}
+        left_open = [name for name in SETTINGS if getattr(settings, name) == getattr(OPEN, name)]
+        mine = {name: getattr(self.settings, name) for name in left_open}
         return replace(settings, prompt=self.around(settings.prompt), **mine)
 
     def as_json(self) -> dict[str, Any]:
-        """Its fields, without those at their default."""
-        own = {
-            name: value for name, value in asdict(self).items() if value != getattr(PromptPreset(""), name)
-        }
-        return own | ({"loras": list(own["loras"])} if self.loras else {})
+        """Its words and settings, without those at their default."""
+        words = {name: text for name in WORDS if (text := getattr(self, name))}
+        own = self.settings.as_json().items()
+        return words | {name: value for name, value in own if value != getattr(OPEN, name)}
 
 
 @dataclass(frozen=True)
@@ -146,16 +138,15 @@ def read(path: Path) -> Iterator[PromptPreset]:
         source = f"{path.name}: preset {number}"
         if not isinstance(each, dict):
             raise UserError(f'{source} is {each!r:.40}; expected {{"name": …}}.')
-        known = {field.name for field in fields(PromptPreset)}
-        if unknown := sorted(each.keys() - known):
-            raise UserError(f"{source} has {unknown[0]!r:.40}; a preset has {', '.join(sorted(known))}.")
+        if unknown := sorted(each.keys() - {*WORDS, *SETTINGS}):
+            known = ", ".join(sorted({*WORDS, *SETTINGS}))
+            raise UserError(f"{source} has {unknown[0]!r:.40}; a preset has {known}.")
         made = read_picture_settings({name: each[name] for name in SETTINGS if name in each}, source)
-        words = {name: each.get(name, "") for name in ("name", "before", "after")}
-        yield _checked(PromptPreset(**words, **{name: getattr(made, name) for name in SETTINGS}))
+        yield _checked(PromptPreset(*(each.get(name, "") for name in WORDS), made))
 
 
 def _checked(each: PromptPreset) -> PromptPreset:
-    for name in ("name", "before", "after"):
+    for name in WORDS:
         text, most = getattr(each, name), MAX_NAME if name == "name" else MAX_PROMPT
         if not isinstance(text, str) or len(text) > most:
             raise UserError(
@@ -163,7 +154,7 @@ def _checked(each: PromptPreset) -> PromptPreset:
             )
     if not visible(each.name).strip():
         raise UserError("Give the preset a name.")
-    for lora in each.loras:
+    for lora in each.settings.loras:
         check_number(f"LoRA {lora.id!r:.80}: strength", lora.strength, -MAX_STRENGTH, MAX_STRENGTH)
     return replace(each, name=visible(each.name).strip())
 

@@ -12,7 +12,8 @@ from rf_app.errors import UserError
 from rf_app.registry.permission import Permission
 from rf_app.settings.picture import Lora, PictureSettings
 
-MINE = PromptPreset("Mine", "a poster of", ", at night", "tiny-2rf", 3, None, None, "tent", (Lora("x", 0.5),))
+OWN = PictureSettings("", "tiny-2rf", 3, negative_prompt="tent", loras=(Lora("x", 0.5),))
+MINE = PromptPreset("Mine", "a poster of", ", at night", OWN)
 
 
 def test_words_go_around_a_prompt_and_off_again():
@@ -26,14 +27,14 @@ def test_words_go_around_a_prompt_and_off_again():
 def test_what_is_given_counts_before_the_preset():
     plain = MINE.applied(PictureSettings("a lake", seed=4))
     assert plain == PictureSettings(
-        "a poster of a lake, at night", "tiny-2rf", 3, None, 4, "tent", loras=MINE.loras
+        "a poster of a lake, at night", "tiny-2rf", 3, None, 4, "tent", loras=OWN.loras
     )
     given = MINE.applied(PictureSettings("a lake", "tiny-sd", 7, loras=(Lora("y"),)))
     assert (given.model, given.steps, given.loras) == ("tiny-sd", 7, (Lora("y"),))
 
 
 def test_a_picture_is_drawn_with_one(own_app):
-    save(own_app, PromptPreset("Mine", "a", "at night", "tiny-2rf", 2))
+    save(own_app, PromptPreset("Mine", "a", "at night", PictureSettings("", "tiny-2rf", 2)))
     made = results(generate(own_app, Generate(PictureSettings("lake"), preset="Mine")))[0]
     assert (made.settings["prompt"], made.settings["model"], made.settings["steps"]) == (
         "a lake at night",

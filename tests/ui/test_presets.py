@@ -34,7 +34,7 @@ def test_a_preset_is_picked_changed_for_another_and_ones_own_kept(own_page, own_
     settled(page)
     page.click("#preset-save")
     settled(page)
-    assert [(each.name, each.before, each.steps) for each in own()] == [("Mine", '"><b>a small', 3)]
+    assert [(each.name, each.before, each.settings.steps) for each in own()] == [("Mine", '"><b>a small', 3)]
     page.reload()
     arrived(page)
     page.get_by_role("button", name="Presets").click()

@@ -14,12 +14,13 @@ import gradio as gr
 
 from rf_app.actions.application import Application
 from rf_app.actions.asking import File
-from rf_app.actions.presets import PromptPreset, at_hand, delete, own, preset, read, save
+from rf_app.actions.presets import SETTINGS, PromptPreset, at_hand, delete, own, preset, read, save
 from rf_app.pipeline.checking import check_size
 from rf_app.settings.picture import PictureSettings
 from rf_app.ui.files import served
 from rf_app.ui.parts.complaint import complaining
 from rf_app.ui.parts.events import LATEST, QUIET
+from rf_app.ui.parts.model_form import SIDES
 
 NONE = ("None", "")
 Values = dict[gr.Component, Any]
@@ -91,13 +92,9 @@ def presets_panel(
     @complaining
     def kept(values: Values, asked_by: gr.Request) -> Values:
         now = settings(values, asked_by)
-        kept = ("model", "steps", "guidance", "solver", "loras")
-        shared = {key: getattr(now, key) for key in kept}
-        if now.model:
-            shared |= check_size(now.width, now.height, app.registry.card(now.model))
-        made = PromptPreset(
-            values[name], values[before], values[after], negative_prompt=now.negative_prompt, **shared
-        )
+        size = check_size(now.width, now.height, app.registry.card(now.model)) if now.model else {}
+        shared = {key: getattr(now, key) for key in SETTINGS if key not in SIDES} | size
+        made = PromptPreset(values[name], values[before], values[after], PictureSettings("", **shared))
         save(app, made)
         gr.Info(f"{escape(made.name)} is in the list of presets now.")
         return listed(made.name) | {last: made.name}
