@@ -27,25 +27,14 @@ from rf_app.registry.card import ModelCard
 from rf_app.registry.controlnets import ControlNetCard, ControlNets
 from rf_app.settings.training import ControlNet
 from trainers.common import LoopConfig, command, train
-from trainers.common.captioned import captioned_latents
+from trainers.common.captioned import Captioned
 from trainers.common.cards import as_it_ran
 from trainers.common.controlled import as_maps, controlled
-from trainers.common.models import (
-    decode,
-    encode,
-    fingerprint,
-    latent_shape,
-    load_frozen,
-    noise_of,
-    registry_into,
-    sample,
-)
-from trainers.common.objectives import drop_text
+from trainers.common.models import decode, drawn, fingerprint, load_frozen, registry_into
 from trainers.common.pixels import to_pixels
 from trainers.common.precision import accelerator_in
 from trainers.common.runs import default_run
 from trainers.common.sheets import write_sheet
-from trainers.data.store import Order
 
 EMBEDDING = (16, 32, 96, 256)  # of Stable Diffusion's ControlNets
 SKETCHED = 0.6  # share of the maps that become sketches
@@ -100,20 +89,18 @@ def main(config: ControlNet) -> None:
     if pipeline.scheduler.config.get("prediction_type") != "epsilon":
         raise UserError(f"{config.base} does not predict epsilon, as the base of a ControlNet must.")
     # What learns to follow lines must see land that follows lines, not the few ridges that the world has.
-    learned = (config.images, config.drawings, registry, config.base, pipeline, run, accelerator)
-    images, latents = captioned_latents(*learned, bent=True)
-    batch = min(config.batch, len(images))
+    learned = Captioned(config, registry, config.base, pipeline, run, accelerator, bent=True)
+    images, latents = learned.images, learned.latents
     unet, noising = pipeline.unet, DDPMScheduler.from_config(pipeline.scheduler.config)
     torch.manual_seed(config.seed)  # the layers before the latents start at random
     controlnet = controlnet_of(unet).to(memory_format=torch.channels_last).requires_grad_(True)
-    null, device = encode(pipeline, [""]), accelerator.device
-    order = Order(len(images), batch, config.seed, accelerator.process_index, accelerator.num_processes)
+    device = accelerator.device
 
     def loss(model: nn.Module, draw: int, generator: torch.Generator) -> Tensor:
-        picks = order.at(draw)
+        picks = learned.picks(draw)
         rng = np.random.Generator(np.random.PCG64(int(torch.randint(2**62, (), generator=generator))))
         maps = as_maps([rough_edges(picture, rng) for picture in images.pixels(picks.tolist())])
-        text = drop_text(encode(pipeline, [images.caption(i) for i in picks.tolist()]), null, generator)
+        text = learned.text(picks, generator)
         others = torch.randint(len(latents), (len(picks),), generator=generator)
         noise, other_noise = torch.randn(2, len(picks), *latents.shape[1:], generator=generator).to(device)
         t = torch.randint(len(noising), (len(picks),), generator=generator).to(device)
@@ -124,14 +111,14 @@ def main(config: ControlNet) -> None:
         weight = (1 / noising.alphas_cumprod.to(device)[t]).clamp(max=W)
         return (weight * (epsilon.float() - noise).square().mean(dim=(1, 2, 3))).mean()
 
-    shown = list(range(min(SHOWN, len(images))))
-    edges = as_maps([canny(picture) for picture in images.pixels(shown)]).to(device)
-    samples = control_samples(pipeline, base.guidance, edges, [images.caption(i) for i in shown], run)
+    captions = learned.captions(SHOWN)
+    edges = as_maps([canny(picture) for picture in images.pixels(range(len(captions)))]).to(device)
+    samples = control_samples(pipeline, base.guidance, edges, captions, run)
     subject = {"base": config.base, "base weights": fingerprint(unet), "pictures": images.digest()}
-    loop = LoopConfig.of(config, run, batch=batch, subject=subject)
+    loop = LoopConfig.of(config, run, batch=learned.batch, subject=subject)
     controlnet = train(loop, controlnet, loss, samples)
     if accelerator.is_main_process:
-        card = controlnet_card(config, base, len(images), as_it_ran(config, accelerator, batch=batch))
+        card = controlnet_card(config, base, len(images), as_it_ran(config, accelerator, batch=learned.batch))
         controlnet.half().to(memory_format=torch.contiguous_format)
         where = controlnets.publish(config.output, controlnet.save_pretrained, card, config.overwrite)
         print(f"published {config.output} in {where}", flush=True)
@@ -144,18 +131,15 @@ def control_samples(
 
     Returns how the edges of the pictures with it agree with the maps: F1, 1 is best.
     """
-    text, null = encode(pipeline, captions), encode(pipeline, [""])
-    noise = noise_of(range(len(captions)), latent_shape(pipeline)).to(text.device)
 
     def samples(model: nn.Module, step: int) -> dict[str, float]:
         rows = [maps * 2 - 1]
         for unet in (pipeline.unet, controlled(model, pipeline.unet, maps)):
-            rows.append(decode(pipeline, sample(unet, pipeline.scheduler, noise, text, null, guidance, 12)))
+            latents = drawn(pipeline, captions, range(len(captions)), guidance, 12, unet)
+            rows.append(decode(pipeline, latents))
         write_sheet(run / "samples" / f"step-{step:06d}.png", rows)
-        wanted, drawn = (to_pixels(row) for row in (rows[0], rows[-1]))
-        scores = [
-            edge_f1(map[..., 0] > 0, canny(picture)) for map, picture in zip(wanted, drawn, strict=True)
-        ]
+        wanted, made = (to_pixels(row) for row in (rows[0], rows[-1]))
+        scores = [edge_f1(map[..., 0] > 0, canny(picture)) for map, picture in zip(wanted, made, strict=True)]
         return {"edge_f1": sum(scores) / len(scores)}
 
     return samples

@@ -31,24 +31,14 @@ from rf_app.registry.loras import WEIGHTS, LoraCard, Loras
 from rf_app.schedulers.noise_schedule import schedule_of
 from rf_app.settings.training import Layers, Lora
 from trainers.common import LoopConfig, command, train
-from trainers.common.captioned import captioned_latents
+from trainers.common.captioned import Captioned
 from trainers.common.cards import as_it_ran
-from trainers.common.models import (
-    decode,
-    encode,
-    fingerprint,
-    latent_shape,
-    load_frozen,
-    noise_of,
-    registry_into,
-    sample,
-)
-from trainers.common.objectives import drop_text, reflow_loss
+from trainers.common.models import decode, drawn, fingerprint, load_frozen, registry_into
+from trainers.common.objectives import reflow_loss
 from trainers.common.precision import accelerator_in
 from trainers.common.runs import default_run
 from trainers.common.sheets import write_sheet
-from trainers.data.images import with_trigger
-from trainers.data.store import Batch, Order
+from trainers.data.store import Batch
 
 MODULES: dict[Layers, tuple[str, ...]] = {
     "attention": ("to_q", "to_k", "to_v", "to_out.0"),
@@ -94,36 +84,31 @@ def main(config: Lora) -> None:
     run = config.run or default_run(f"lora/{config.output}")
     accelerator = accelerator_in(config.precision)
     pipeline = load_frozen(registry, config.base)
-    images, latents = captioned_latents(config.images, 0, registry, config.base, pipeline, run, accelerator)
-    batch = min(config.batch, len(images))
-    captions = [with_trigger(caption, config.trigger) for caption in images.captions]
+    learned = Captioned(config, registry, config.base, pipeline, run, accelerator, config.trigger)
     unet, schedule = pipeline.unet, schedule_of(pipeline.scheduler)
     subject = {
         "base": config.base,
         "base weights": fingerprint(unet),
-        "pictures": images.digest(),
+        "pictures": learned.images.digest(),
         "trigger": config.trigger,
         "layers": list(config.layers),
         "rank": config.rank,
     }
     add_lora(unet, config.layers, config.rank, config.seed)
-    null = encode(pipeline, [""])
-    order = Order(len(images), batch, config.seed, accelerator.process_index, accelerator.num_processes)
 
     def loss(model: nn.Module, draw: int, generator: torch.Generator) -> Tensor:
-        picks, device = order.at(draw), accelerator.device
-        text = drop_text(encode(pipeline, [captions[i] for i in picks.tolist()]), null, generator)
-        x0 = torch.randn(len(picks), *latents.shape[1:], generator=generator).to(device)
+        picks, device = learned.picks(draw), accelerator.device
+        text, x1 = learned.text(picks, generator), learned.latents[picks].to(device)
+        x0 = torch.randn(x1.shape, generator=generator).to(device)
         tau = draw_tau(len(picks), generator).to(device)
-        return reflow_loss(model, Batch(x0, latents[picks].to(device), text), tau, schedule)
+        return reflow_loss(model, Batch(x0, x1, text), tau, schedule)
 
-    loop = LoopConfig.of(
-        config, run, weight_decay=0.0, sample_every=config.checkpoint_every, batch=batch, subject=subject
-    )
-    samples = lora_samples(pipeline, base.guidance, captions[:SHOWN], latents, run)
+    own = {"weight_decay": 0.0, "sample_every": config.checkpoint_every}
+    loop = LoopConfig.of(config, run, batch=learned.batch, subject=subject, **own)
+    samples = lora_samples(pipeline, base.guidance, learned, run)
     train(loop, Adapter(unet), loss, samples)
     if accelerator.is_main_process:
-        card = lora_card(config, base, len(images), as_it_ran(config, accelerator, batch=batch))
+        card = lora_card(config, base, len(learned), as_it_ran(config, accelerator, batch=learned.batch))
         where = loras.publish(config.output, lambda to: save(unet, card.trigger, to), card, config.overwrite)
         print(f"published {config.output} in {where}", flush=True)
 
@@ -135,18 +120,17 @@ def draw_tau(count: int, generator: torch.Generator) -> Tensor:
 
 
 def lora_samples(
-    pipeline: StableDiffusionPipeline, guidance: float, captions: Sequence[str], wanted: Tensor, run: Path
+    pipeline: StableDiffusionPipeline, guidance: float, learned: Captioned, run: Path
 ) -> Callable[[nn.Module, int], dict[str, float]]:
     """Writes a sheet: pictures without and with the LoRA, from the same noise.
 
-    Returns how far the pictures with it moved from those without towards the pictures learned from (`wanted`,
-    latents [N, C, h, w]), in statistics of the latents: 1 is all the way; nothing for a single caption.
+    Returns how far the pictures with it moved from those without towards the pictures learned from, in
+    statistics of the latents: 1 is all the way; nothing for a single caption.
     """
-    text, null = encode(pipeline, captions), encode(pipeline, [""])
-    noise = noise_of(range(len(captions)), latent_shape(pipeline)).to(text.device)
+    captions = learned.captions(SHOWN)
 
     def row() -> Tensor:
-        return sample(pipeline.unet, pipeline.scheduler, noise, text, null, guidance, 12)
+        return drawn(pipeline, captions, range(len(captions)), guidance, 12)
 
     @cache
     def plain() -> Tensor:
@@ -161,7 +145,9 @@ def lora_samples(
         write_sheet(path, [decode(pipeline, latents) for latents in rows])
         if len(captions) < 2:
             return {}  # deviations want two
-        before, after, there = (style_statistics([latents.float().cpu()]) for latents in (*rows, wanted))
+        before, after, there = (
+            style_statistics([latents.float().cpu()]) for latents in (*rows, learned.latents)
+        )
         return {"style": StyleAxis(before, there).shift(before, after)}
 
     return samples

@@ -34,16 +34,15 @@ from rf_app.schedulers.noise_schedule import schedule_of
 from rf_app.schedulers.perflow import PeRFlowScheduler
 from rf_app.settings.training import PeRFlow
 from trainers.common import command
-from trainers.common.captioned import captioned_latents
+from trainers.common.captioned import Captioned
 from trainers.common.loop import Samples
-from trainers.common.models import decode, encode, latent_shape, noise_of, sample, with_schedule_of
-from trainers.common.objectives import drop_text
+from trainers.common.models import decode, drawn, encode, with_schedule_of
 from trainers.common.pixels import psnr
 from trainers.common.runs import default_run
 from trainers.common.sheets import write_sheet
 from trainers.common.student import SHOWN, Student
 from trainers.common.windows import TIMES, Windows, window_loss
-from trainers.data.store import Batch, Order
+from trainers.data.store import Batch
 
 
 def main(config: PeRFlow) -> None:
@@ -54,31 +53,28 @@ def main(config: PeRFlow) -> None:
     schedule = schedule_of(pipeline.scheduler)
     windows = {count: Windows(each, schedule, config.teacher_steps) for count, each in samplers.items()}
     run = config.run or default_run(f"perflow/{config.output}")
-    learned = (config.images, config.drawings, student.registry, config.teacher, pipeline, run, accelerator)
-    images, latents = captioned_latents(*learned)
-    batch = min(config.batch, len(images))
-    order = Order(len(images), batch, config.seed, accelerator.process_index, accelerator.num_processes)
+    learned = Captioned(config, student.registry, config.teacher, pipeline, run, accelerator)
     teacher, null = deepcopy(student.unet).requires_grad_(False), encode(pipeline, [""])
     if config.compile:
         teacher.compile()
 
     def loss(model: nn.Module, draw: int, generator: torch.Generator) -> Tensor:
-        picks = order.at(draw)
-        noise = torch.randn(batch, *latents.shape[1:], generator=generator).to(null.device)
-        i = torch.randint(TIMES, (batch,), generator=generator)
-        text = drop_text(encode(pipeline, [images.caption(n) for n in picks.tolist()]), null, generator)
-        pairs = Batch(noise, latents[picks].to(null.device), text)
+        picks = learned.picks(draw)
+        latents = learned.latents[picks].to(null.device)
+        noise = torch.randn(latents.shape, generator=generator).to(null.device)
+        i = torch.randint(TIMES, (len(picks),), generator=generator)
+        text = learned.text(picks, generator)
+        pairs = Batch(noise, latents, text)
         solved = velocity_field(teacher, text, null, config.guidance, schedule)
         with accelerator.autocast():
             z, t, epsilon = windows[config.windows_at(draw // config.accumulate)].solve(solved, pairs, i)
         return window_loss(model, z, t, text, epsilon)
 
     guidance = student.teacher.guidance if config.guidance == 1 else 1.0
-    captions = [images.caption(n) for n in range(min(SHOWN, len(images)))]
-    samples = window_samples(student, samplers, guidance, captions, run)
-    subject = {"pictures": images.digest()}
+    samples = window_samples(student, samplers, guidance, learned.captions(SHOWN), run)
+    subject = {"pictures": learned.images.digest()}
     subject |= {name: getattr(config, name) for name in ("windows", "first_windows", "guidance", "predicts")}
-    student.learn(run, loss, samples, subject, batch=batch)
+    student.learn(run, loss, samples, subject, batch=learned.batch)
     seen = "as it is" if config.guidance == 1 else f"at guidance {config.guidance:g}"
     student.publish(
         samplers[config.windows],
@@ -86,11 +82,11 @@ def main(config: PeRFlow) -> None:
         title=f"PeRFlow of {student.teacher.title}",
         description=f"`{config.teacher}`, seen {seen}, along a path that is straight in each of "
         f"{config.windows} windows of time: it draws in {config.windows} steps or more. Trained on "
-        f"{len(images):,} pictures.",
+        f"{len(learned):,} pictures.",
         steps=2 * config.windows,
         guidance=guidance,
-        pictures=len(images),
-        batch=batch,
+        pictures=len(learned),
+        batch=learned.batch,
     )
 
 
@@ -128,11 +124,9 @@ def window_samples(
     Returns how near the student's in two steps are to the teacher's: PSNR in dB, higher is nearer.
     """
     config, pipeline, card = student.config, student.pipeline, student.teacher
-    text, null = encode(pipeline, captions), encode(pipeline, [""])
-    noise = noise_of(range(len(captions)), latent_shape(pipeline)).to(text.device)
 
     def row(sampler: SchedulerMixin, guidance: float, steps: int) -> Tensor:
-        latents = sample(pipeline.unet, sampler, noise, text, null, guidance, steps)
+        latents = drawn(pipeline, captions, range(len(captions)), guidance, steps, scheduler=sampler)
         return decode(pipeline, latents).clamp(-1, 1)
 
     with torch.no_grad():

@@ -31,7 +31,7 @@ from rf_app.registry.card import ModelCard
 from rf_app.registry.disk import disk_full_named
 from rf_app.settings.from_nothing import Teacher
 from trainers.common import LoopConfig, command, train
-from trainers.common.models import decode, encode, fingerprint, noise_of, registry_into, sample
+from trainers.common.models import decode, drawn, fingerprint, registry_into
 from trainers.common.networks import build_unet
 from trainers.common.precision import accelerator_in
 from trainers.common.runs import default_run
@@ -126,10 +126,8 @@ def main(config: Teacher) -> None:
     def samples(model: nn.Module, step: int) -> None:
         pipe = pipeline(model)
         prompts = [held_out.caption(i % len(held_out)) for i in range(SHOWN)]
-        text, null = encode(pipe, prompts), encode(pipe, [""])
-        noise = noise_of(range(HELD_OUT, HELD_OUT + SHOWN), latents.shape[1:]).to(device)
-        drawn = decode(pipe, sample(pipe.unet, pipe.scheduler, noise, text, null, GUIDANCE, STEPS))
-        write_sheet(run / "samples" / f"step-{step:06d}.png", drawn.split(COLUMNS))
+        made = decode(pipe, drawn(pipe, prompts, range(HELD_OUT, HELD_OUT + SHOWN), GUIDANCE, STEPS))
+        write_sheet(run / "samples" / f"step-{step:06d}.png", made.split(COLUMNS))
 
     loop = LoopConfig.of(config, run, sample_every=max(100, config.steps // 12))
     pipe = pipeline(train(loop, model, loss, samples))

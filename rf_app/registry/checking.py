@@ -13,28 +13,12 @@ OWN = ("unet", "scheduler")  # every model folder carries these
 BORROWED = ("vae", "text_encoder", "tokenizer")  # these may come from base_model
 OPTIONAL = ("safety_checker",)  # as these may, which a model need not have
 TINY = "AutoencoderTiny"  # as configs name an autoencoder in TAESD's layout
-CONFIGS = {
-    "unet": "config.json",
-    "controlnet": "config.json",
-    "decoder": "config.json",
-    "scheduler": "scheduler_config.json",
-    "vae": "config.json",
-    "text_encoder": "config.json",
-    "tokenizer": "tokenizer_config.json",
-    "text_encoder_2": "config.json",
-    "safety_checker": "config.json",
-    "clip": "config.json",
-}
-WEIGHTS = {
-    "unet": "diffusion_pytorch_model.safetensors",
-    "controlnet": "diffusion_pytorch_model.safetensors",
-    "decoder": "diffusion_pytorch_model.safetensors",
-    "vae": "diffusion_pytorch_model.safetensors",
-    "text_encoder": "model.safetensors",
-    "text_encoder_2": "model.safetensors",
-    "safety_checker": "model.safetensors",
-    "clip": "model.safetensors",
-}
+OF_DIFFUSERS = ("unet", "controlnet", "decoder", "vae")
+OF_TRANSFORMERS = ("text_encoder", "text_encoder_2", "safety_checker", "clip")
+WEIGHTS = dict.fromkeys(OF_DIFFUSERS, "diffusion_pytorch_model.safetensors")
+WEIGHTS |= dict.fromkeys(OF_TRANSFORMERS, "model.safetensors")
+CONFIGS = dict.fromkeys(WEIGHTS, "config.json")
+CONFIGS |= {"scheduler": "scheduler_config.json", "tokenizer": "tokenizer_config.json"}
 WITH_PICKLES = ("controlnet", "decoder", "safety_checker", "clip")
 PICKLES = {".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth"}
 MAX_JSON_BYTES = 64 * 2**20

@@ -3,6 +3,7 @@
 import hashlib
 from pathlib import Path
 
+import torch
 from accelerate import Accelerator
 from diffusers import StableDiffusionPipeline
 from torch import Tensor
@@ -10,37 +11,73 @@ from torch import Tensor
 from rf_app.errors import UserError
 from rf_app.registry.models import Registry
 from rf_app.registry.vocabulary import vocabulary
-from trainers.common.models import latent_shape
-from trainers.data.images import ImageFolder, latents_of
+from rf_app.settings.training import ControlNet, Lora, PeRFlow
+from trainers.common.models import encode, latent_shape
+from trainers.common.objectives import drop_text
+from trainers.data.images import ImageFolder, latents_of, with_trigger
+from trainers.data.store import Order
 from trainers.pocket.first_edition.editions import world_in_words
 from trainers.pocket.pictures import Drawings
 
 
-def captioned_latents(
-    folder: Path | None,
-    drawings: int,
-    registry: Registry,
-    base: str,
-    pipeline: StableDiffusionPipeline,
-    run: Path,
-    accelerator: Accelerator,
-    bent: bool = False,
-) -> tuple[ImageFolder | Drawings, Tensor]:
-    """The pictures of a folder, or so many drawings of a world that the model `base` knows, and their latents
-    [N, C, H, W], float32 on the CPU, kept in the folder `run`.
+class Captioned:
+    """The pictures of a training's settings: those of a folder, or drawings of a world that the model `base`
+    knows.
 
-    Raises UserError for a folder without captioned pictures, and where a file of the run is another model's.
+    latents: [N, C, H, W], float32 on the CPU, kept in the folder `run`. batch: of each step.
     """
-    size = registry.card(base).resolution
-    with accelerator.main_process_first():
-        if folder:
-            images = ImageFolder(folder, size)
-            accelerator.print(images.in_words(), flush=True)
-        else:
-            edition = world_in_words(vocabulary(registry, base))
-            images = Drawings(drawings, run.parent / "drawings", size, edition, bent)
-        path = run / f"latents-{hashlib.sha256(images.digest().encode()).hexdigest()[:12]}.safetensors"
-        latents = latents_of(pipeline.vae, images.pixels, len(images), path)
-    if latents.shape[1:] != latent_shape(pipeline):
-        raise UserError(f"{path} holds latents {tuple(latents.shape[1:])}, not {base}'s; remove it.")
-    return images, latents
+
+    def __init__(
+        self,
+        config: Lora | ControlNet | PeRFlow,
+        registry: Registry,
+        base: str,
+        pipeline: StableDiffusionPipeline,
+        run: Path,
+        accelerator: Accelerator,
+        trigger: str = "",
+        bent: bool = False,
+    ) -> None:
+        """trigger: words that every caption has; bent: as for `Drawings`.
+
+        Raises UserError for a folder without captioned pictures, and where a file of the run is another
+        model's.
+        """
+        size = registry.card(base).resolution
+        with accelerator.main_process_first():
+            if config.images:
+                self.images = ImageFolder(config.images, size)
+                accelerator.print(self.images.in_words(), flush=True)
+            else:
+                edition = world_in_words(vocabulary(registry, base))
+                self.images = Drawings(config.drawings, run.parent / "drawings", size, edition, bent)
+            digest = hashlib.sha256(self.images.digest().encode()).hexdigest()[:12]
+            path = run / f"latents-{digest}.safetensors"
+            self.latents = latents_of(pipeline.vae, self.images.pixels, len(self.images), path)
+        if self.latents.shape[1:] != latent_shape(pipeline):
+            raise UserError(f"{path} holds latents {tuple(self.latents.shape[1:])}, not {base}'s; remove it.")
+        self.batch = min(config.batch, len(self.images))
+        ranks = accelerator.process_index, accelerator.num_processes
+        self._order = Order(len(self.images), self.batch, config.seed, *ranks)
+        self._pipeline, self._trigger, self._null = pipeline, trigger, encode(pipeline, [""])
+
+    def __len__(self) -> int:
+        """The number of pictures."""
+        return len(self.images)
+
+    def picks(self, draw: int) -> Tensor:
+        """Which pictures this process learns from in a draw: [batch]."""
+        return self._order.at(draw)
+
+    def captions(self, count: int) -> list[str]:
+        """The captions of the first pictures, so many at most."""
+        return [self._caption(i) for i in range(min(count, len(self)))]
+
+    def text(self, picks: Tensor, generator: torch.Generator) -> Tensor:
+        """Embeddings [B, L, D] of their captions, a few replaced by the empty text's."""
+        return drop_text(
+            encode(self._pipeline, [self._caption(i) for i in picks.tolist()]), self._null, generator
+        )
+
+    def _caption(self, index: int) -> str:
+        return with_trigger(self.images.caption(index), self._trigger)

@@ -15,7 +15,7 @@ from rf_app.metrics.judge import BUNDLED
 from rf_app.registry.card import ModelCard
 from rf_app.registry.models import Registry
 from rf_app.settings.training import check_sampling
-from trainers.common.models import decode, encode, latent_shape, noise_of, sample
+from trainers.common.models import decode, drawn
 from trainers.pocket.world import HELD_OUT
 
 BATCH = 50
@@ -101,12 +101,11 @@ class HeldOutPrompts:
 
         unet_for: the U-Net to call for the prompts of some numbers (default: the pipeline's).
         """
-        null, shape, made = encode(pipeline, [""]), latent_shape(pipeline), []
+        made = []
         for start in tqdm(range(0, len(prompts), BATCH), desc=f"{which.name}, {name}", mininterval=2):
             numbers = range(start, min(start + BATCH, len(prompts)))
-            unet = unet_for(numbers) if unet_for else pipeline.unet
-            text = encode(pipeline, [prompts[i] for i in numbers])
-            noise = noise_of([self.seeds[i] for i in numbers], shape).to(text.device)
-            latents = sample(unet, pipeline.scheduler, noise, text, null, which.card.guidance, which.steps)
+            unet = unet_for(numbers) if unet_for else None
+            given = [prompts[i] for i in numbers], [self.seeds[i] for i in numbers]
+            latents = drawn(pipeline, *given, which.card.guidance, which.steps, unet)
             made.append(decode(pipeline, latents).float().clamp(-1, 1).cpu())
         return torch.cat(made)

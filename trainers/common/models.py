@@ -2,7 +2,7 @@
 
 import hashlib
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -140,6 +140,25 @@ def sample(
             prediction = unconditional + guidance * (conditioned - unconditional)
         x = scheduler.step(prediction, t, x, return_dict=False)[0]
     return x
+
+
+def drawn(
+    pipeline: StableDiffusionPipeline,
+    captions: Sequence[str],
+    seeds: Sequence[int],
+    guidance: float,
+    steps: int,
+    unet: Callable | None = None,
+    scheduler: SchedulerMixin | None = None,
+) -> Tensor:
+    """Latents [B, C, H, W] of captions, each from the noise of its seed, as `sample` samples them.
+
+    unet, scheduler: where they are not the pipeline's.
+    """
+    text, null = encode(pipeline, captions), encode(pipeline, [""])
+    noise = noise_of(seeds, latent_shape(pipeline)).to(text.device)
+    how = unet or pipeline.unet, scheduler or pipeline.scheduler
+    return sample(*how, noise, text, null, guidance, steps)
 
 
 def decode(pipeline: StableDiffusionPipeline, latents: Tensor) -> Tensor:
