@@ -31,7 +31,7 @@ from rf_app.ui.batch.view import OPENING, gallery
 from rf_app.ui.files import served
 from rf_app.ui.parts.complaint import complaining, told
 from rf_app.ui.parts.context import Page
-from rf_app.ui.parts.events import PAGE_ONLY, QUIET, RUN
+from rf_app.ui.parts.events import AGAIN, PAGE_ONLY, QUIET, in_browser
 from rf_app.ui.parts.loras import lora_panel
 from rf_app.ui.parts.model_form import ModelForm, advanced, decoder_list, model_list, steps_and_guidance
 from rf_app.ui.parts.progress_bar import note
@@ -182,9 +182,9 @@ def build(app: Application, page: Page) -> None:
     form_now = [prompts, count, seed, *form.fields]
     go.click(js=browser("batch", "go"), outputs=cue, **PAGE_ONLY)
     again.click(js=browser("batch", "on"), outputs=cue, **PAGE_ONLY)
-    cue.change(draw, {cue, prompts, count, seed, latest, loras.rows, *form.fields}, outputs, **RUN)
+    cue.change(draw, {cue, prompts, count, seed, latest, loras.rows, *form.fields}, outputs, **AGAIN)
     stop.click(stopped, cue, None, js=browser("batch", "stop"), **QUIET)
-    gr.on([field.change for field in form_now], js=browser("batchForm"), inputs=form_now, **PAGE_ONLY)
+    in_browser([field.change for field in form_now], "batchForm", form_now)
     file.upload(_read, file, prompts, **QUIET)
     model.input(**form.recommended(app))
     size.connect(app, model, lambda event: None)

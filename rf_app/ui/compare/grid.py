@@ -36,12 +36,11 @@ from rf_app.ui.compare.side_by_side import EXAMPLES
 from rf_app.ui.files import served
 from rf_app.ui.parts.complaint import told
 from rf_app.ui.parts.context import Page
-from rf_app.ui.parts.events import LATEST, PAGE_ONLY, QUIET, RUN
+from rf_app.ui.parts.events import LATEST, QUIET, RUN, in_browser
 from rf_app.ui.parts.fields import choice, text_field
 from rf_app.ui.parts.model_form import model_list
 from rf_app.ui.parts.plug_ins import PlugIns
 from rf_app.ui.parts.progress_bar import note
-from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.seed_row import seed_field
 from rf_app.ui.parts.size import size_numbers
 from rf_app.ui.parts.streaming import stops, stream
@@ -188,19 +187,9 @@ def build(app: Application, page: Page, plugs: PlugIns) -> None:
 
     fields = [field for each in axes for field in each.fields]
     shared = {prompt, model, steps, guidance, seed, negative, *size.fields, *plugs.inputs}
-    cue.change(
-        draw,
-        {latest, number, *shared, *fields},
-        [line, cells, sheet_file, zip_file],
-        js=browser("numbered"),
-        **RUN,
-    )
-    gr.on(
-        [go.click, prompt.submit, *(each.text.submit for each in axes)],
-        js=browser("again"),
-        outputs=[cue],
-        **PAGE_ONLY,
-    )
+    outputs = [line, cells, sheet_file, zip_file]
+    cue.change(draw, {latest, number, *shared, *fields}, outputs, **RUN)
+    in_browser([go.click, prompt.submit, *(each.text.submit for each in axes)], "again", outputs=[cue])
     for button, (_, figure) in zip(presets, figures, strict=True):
         outputs = [steps, guidance, *size.fields, cue, *fields]
         button.click(lambda figure=figure: set_up(figure), outputs=outputs, **QUIET)

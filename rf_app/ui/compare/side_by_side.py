@@ -35,7 +35,7 @@ from rf_app.ui.api import seen_by
 from rf_app.ui.compare.comparison import OPENING, faster, outcome, over, waiting, working
 from rf_app.ui.parts.complaint import complain, complaining
 from rf_app.ui.parts.context import Page
-from rf_app.ui.parts.events import PAGE_ONLY, QUIET, RUN
+from rf_app.ui.parts.events import PAGE_ONLY, QUIET, RUN, in_browser
 from rf_app.ui.parts.model_form import ModelForm, advanced, model_list, steps_and_guidance
 from rf_app.ui.parts.plug_ins import PlugIns
 from rf_app.ui.parts.restoring import restored_picture
@@ -207,20 +207,9 @@ def build(app: Application, page: Page, plugs: PlugIns, sent: gr.Textbox, subtab
             }
         return updates | size.left(found) | {locked: found.get("locked") is True}
 
-    cue.change(
-        draw,
-        {latest, cue, prompt, seed, count, *size.fields, *plugs.inputs, *fields, number},
-        [headline, laid_over, *pictures],
-        js=browser("numbered"),
-        **RUN,
-    )
-    gr.on(
-        [go.click, prompt.submit],
-        js=browser("go"),
-        inputs=[seed, locked, prompt],
-        outputs=[seed, cue],
-        **PAGE_ONLY,
-    )
+    wish = {latest, cue, prompt, seed, count, *size.fields, *plugs.inputs, *fields, number}
+    cue.change(draw, wish, [headline, laid_over, *pictures], **RUN)
+    in_browser([go.click, prompt.submit], "go", [seed, locked, prompt], [seed, cue])
     dice.click(js=browser("randomSeed"), outputs=[seed], **PAGE_ONLY)
 
     def plug_changed(event: Any) -> None:
@@ -232,7 +221,7 @@ def build(app: Application, page: Page, plugs: PlugIns, sent: gr.Textbox, subtab
     for button, (_, *values) in zip(chips, EXAMPLES, strict=True):
         button.click(js=browser("fill", *values), outputs=[prompt, seed, cue], **PAGE_ONLY)
     form_now = [prompt, seed, locked, *size.fields, plugs.loras.rows, *fields]
-    gr.on([field.change for field in form_now], js=browser("keepSides"), inputs=form_now, **PAGE_ONLY)
+    in_browser([field.change for field in form_now], "keepSides", form_now)
     page.tab.select(js=browser("openedSides"), inputs=[cue, sent], outputs=[cue, left], **PAGE_ONLY)
     stops(stop, latest)
     for column in columns:

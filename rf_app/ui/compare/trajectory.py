@@ -34,7 +34,7 @@ from rf_app.ui.compare.side_by_side import EXAMPLES
 from rf_app.ui.parts.chart import Axis, Point, Series, chart
 from rf_app.ui.parts.colours import colour_of
 from rf_app.ui.parts.context import Page
-from rf_app.ui.parts.events import PAGE_ONLY, RUN
+from rf_app.ui.parts.events import PAGE_ONLY, RUN, in_browser
 from rf_app.ui.parts.fields import text_field
 from rf_app.ui.parts.image import data_url
 from rf_app.ui.parts.model_form import steps_slider
@@ -103,15 +103,10 @@ def build(app: Application, page: Page, plugs: PlugIns, tab: gr.Tab) -> None:
 
         yield from stream(events(), values[latest], line, show, said, values[number])
 
-    cue.change(
-        follow,
-        {latest, cue, prompt, models, steps, seed, *plugs.inputs, number},
-        [line, shown],
-        js=browser("numbered"),
-        **RUN,
-    )
+    wish = {latest, cue, prompt, models, steps, seed, *plugs.inputs, number}
+    cue.change(follow, wish, [line, shown], **RUN)
     tab.select(js=browser("once"), inputs=[cue], outputs=[cue], **PAGE_ONLY)
-    gr.on([run.click, prompt.submit], js=browser("again"), outputs=[cue], **PAGE_ONLY)
+    in_browser([run.click, prompt.submit], "again", outputs=[cue])
     for button, (_, *values) in zip(examples, EXAMPLES, strict=True):
         button.click(js=browser("fill", *values), outputs=[prompt, seed, cue], **PAGE_ONLY)
     stops(stop, latest)

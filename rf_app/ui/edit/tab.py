@@ -28,7 +28,7 @@ from rf_app.ui.edit.easel import easel, shown, wish_of
 from rf_app.ui.parts.complaint import complaining
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.control import as_text
-from rf_app.ui.parts.events import LATEST, PAGE_ONLY, QUIET, RUN
+from rf_app.ui.parts.events import LATEST, PAGE_ONLY, QUIET, RUN, in_browser
 from rf_app.ui.parts.fields import explained, live_switch, slider, text_field
 from rf_app.ui.parts.keeping import kept
 from rf_app.ui.parts.model_form import NEGATIVE, model_list, steps_and_guidance
@@ -111,13 +111,7 @@ def build(app: Application, page: Page) -> None:
     again = {"js": browser("editForm"), "inputs": [board, *fields], "outputs": [board], **PAGE_ONLY}
     gr.on([*(field.change for field in fields if field not in (model, loras)), loras.input], **again)
     dice.click(js=browser("randomSeed"), outputs=[seed], **PAGE_ONLY)
-    gr.on(
-        [go.click, prompt.submit],
-        js=browser("editWish"),
-        inputs=[seed, locked],
-        outputs=[seed, cue],
-        **PAGE_ONLY,
-    )
+    in_browser([go.click, prompt.submit], "editWish", [seed, locked], [seed, cue])
     page.tab.select(js=browser("firstEdit"), inputs=[sent], **PAGE_ONLY)
 
     # On the server.
@@ -188,7 +182,7 @@ def build(app: Application, page: Page) -> None:
             about: _about(own, model_now),
         }
 
-    cue.change(draw, [cue, latest, number], [board, line], js=browser("numbered"), **RUN)
+    cue.change(draw, [cue, latest, number], [board, line], **RUN)
     stops(stop, latest)
 
     def follow(event: Any) -> None:

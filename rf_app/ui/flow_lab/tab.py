@@ -67,7 +67,7 @@ def build(app: Application, page: Page) -> None:
         found = shown_now(kept())
         return found | {points: found[points] | {"shown": 1}}  # whose paths one sees bend
 
-    wish.input(experiment, [latest, wish, number], [line, points, shown], js=browser("numbered"), **RUN)
+    wish.input(experiment, [latest, wish, number], [line, points, shown], **RUN)
     cue.change(example, None, [points, shown], trigger_mode="multiple", **QUIET)
     page.tab.select(js=browser("firstFlow"), inputs=[cue], outputs=[cue], **PAGE_ONLY)
     stops(stop, latest)

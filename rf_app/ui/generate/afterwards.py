@@ -47,7 +47,7 @@ def connect(app: Application, picture: gr.HTML, line: gr.HTML, latest: gr.State,
 
             yield from stream(make(own, source), latest, line, show, number=number)
 
-        sent.change(made, [sent, latest, number], [picture, line], js=browser("numbered"), **RUN)
+        sent.change(made, [sent, latest, number], [picture, line], **RUN)
 
     made_anew("refine", _refined, lambda own, made: stage([made], caption(own, [made])))
     made_anew("upscale", _upscaled, lambda _, made: upscaled_stage(made))

@@ -20,6 +20,7 @@ from rf_app.settings.picture import PictureSettings
 from rf_app.ui.files import served
 from rf_app.ui.parts.complaint import complaining
 from rf_app.ui.parts.events import LATEST, QUIET
+from rf_app.ui.parts.fields import text_field
 from rf_app.ui.parts.model_form import SIDES
 
 NONE = ("None", "")
@@ -44,13 +45,8 @@ def presets_panel(
             with gr.Row(elem_classes="pair"):
                 before = gr.Textbox("", label="Before the prompt", elem_id="preset-before")
                 after = gr.Textbox("", label="After it", elem_id="preset-after")
-            name = gr.Textbox(
-                "",
-                label="Keep the settings above under a name",
-                placeholder="Name",
-                max_length=60,
-                elem_id="preset-name",
-            )
+            title = "Keep the settings above under a name"
+            name = text_field("", title, "preset-name", placeholder="Name", max_length=60)
             with gr.Row(elem_classes="acts"):
                 keep = gr.Button("Save", size="sm", min_width=70, elem_id="preset-save")
                 drop = gr.Button("Delete", size="sm", min_width=70, elem_id="preset-delete")

@@ -33,7 +33,7 @@ from rf_app.ui.generate.stage import message_stage, opening_stage, stage
 from rf_app.ui.parts.complaint import complain, complaining
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.control import control_panel
-from rf_app.ui.parts.events import LATEST, PAGE_ONLY, QUIET
+from rf_app.ui.parts.events import LATEST, PAGE_ONLY, QUIET, in_browser
 from rf_app.ui.parts.fields import live_switch, slider
 from rf_app.ui.parts.image import icon
 from rf_app.ui.parts.keeping import kept
@@ -125,13 +125,7 @@ def build(app: Application, page: Page) -> None:
 
     # In the browser alone: draw a seed, change the cue. A text box's `input` misses pasting and deleting; its
     # `change` does not.
-    gr.on(
-        [prompt.submit, go.click],
-        js=browser("go"),
-        inputs=[seed, locked, prompt],
-        outputs=[seed, cue],
-        **PAGE_ONLY,
-    )
+    in_browser([prompt.submit, go.click], "go", [seed, locked, prompt], [seed, cue])
     dice.click(js=browser("dice"), inputs=now, outputs=[seed, cue], **PAGE_ONLY)
     prompt.change(js=browser("liveText"), inputs=now, outputs=[cue], **PAGE_ONLY)
     changes = [field.input for field in (steps, guidance, seed, count, live, solver, decoder)]
@@ -141,7 +135,7 @@ def build(app: Application, page: Page) -> None:
     sides = size.fields
     form_now = [prompt, model, steps, guidance, seed, locked, count, live, solver, negative, loras]
     form_now += [*sides, decoder]
-    gr.on([field.change for field in form_now], js=browser("keepForm"), inputs=form_now, **PAGE_ONLY)
+    in_browser([field.change for field in form_now], "keepForm", form_now)
     for example, button in zip(shown, buttons, strict=True):
         button.click(
             js=browser("example", example.prompt, example.seed), outputs=[prompt, seed, cue], **PAGE_ONLY
@@ -267,14 +261,9 @@ def build(app: Application, page: Page) -> None:
             cue: gr.skip() if app.on_loan else cue_for("opening", found.prompt),
         }
 
-    cue.change(
-        render,
-        {cue, prompt, seed, count, latest, *plugs.inputs, *form.fields, number},
-        [picture, line, live, about],
-        js=browser("numbered"),
-        **LONG_WORK,
-        **LATEST,
-    )
+    wish = {cue, prompt, seed, count, latest, *plugs.inputs, *form.fields, number}
+    drawn = {"js": browser("numbered"), **LONG_WORK, **LATEST}
+    cue.change(render, wish, [picture, line, live, about], **drawn)
     afterwards.connect(app, picture, line, latest, number)
     stops(stop, latest)
     reading.connect(app, read, prompt, go, model, loras)

@@ -14,6 +14,7 @@ from rf_app.ui.history.view import ELSEWHERE, NOT_FOUND, NOTHING, full, grid
 from rf_app.ui.parts.complaint import complaining, told
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.events import LATEST, QUIET
+from rf_app.ui.parts.fields import text_field
 
 SHOWN = 60
 Updates = dict[gr.Component, Any]
@@ -28,12 +29,8 @@ def build(app: Application, page: Page) -> None:
     with gr.Column(elem_id="history"):
         with gr.Column(elem_id="kept-all"):
             with gr.Row(elem_classes="wish"):
-                search = gr.Textbox(
-                    "",
-                    label="Search",
-                    placeholder="Words of the prompt, a model, a style…",
-                    elem_id="history-search",
-                )
+                words = "Words of the prompt, a model, a style…"
+                search = text_field("", "Search", "history-search", placeholder=words)
                 starred = gr.Checkbox(False, label="With a star", elem_id="history-starred", container=False)
             shown = gr.HTML("", elem_id="history-pictures")
             more = gr.Button("Show more", size="sm", visible=False, elem_id="history-more")

@@ -21,7 +21,7 @@ from rf_app.registry.catalogue import Entry, catalogue, obstacle
 from rf_app.registry.file_recognition import CONTROLNET, DECODER, LORA, MODEL
 from rf_app.ui.parts.complaint import complain, complaining
 from rf_app.ui.parts.events import QUIET
-from rf_app.ui.parts.fields import choice
+from rf_app.ui.parts.fields import choice, text_field
 from rf_app.ui.parts.progress_bar import bar
 from rf_app.ui.parts.send import send_button
 
@@ -44,21 +44,14 @@ def build(app: Application, tab: gr.Tab) -> None:
     with gr.Column(elem_id="import", elem_classes="study"):
         gr.HTML(LEAD)
         with gr.Row(elem_classes="wish"):
-            source = gr.Textbox(
-                "",
-                label="Folder, file, or name on the Hub",
-                placeholder="~/models/dreamshaper.safetensors or Lykon/dreamshaper-7",
-                elem_id="import-source",
-            )
+            such = "~/models/dreamshaper.safetensors or Lykon/dreamshaper-7"
+            source = text_field("", "Folder, file, or name on the Hub", "import-source", placeholder=such)
             id = gr.Textbox("", label="Id here (empty: from its name)", elem_id="import-id")
             kind = choice(KINDS, "", "Kind of model, or what a LoRA makes of one", "import-kind")
         with gr.Row(elem_classes="acts"):
             start = gr.Button("Import", variant="primary", min_width=150, elem_id="import-start")
-            copy = gr.Checkbox(
-                False,
-                label="Copy a folder's files, rather than use them where they lie",
-                elem_id="import-copy",
-            )
+            title = "Copy a folder's files, rather than use them where they lie"
+            copy = gr.Checkbox(False, label=title, elem_id="import-copy")
         under_way = gr.HTML("", elem_id="imports")
         offered = gr.HTML("", elem_id="catalogue")
     act = gr.Textbox("", visible="hidden", elem_id="sent-imports")

@@ -28,8 +28,8 @@ from rf_app.ui.models.view import full, shelf
 from rf_app.ui.parts.complaint import complain, told
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.events import QUIET, RUN
+from rf_app.ui.parts.fields import text_field
 from rf_app.ui.parts.left_out import left_out
-from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.streaming import stream
 from rf_app.ui.waiting import LONG_WORK
 
@@ -44,12 +44,8 @@ def build(app: Application, page: Page, opened: gr.Textbox) -> None:
     with gr.Column(elem_id="gallery"):
         with gr.Column(elem_id="shelf-side"):
             with gr.Row(elem_classes="wish"):
-                search = gr.Textbox(
-                    "",
-                    label="Search",
-                    placeholder="Title, licence, what it was made from…",
-                    elem_id="models-search",
-                )
+                words = "Title, licence, what it was made from…"
+                search = text_field("", "Search", "models-search", placeholder=words)
                 kind = gr.Radio(KINDS, value="", label="Kind", elem_id="models-kind")
             cards = gr.HTML("", elem_id="models-shelf")
             problems = left_out(*app.stores, elem_id="models-problems")
@@ -179,7 +175,7 @@ def build(app: Application, page: Page, opened: gr.Textbox) -> None:
             gr.Info(f"A Space is on its way to {escape(name)}: see the list of jobs in Train.")
 
     wish, view = {latest, search, kind, count, opened, visited, number}, [cards, more, about]
-    again = {"fn": show, "inputs": wish, "outputs": view, "js": browser("numbered"), **RUN}
+    again = {"fn": show, "inputs": wish, "outputs": view, **RUN}
     gr.on([search.change, kind.change, count.change, page.seen.change], **again)
     page.tab.select(lambda: (True, left_out(*app.stores)), outputs=[visited, problems], **QUIET)
     own = [title, rename_button, delete_button, sure, file, line]

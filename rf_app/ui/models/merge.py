@@ -18,7 +18,7 @@ from rf_app.registry.card import as_id
 from rf_app.ui.parts.complaint import complain, complaining
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.events import QUIET
-from rf_app.ui.parts.fields import slider
+from rf_app.ui.parts.fields import slider, text_field
 from rf_app.ui.parts.model_form import model_list
 from rf_app.ui.parts.progress_bar import note, progress_bar
 from rf_app.ui.waiting import LONG_WORK
@@ -44,26 +44,13 @@ def build(app: Application, page: Page, tab: gr.Tab, opened: gr.Textbox) -> None
         with gr.Row(elem_classes="wish") as plugged:
             lora = gr.Dropdown(_choices(app), label="Style (LoRA)", filterable=False, elem_id="merge-lora")
         with gr.Row(elem_classes="wish", visible=False) as tuned:
-            fine = gr.Textbox(
-                "",
-                label="Fine-tuned model",
-                placeholder="Id, folder, .safetensors file or name on the Hub",
-                elem_id="merge-fine",
-            )
-            base = gr.Textbox(
-                "",
-                label="What it was made from (base)",
-                placeholder="Id, folder or name on the Hub",
-                elem_id="merge-base",
-            )
+            source = "Id, folder, .safetensors file or name on the Hub"
+            fine = text_field("", "Fine-tuned model", "merge-fine", placeholder=source)
+            source = "Id, folder or name on the Hub"
+            base = text_field("", "What it was made from (base)", "merge-base", placeholder=source)
         with gr.Row(elem_classes="wish"):
-            name = gr.Textbox(
-                "",
-                label="Name",
-                placeholder="It will stand in every list under this name",
-                max_length=60,
-                elem_id="merge-name",
-            )
+            stands = "It will stand in every list under this name"
+            name = text_field("", "Name", "merge-name", placeholder=stands, max_length=60)
             with gr.Row(elem_classes="acts"):
                 go = gr.Button("Merge", variant="primary", min_width=150, elem_id="merge-go")
                 stop = gr.Button("Stop", min_width=80, elem_id="merge-stop")
@@ -110,13 +97,8 @@ def build(app: Application, page: Page, tab: gr.Tab, opened: gr.Textbox) -> None
         **QUIET,
     )
     tab.select(lambda: gr.Dropdown(choices=_choices(app)), outputs=lora, **QUIET)
-    go.click(
-        merged,
-        {model, what, strength, fine, base, lora, name},
-        [line, opened, under_way],
-        **LONG_WORK,
-        **QUIET,
-    )
+    asked = {model, what, strength, fine, base, lora, name}
+    go.click(merged, asked, [line, opened, under_way], **LONG_WORK, **QUIET)
     stop.click(stopped, under_way, None, **QUIET)
 
 
