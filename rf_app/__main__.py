@@ -60,9 +60,7 @@ def actions() -> dict[str, ModuleType]:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the action that the words name; returns the exit code."""
-    sys.stdout.reconfigure(
-        errors="backslashreplace"
-    )  # as stderr has it: not every terminal knows all letters
+    sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has it: terminals may lack letters
     words = list(sys.argv[1:] if words is None else words)
     known = actions()
     if words in ([], ["--help"], ["-h"]):

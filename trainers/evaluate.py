@@ -15,7 +15,6 @@ captions a picture's first is taken:
 The JSON is one object for one row, a list of objects for several.
 """
 
-import json
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -34,12 +33,12 @@ from rf_app.flow.straightness import straightness, transport_cost
 from rf_app.flow.velocity import velocity_field
 from rf_app.metrics import frechet
 from rf_app.registry.card import ModelCard, write_card
-from rf_app.registry.disk import disk_full_named, write_atomically
+from rf_app.registry.disk import disk_full_named
 from rf_app.registry.models import Registry
 from rf_app.schedulers.noise_schedule import schedule_of
 from rf_app.settings.training import check_sampling
 from trainers.common import command
-from trainers.common.held_out import Measuring
+from trainers.common.held_out import Measuring, write_found
 from trainers.common.models import decode, encode, latent_shape, load_frozen, noise_of, registry_into, sample
 from trainers.common.references import Drawings, Photographs, Reference
 from trainers.pocket.world import HELD_OUT
@@ -277,10 +276,9 @@ def main(config: EvaluateConfig) -> None:
             with disk_full_named(folder):
                 write_card(folder, replace(card, measured=card.measured | measured(own)))
     accelerator.print(table(rows))
-    if accelerator.is_main_process and config.json:
-        content = [figures(row) for row in rows]
-        text = json.dumps(content if len(content) > 1 else content[0], indent=2) + "\n"
-        write_atomically(config.json, lambda temporary: temporary.write_text(text))
+    if accelerator.is_main_process:
+        found = [figures(row) for row in rows]
+        write_found(config, found if len(found) > 1 else found[0])
 
 
 def table(rows: Sequence[Row]) -> str:

@@ -10,7 +10,6 @@ Then the map is a single line with a few peaks, as a person draws one, for the s
 dunes; the figure is the share of the line that has an edge of the picture within 2 pixels, soft edges too.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -26,13 +25,12 @@ from rf_app.metrics.judge import Judge
 from rf_app.plugins.controlnet import load_controlnet
 from rf_app.registry.card import write_card
 from rf_app.registry.controlnets import ControlNets
-from rf_app.registry.disk import disk_full_named, write_atomically
+from rf_app.registry.disk import disk_full_named
 from trainers.common import command
 from trainers.common.controlled import as_maps, controlled
-from trainers.common.held_out import FAMILY, HeldOutPrompts, Measuring, sampled
+from trainers.common.held_out import FAMILY, HeldOutPrompts, Measuring, sampled, write_found
 from trainers.common.models import load_frozen, registry_into
 from trainers.common.pixels import to_pixels
-from trainers.common.sheets import write_sheet
 from trainers.pocket.first_edition.editions import world_of
 
 SHOWN = 8
@@ -139,11 +137,7 @@ def main(config: EvaluateControlNetConfig) -> None:
         )
         shown += [without[:SHOWN], followed[:SHOWN]]
     print(table(rows))
-    if config.sheet:
-        write_sheet(config.sheet, shown)
-    if config.json:
-        text = json.dumps([asdict(row) | {"gain": row.gain} for row in rows], indent=2) + "\n"
-        write_atomically(config.json, lambda temporary: temporary.write_text(text))
+    write_found(config, [asdict(row) | {"gain": row.gain} for row in rows], shown)
     if config.write_card:
         card = replace(controlnets.card(config.controlnet), measured=measured(rows, config))
         with disk_full_named(folder):

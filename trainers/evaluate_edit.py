@@ -13,7 +13,6 @@ Then a disc in each drawing is drawn anew under the drawing's own words, as "Onl
 picture is along the border, in times of the drawings there (`trainers.common.redrawing`); 1 shows no seam.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -32,15 +31,14 @@ from rf_app.flow.velocity import velocity_field
 from rf_app.metrics.edges import canny, edge_f1
 from rf_app.metrics.judge import BUNDLED, Judge
 from rf_app.registry.card import ModelCard
-from rf_app.registry.disk import write_atomically
 from rf_app.registry.encoding import encoded
 from rf_app.schedulers.noise_schedule import schedule_of
 from rf_app.settings.training import check_sampling
 from trainers.common import command
+from trainers.common.held_out import write_found
 from trainers.common.models import decode, encode, load_frozen, noise_of, registry_into
 from trainers.common.pixels import to_pixels, to_tensor
 from trainers.common.redrawing import discs, redrawn, seam
-from trainers.common.sheets import write_sheet
 from trainers.pocket.first_edition.editions import world_of
 from trainers.pocket.world import HELD_OUT
 
@@ -219,12 +217,8 @@ def main(config: EvaluateEditConfig) -> None:
     print("\n| model | strength | seam |\n|---|---|---|")
     for row in seams:
         print(f"| {row.model} | {row.strength:g} | {row.seam:.2f} |")
-    if config.sheet:
-        write_sheet(config.sheet, shown)
-    if config.json:
-        found = {"edits": [asdict(row) for row in rows], "seams": [asdict(row) for row in seams]}
-        text = json.dumps(found, indent=2) + "\n"
-        write_atomically(config.json, lambda temporary: temporary.write_text(text))
+    found = {"edits": [asdict(row) for row in rows], "seams": [asdict(row) for row in seams]}
+    write_found(config, found, shown)
 
 
 def table(rows: Sequence[EditRow]) -> str:

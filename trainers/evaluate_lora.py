@@ -8,7 +8,6 @@ of the judge's feature maps: 1 is all the way. Fidelity is the share of a prompt
 finds; it has only seen plain drawings, so the last row tells what it finds in drawings in that style.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -23,13 +22,12 @@ from rf_app.metrics.fidelity import fidelity
 from rf_app.metrics.judge import Judge
 from rf_app.metrics.style import StyleAxis, style_statistics
 from rf_app.registry.card import write_card
-from rf_app.registry.disk import disk_full_named, write_atomically
+from rf_app.registry.disk import disk_full_named
 from rf_app.registry.loras import Loras
 from trainers.common import command
-from trainers.common.held_out import FAMILY, HeldOutPrompts, Measuring, Sampled, sampled
+from trainers.common.held_out import FAMILY, HeldOutPrompts, Measuring, Sampled, sampled, write_found
 from trainers.common.models import load_frozen, registry_into
 from trainers.common.pixels import to_tensor
-from trainers.common.sheets import write_sheet
 from trainers.data.images import with_trigger
 from trainers.pocket.first_edition.editions import world_of
 from trainers.pocket.styles import STYLES
@@ -110,11 +108,7 @@ def main(config: EvaluateLoraConfig) -> None:
             shown.append(images[:SHOWN])
     rows.append(LoraRow(DRAWINGS, 1.0, 1.0, eye.fidelity(style_drawings, held_out.stated)))
     print(table(rows))
-    if config.sheet:
-        write_sheet(config.sheet, shown)
-    if config.json:
-        text = json.dumps([asdict(row) for row in rows], indent=2) + "\n"
-        write_atomically(config.json, lambda temporary: temporary.write_text(text))
+    write_found(config, [asdict(row) for row in rows], shown)
     if config.write_card:
         with disk_full_named(file):
             write_card(file.parent, replace(card, measured=measured(rows, config)))

@@ -27,7 +27,14 @@ from rf_app.plugins.lora import Fitted, read_lora
 from rf_app.plugins.one_file import fitted_to, write_lora, write_model
 from rf_app.registry.card import README, Card, ModelCard, write_card
 from rf_app.registry.checking import CONFIGS, read_json, weights_file
-from rf_app.registry.disk import disk_full_named, hidden_folder, put_in_place, sync_tree, writable
+from rf_app.registry.disk import (
+    disk_full_named,
+    hidden_folder,
+    put_in_place,
+    sync_tree,
+    there_already,
+    writable,
+)
 from rf_app.registry.export import PROMPT, SAMPLE
 from rf_app.registry.export import export as export_model
 from rf_app.registry.loading import load, load_scheduler
@@ -68,9 +75,8 @@ def export(app: Application, wish: Export) -> Events[Path]:
     found = thing(app, wish.id)
     name = f"{found.card.id}.zip" if wish.archive else found.card.id
     target = wish.to / name
-    taken = UserError(f"{target} exists already: choose another folder, or remove it.")
     if target.exists():
-        raise taken
+        raise there_already(target)
 
     sample = (yield from _sample(app, found)) if isinstance(found.card, ModelCard) else None
 
@@ -93,7 +99,7 @@ def export(app: Application, wish: Export) -> Events[Path]:
             else:
                 sync_tree(fresh)
             if not put_in_place(fresh, target, overwrite=False):
-                raise taken
+                raise there_already(target)
         return target
 
     yield (yield from reported(write, "MB", 1e6))

@@ -144,9 +144,6 @@ def answer(app: Application, made: list[str]) -> dict[str, Any]:
 
 def _prepared(app: Application, wish: Space, target: Path) -> str:
     """Write the files into a folder, whole or not at all."""
-    taken = UserError(f"{target} exists already: choose another folder, or remove it.")
-    if target.exists():
-        raise taken
 
     def build(fresh: Path) -> None:
         for name in FILES:
@@ -180,7 +177,7 @@ def _prepared(app: Application, wish: Space, target: Path) -> str:
         card.data["thumbnail"] = f"https://huggingface.co/spaces/{wish.repo}/resolve/main/{shown}"
         card.save(fresh / README)
 
-    publish_folder(target, build, taken)
+    publish_folder(target, build)
     return str(target)
 
 

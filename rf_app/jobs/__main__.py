@@ -91,9 +91,7 @@ def _number(text: str) -> int:
 
 def main() -> None:
     """Do what the command line says; errors as one line and exit code 2."""
-    sys.stdout.reconfigure(
-        errors="backslashreplace"
-    )  # as stderr has it: not every terminal knows all letters
+    sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has it: terminals may lack letters
     chosen = parser().parse_args()
     try:
         database = Database()

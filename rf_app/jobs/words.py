@@ -4,15 +4,6 @@ from rf_app.jobs.estimate import Needs
 from rf_app.jobs.job import Job
 from rf_app.jobs.plan import Wish
 
-STATES = {
-    "queued": "waiting",
-    "running": "running",
-    "done": "done",
-    "stopped": "stopped",
-    "interrupted": "interrupted",
-    "failed": "failed",
-    "damaged": "damaged",
-}
 SURE = {
     "measured": "as measured on this computer",
     "scaled": "scaled from a model of another size: it may take half or twice as long",
@@ -22,7 +13,8 @@ SURE = {
 
 def state_in_words(job: Job) -> str:
     """One word, or two."""
-    return "stopping" if job.state == "running" and job.stop else STATES[job.state]
+    state = "waiting" if job.state == "queued" else job.state
+    return "stopping" if state == "running" and job.stop else state
 
 
 def work_in_words(job: Job) -> str:

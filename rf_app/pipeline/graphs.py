@@ -22,7 +22,6 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor, nn
 
-from rf_app.errors import UserError
 from rf_app.pipeline.models import Resident
 from rf_app.registry.disk import publish_folder
 
@@ -126,11 +125,9 @@ class Graphs:
                 warnings.simplefilter("ignore")  # of tracing, and of what holds at one size alone
                 graph = openvino.convert_model(wrapper(deepcopy(module).float()).eval(), example_input=given)
             graph.reshape({port: list(each.shape) for port, each in zip(graph.inputs, given, strict=True)})
+            half = module.dtype != torch.float32
             publish_folder(
-                folder,
-                lambda fresh: openvino.save_model(graph, fresh / NAME, module.dtype != torch.float32),
-                UserError(f"{folder} is being made by another program; try again."),
-                overwrite=True,
+                folder, lambda fresh: openvino.save_model(graph, fresh / NAME, half), overwrite=True
             )
         folder.touch()
         held, whole = 0, [graph.parent for graph in self.folder.glob(f"*/{NAME}")]

@@ -186,15 +186,22 @@ def put_in_place(fresh: Path, target: Path, overwrite: bool) -> bool:
             return True
 
 
+def there_already(target: Path) -> UserError:
+    """What is said of a file or folder that was to be made, and is there."""
+    return UserError(f"{target} exists already: choose another folder, or remove it.")
+
+
 def publish_folder(
-    target: Path, build: Callable[[Path], None], taken: UserError, overwrite: bool = False
+    target: Path, build: Callable[[Path], None], overwrite: bool = False, taken: UserError | None = None
 ) -> None:
     """Let `build` fill a hidden folder, sync it to the disk, and move it to `target` in one step.
 
     Nothing is left behind if `build` raises, and a folder being replaced stays until the new one is whole on
-    disk. Raises `taken` where there is a target and `overwrite` is not meant, UserError for a place that
-    cannot be written to, and `DiskFull`.
+    disk. Raises `taken` (default: `there_already`) where there is a target and `overwrite` is not meant,
+    UserError for a place that cannot be written to, and `DiskFull`.
     """
+    if target.exists() and not overwrite:
+        raise taken or there_already(target)
     root = target.parent
     with writable(root), disk_full_named(target), hidden_folder(root, target.name) as hidden:
         fresh = hidden / target.name
@@ -202,7 +209,7 @@ def publish_folder(
         build(fresh)
         sync_tree(fresh)
         if not put_in_place(fresh, target, overwrite):
-            raise taken
+            raise taken or there_already(target)
         sync(root)
 
 

@@ -18,7 +18,6 @@ from pathlib import Path
 import diffusers
 from transformers import CLIPConfig
 
-from rf_app.errors import UserError
 from rf_app.registry.card import ModelCard, write_card
 from rf_app.registry.checking import CONFIGS, WEIGHTS, read_json, weights_file
 from rf_app.registry.disk import publish_folder
@@ -91,9 +90,6 @@ def export(registry: Registry, id: str, target: Path, sample: Path | None = None
     ours: dict[str, type] = {} if found else {"scheduler": own_class(card.kind)}  # the pieces' classes
     if model_class("unet", read_json(pieces["unet"] / CONFIGS["unet"])) is StackedUNet:
         ours["unet"] = StackedUNet
-    taken = UserError(f"{target} exists already: choose another folder, or remove it.")
-    if target.exists():
-        raise taken
 
     def build(fresh: Path) -> None:
         for name, source in pieces.items():
@@ -121,7 +117,7 @@ def export(registry: Registry, id: str, target: Path, sample: Path | None = None
             readme.write("\n" + _usage(card, found, ours) + _licences(registry, card))
             readme.write(f"\n![What it draws]({SAMPLE})\n" if sample else "")
 
-    publish_folder(target, build, taken)
+    publish_folder(target, build)
     return target
 
 

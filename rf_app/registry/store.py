@@ -112,7 +112,7 @@ class Store(Generic[CardT]):
             self.check(fresh)
 
         target = self.folders[-1] / id
-        publish_folder(target, build_whole, self._taken(id), overwrite)  # another process may have been first
+        publish_folder(target, build_whole, overwrite, self._taken(id))  # another process may have been first
         return target
 
     def rename(self, id: str, title: str) -> str:
