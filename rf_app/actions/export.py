@@ -18,7 +18,7 @@ from typing import Any
 from rf_app.actions.application import Application
 from rf_app.actions.collection import DECODER, Thing, thing
 from rf_app.actions.other_programs import CONTROLNET, GRAPHS, LORA, settings_for
-from rf_app.actions.progress import Events
+from rf_app.actions.progress import Events, result_in
 from rf_app.actions.reported import Report, reported
 from rf_app.actions.samples import draw_sample, is_quick, sample_at_hand
 from rf_app.errors import UserError
@@ -179,11 +179,7 @@ def _sample(app: Application, found: Thing) -> Generator[Any, None, Path | None]
     sample = sample_at_hand(app, found)
     if sample is None and is_quick(app, found):
         with suppress(UserError):  # it is an extra
-            for event in draw_sample(app, found):
-                if isinstance(event, Path):
-                    sample = event
-                else:
-                    yield event
+            sample = yield from result_in(draw_sample(app, found))
     return sample
 
 

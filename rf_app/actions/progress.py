@@ -28,6 +28,16 @@ Events = Generator[Progress | Result | None, None, None]
 """What an action returns."""
 
 
+def result_in(events: Events[Result]) -> Generator[Progress | None, None, Result]:
+    """Hand the progress of an action on, for its one result."""
+    for event in events:
+        if event is None or isinstance(event, Progress):
+            yield event
+        else:
+            found = event
+    return found
+
+
 class Clock:
     """Makes Progress: the time left follows from the time taken so far."""
 

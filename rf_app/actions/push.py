@@ -3,6 +3,8 @@
 python -m rf_app push pocket-instaflow OWNER/NAME
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +16,7 @@ from rf_app.actions.application import Application
 from rf_app.actions.as_job import start_job
 from rf_app.actions.collection import thing
 from rf_app.actions.export import Export, export
-from rf_app.actions.progress import Clock, Events
+from rf_app.actions.progress import Clock, Events, result_in
 from rf_app.errors import UserError
 from rf_app.jobs.job import Job
 from rf_app.plugins.deltas import HUB_NAME
@@ -50,18 +52,22 @@ def push(app: Application, wish: Push) -> Events[str]:
     """Upload something to the Hub; gives its address there."""
     check(app, wish)
     with TemporaryDirectory() as name:
-        for event in export(app, Export(wish.id, Path(name))):
-            if isinstance(event, Path):
-                folder = event
-            else:
-                yield event
+        folder = yield from result_in(export(app, Export(wish.id, Path(name))))
         yield Clock(1).at(0, f"Uploading to {wish.repo}")
-        try:
+        with uploading():
             create_repo(wish.repo, exist_ok=True)
             found = upload_folder(repo_id=wish.repo, folder_path=folder)
-        except Exception as error:  # no right to write, no network: the library's words
-            raise UserError(f"It could not be pushed ({str(error)[:200] or type(error).__name__}).") from None
     yield str(found)
+
+
+@contextmanager
+def uploading() -> Iterator[None]:
+    """Raise UserError, with the library's words, where there is no right to write or no network."""
+    try:
+        yield
+    except Exception as error:
+        said = str(error)[:200] or type(error).__name__
+        raise UserError(f"It could not be uploaded ({said}).") from None
 
 
 def answer(app: Application, pushed: list[str]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from rf_app.actions.application import Application
 from rf_app.actions.as_job import start_job
 from rf_app.actions.collection import thing
 from rf_app.actions.progress import Clock, Events
+from rf_app.actions.push import uploading
 from rf_app.actions.samples import sample_at_hand
 from rf_app.actions.words import in_bytes
 from rf_app.errors import UserError
@@ -123,17 +124,13 @@ def space(app: Application, wish: Space) -> Events[str]:
         folder = _prepared(app, wish, Path(name) / "space")
         yield Clock(1).at(0, f"Uploading to {wish.repo}")
         hardware = SpaceHardware.ZERO_A10G if wish.zero_gpu else None
-        try:
+        with uploading():
             made = create_repo(
                 wish.repo, repo_type="space", space_sdk="gradio", space_hardware=hardware, exist_ok=True
             )
             # What an earlier version had beside would be imported.
             old = [f"{each}/**" for each in FOLDERS]
             upload_folder(repo_id=wish.repo, repo_type="space", folder_path=folder, delete_patterns=old)
-        except Exception as error:  # no right to write, no network: the library's words
-            raise UserError(
-                f"It could not be uploaded ({str(error)[:200] or type(error).__name__})."
-            ) from None
     yield str(made)
 
 

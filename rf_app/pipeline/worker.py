@@ -13,6 +13,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from diffusers import StableDiffusionPipeline
@@ -50,6 +51,16 @@ from rf_app.settings.engine import OPENVINO, asked
 from rf_app.settings.picture import CheckedSettings, Lora, PictureSettings
 from rf_app.settings.start import Start
 from rf_app.settings.way import Way
+
+
+class Asked(NamedTuple):
+    """A picture as `Worker.draw` was asked for it."""
+
+    settings: PictureSettings
+    visitor: str
+    between: Way | None
+    observe: Observer | None
+    start: Start | None
 
 
 class Worker:
@@ -106,14 +117,15 @@ class Worker:
         Raises UserError for what the user can put right, HeldBack for a picture that the model's safety
         checker does not let through; another error is a defect, and the worker lives on.
         """
-        wanted = between.picture if between else settings
+        return self._take(
+            Asked(between.picture if between else settings, visitor, between, observe, start), line
+        )
 
-        def work(report: Report) -> Drawn:
-            return self._residence.twice(
-                lambda: self._draw(wanted, visitor, between, observe, report, start), f"{wanted.model!s:.80}"
-            )
+    def _take(self, asked: Asked, line: Line) -> Turn[Drawn]:
+        return self._turns.take(lambda report: self._drawn(asked, report), line)
 
-        return self._turns.take(work, line)
+    def _drawn(self, asked: Asked, report: Report) -> Drawn:
+        return self._residence.twice(lambda: self._draw(asked, report), f"{asked.settings.model!s:.80}")
 
     def refine(self, drawn: Drawn, strength: float, steps: int, line: Line = NOBODY) -> Turn[Drawn]:
         """A picture at twice its side, refined with its own prompts and seed; in turn as `draw`.
@@ -193,15 +205,8 @@ class Worker:
         self._turns.close()
 
     @torch.inference_mode()
-    def _draw(
-        self,
-        settings: PictureSettings,
-        visitor: str,
-        between: Way | None,
-        observe: Observer | None,
-        report: Report,
-        start: Start | None,
-    ) -> Drawn:
+    def _draw(self, asked: Asked, report: Report) -> Drawn:
+        settings, visitor, between, observe, start = asked
         model = self._models.get(settings.model)
         card = self.as_drawn(model.card, settings.loras, visitor)
         way = check_way(between, card) if between else None

@@ -9,13 +9,10 @@ import re
 from contextlib import suppress
 
 from rf_app.errors import UserError
-from rf_app.pipeline.drawn import Drawn, Observer
-from rf_app.pipeline.turns import NOBODY, Line, Turn
-from rf_app.pipeline.worker import Worker
+from rf_app.pipeline.drawn import Drawn
+from rf_app.pipeline.turns import Line, Turn
+from rf_app.pipeline.worker import Asked, Worker
 from rf_app.registry.models import Registry
-from rf_app.settings.picture import PictureSettings
-from rf_app.settings.start import Start
-from rf_app.settings.way import Way
 
 SECONDS = 10  # for a picture, the way of the weights to the GPU included; a visitor must have as many left
 
@@ -33,21 +30,13 @@ class ZeroGpuWorker(Worker):
                 self._models.get(card.id)
         self._lent = spaces.GPU(self._on_gpu, duration=SECONDS)
 
-    def draw(
-        self,
-        settings: PictureSettings,
-        visitor: str = "",
-        between: Way | None = None,
-        observe: Observer | None = None,
-        line: Line = NOBODY,
-        start: Start | None = None,
-    ) -> Turn[Drawn]:
-        """As the worker's own, but that no step is heard of, and `observe` is refused: UserError."""
-        if observe:
+    def _take(self, asked: Asked, line: Line) -> Turn[Drawn]:
+        """As the worker's own, but that no step is heard of, and an observer is refused: UserError."""
+        if asked.observe:
             raise UserError("A picture's way is not seen on ZeroGPU: run your own copy of this page.")
         yield None
         try:
-            found = self._lent(settings, visitor, between, start)
+            found = self._lent(asked)
         except Exception as error:  # gradio's: no time left, no GPU free, or its process failed
             said = re.sub("<[^>]*>", "", str(getattr(error, "message", error)))
             raise UserError(f"ZeroGPU: {said}") from error
@@ -55,14 +44,9 @@ class ZeroGpuWorker(Worker):
             raise found
         return found
 
-    def _on_gpu(
-        self, settings: PictureSettings, visitor: str, between: Way | None, start: Start | None
-    ) -> Drawn | UserError:
+    def _on_gpu(self, asked: Asked) -> Drawn | UserError:
         """A picture, in the process that has the GPU; of an error that it raises only the name comes back."""
         try:
-            return self._residence.twice(
-                lambda: self._draw(settings, visitor, between, None, lambda step: None, start),
-                f"{settings.model!s:.80}",
-            )
+            return self._drawn(asked, lambda step: None)
         except UserError as error:
             return error

@@ -24,9 +24,9 @@ from torch import Tensor, nn
 
 from rf_app.errors import UserError
 from rf_app.plugins.checking import ITEM_BYTES, Header, read_header
-from rf_app.registry.checking import CONFIGS, WEIGHTS, no_weights, read_json
+from rf_app.registry.checking import CONFIGS, OF_TRANSFORMERS, WEIGHTS, no_weights, read_json
 from rf_app.registry.file_recognition import MODEL, check_file
-from rf_app.registry.loading import CLIPS, model_class
+from rf_app.registry.loading import model_class
 
 PIECES = ("unet", "vae", "text_encoder")  # those with weights
 DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
@@ -168,7 +168,7 @@ def empty(piece: str, config: Mapping[str, Any]) -> nn.Module:
     """A piece with weights as its config has it, without values: its tensors have names and shapes only."""
     cls = model_class(piece, config)
     with torch.device("meta"):
-        if piece in CLIPS:
+        if piece in OF_TRANSFORMERS:
             return cls(cls.config_class.from_dict(dict(config)))
         return cls.from_config(config)
 

@@ -4,7 +4,8 @@ Every piece is checked first, and the classes are ours to choose, never the fold
 pickles.
 """
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,16 @@ from transformers import (
 )
 
 from rf_app.errors import UserError, is_out_of_memory
-from rf_app.registry.checking import CONFIGS, OPTIONAL, TINY, WEIGHTS, check_piece, read_json, weights_file
+from rf_app.registry.checking import (
+    CONFIGS,
+    OF_TRANSFORMERS,
+    OPTIONAL,
+    TINY,
+    WEIGHTS,
+    check_piece,
+    read_json,
+    weights_file,
+)
 from rf_app.registry.disk import Files, files_of
 from rf_app.registry.precision import unet_dtype
 from rf_app.registry.recognition import PREDICTION, own_flow
@@ -46,8 +56,6 @@ CLASSES = {
 }
 OTHER_CLASSES = {("vae", TINY): AutoencoderTiny, ("unet", StackedUNet.__name__): StackedUNet}
 """Of pieces whose configs name them."""
-CLIPS = ("text_encoder", "text_encoder_2", "safety_checker", "clip")  # those of transformers
-
 SMALL = 8  # latents a side, of the picture that a check draws
 TITLES = {  # of the pieces with weights
     "unet": "U-Net",
@@ -163,17 +171,13 @@ def load_decoder(folder: Path, dtype: torch.dtype) -> AutoencoderTiny:
     """
     check_piece(folder, "decoder")
     weights = weights_file(folder, "decoder")
-    try:
+    with _fitting(weights):
         with torch.device("meta"):
             made = AutoencoderTiny.from_config(read_json(folder / CONFIGS["decoder"]))
         made.encoder = None
         found = {name: each.to(dtype) for name, each in load_file(weights).items()}
         own = {name: each for name, each in found.items() if name.startswith("decoder.")}
         made.load_state_dict(own, assign=True)
-    except Exception as error:  # of anybody's files: it may raise anything
-        if is_out_of_memory(error):
-            raise
-        raise UserError(f"{weights}: does not fit {folder / 'config.json'} ({_first_line(error)}).") from None
     return made.eval().requires_grad_(False)
 
 
@@ -227,16 +231,10 @@ def load_piece(folder: Path, dtype: torch.dtype, piece: str | None = None) -> An
         "dtype": dtype,
         "variant": None if weights.name == WEIGHTS[piece] else "fp16",
     }
-    try:
+    own = {"ignore_mismatched_sizes": True} if piece in OF_TRANSFORMERS else {}
+    with _fitting(weights):
         cls = model_class(piece, read_json(folder / CONFIGS[piece]))
-        if piece in CLIPS:
-            model, info = cls.from_pretrained(folder, ignore_mismatched_sizes=True, **options)
-        else:
-            model, info = cls.from_pretrained(folder, **options)
-    except Exception as error:  # of anybody's files: it may raise anything
-        if is_out_of_memory(error):
-            raise
-        raise UserError(f"{weights}: does not fit {folder / 'config.json'} ({_first_line(error)}).") from None
+        model, info = cls.from_pretrained(folder, **own, **options)
     if info["mismatched_keys"]:
         name, found, expected = sorted(info["mismatched_keys"])[0]
         raise UserError(
@@ -247,6 +245,17 @@ def load_piece(folder: Path, dtype: torch.dtype, piece: str | None = None) -> An
             f"{weights}: {sorted(info['missing_keys'])[0]} is missing, which config.json asks for."
         )
     return model.eval().requires_grad_(False)
+
+
+@contextmanager
+def _fitting(weights: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # of anybody's files: it may raise anything
+        if is_out_of_memory(error):
+            raise
+        config = weights.with_name("config.json")
+        raise UserError(f"{weights}: does not fit {config} ({_first_line(error)}).") from None
 
 
 def _first_line(error: Exception) -> str:
