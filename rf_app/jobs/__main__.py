@@ -17,10 +17,13 @@ from rf_app import ctrl_c
 if __name__ == "__main__":  # before the imports that take seconds
     ctrl_c.ends_at_once()
 
-import argparse
 import sys
 import time
 from pathlib import Path
+from typing import Literal
+
+from tyro.conf import Positional
+from tyro.extras import SubcommandApp
 
 from rf_app.errors import UserError
 from rf_app.jobs import queue
@@ -31,88 +34,19 @@ from rf_app.jobs.log import log_path, tail
 from rf_app.jobs.plan import Wish
 from rf_app.jobs.progress import progress
 from rf_app.jobs.words import duration, needs_in_words, state_in_words, work_in_words
-from rf_app.settings import sd15
-from rf_app.settings.recipes import PRESETS, recipes
 from rf_app.settings.text import read_text
 
 EVERY = 2.0  # seconds between two looks
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line."""
-    top = argparse.ArgumentParser(
-        "python -m rf_app.jobs", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    commands = top.add_subparsers(dest="command", required=True)
-    new = commands.add_parser("start", help="queue a training")
-    new.add_argument("recipe", help=f"what to make: {', '.join(recipes())}")
-    new.add_argument("--teacher", required=True, help="id of the model to begin with")
-    new.add_argument("--output", required=True, help="id of what is made")
-    new.add_argument("--title", default="", help="its name in the lists")
-    new.add_argument("--preset", default="quick", choices=[*PRESETS, *sd15.PRESETS])
-    new.add_argument("--prompts", type=Path, help="text file with a prompt a line")
-    new.add_argument("--style", default="", help="id of a LoRA that goes into the teacher first")
-    new.add_argument("--images", default="", help="folder of captioned pictures")
-    new.add_argument("--pairs", default="", help="folder of pairs made before")
-    new.add_argument("--set", nargs="*", default=[], metavar="TRAINER.OPTION=VALUE", help="other settings")
-    new.add_argument("--models", type=Path, help="folder of models to publish into (default: the user's)")
-    new.add_argument("--estimate", action="store_true", help="say what it would take, and start nothing")
-    new.add_argument("--wait", action="store_true", help="stay until it has ended")
-    commands.add_parser("list", help="all jobs")
-    for name, help in (
-        ("show", "one job"),
-        ("stop", "save and stop"),
-        ("resume", "go on"),
-        ("delete", "forget"),
-    ):
-        each = commands.add_parser(name, help=help)
-        each.add_argument("job", type=_number)
-        if name == "show":
-            each.add_argument("--follow", action="store_true", help="stay until it has ended")
-        if name == "delete":
-            each.add_argument("--yes", action="store_true", help="do not ask")
-    longer = commands.add_parser("lengthen", help="have a finished training go on, as another model")
-    longer.add_argument("job", type=_number)
-    longer.add_argument("--steps", type=int, required=True, help="how many more")
-    longer.add_argument("--output", required=True, help="id of what is made")
-    longer.add_argument("--title", default="", help="its name in the lists")
-    mover = commands.add_parser("move", help="change the queue's order")
-    mover.add_argument("job", type=_number)
-    mover.add_argument("where", choices=["up", "down"])
-    return top
-
-
-def _number(text: str) -> int:
-    """A job's number; no more digits than the database takes."""
-    if not 1 <= len(text) <= 18 or not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r:.40} is not the number of a job")
-    return int(text)
+commands = SubcommandApp()
 
 
 def main() -> None:
     """Do what the command line says; errors as one line and exit code 2."""
     sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has it: terminals may lack letters
-    chosen = parser().parse_args()
     try:
-        database = Database()
-        if chosen.command == "start":
-            _start(database, chosen)
-        elif chosen.command == "list":
-            jobs = queue.look(database)
-            print("\n".join(_line(database, job) for job in jobs) or "There are no jobs yet.")
-        elif chosen.command == "show":
-            _follow(database, chosen.job) if chosen.follow else _show(database, chosen.job)
-        elif chosen.command == "stop":
-            queue.stop(database, chosen.job)
-        elif chosen.command == "resume":
-            queue.resume(database, chosen.job)
-        elif chosen.command == "lengthen":
-            said = lengthen(database, chosen.job, chosen.steps, chosen.output, chosen.title)
-            print(f"job {said.id}: about {duration(said.seconds)}")
-        elif chosen.command == "move":
-            database.move(chosen.job, chosen.where == "up")
-        else:
-            _delete(database, chosen.job, chosen.yes)
+        commands.cli(prog="python -m rf_app.jobs", description=__doc__)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
@@ -120,30 +54,111 @@ def main() -> None:
         raise SystemExit(130) from None
 
 
-def _start(database: Database, chosen: argparse.Namespace) -> None:
-    wish = Wish(
-        recipe=chosen.recipe,
-        teacher=chosen.teacher,
-        output=chosen.output,
-        title=chosen.title,
-        preset=chosen.preset,
-        prompts=read_text(chosen.prompts, f"--prompts {chosen.prompts}") if chosen.prompts else "",
-        style=chosen.style,
-        images=chosen.images and str(Path(chosen.images).absolute()),
-        pairs=chosen.pairs and str(Path(chosen.pairs).absolute()),
-        settings=dict(_setting(text) for text in chosen.set),
-    )
+@commands.command
+def start(
+    recipe: Positional[str],
+    *,
+    teacher: str,
+    output: str,
+    title: str = "",
+    preset: str = "quick",
+    prompts: Path | None = None,
+    style: str = "",
+    images: Path | None = None,
+    pairs: Path | None = None,
+    set: tuple[str, ...] = (),
+    models: Path | None = None,
+    estimate: bool = False,
+    wait: bool = False,
+) -> None:
+    """Queue a training.
+
+    Args:
+        recipe: What to make: instaflow, reflow, distill, perflow, lora, controlnet or pairs.
+        teacher: Id of the model to begin with.
+        output: Id of what is made.
+        title: Its name in the lists.
+        preset: quick, medium or good; sd15 or sd15-lowcost for models of Stable Diffusion's size.
+        prompts: Text file with a prompt a line.
+        style: Id of a LoRA that goes into the teacher first.
+        images: Folder of captioned pictures.
+        pairs: Folder of pairs made before.
+        set: Other settings, TRAINER.OPTION=VALUE each.
+        models: Folder of models to publish into (default: the user's).
+        estimate: Say what it would take, and start nothing.
+        wait: Stay until it has ended.
+    """
     from rf_app.jobs import training  # imports what the other commands do without
     from rf_app.registry.models import Registry
 
-    registry = Registry.default(chosen.models)
-    if chosen.estimate:
+    database, registry = Database(), Registry.default(models)
+    wish = Wish(
+        *(recipe, teacher, output, title, preset),
+        prompts=read_text(prompts, f"--prompts {prompts}") if prompts else "",
+        style=style,
+        images=str(images.absolute()) if images else "",
+        pairs=str(pairs.absolute()) if pairs else "",
+        settings=dict(map(_setting, set)),
+    )
+    if estimate:
         print(needs_in_words(training.needs(database, wish, registry)))
         return
     job = training.start(database, wish, registry)
     print(f"job {job.id}: about {duration(job.seconds)}; `python -m rf_app.jobs show {job.id}`")
-    if chosen.wait:
+    if wait:
         _follow(database, job.id)
+
+
+@commands.command(name="list")
+def list_all() -> None:
+    """All jobs."""
+    database = Database()
+    jobs = queue.look(database)
+    print("\n".join(_line(database, job) for job in jobs) or "There are no jobs yet.")
+
+
+@commands.command
+def show(job: Positional[int], *, follow: bool = False) -> None:
+    """One job; follow: stay until it has ended."""
+    _follow(Database(), job) if follow else _show(Database(), job)
+
+
+@commands.command
+def stop(job: Positional[int]) -> None:
+    """Save and stop."""
+    queue.stop(Database(), job)
+
+
+@commands.command
+def resume(job: Positional[int]) -> None:
+    """Go on."""
+    queue.resume(Database(), job)
+
+
+@commands.command(name="lengthen")
+def go_on(job: Positional[int], *, steps: int, output: str, title: str = "") -> None:
+    """Have a finished training go on for so many steps more, as another model."""
+    said = lengthen(Database(), job, steps, output, title)
+    print(f"job {said.id}: about {duration(said.seconds)}")
+
+
+@commands.command
+def move(job: Positional[int], where: Positional[Literal["up", "down"]]) -> None:
+    """Change the queue's order."""
+    Database().move(job, where == "up")
+
+
+@commands.command
+def delete(job: Positional[int], *, yes: bool = False) -> None:
+    """Forget one; yes: do not ask."""
+    database = Database()
+    found, folder = database.job(job), database.job_folder(job)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UserError(f"This removes {folder}; say --yes.")
+        if input(f"Delete job {job} ({found.output}) and {folder}? [y/N] ").strip().lower() != "y":
+            return
+    queue.delete(database, job)
 
 
 def _setting(text: str) -> tuple[str, str]:
@@ -190,17 +205,6 @@ def _follow(database: Database, id: int) -> None:
             print(state_in_words(job) + (f": {job.said}" if job.said else ""))
             raise SystemExit(0 if job.state == "done" else 1)
         time.sleep(EVERY)
-
-
-def _delete(database: Database, id: int, sure: bool) -> None:
-    job = database.job(id)
-    folder = database.job_folder(id)
-    if not sure:
-        if not sys.stdin.isatty():
-            raise UserError(f"This removes {folder}; say --yes.")
-        if input(f"Delete job {id} ({job.output}) and {folder}? [y/N] ").strip().lower() != "y":
-            return
-    queue.delete(database, id)
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def test_list_show_stop_resume_delete(database: Database, tmp_path: Path) -> Non
     ("words", "said"),
     [
         (("show", 7), "error: There is no job 7. Jobs: none yet."),
-        (("stop", 10**20), "'100000000000000000000' is not the number of a job"),
+        (("stop", 10**20), "error: There is no job 1000000000000000000"),
         (
             ("start", "instaflow", "--teacher", "pocket-sd", "--output", "b", "--style", "none"),
             "no LoRA 'none'",
