@@ -21,7 +21,7 @@ from rf_app.pipeline.checking import check_whole
 from rf_app.pipeline.pace import calls
 from rf_app.pipeline.png import read_png_settings
 from rf_app.registry.disk import writable, write_atomically
-from rf_app.settings.picture import MAX_SEED, CheckedSettings, Control, Lora, PictureSettings
+from rf_app.settings.picture import FIELDS, MAX_SEED, CheckedSettings, Control, Lora, PictureSettings
 from rf_app.settings.prompts import Text, lines
 
 MAX_COUNT, MAX_PICTURES = 100, 1000
@@ -87,14 +87,11 @@ def plan(app: Application, wish: Batch) -> Planned:
     """All pictures, before one is drawn; raises UserError, naming the line, for what cannot be."""
     if not isinstance(wish.prompts, str):
         raise UserError(f"prompts must be a text with a prompt a line, not {wish.prompts!r:.40}.")
-    base = PictureSettings(
-        "", wish.model, wish.steps, wish.guidance, wish.seed, wish.negative_prompt, wish.solver
-    )
     seed = check_whole("seed", wish.seed, 0, MAX_SEED)
     most = MAX_PICTURES if app.permission else FOR_STRANGERS
     found: list[CheckedSettings] = []
-    shared = {name: getattr(wish, name) for name in ("loras", "control", "width", "height", "decoder")}
-    for line in lines(wish.prompts, app.prepared(replace(base, **shared))):
+    shared = {name: value for name, value in vars(wish).items() if name in FIELDS}
+    for line in lines(wish.prompts, app.prepared(PictureSettings("", **shared))):
         try:
             count = check_whole("count", wish.count if line.count is None else line.count, 1, MAX_COUNT)
             if len(found) + count > most:

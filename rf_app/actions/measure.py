@@ -93,20 +93,11 @@ def _row(card: ModelCard, name: Any, values: Any) -> Figures | None:
     if not match:
         return None
     try:
-        prompts = card.measured["measured_on"]["prompts"]
-        row = Figures(
-            card.id,
-            card.title,
-            int(match[1]),
-            values["guidance"],
-            values["fid"],
-            values["fidelity"]["mean"],
-            values["seconds_per_image"],
-            prompts,
-        )
+        figures = values["guidance"], values["fid"], values["fidelity"]["mean"], values["seconds_per_image"]
+        figures += (card.measured["measured_on"]["prompts"],)
     except (KeyError, TypeError):
         return None
-    figures = (row.guidance, row.fid, row.fidelity, row.seconds, row.prompts)
+    row = Figures(card.id, card.title, int(match[1]), *figures)
     told = all(type(figure) in (int, float) for figure in figures)
     return row if told and row.steps and row.seconds > 0 else None
 

@@ -18,6 +18,7 @@ from rf_app.actions.attempt import Attempt, attempt
 from rf_app.actions.compare import best_of_kinds, in_force
 from rf_app.actions.progress import Clock, Events
 from rf_app.errors import UserError
+from rf_app.pipeline.pace import calls
 from rf_app.pipeline.png import as_png
 from rf_app.pipeline.trajectory import Recorder, Trajectory
 from rf_app.settings.picture import Control, Lora, PictureSettings
@@ -116,8 +117,7 @@ def trajectory(app: Application, wish: TrajectorySettings) -> Events[Followed]:
             continue
         settings = in_force(app, settings)
         wishes.append((card, replace(settings, steps=1) if card.kind == "one-step" else settings))
-    # In calls of the U-Net: guidance calls it for two.
-    costs = [settings.steps * (2 if settings.guidance > 1 else 1) for _, settings in wishes]
+    costs = [calls(settings) for _, settings in wishes]
     clock = Clock(sum(costs))
     for (card, settings), cost in zip(wishes, costs, strict=True):
         recorder = Recorder(FRAMES)

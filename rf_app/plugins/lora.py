@@ -19,6 +19,7 @@ from transformers import CLIPTextModel
 from rf_app.errors import UserError
 from rf_app.plugins.adapters import CORES, RANKS, Layer
 from rf_app.plugins.checking import Header, read_header
+from rf_app.plugins.checkpoint import DTYPES, STORED
 from rf_app.plugins.lora_header import said_in
 from rf_app.plugins.lora_names import TEXT_ENCODER, UNET, Names, check_made_for
 from rf_app.registry.controlnets import FAMILIES
@@ -43,10 +44,7 @@ PARTS = {
     **{"w_norm": "diff", "b_norm": "diff_b", "lora_magnitude_vector": "dora_scale"},
 }
 """What LyCORIS calls parts that others call otherwise."""
-STORED = {
-    **{"F32": torch.float32, "F64": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16},
-    **{"F8_E4M3": torch.float16, "F8_E5M2": torch.float16},  # which has all their values
-}
+HELD = DTYPES | {name: DTYPES[wider] for name, wider in STORED.items()}
 """How values of a type are held."""
 OTHER_FORMS = {  # by how their tensors' names end
     r"\.b?oft_\w+(\..*)?": "OFT or BOFT",
@@ -113,7 +111,7 @@ def read_lora(path: Path) -> LoraFile:
         held = {}
         for part, name in names.items():
             # Neither infinite nor too large a number for the type that it is held in.
-            held[part] = tensors[name].to(STORED.get(header.tensors[name].dtype, torch.float32))
+            held[part] = tensors[name].to(HELD.get(header.tensors[name].dtype, torch.float32))
             if not torch.isfinite(held[part]).all():
                 raise UserError(f"Tensor {name} holds values that are not finite numbers.")
             if "magnitude" in name:  # PEFT's are of the outputs, whatever their shape
@@ -185,9 +183,9 @@ def sort_out(header: Header) -> tuple[dict[str, dict[str, str]], tuple[str, ...]
             raise UserError(f"Tensor {name}: its shape is {list(info.shape)}; an alpha is one number.")
         if part != "alpha" and not info.shape:
             raise UserError(f"Tensor {name}: is a single number, which only an alpha can be.")
-        if part != "alpha" and info.dtype not in STORED:
+        if part != "alpha" and info.dtype not in HELD:
             raise UserError(
-                f"Tensor {name}: its type is {info.dtype}; accepted are {', '.join(sorted(STORED))}."
+                f"Tensor {name}: its type is {info.dtype}; accepted are {', '.join(sorted(HELD))}."
             )
         ranks = info.shape[: (part in RANKS) + 2 * (part in CORES)]
         if ranks and max(ranks) > MAX_RANK:

@@ -8,25 +8,16 @@ from io import StringIO
 from typing import Any
 
 from rf_app.errors import UserError
-from rf_app.settings.picture import PictureSettings
+from rf_app.settings.picture import FIELDS, PictureSettings
 
 COMMENT = "#"
 COUNT = "count"
-
-
-COLUMNS: dict[str, tuple[Callable[[str], Any], str]] = {
-    "prompt": (str, "a text"),
-    "negative_prompt": (str, "a text"),
-    "model": (str, "a model's id"),
-    "seed": (int, "a whole number"),
-    "steps": (int, "a whole number"),
-    "guidance": (float, "a number"),
-    "solver": (str, "a solver's name"),
-    "width": (int, "a whole number"),
-    "height": (int, "a whole number"),
-    "decoder": (str, "a decoder's id"),
-    COUNT: (int, "a whole number"),
+CELLS: dict[Any, tuple[Callable[[str], Any], str]] = {
+    str: (str, "a text"),
+    int: (int, "a whole number"),
+    (int, float): (float, "a number"),
 }
+COLUMNS = {name: CELLS[kind] for name, kind in FIELDS.items() if kind in CELLS} | {COUNT: CELLS[int]}
 """The columns of a table: how a cell is read, and what is expected there."""
 
 

@@ -1,12 +1,12 @@
-"""What a model's pictures are measured against, and by which networks.
+"""What a model's pictures are measured against, and by which networks: captions, their pictures, and what is
+seen in these or in a model's.
 
 Drawings of the pocket world, seen by the judge; or photographs with captions, as COCO's, seen by Inception
 and CLIP.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -26,29 +26,6 @@ from trainers.data.images import ImageFolder
 from trainers.pocket.first_edition.editions import world_of
 
 
-class Reference(Protocol):
-    """Captions, their pictures, and what networks see in these or a model's.
-
-    NAME: what its pictures are. measured_on: what a row of figures says of it.
-    """
-
-    NAME: ClassVar[str]
-    captions: Sequence[str]
-    measured_on: Mapping[str, object]
-
-    def pictures(self, numbers: Sequence[int]) -> Tensor:
-        """Its own pictures by number: [B, 3, H, W] in -1..1."""
-
-    def see(self, images: Tensor, numbers: Sequence[int]) -> Tensor:
-        """What the networks see in images [B, 3, H, W] in -1..1 of the captions by number: [B, S]."""
-
-    def features(self, seen: Tensor) -> Tensor:
-        """What FID compares, [N, D], of what was seen."""
-
-    def figures(self, seen: Tensor) -> dict[str, object]:
-        """How well all pictures, [N, S] as seen, show what the captions say."""
-
-
 class Drawings:
     """Held-out drawings of the pocket world, and its judge."""
 
@@ -65,16 +42,16 @@ class Drawings:
         self.measured_on = {"reference": f"{count} drawings of the same held-out seeds", "features": "judge"}
 
     def pictures(self, numbers: Sequence[int]) -> Tensor:
-        """As for `Reference`."""
+        """Its own by number: [B, 3, H, W] in -1..1."""
         seeds = self.prompts.seeds
         return to_tensor(np.stack([self.world.picture(seeds[i], self.size) for i in numbers]))
 
     def see(self, images: Tensor, numbers: Sequence[int]) -> Tensor:
-        """The judge's features."""
+        """The judge's features [B, D] of images [B, 3, H, W] in -1..1 of the captions by number."""
         return self.judge.features(images)
 
     def features(self, seen: Tensor) -> Tensor:
-        """The same."""
+        """What FID compares, [N, D], of what was seen: the same."""
         return seen
 
     def figures(self, seen: Tensor) -> dict[str, object]:
@@ -127,7 +104,7 @@ class Photographs:
         }
 
     def pictures(self, numbers: Sequence[int]) -> Tensor:
-        """As for `Reference`."""
+        """Its own by number: [B, 3, H, W] in -1..1."""
         return to_tensor(self.images.pixels([self.first + i for i in numbers]))
 
     def see(self, images: Tensor, numbers: Sequence[int]) -> Tensor:
@@ -143,3 +120,6 @@ class Photographs:
     def figures(self, seen: Tensor) -> dict[str, object]:
         """CLIP score: the mean cosine."""
         return {"clip_score": float(seen[:, -1].mean())}
+
+
+Reference = Drawings | Photographs
