@@ -96,6 +96,6 @@ def test_a_push_is_a_job_that_says_why_the_hub_has_not_got_it(app, monkeypatch):
     assert (job.name, job.kind) == ("lora/ink to a/ink", "push")
     until(lambda: not app.jobs.job(job.id).under_way)
     failed = app.jobs.job(job.id)
-    assert (failed.state, failed.said[:23]) == ("failed", "It could not be pushed ")
+    assert (failed.state, failed.said[:25]) == ("failed", "It could not be uploaded ")
     queue.delete(app.jobs, job.id)
     assert app.jobs.jobs() == []

@@ -56,9 +56,9 @@ def in_line(app: Application) -> int:
 def test_beside_forty_wishes_of_one_visitor_anothers_picture_is_the_next(app, blocks, hold, monkeypatch):
     drawn, draw = [], app.worker._draw
 
-    def noting(settings, *more):
-        drawn.append(settings.prompt)
-        return draw(settings, *more)
+    def noting(asked, report):
+        drawn.append(asked.settings.prompt)
+        return draw(asked, report)
 
     monkeypatch.setattr(app.worker, "_draw", noting)
     monkeypatch.setattr(waiting, "MINE", 6)  # what is let in is drawn in the end
