@@ -21,7 +21,7 @@ def lender(task, duration):
     assert duration == SECONDS
 
     def lent(*given):
-        if given[0].prompt == "too much":
+        if given[0].settings.prompt == "too much":
             raise gr.Error("You have exceeded <b>your quota</b> (10s requested vs. 3s left)")
         return pickle.loads(pickle.dumps(task(*pickle.loads(pickle.dumps(given)))))
 
