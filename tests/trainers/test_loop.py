@@ -230,7 +230,7 @@ def test_tensorboard_has_the_events_once_over_a_stop(tmp_path: Path) -> None:
     checkpoints.files(tmp_path)[-1].unlink()  # as after a kill: what came after step 10 is done again
     tracked(tmp_path, 30)
     shown = reader.EventAccumulator(str(tmp_path / "instaflow")).Reload()
-    heard = events.read(tmp_path / "events.jsonl")
+    heard = events.read(tmp_path)
     assert [each.step for each in shown.Scalars("loss")] == [event["step"] for event in heard] == [10, 20, 30]
     assert [each.value for each in shown.Scalars("loss")] == pytest.approx([e["loss"] for e in heard], 1e-4)
 
