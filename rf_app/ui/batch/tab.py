@@ -136,11 +136,10 @@ def build(app: Application, page: Page) -> None:
         if (yield from stream(run.follow(), latest, line, show, said)) and plan:
             yield {again: gr.Button(visible=len(done) < len(plan.pictures))}
             if any(not each.error for each in done):
-                paths = told(lambda: list(map(served, files(done, plan.out)))) or ()  # of a full disk none
-                yield {
-                    button: gr.DownloadButton(value=path, visible=True)
-                    for button, path in zip((sheet, archive), paths, strict=False)
-                }
+                paths = told(lambda: list(map(served, files(done, plan.out))))
+                if paths:  # the disk is not full
+                    made = [gr.DownloadButton(value=path, visible=True) for path in paths]
+                    yield dict(zip((sheet, archive), made, strict=True))
 
     def draw(values: dict[gr.Component, Any], asked_by: gr.Request) -> Iterator[Updates]:
         run = told(lambda: started(values, seen_by(app, asked_by)))

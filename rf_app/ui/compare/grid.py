@@ -173,11 +173,10 @@ def build(app: Application, page: Page, plugs: PlugIns) -> None:
             counted = f"{drawn} of {of}" if stopped or drawn < of else of
             yield {line: note(f"{stopped}{counted} pictures."), cells: html}
             if drawn:
-                paths = told(lambda: list(map(served, files(plan, done)))) or ()  # of a full disk none
-                yield {
-                    button: gr.DownloadButton(value=path, visible=True)
-                    for button, path in zip((sheet_file, zip_file), paths, strict=False)
-                }
+                paths = told(lambda: list(map(served, files(plan, done))))
+                if paths:  # the disk is not full
+                    made = [gr.DownloadButton(value=path, visible=True) for path in paths]
+                    yield dict(zip((sheet_file, zip_file), made, strict=True))
 
     def set_up(figure: Grid) -> Values:
         """A figure into the fields, and off it goes."""
