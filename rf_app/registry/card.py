@@ -282,8 +282,12 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # libyaml where t
 
 
 def license_in(front: dict[str, Any]) -> Any:
-    """What front matter says of the license: a name, or several as one text."""
+    """What front matter says of the license: a name, or several as one text; of another than those that the
+    Hub knows the name that stands beside it.
+    """
     found = front.get("license")
+    if found == "other" and isinstance(front.get("license_name"), str):
+        return front["license_name"]
     return ", ".join(each for each in found if isinstance(each, str)) if isinstance(found, list) else found
 
 

@@ -160,6 +160,14 @@ def test_a_card_without_a_licence_and_with_a_date(folder):
     assert read_card(folder).measured["fidelity"]["day"] == "2026-11-21"
 
 
+def test_another_licence_has_its_name_beside_it(folder):
+    """As that of SD-Turbo."""
+    path = folder / "README.md"
+    text = path.read_text(encoding="utf-8").replace("license: apache-2.0\n", "license: other\n")
+    path.write_text(text.replace("license: other\n", "license: other\nlicense_name: sai-nc\n"), "utf-8")
+    assert read_card(folder).license == "sai-nc"
+
+
 def test_what_could_not_be_read_again_is_not_written(folder):
     before = (folder / "README.md").read_bytes()
     with pytest.raises(UserError, match="'measured' holds a number that is not finite"):
