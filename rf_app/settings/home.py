@@ -18,7 +18,8 @@ def home() -> Path:
     """
     try:
         # Absolute, because the runner and the trainers work in another folder than who starts them.
-        return Path(os.environ.get("INSTAFLOW_HOME") or "~/.instaflow").expanduser().absolute()
+        said = os.path.expandvars(os.environ.get("INSTAFLOW_HOME", "").strip())  # as a shell would have it
+        return Path(said or "~/.instaflow").expanduser().absolute()
     except RuntimeError:
         raise UserError("This user has no home folder: name a folder in $INSTAFLOW_HOME.") from None
 

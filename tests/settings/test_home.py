@@ -17,7 +17,9 @@ from trainers.common.runs import default_run
     [
         (None, ".instaflow"),
         ("", ".instaflow"),
+        (" ", ".instaflow"),
         ("~/flow", "flow"),
+        ("$HOME/flow", "flow"),
         ("flow", None),
     ],
 )
