@@ -163,6 +163,8 @@ def test_latents_are_the_autoencoder_s_and_kept(tmp_path: Path, tiny: bool) -> N
         ({"file_name": "a.png"}, "line 2: expected"),
         ({"file_name": 7, "text": "x"}, "line 2: expected"),
         ({"file_name": "a.png", "text": 7}, "line 2: 'a.png' must be"),
+        ({"file_name": "a.png", "text": "\ud800"}, "line 2: expected"),
+        ({"file_name": f"{'a' * 5000}.png", "text": "x"}, "line 2: expected"),
         ({"file_name": "../a.png", "text": "x"}, "must be a file of this folder"),
         ({"file_name": "/etc/passwd", "text": "x"}, "must be a file of this folder"),
         ({"file_name": "gone.png", "text": "x"}, "no picture 'gone.png'"),

@@ -149,11 +149,13 @@ def _metadata(path: Path) -> list[tuple[Path, str]]:
         try:
             name, text = entry["file_name"], entry["text"]
             picture = (path.parent / name).resolve()
-        except (ValueError, KeyError, TypeError):
+            there = picture.is_file()
+            str(text).encode()  # half a character is none
+        except (OSError, ValueError, KeyError, TypeError):
             raise _expected(path, number) from None
         if not isinstance(text, str) or not picture.is_relative_to(path.parent.resolve()):
             raise UserError(f"{path}, line {number}: {name!r:.80} must be a file of this folder with a text.")
-        if not picture.is_file():
+        if not there:
             raise UserError(f"{path}, line {number}: there is no picture {name!r:.80}.")
         found.append((picture, text.strip()))
     return found
