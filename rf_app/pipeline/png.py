@@ -68,9 +68,9 @@ def _texts(file: BinaryIO, name: str, keys: Collection[str]) -> dict[str, str]:
         ) as image:
             texts = image.info if png else _in_exif(image.getexif())
     except Exception as error:  # of anybody's file: it may raise anything
-        raise UserError(
-            f"{name}: not a readable PNG, JPEG or WebP picture ({type(error).__name__})."
-        ) from None
+        # Pillow says so of a text, or of pixels.
+        why = "what is in it is too large" if "too large" in str(error) else type(error).__name__
+        raise UserError(f"{name}: not a readable PNG, JPEG or WebP picture ({why}).") from None
     return {key: texts[key] for key in keys if isinstance(texts.get(key), str)}
 
 
