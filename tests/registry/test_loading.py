@@ -28,6 +28,18 @@ def test_weights_are_those_of_the_files(tiny_registry):
     assert not stock.unet.training
 
 
+def test_weights_that_lie_elsewhere_are_held_whatever_is_written_there(tiny_registry, tmp_path):
+    weights, away = tiny_registry.folder("tiny-instaflow") / "unet" / WEIGHTS, tmp_path / "away.safetensors"
+    weights.rename(away)
+    weights.symlink_to(away)
+    held = load(tiny_registry, "tiny-instaflow").unet.state_dict()
+    saved = {name: value.clone() for name, value in held.items()}
+    with away.open("r+b") as file:
+        file.seek(-away.stat().st_size // 2, 2)
+        file.write(bytes(away.stat().st_size // 2))
+    assert all(torch.equal(value, saved[name]) for name, value in held.items())
+
+
 def test_type_and_shared_pieces(tiny_registry):
     shared = {}
     first = load(tiny_registry, "tiny-2rf", dtype=torch.float16, shared=shared)
