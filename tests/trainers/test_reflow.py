@@ -137,7 +137,7 @@ def test_reflow_of_a_known_coupling_lowers_its_cost_and_crossings_and_keeps_its_
     assert costs[1] < 0.7 * costs[0]
     assert costs[2] < 1.05 * costs[1]
     crossed = [crossings(x0, ends, torch.Generator().manual_seed(2)) for ends in (x1, once, twice)]
-    assert crossed[0] > 0.2 > 20 * max(crossed[1:])
+    assert max(crossed[1:]) < crossed[0] / 3
     for ends in (once, twice):
         assert torch.allclose(ends.mean(0), x1.mean(0), atol=0.3)
         assert ends[:, 0].abs().mean().item() == pytest.approx(apart, rel=0.2)
