@@ -29,7 +29,6 @@ from torch import nn
 from benchmarks.latency import machine
 from benchmarks.table_folder import check_settings
 from benchmarks.training import of_events
-from rf_app.jobs import events
 from rf_app.metrics.judge import BUNDLED
 from rf_app.registry.checking import CONFIGS, read_json
 from rf_app.registry.disk import write_atomically
@@ -37,7 +36,7 @@ from rf_app.registry.loading import load
 from rf_app.registry.stacked import StackedUNet
 from rf_app.settings.training import Distill, Pairs
 from trainers import distill, evaluate, pairs
-from trainers.common import command
+from trainers.common import command, events
 from trainers.common.models import publish_unet, registry_into
 from trainers.common.runs import alone_in, default_run
 
@@ -173,7 +172,7 @@ class Comparison:
         self.train(network, output, {stage: PACE_STEPS * bool(asked[stage]) for stage in STAGES})
         return {
             stage: of_events(
-                events.read(self.folder / output / stage),
+                events.read(self.folder / output / stage / "events.jsonl"),
                 getattr(self.options, f"{stage}_batch"),
             ).samples
             for stage in STAGES

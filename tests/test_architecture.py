@@ -47,6 +47,8 @@ MAKERS |= {
     "Color",
     "Size",
     "_assets",
+    "browser",
+    "dict.fromkeys",
     "_drawing",
     "_reflow",
     "_distillation",

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Literal
 
 from tyro.conf import Positional
-from tyro.extras import SubcommandApp
+from tyro.extras import subcommand_cli_from_dict
 
 from rf_app.errors import UserError
 from rf_app.jobs import queue
@@ -39,14 +39,24 @@ from rf_app.settings.text import read_text
 EVERY = 2.0  # seconds between two looks
 
 
-commands = SubcommandApp()
-
-
 def main() -> None:
     """Do what the command line says; errors as one line and exit code 2."""
     sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has it: terminals may lack letters
     try:
-        commands.cli(prog="python -m rf_app.jobs", description=__doc__)
+        subcommand_cli_from_dict(
+            {
+                "start": start,
+                "list": list_all,
+                "show": show,
+                "stop": stop,
+                "resume": resume,
+                "lengthen": go_on,
+                "move": move,
+                "delete": delete,
+            },
+            prog="python -m rf_app.jobs",
+            description=__doc__,
+        )
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
@@ -54,7 +64,6 @@ def main() -> None:
         raise SystemExit(130) from None
 
 
-@commands.command
 def start(
     recipe: Positional[str],
     *,
@@ -109,7 +118,6 @@ def start(
         _follow(database, job.id)
 
 
-@commands.command(name="list")
 def list_all() -> None:
     """All jobs."""
     database = Database()
@@ -117,38 +125,32 @@ def list_all() -> None:
     print("\n".join(_line(database, job) for job in jobs) or "There are no jobs yet.")
 
 
-@commands.command
 def show(job: Positional[int], *, follow: bool = False) -> None:
     """One job; follow: stay until it has ended."""
     _follow(Database(), job) if follow else _show(Database(), job)
 
 
-@commands.command
 def stop(job: Positional[int]) -> None:
     """Save and stop."""
     queue.stop(Database(), job)
 
 
-@commands.command
 def resume(job: Positional[int]) -> None:
     """Go on."""
     queue.resume(Database(), job)
 
 
-@commands.command(name="lengthen")
 def go_on(job: Positional[int], *, steps: int, output: str, title: str = "") -> None:
     """Have a finished training go on for so many steps more, as another model."""
     said = lengthen(Database(), job, steps, output, title)
     print(f"job {said.id}: about {duration(said.seconds)}")
 
 
-@commands.command
 def move(job: Positional[int], where: Positional[Literal["up", "down"]]) -> None:
     """Change the queue's order."""
     Database().move(job, where == "up")
 
 
-@commands.command
 def delete(job: Positional[int], *, yes: bool = False) -> None:
     """Forget one; yes: do not ask."""
     database = Database()

@@ -10,13 +10,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-FILE = "events.jsonl"  # one JSON object a line
 Event = dict[str, Any]  # step, of, seconds_left or None, and whatever figures or text there are
 
 
 def read(run: Path) -> Sequence[Event]:
     """The events so far, oldest first."""
-    path = run / FILE
+    path = run / "events.jsonl"
     try:
         status = path.stat()
         return _latest(path).as_of((status.st_mtime_ns, status.st_size))
@@ -55,7 +54,7 @@ def _parsed(path: Path) -> Iterator[Event]:
 
 def append(run: Path, event: Event) -> None:
     """Write one more event."""
-    with (run / FILE).open("a", encoding="utf-8") as file:
+    with (run / "events.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(event) + "\n")
 
 

@@ -15,10 +15,15 @@ OPTIONAL = ("safety_checker",)  # as these may, which a model need not have
 TINY = "AutoencoderTiny"  # as configs name an autoencoder in TAESD's layout
 OF_DIFFUSERS = ("unet", "controlnet", "decoder", "vae")
 OF_TRANSFORMERS = ("text_encoder", "text_encoder_2", "safety_checker", "clip")
-WEIGHTS = dict.fromkeys(OF_DIFFUSERS, "diffusion_pytorch_model.safetensors")
-WEIGHTS |= dict.fromkeys(OF_TRANSFORMERS, "model.safetensors")
-CONFIGS = dict.fromkeys(WEIGHTS, "config.json")
-CONFIGS |= {"scheduler": "scheduler_config.json", "tokenizer": "tokenizer_config.json"}
+WEIGHTS = {
+    **dict.fromkeys(OF_DIFFUSERS, "diffusion_pytorch_model.safetensors"),
+    **dict.fromkeys(OF_TRANSFORMERS, "model.safetensors"),
+}
+CONFIGS = {
+    **dict.fromkeys(WEIGHTS, "config.json"),
+    "scheduler": "scheduler_config.json",
+    "tokenizer": "tokenizer_config.json",
+}
 WITH_PICKLES = ("controlnet", "decoder", "safety_checker", "clip")
 PICKLES = {".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth"}
 MAX_JSON_BYTES = 64 * 2**20

@@ -9,14 +9,13 @@ import torch
 from safetensors.torch import load_file
 
 from rf_app.errors import UserError
-from rf_app.jobs import events
 from rf_app.registry.models import Registry
 from rf_app.schedulers.noise_schedule import schedule_of
 from rf_app.settings.training import Distill
 from tests.processes import command
 from tests.trainers.commands import in_process
 from trainers import distill
-from trainers.common import checkpoints
+from trainers.common import checkpoints, events
 from trainers.common.models import flow_scheduler, load_frozen, sample
 from trainers.common.objectives import ON_THE_WAY, draw_begins, one_step
 from trainers.data.store import Batch, Pairs
@@ -89,7 +88,7 @@ def test_all_stages_learn_and_publish(at_home: Path, monkeypatch: pytest.MonkeyP
     more = ("--l2-steps", 20, "--lpips-steps", 10, "--match-steps", 10)
     assert in_process(distill, options(at_home, "one", *more), monkeypatch) == 0
     run = at_home / "runs" / "distill" / "one"
-    l2, lpips, match = (events.read(run / stage) for stage in ("l2", "lpips", "match"))
+    l2, lpips, match = (events.read(run / stage / "events.jsonl") for stage in ("l2", "lpips", "match"))
     assert l2[-1]["loss"] < l2[0]["loss"]
     assert lpips[-1].keys() >= {"lpips", "l2"}
     assert match[-1].keys() >= {"critic", "l2", "match", "psnr"}

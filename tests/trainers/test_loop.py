@@ -11,10 +11,9 @@ from safetensors.torch import load_file
 from torch import nn
 
 from rf_app.errors import UserError
-from rf_app.jobs import events
 from tests.processes import Started, in_two
 from tests.trainers.runs import run
-from trainers.common import LoopConfig, checkpoints, train
+from trainers.common import LoopConfig, checkpoints, events, train
 from trainers.common.loop import Diverged, learning_rate
 
 STEPS = 30
@@ -45,7 +44,7 @@ def test_a_killed_run_resumes_to_the_same_weights(tmp_path: Path, uninterrupted:
     assert [path.stem for path in checkpoints.files(tmp_path)] == ["step-00000004", "step-00000008"]
     run(tmp_path, STEPS)
     same_result(tmp_path, uninterrupted)
-    steps = [event["step"] for event in events.read(tmp_path)]
+    steps = [event["step"] for event in events.read(tmp_path / "events.jsonl")]
     assert steps == sorted(set(steps))
     assert steps[-1] == STEPS
 
@@ -230,7 +229,7 @@ def test_tensorboard_has_the_events_once_over_a_stop(tmp_path: Path) -> None:
     checkpoints.files(tmp_path)[-1].unlink()  # as after a kill: what came after step 10 is done again
     tracked(tmp_path, 30)
     shown = reader.EventAccumulator(str(tmp_path / "instaflow")).Reload()
-    heard = events.read(tmp_path)
+    heard = events.read(tmp_path / "events.jsonl")
     assert [each.step for each in shown.Scalars("loss")] == [event["step"] for event in heard] == [10, 20, 30]
     assert [each.value for each in shown.Scalars("loss")] == pytest.approx([e["loss"] for e in heard], 1e-4)
 
@@ -287,7 +286,7 @@ def test_accumulated_draws_are_averaged(tmp_path: Path) -> None:
     at_once = train(config, nn.Linear(2, 1), whole).state_dict()
     parts = weights_after(tmp_path / "b", 4, accumulate=3)
     assert all(torch.allclose(parts[name], at_once[name], atol=1e-6) for name in at_once)
-    losses = [events.read(tmp_path / name)[-1]["loss"] for name in "ab"]
+    losses = [events.read(tmp_path / name / "events.jsonl")[-1]["loss"] for name in "ab"]
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
@@ -305,7 +304,7 @@ def test_a_finished_run_goes_on_with_more_steps(tmp_path: Path, capsys: pytest.C
     weights_after(tmp_path, 4)
     assert "resuming" in capsys.readouterr().out
     assert checkpoints.steps_done(tmp_path) == 4
-    heard = events.read(tmp_path)
+    heard = events.read(tmp_path / "events.jsonl")
     assert [event["step"] for event in heard] == [2, 4]
     longer = LoopConfig(tmp_path, 4, 1e-2, warmup=1)
     assert heard[-1]["lr"] == pytest.approx(learning_rate(longer, 3), rel=1e-4)

@@ -9,13 +9,12 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from rf_app.jobs import events
 from rf_app.registry.loras import WEIGHTS, Loras
 from rf_app.registry.models import Registry
 from tests.processes import command
 from tests.trainers.commands import in_process
 from trainers import lora
-from trainers.common import checkpoints
+from trainers.common import checkpoints, events
 from trainers.common.models import load_frozen
 from trainers.data.images import with_trigger
 from trainers.lora import KOHYA
@@ -56,7 +55,7 @@ def test_what_a_run_publishes(at_home: Path, pictures: Path, monkeypatch: pytest
     more = ("--trigger", "orange", "--steps", 40, "--learning-rate", 0.02, "--ema", 0.9, "--rank", 8)
     more += ("--layers", "attention", "feed-forward", "convolutions")
     assert in_process(lora, options(pictures, "orange", *more), monkeypatch) == 0
-    heard = events.read(at_home / "runs" / "lora" / "orange")
+    heard = events.read(at_home / "runs" / "lora" / "orange" / "events.jsonl")
     assert heard[-1]["loss"] < 0.9 * heard[0]["loss"]
     assert 0.1 < heard[-1]["style"] < 1.5
     assert list((at_home / "runs" / "lora" / "orange" / "samples").glob("*.png"))

@@ -9,13 +9,12 @@ from torch import Tensor, nn
 
 from rf_app.flow.conversion import NoiseSchedule
 from rf_app.flow.velocity import velocity_field
-from rf_app.jobs import events
 from rf_app.registry.models import Registry
 from rf_app.schedulers.perflow import PeRFlowScheduler
 from rf_app.settings.training import PeRFlow
 from tests.trainers.commands import in_process
 from trainers import evaluate, perflow
-from trainers.common import checkpoints
+from trainers.common import checkpoints, events
 from trainers.common.models import encode, load_frozen, sample
 from trainers.common.windows import TIMES, Windows, window_loss
 from trainers.data.store import Batch
@@ -143,7 +142,7 @@ def test_a_run_with_fewer_and_wider_windows_publishes_a_model_that_takes_guidanc
     card = registry.card("pieces")
     assert (card.kind, card.base_model, card.lineage) == ("piecewise-flow", "tiny-sd", ("tiny-sd",))
     assert (card.steps, card.guidance, card.settings["pictures"]) == (4, 3.0, 12)
-    assert "psnr" in events.read(run)[-1]
+    assert "psnr" in events.read(run / "events.jsonl")[-1]
     model = load_frozen(registry, "pieces")
     assert model.scheduler.config.num_time_windows == 2
     with_words, against = (

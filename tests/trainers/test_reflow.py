@@ -17,14 +17,13 @@ from rf_app.flow.coupling import crossings
 from rf_app.flow.path import uniform_taus
 from rf_app.flow.solvers import euler
 from rf_app.flow.velocity import velocity_field
-from rf_app.jobs import events
 from rf_app.registry.models import Registry
 from rf_app.schedulers.noise_schedule import schedule_of
 from tests.processes import command, in_two, run_command
 from tests.tiny import tiny_unet
 from tests.trainers.commands import in_process
 from trainers import pairs, reflow
-from trainers.common import checkpoints
+from trainers.common import checkpoints, events
 from trainers.common.models import load_frozen
 from trainers.common.objectives import draw_tau, drop_text, reflow_loss
 from trainers.data.shards import shard_paths
@@ -157,7 +156,7 @@ def test_a_run_publishes_a_flow_that_is_straighter_on_its_pairs(
     id = f"flow-{start_from}"
     options = (*OPTIONS, "--pairs", at_home / "pairs", "--output", id, "--steps", 40, "--start", start_from)
     assert in_process(reflow, options, monkeypatch) == 0
-    first, *_, last = events.read(at_home / "runs" / "reflow" / id)
+    first, *_, last = events.read(at_home / "runs" / "reflow" / id / "events.jsonl")
     assert last["loss"] < first["loss"]
     assert last.keys() >= {"psnr", "straightness"}
 
@@ -252,7 +251,8 @@ def test_two_processes_learn_as_one_with_their_batches_together(
     assert [code for code, _ in ended] == [0, 0], ended
     runs = at_home / "runs" / "reflow"
     alone, shared = (
-        np.mean([event["loss"] for event in events.read(runs / name)[-3:]]) for name in ("alone", "shared")
+        np.mean([event["loss"] for event in events.read(runs / name / "events.jsonl")[-3:]])
+        for name in ("alone", "shared")
     )
     assert shared == pytest.approx(alone, rel=0.1)
     assert Registry.default().card("shared").settings["processes"] == 2
@@ -270,7 +270,7 @@ def test_a_training_says_what_ran(at_home: Path, monkeypatch: pytest.MonkeyPatch
     own = (*OPTIONS, "--pairs", at_home / "pairs", "--steps", 3, "--output")
     assert in_process(reflow, (*own, "kept"), monkeypatch) == 0
     assert in_process(reflow, (*own, "again", "--gradient-checkpointing"), monkeypatch) == 0
-    kept, again = (events.read(at_home / "runs/reflow" / name) for name in ("kept", "again"))
+    kept, again = (events.read(at_home / "runs/reflow" / name / "events.jsonl") for name in ("kept", "again"))
     assert again[-1]["loss"] == pytest.approx(kept[-1]["loss"], rel=1e-3)
     said = Registry.default().card("again").settings
     assert said["gradient_checkpointing"] is True

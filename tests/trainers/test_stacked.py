@@ -15,7 +15,6 @@ from rf_app.actions.application import Application
 from rf_app.actions.export import Export, export
 from rf_app.actions.run import results
 from rf_app.errors import UserError
-from rf_app.jobs import events
 from rf_app.jobs.plan import Wish, stages
 from rf_app.pipeline.turns import result_of
 from rf_app.pipeline.worker import Worker
@@ -32,7 +31,7 @@ from tests.tiny import load, tiny_card, tiny_unet
 from tests.trainers.commands import in_process
 from tests.trainers.test_distill import options
 from trainers import distill
-from trainers.common import checkpoints
+from trainers.common import checkpoints, events
 from trainers.common.dry_run import cost, parts
 
 STEPS = ("--stacked", "--l2-steps", 20, "--lpips-steps", 2, "--checkpoint-every", 10)
@@ -86,7 +85,7 @@ def test_it_learns_and_goes_on_as_if_nothing_had_happened(
 ) -> None:
     monkeypatch.setenv("INSTAFLOW_HOME", str(trained))
     run = trained / "runs" / "distill" / "stacked"
-    first, *_, last = events.read(run / "l2")
+    first, *_, last = events.read(run / "l2" / "events.jsonl")
     assert last["loss"] < first["loss"]
     card = Registry.default().card("stacked")
     assert (card.kind, card.steps, card.settings["stacked"]) == ("one-step", 1, True)
