@@ -4,34 +4,33 @@
         --model my-world-teacher:25 my-world:1 --sheet sheet.png --json figures.json
 
 Says of the pictures that models draw of held-out captions, beside the same of real pictures they never saw:
-- sharpness: Laplacian energy, of the real pictures' (1 is as sharp);
-- kernel: the kernel distance to the pictures learned from, in the features of the network, counted in their
-  deviations (0 is the same);
-- words: how often the own caption fits better than nine other held-out ones, as that network has it (.1 is
-  by chance); none of them has been learned;
+- sharpness: Laplacian energy, of the real pictures' (1 is as sharp; less is blurred, more is rough);
+- fid: the Frechet distance to the pictures learned from, of that of as many held-out ones (1 is as like; 8
+  and more is mush), in the features of the pocket world's judge;
+- words: how often the own caption fits better than nine other held-out ones, as the network has it (.1 is by
+  chance); none of them has been learned;
 - new: how far the nearest picture learned from is, of a held-out one's (0 is learned by heart).
-What nobody would call good stands there, too: noise, grey, and one picture repeated.
+What nobody would call good stands there, too: noise, grey, one picture repeated, blobs; and each model's
+figures in words.
 The sheet has, from above: real pictures, their reconstructions, what each model draws of their captions, and
 the picture learned from that is nearest to the last.
 """
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from rf_app.errors import UserError
-from rf_app.metrics import kernel
-from rf_app.metrics.sharpness import laplacian_energy
+from rf_app.metrics.judge import Judge
 from rf_app.registry.card import write_card
 from rf_app.registry.disk import write_atomically
 from trainers.common import command
-from trainers.common.contrastive import Contrastive, words_found
+from trainers.common.contrastive import Contrastive
 from trainers.common.held_out import sampled
+from trainers.common.likeness import REAL, Figures, Measures, in_words, mush
 from trainers.common.models import decode, encode, latent_shape, load_frozen, noise_of, registry_into, sample
 from trainers.common.pixels import psnr, to_tensor
 from trainers.common.reconstruction import reconstructed
@@ -41,10 +40,6 @@ from trainers.pocket.world import HELD_OUT
 
 BATCH, SHOWN = 32, 8
 MOST_LEARNED = 2_000  # of the pictures learned from, to compare with
-RIVALS = 9  # other captions
-FLOOR = 0.1  # of a feature's deviation, of the mean one
-
-Figures = dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -74,77 +69,6 @@ class EvaluateWorldConfig:
             raise UserError(f"--prompts must be at least 2, not {self.prompts}.")
 
 
-class Measures:
-    """What pictures are compared with."""
-
-    def __init__(
-        self,
-        network: Contrastive,
-        learned: tuple[Tensor, Sequence[str]],
-        held_out: tuple[Tensor, Sequence[str]],
-    ) -> None:
-        """learned, held_out: pictures [N, 3, H, W] in -1..1 and their captions."""
-        self.network, self.sharp = network, laplacian_energy(held_out[0]).mean()
-        bare = self._features(learned[0])
-        deviation = bare.std(0)
-        # What hardly varies is not counted in its own deviations: any other value would be all that counts.
-        self.mean, self.deviation = bare.mean(0), deviation.clamp(min=FLOOR * deviation.mean().item())
-        self.learned, self.bags = self._standard(bare), network.bags(held_out[1])
-        self.rivals = self.bags[self.bags.sum(1) > 0].unique(dim=0)
-        self.far = 1.0
-        self.far = self.of(held_out[0], range(len(held_out[0])))["new"]
-
-    def of(self, pictures: Tensor, numbers: Sequence[int]) -> Figures:
-        """The figures of pictures [N, 3, H, W] in -1..1 that show the captions by number."""
-        bare = self._features(pictures)
-        seen = self._standard(bare)
-        found = {
-            "sharpness": (laplacian_energy(pictures).mean() / self.sharp).item(),
-            "kernel": kernel.distance(seen.numpy(), self.learned.numpy()),
-            "new": torch.cdist(seen, self.learned).amin(1).mean().item() / self.far,
-        }
-        words = self._words(bare, list(numbers))
-        return found if words is None else found | {"words": words}
-
-    def nearest(self, pictures: Tensor) -> list[int]:
-        """The number of the picture learned from that is nearest to each of some."""
-        return torch.cdist(self._standard(self._features(pictures)), self.learned).argmin(1).tolist()
-
-    def _words(self, features: Tensor, numbers: list[int]) -> float | None:
-        """None where there are too few held-out captions to tell apart. One without a known word is not asked
-        for.
-        """
-        if len(self.rivals) <= RIVALS:
-            return None
-        draw, own, others, asked = torch.Generator().manual_seed(0), [], [], []
-        for place, number in enumerate(numbers):
-            bag = self.bags[number]
-            order = self.rivals[torch.randperm(len(self.rivals), generator=draw)]
-            if bag.sum() > 0:
-                asked.append(place)
-                own.append(bag)
-                others.append(order[(order != bag).any(1)][:RIVALS])
-        if not asked:
-            return None
-        read = self.network.read
-        return words_found(
-            self.network.look(features[asked]), read(torch.stack(own)), read(torch.stack(others))
-        )
-
-    def _features(self, pictures: Tensor) -> Tensor:
-        return torch.cat([self.network.features(part) for part in pictures.split(BATCH)])
-
-    def _standard(self, features: Tensor) -> Tensor:
-        return (features - self.mean) / self.deviation
-
-
-def mush(held_out: Tensor, count: int) -> dict[str, Tensor]:
-    """Pictures that nobody would call good, [count, 3, H, W] each."""
-    shape = (count, *held_out.shape[1:])
-    noise = torch.randn(shape, generator=torch.Generator().manual_seed(0)).clamp(-1, 1)
-    return {"noise": noise, "grey": torch.zeros(shape), "one picture": held_out[:1].expand(shape)}
-
-
 @torch.no_grad()
 def main(config: EvaluateWorldConfig) -> None:
     """Measure, print a table, write what was asked for."""
@@ -156,9 +80,9 @@ def main(config: EvaluateWorldConfig) -> None:
     pixels = held.pixels(range(len(held)))
     held_out, captions = to_tensor(pixels), [held.caption(i) for i in range(len(held))]
     network = Contrastive.load(config.network)
-    measures = Measures(network, (learned, images.captions), (held_out, captions))
+    measures = Measures(network, Judge.load(), (learned, images.captions), (held_out, captions))
     numbers = [i % len(held) for i in range(config.prompts)]
-    rows: dict[str, Figures] = {"real, held out": measures.of(held_out, range(len(held)))}
+    rows: dict[str, Figures] = {REAL: measures.of(held_out, range(len(held)))}
     shown = [held_out[:SHOWN]]
     for i, which in enumerate(models):
         pipeline = load_frozen(registry, which.card.id)
@@ -184,19 +108,20 @@ def main(config: EvaluateWorldConfig) -> None:
             write_card(registry.folder(card.id), replace(card, measured=card.measured | {name: told}))
     for name, pictures in mush(held_out, config.prompts).items():
         rows[name] = measures.of(pictures, numbers)
-    print(table(rows), flush=True)
+    said = [in_words(rows, which.name, len(held)) for which in models]
+    print("\n".join([table(rows), "", *said]), flush=True)
     if config.sheet:
         columns = min(SHOWN, len(held), config.prompts)
         shown.append(learned[measures.nearest(shown[-1])])
         write_sheet(config.sheet, [row[:columns] for row in shown])
     if config.json:
-        text = json.dumps(rows, indent=2) + "\n"
+        text = json.dumps({"rows": rows, "said": said}, indent=2) + "\n"
         write_atomically(config.json, lambda temporary: temporary.write_text(text))
 
 
 def table(rows: dict[str, Figures]) -> str:
     """The rows as a Markdown table."""
-    names = ("psnr", "sharpness", "kernel", "words", "new")
+    names = ("psnr", "sharpness", "fid", "words", "new")
     lines = [f"| pictures | {' | '.join(names)} |", f"|---|{'---|' * len(names)}"]
     for name, row in rows.items():
         figures = (f"{row[each]:.3g}" if each in row else "–" for each in names)

@@ -8,14 +8,14 @@ autoencoder, a tokenizer, a text encoder and a diffusion model, draws pairs, mak
 (reflow), leaves one step (distillation), and measures what came out. Sizes follow from the number of pictures
 and the time. Each stage is a command of its own, with samples in RUN/*/samples. Ctrl-C stops; the same
 command resumes, and with more --hours a finished world goes on. The pictures are those of the first start,
-which lie in RUN/pictures.
+which lie in RUN/pictures. Parquet files, or the name of a dataset on the Hub, do as well as a folder.
 """
 
 import json
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -29,7 +29,7 @@ from rf_app.metrics.perceptual import BUNDLED, Perceptual
 from rf_app.registry.card import ModelCard, check_id
 from rf_app.registry.disk import write_atomically
 from rf_app.registry.models import Registry
-from rf_app.settings.from_nothing import check_side
+from rf_app.settings.from_nothing import World
 from rf_app.settings.world import Pace, channels_for, sized
 from trainers.common import command
 from trainers.common.chain import run_stages
@@ -39,45 +39,18 @@ from trainers.common.precision import accelerator_in
 from trainers.common.runs import default_run
 from trainers.common.text import LENGTH, WIDTH
 from trainers.data.images import ImageFolder
-from trainers.data.looking import look
+from trainers.data.looking import MOST, look
 from trainers.data.source import held_out_of, of_folder
+from trainers.data.table import as_folder
 
 PAIRS_FOLDERS = ("pairs", "straight-pairs", "reflow", "distill")  # what the teacher's own training decides
 PROMPTS_EACH, MOST_PROMPTS = 8, 256  # pictures of a held-out caption that are measured, and of all
 TIMED = 3  # passes, of which the quickest counts
 
 
-@dataclass(frozen=True)
-class WorldConfig:
-    """What a world is made of."""
-
-    images: Path
-    """Folder of captioned pictures: metadata.jsonl or .csv, a .txt beside each, or file names that say it."""
-    output: str
-    """Id of the model that draws in one step; beside it stand ID-teacher and ID-2rf."""
-    hours: float = 2.0
-    """Time for all of it, on this machine."""
-    size: int = 96
-    """Pixels a side, a multiple of 32; pictures are cut to their middle squares."""
-    title: str = ""
-    """Its name in the list (default: its id)."""
-    run: Path | None = None
-    """Folder to work in; the same folder resumes (default: world/OUTPUT under the user's runs)."""
-    models: Path | None = None
-    """Folder of models besides the bundled ones, to publish into (default: the user's)."""
-    dry_run: bool = False
-    """Say what would be used, what would be left out and what the time would go into; train nothing."""
-
-    def __post_init__(self) -> None:
-        """Raises UserError for a value out of its range."""
-        check_side(self.size)
-        check_id(f"{self.output}-teacher")
-        if not 0 < self.hours <= 1000:
-            raise UserError(f"--hours must be over 0 and at most 1000, not {self.hours:g}.")
-
-
-def main(config: WorldConfig) -> None:
+def main(config: World) -> None:
     """Look, say, and unless it is a dry run train."""
+    check_id(f"{config.output}-teacher")
     registry = registry_into(config.models)
     run = (config.run or default_run(f"world/{config.output}")).absolute()
     pictures, notes = run / "pictures", run / "world.json"
@@ -85,9 +58,12 @@ def main(config: WorldConfig) -> None:
     if begun is None:
         for id in (f"{config.output}-teacher", f"{config.output}-2rf", config.output):
             registry.check_free(id, overwrite=False)
-        looked = look(config.images, config.size)
+        with as_folder(config.images, MOST) as folder:
+            looked = look(folder, config.size)
+            print(replace(looked, folder=config.images).in_words(), flush=True)
+            if not config.dry_run:
+                looked.save(pictures)
         count = len(looked.pictures)
-        print(looked.in_words(), flush=True)
     else:
         _check_same(begun, config, run)
         count = len(ImageFolder(pictures, config.size))
@@ -101,9 +77,7 @@ def main(config: WorldConfig) -> None:
         print(estimate(sizes.seconds, sizes.settings), flush=True)
     if config.dry_run:
         return print("Nothing was trained.", flush=True)
-    if begun is None:
-        looked.save(pictures)
-    elif longer:  # every stage has more steps to go, and those on pairs begin anew with a better teacher
+    if begun and longer:  # each stage has more steps to go; what was made of the teacher's pairs begins anew
         (run / "stages.json").unlink(missing_ok=True)
         for name in PAIRS_FOLDERS:
             shutil.rmtree(run / name, ignore_errors=True)
@@ -114,7 +88,7 @@ def main(config: WorldConfig) -> None:
     print(f"{config.output} is built, in {took / 3600:.1f} hours; look at {run / 'sheet.png'}", flush=True)
 
 
-def _check_same(begun: dict, config: WorldConfig, run: Path) -> None:
+def _check_same(begun: dict, config: World, run: Path) -> None:
     for name in ("size", "output"):
         if begun[name] != getattr(config, name):
             raise UserError(
@@ -128,14 +102,14 @@ def lengthened(old: dict, new: dict) -> dict:
     return new | {name: max(old[name], new[name]) for name in old if name.endswith("steps")}
 
 
-def stages(config: WorldConfig, registry: Registry, run: Path, settings: dict) -> list[Stage]:
+def stages(config: World, registry: Registry, run: Path, settings: dict) -> list[Stage]:
     """The whole chain, in order: the recipe's, and the figures."""
     folder, teacher = registry.folders[-1].absolute(), f"{config.output}-teacher"
     learned, held_out = of_folder(run / "pictures", config.size)
     text = "\n".join(dict.fromkeys(learned.captions)) + "\n"
     write_atomically(run / "prompts.txt", lambda temporary: temporary.write_text(text))
     wish = Wish(
-        "world",
+        "world-stages",
         teacher,
         config.output,
         config.title,
@@ -207,4 +181,4 @@ def estimate(seconds: dict[str, float], settings: dict) -> str:
 
 
 if __name__ == "__main__":
-    command.run(main, WorldConfig)
+    command.run(main, World)

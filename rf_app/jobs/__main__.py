@@ -67,8 +67,8 @@ def main() -> None:
 def start(
     recipe: Positional[str],
     *,
-    teacher: str,
     output: str,
+    teacher: str = "",
     title: str = "",
     preset: str = "quick",
     prompts: Path | None = None,
@@ -83,8 +83,9 @@ def start(
     """Queue a training.
 
     Args:
-        recipe: What to make: instaflow, reflow, distill, perflow, lora, controlnet or pairs.
-        teacher: Id of the model to begin with.
+        recipe: What to make: instaflow, reflow, distill, perflow, lora, controlnet, pairs or
+            world.
+        teacher: Id of the model to begin with; a world has none.
         output: Id of what is made.
         title: Its name in the lists.
         preset: quick, medium or good; sd15 or sd15-lowcost for models of Stable Diffusion's size.
@@ -184,7 +185,7 @@ def _show(database: Database, id: int) -> None:
     job = _seen(database, id)
     way = progress(database, job)
     left = f", {duration(way.seconds_left)} left" if way.seconds_left is not None else ""
-    of = f" of {job.wish.teacher}" if isinstance(job.wish, Wish) else ""
+    of = f" of {job.wish.teacher}" if isinstance(job.wish, Wish) and job.wish.teacher else ""
     print(f"job {job.id}: {job.output} ({work_in_words(job)}{of}), {state_in_words(job)}")
     print(f"{way.share:.0%}, {way.text}{left}")
     for curve in way.curves:

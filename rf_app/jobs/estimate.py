@@ -21,7 +21,7 @@ START = 12.0  # seconds to import PyTorch, load the models and publish: the gues
 START_KEY, PACE_KEY = "start", "pace"
 SPARE = 200e6  # bytes that stay free on the disk
 LIBRARIES = 0.7  # GB of a trainer's memory that do not grow with the model
-SURE = ("measured", "scaled", "guessed")  # from the best to the worst
+SURE = ("given", "measured", "scaled", "guessed")  # from the best to the worst
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,10 @@ class ModelSize:
         return self.weights * self.side * self.side
 
 
+NEW = ModelSize(9.4e6, 16 * 12 * 12, 12)
+"""Of a model that begins with pictures alone, of 96 pixels a side."""
+
+
 def size_of(unet: Path) -> ModelSize:
     """The size of a model by its `unet/` folder, without loading a weight."""
     config = read_json(unet / "config.json")
@@ -62,8 +66,8 @@ def rate(database: Database, loop: LoopWork, size: float, pace: float | None = N
     """Seconds a sample as measured with a model of `size`, or the nearest or the guess, scaled; and how sure
     that is. pace: for a guess (default: of what was measured last).
     """
-    if not loop.key:  # no model works at it
-        return loop.seconds, "guessed"
+    if not loop.key:  # no model works at it, or it takes what time it is given
+        return loop.seconds, "given"
     measured = database.rates(loop.key)
     if size in measured:
         return measured[size], "measured"
@@ -104,12 +108,12 @@ def _stage(database: Database, stage: Stage, size: ModelSize) -> Needs:
 
 
 def _disk(stage: Stage, size: ModelSize) -> float:
-    """Pairs: noise and latent, float16. A training: two checkpoints, four float32 a weight, and the model."""
+    """Pairs: noise and latent, float16. A loop: two checkpoints, four float32 a weight; and the model."""
     if stage.module == "trainers.pairs":
         count = stage.arguments[stage.arguments.index("--count") + 1]
         return int(count) * (4 * size.latent + 200)
     weights = size.weights * (1 + stage.stacked)
-    return weights * (1 + 2 * 4 * 2) if stage.loops else weights
+    return weights * (1 + 2 * 4 * 2 * len(stage.loops))
 
 
 def check_disk(folder: Path, needed: float) -> None:

@@ -53,14 +53,16 @@ def settings(found: Recipe, wish: Wish) -> dict[str, Any]:
     return values
 
 
-def stages(wish: Wish, teacher: ModelCard, folder: Path, models: Path) -> tuple[Stage, ...]:
+def stages(wish: Wish, teacher: ModelCard | None, folder: Path, models: Path) -> tuple[Stage, ...]:
     """The commands for a wish that works in `folder` and publishes into `models`.
+
+    teacher: None where its recipe begins with no model.
 
     Raises UserError for an unknown recipe, a teacher it cannot begin with, a bad setting, id or prompt.
     """
     found = recipe(wish.recipe)
     values = settings(found, wish)
-    if teacher.kind not in found.teachers:
+    if teacher and teacher.kind not in found.teachers:
         raise UserError(
             f"“{found.title}” begins with a {' or '.join(found.teachers)} model; "
             f"{teacher.id} is a {teacher.kind} one."
@@ -93,10 +95,10 @@ def stages(wish: Wish, teacher: ModelCard, folder: Path, models: Path) -> tuple[
     return tuple(_stage(step, values, words, teacher) for step in chosen)
 
 
-def _stage(step: Step, values: Mapping[str, Any], words: dict[str, str], teacher: ModelCard) -> Stage:
+def _stage(step: Step, values: Mapping[str, Any], words: dict[str, str], teacher: ModelCard | None) -> Stage:
     own = (
         step.defaults
-        | step.by_kind.get(step.kind or teacher.kind, {})
+        | step.by_kind.get(step.kind or (teacher.kind if teacher else ""), {})
         | {key.split(".", 1)[1]: v for key, v in values.items() if key.split(".")[0] == step.trainer}
     )
     filled = {name: value.format(**words) for name, value in step.options.items()}
@@ -118,6 +120,11 @@ def _stage(step: Step, values: Mapping[str, Any], words: dict[str, str], teacher
                 run=loop.run.format(**words),
                 samples=chosen[loop.steps] * chosen[loop.batch] * chosen.get("accumulate", 1),
                 seconds=loop.seconds * (1 + stacked),
+                title=loop.title,
+            )
+            if loop.batch
+            else LoopWork(
+                "", loop.run.format(**words), 1, chosen[loop.steps] * loop.seconds, title=loop.title
             )
             for loop in step.loops
             if chosen[loop.steps]

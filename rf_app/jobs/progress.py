@@ -45,6 +45,7 @@ def progress(database: Database, job: Job) -> Progress:
     pace = _pace(job, wholes)
     done = left = 0.0
     latest: events.Event = {}
+    title = ""
     curves: list[Curve] = []
     sheets: tuple[Path, ...] = ()
     for number, stage in enumerate(job.stages):
@@ -58,13 +59,13 @@ def progress(database: Database, job: Job) -> Progress:
                 whole = loop.samples * rate(database, loop, job.size, pace)[0]
             done, left = done + whole * share, left + whole * (1 - share)
             if found:
-                latest = found[-1] if number == job.stage else {}
+                latest, title = (found[-1], loop.title) if number == job.stage else ({}, "")
                 curves = _curves(stage, found) + curves
                 sheets = tuple(events.sheets(Path(loop.run))) or sheets
     return Progress(
         share=1.0 if job.state == "done" else done / max(done + left, 1e-9),
         seconds_left=left if job.under_way else None,
-        text=_text(job, latest),
+        text=_text(job, latest, title),
         samples_per_second=latest.get("samples_per_second"),
         curves=tuple(curves),
         sheets=sheets,
@@ -78,14 +79,14 @@ def _pace(job: Job, wholes: dict[str, float]) -> float | None:
     return sum(wholes[loop.run] for loop in known) / guessed if guessed else None
 
 
-def _text(job: Job, latest: events.Event) -> str:
+def _text(job: Job, latest: events.Event, title: str) -> str:
     if not job.stages:
         return "Damaged"
     if job.stage >= len(job.stages):
         return "Finished"
     if "text" in latest:
         return str(latest["text"])
-    title = job.stages[job.stage].title
+    title = title or job.stages[job.stage].title
     many = f" ({job.stage + 1} of {len(job.stages)})" if len(job.stages) > 1 else ""
     steps = f", {latest['step']:,} of {latest['of']:,}" if latest else ""
     return f"{title}{many}{steps}"

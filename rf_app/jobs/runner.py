@@ -163,7 +163,7 @@ def _measured(database: Database, each: _Attended, taken: float) -> None:
     """Remember what the stage took, for the next estimate."""
     job, loops = each.job, 0.0
     stage = job.stages[job.stage]
-    for loop in stage.loops:
+    for loop in filter(lambda loop: loop.key, stage.loops):
         seconds = events.whole(events.read(Path(loop.run)))
         if seconds is not None:
             loops += seconds

@@ -17,13 +17,15 @@ MAX_ARGUMENT = 100_000  # bytes; Linux takes 128 KiB
 class LoopWork:
     """A measured part of a stage.
 
-    run: the folder of its events; key: what its rate is stored under, "" where none is.
+    run: the folder of its events; key: what its rate is stored under, "" where none is; title: what it is
+    called, "" where that is the stage's.
     """
 
     key: str
     run: str
     samples: int
     seconds: float  # a sample: the guess
+    title: str = ""
 
 
 @dataclass(frozen=True)

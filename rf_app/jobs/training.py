@@ -6,7 +6,7 @@ from pathlib import Path
 from rf_app.errors import UserError
 from rf_app.jobs import queue
 from rf_app.jobs.database import Database
-from rf_app.jobs.estimate import ModelSize, Needs, check_disk, estimate, size_of
+from rf_app.jobs.estimate import NEW, ModelSize, Needs, check_disk, estimate, size_of
 from rf_app.jobs.job import Job
 from rf_app.jobs.plan import Wish, check_prompts, stages
 from rf_app.jobs.stage import TRAINING, Plan, Stage, check_texts
@@ -25,6 +25,12 @@ NAMES = {
 def needs(database: Database, wish: Wish, registry: Registry) -> Needs:
     """What a wish would take; raises UserError naming what is wrong with it."""
     return estimate(database, _stages(wish, registry, database.folder / "new"), _size(wish, registry))
+
+
+def planned(database: Database, wish: Wish, registry: Registry) -> tuple[Stage, ...]:
+    """The commands of a wish, not queued; raises UserError naming what is wrong with it."""
+    check(database, wish, registry)
+    return _stages(wish, registry, database.folder / "new")
 
 
 def start(database: Database, wish: Wish, registry: Registry) -> Job:
@@ -68,13 +74,19 @@ def check(database: Database, wish: Wish, registry: Registry) -> None:
             raise UserError(f"{given}: there is no such folder, to take {NAMES[name]} from.")
     products = {stage.product for stage in _stages(wish, registry, database.folder / "new")}
     models = _models(registry)
+    if found.makes == "models":
+        products.add(str(models / wish.output))
     elsewhere = {
         str(root.absolute() / Path(product).name)
         for product in products
         for root in registry.folders
         if Path(product).parent == models
     }
-    queue.check_free(products | elsewhere, database.jobs())
+    jobs = database.jobs()
+    queue.check_free(products | elsewhere, jobs)
+    for job in jobs:  # whose last stage may make something else, as a world's does
+        if job.under_way and job.output == wish.output and isinstance(job.wish, Wish):
+            raise UserError(f"Job {job.id} is about to make {wish.output!r}: choose another name.")
 
 
 def _models(registry: Registry) -> Path:
@@ -82,8 +94,11 @@ def _models(registry: Registry) -> Path:
 
 
 def _stages(wish: Wish, registry: Registry, folder: Path) -> tuple[Stage, ...]:
-    return stages(wish, registry.card(wish.teacher), folder, _models(registry))
+    teacher = registry.card(wish.teacher) if recipe(wish.recipe).teachers else None
+    return stages(wish, teacher, folder, _models(registry))
 
 
 def _size(wish: Wish, registry: Registry) -> ModelSize:
+    if not recipe(wish.recipe).teachers:
+        return NEW
     return size_of(registry.pieces(wish.teacher)["unet"])

@@ -5,6 +5,7 @@ from rf_app.jobs.job import Job
 from rf_app.jobs.plan import Wish
 
 SURE = {
+    "given": "the time it is given",
     "measured": "as measured on this computer",
     "scaled": "scaled from a model of another size: it may take half or twice as long",
     "guessed": "a guess, until a first job was measured on this computer",

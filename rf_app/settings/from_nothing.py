@@ -88,3 +88,32 @@ class Contrastive(FromPictures):
     batch: int = 64
     learning_rate: float = 1e-3
     ema: float = 0.99
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """What a world of one's own is made of."""
+
+    images: Path
+    """Folder of captioned pictures: metadata.jsonl or .csv, a .txt beside each, file names that say it, or
+    Parquet files; or the name of a dataset on the Hub."""
+    output: str
+    """Id of the model that draws in one step; beside it stand ID-teacher and ID-2rf."""
+    hours: float = 2.0
+    """Time for all of it, on this machine."""
+    size: int = 96
+    """Pixels a side, a multiple of 32; pictures are cut to their middle squares."""
+    title: str = ""
+    """Its name in the list (default: its id)."""
+    run: Path | None = None
+    """Folder to work in; the same folder resumes (default: world/OUTPUT under the user's runs)."""
+    models: Path | None = None
+    """Folder of models besides the bundled ones, to publish into (default: the user's)."""
+    dry_run: bool = False
+    """Say what would be used, what would be left out and what the time would go into; train nothing."""
+
+    def __post_init__(self) -> None:
+        """Raises UserError for a value out of its range."""
+        check_side(self.size)
+        if not 0 < self.hours <= 1000:
+            raise UserError(f"--hours must be over 0 and at most 1000, not {self.hours:g}.")

@@ -8,12 +8,15 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from docstring_parser import parse_from_object
 
 from rf_app.errors import UserError
-from rf_app.settings.from_nothing import Autoencoder, Contrastive, Teacher
+from rf_app.settings.from_nothing import Autoencoder, Contrastive, Teacher, World
 from rf_app.settings.training import ControlNet, Distill, Lora, Merge, Pairs, PeRFlow, Reflow
 
 TRAINERS: dict[str, type] = {
     each.__name__.lower(): each
-    for each in (Autoencoder, Teacher, Contrastive, Pairs, Reflow, Distill, PeRFlow, Lora, ControlNet, Merge)
+    for each in (
+        *(Autoencoder, Teacher, Contrastive, World),
+        *(Pairs, Reflow, Distill, PeRFlow, Lora, ControlNet, Merge),
+    )
 }
 """The settings of what a recipe can run, by the command's name."""
 TYPES = {"int": int, "float": float, "str": str, "bool": bool, "Path": str}

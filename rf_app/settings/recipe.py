@@ -22,8 +22,9 @@ class Loop:
 
     run: str
     steps: str  # name of the option
-    batch: str  # name of the option
+    batch: str  # name of the option; "" where `steps` is a time, of which this takes a share
     seconds: float  # a sample, with a pocket model on two cores: the guess before anything is measured
+    title: str = ""  # what it is called, where a stage has several
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Recipe:
     title: str
     about: str
     proposes: str  # as a name
-    teachers: tuple[str, ...]  # kinds of models it can begin with
+    teachers: tuple[str, ...]  # kinds of models it can begin with; none where it begins with pictures alone
     shown: tuple[Shown, ...]
     presets: dict[str, dict[str, Any]]  # values of any options, TRAINER.OPTION
     steps: tuple[Step, ...]

@@ -9,6 +9,7 @@ itself. Its stages are commands, one after the other; `rf_app.jobs.plan` fills i
 from rf_app.errors import UserError
 from rf_app.settings import sd15
 from rf_app.settings.recipe import Loop, Recipe, Shown, Step
+from rf_app.settings.world import SHARES
 
 PRESETS = {"quick": "Quick", "medium": "Medium", "good": "Good"}  # what the page offers
 BUNDLED = "bundled"  # the preset that made the models the project brings along
@@ -294,10 +295,10 @@ PAIRS = Recipe(
     asks=("prompts",),
 )
 
-WORLD = Recipe(
-    "world",
-    "A world of your own",
-    "From captioned pictures alone to a model that draws in one step, with no other model to begin with.",
+WORLD_STAGES = Recipe(
+    "world-stages",
+    "The stages of a world",
+    "What trainers.world runs, with sizes that follow from the pictures and the time.",
     "My world",
     teachers=("diffusion",),
     shown=(),
@@ -335,6 +336,52 @@ WORLD = Recipe(
     needs="images",
 )
 
+PARTS = {  # folder, what happens there, and the share of the time that it has
+    "autoencoder": ("An autoencoder learns the pictures", SHARES["autoencoder"]),
+    "teacher": ("The teacher learns to draw them", SHARES["teacher"]),
+    "pairs": ("The teacher draws", SHARES["pairs"] * 0.6),
+    "reflow": ("Reflow straightens the paths", SHARES["reflow"]),
+    "straight-pairs": ("The straight model draws", SHARES["pairs"] * 0.4),
+    "distill/l2": ("Distillation leaves one step", SHARES["distill l2"]),
+    "distill/lpips": ("One step is polished by what the eye sees", SHARES["distill lpips"]),
+    "contrastive": ("A small network learns to measure", SHARES["contrastive"]),
+}
+
+WORLD = Recipe(
+    "world",
+    "A world of your own",
+    "From your pictures alone to a model that draws in one step, with no other model to begin with. A few "
+    "hundred pictures and two hours are a beginning; more of both is better.",
+    "My world",
+    teachers=(),
+    shown=(
+        Shown("world.hours", "Hours", "For all of it. The sizes follow from that.", 0.01),
+        Shown("world.size", "Pixels a side", "32, 64, 96 … Small ones learn more.", 32),
+    ),
+    presets={
+        "quick": {"world.hours": 1, "world.size": 64},
+        "medium": {"world.hours": 2, "world.size": 96},
+        "good": {"world.hours": 8, "world.size": 128},
+    },
+    steps=(
+        Step(
+            "Your pictures become a world",
+            "world",
+            {"images": "{images}", "output": "{output}", "title": "{title}", "run": "{folder}/world"}
+            | {"models": "{models}"},
+            product="{folder}/world/figures.json",  # the last thing that is made
+            loops=tuple(
+                Loop(f"{{folder}}/world/{folder}", "hours", "", 3600 * share, title)
+                for folder, (title, share) in PARTS.items()
+            ),
+            memory=2.0,
+        ),
+    ),
+    makes="models",
+    asks=("images",),
+    needs="images",
+)
+
 RECIPES = (INSTAFLOW, REFLOW, DISTILL, PERFLOW, LORA, CONTROLNET, PAIRS)
 
 
@@ -345,7 +392,7 @@ def recipes() -> dict[str, Recipe]:
 
 def recipe(name: str) -> Recipe:
     """One recipe; raises UserError with the names there are."""
-    known = recipes() | {WORLD.name: WORLD}  # which the page does not offer: it begins with no model
+    known = recipes() | {WORLD_STAGES.name: WORLD_STAGES}
     if name not in known:
-        raise UserError(f"There is no recipe {name!r:.60}; there are {', '.join(known)}.")
+        raise UserError(f"There is no recipe {name!r:.60}; there are {', '.join(recipes())}.")
     return known[name]

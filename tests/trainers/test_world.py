@@ -5,24 +5,30 @@ from importlib import import_module
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image, ImageDraw
 
 from rf_app.errors import UserError
+from rf_app.metrics.judge import Judge
 from rf_app.registry.models import Registry
 from rf_app.settings import world as sizes
 from rf_app.settings.from_nothing import Contrastive as ContrastiveSettings
 from rf_app.settings.world import Pace, sized
 from tests.trainers.commands import in_process
-from trainers import contrastive, evaluate_world, world
+from trainers import contrastive, world
 from trainers.common import chain
 from trainers.common.contrastive import Contrastive
+from trainers.common.likeness import REAL, Measures, in_words
+from trainers.common.likeness import mush as mush_of
 from trainers.common.models import load_frozen
 from trainers.common.pixels import to_tensor
 from trainers.data.images import ImageFolder
 from trainers.data.looking import look
 from trainers.data.source import of_folder
+from trainers.data.table import as_folder
 
 COLOURS, SHAPES = ("red", "green", "blue", "black"), ("circle", "square", "stripe")
 
@@ -102,7 +108,8 @@ def test_from_a_folder_to_one_step(
     assert pipeline.vae.config.latent_channels == 16
     assert len(pipeline.tokenizer("a red circle").input_ids) == 5  # a word, a token
     figures = json.loads((tmp_path / "run/figures.json").read_text())
-    assert {"shapes-teacher 25 steps", "shapes 1 step", "grey"} <= figures.keys()
+    assert {"shapes-teacher 25 steps", "shapes 1 step", "grey"} <= figures["rows"].keys()
+    assert [each.split(":")[0] for each in figures["said"]] == ["shapes-teacher 25 steps", "shapes 1 step"]
     with Image.open(tmp_path / "run/sheet.png") as sheet:
         assert sheet.size == (8 * 32, 5 * 32)
     for stage in ("autoencoder", "teacher", "reflow", "distill/l2", "distill/lpips"):
@@ -173,6 +180,49 @@ def test_what_is_used_and_what_is_left_out(tmp_path: Path) -> None:
     assert "a picture" in by_caption  # a name without a word
 
 
+def test_parquet_files_are_a_folder_of_pictures(pictures: Path, tmp_path: Path) -> None:
+    files = sorted(pictures.iterdir())[:12]
+    rows = [{"bytes": file.read_bytes(), "path": "/etc/passwd"} for file in files] + [
+        {"bytes": None, "path": str(files[0])}  # a path alone is anybody's
+    ]
+    table = pa.table({"image": rows, "caption": [f"a shape {i}" for i in range(13)]})
+    (tmp_path / "data").mkdir()
+    pq.write_table(table, tmp_path / "data/train-00000.parquet")
+    with as_folder(tmp_path, 100) as folder:
+        found = look(folder, 32)
+    assert len(found.pictures) == 12
+    assert found.pictures[3][1] == "a shape 3"
+    assert len(found.left_out["cannot be read"]) == 1
+    assert not folder.exists()
+    with as_folder(pictures, 100) as folder:
+        assert folder == pictures
+    pq.write_table(pa.table({"name": ["a"], "size": [1]}), tmp_path / "data/train-00000.parquet")
+    with pytest.raises(UserError, match="has the columns name, size"), as_folder(tmp_path, 100):
+        pass
+
+
+def test_a_picture_that_goes_before_it_is_copied_is_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    folder = drawn(tmp_path / "in", 12)
+    found = look(folder, 32)
+    found.pictures[3][0].unlink()
+    found.pictures[5][0].write_bytes(b"half written")
+    found.save(tmp_path / "kept")
+    assert len(ImageFolder(tmp_path / "kept", 32)) == 10
+    assert capsys.readouterr().out.count("left out: The picture") == 2
+
+
+def test_captions_in_two_languages_are_words_of_one_world(tmp_path: Path) -> None:
+    folder = drawn(tmp_path / "in", 12)
+    for i, file in enumerate(sorted(folder.iterdir())):
+        file.with_suffix(".txt").write_text(("a red kite", "ein roter Drachen", "красный змей")[i % 3])
+    found = look(folder, 32)
+    assert "3 different ones, 8 words" in found.in_words()
+    found.save(tmp_path / "kept")
+    assert "змей" in ImageFolder(tmp_path / "kept", 32).vocabulary()["words"]
+
+
 def test_a_folder_with_too_few_says_why(tmp_path: Path) -> None:
     folder = drawn(tmp_path / "one", 1)
     for name in ("a", "b"):
@@ -194,9 +244,7 @@ def test_sizes_follow_from_the_pictures_and_the_time() -> None:
 
 
 @pytest.fixture(scope="module")
-def measures(
-    many: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[evaluate_world.Measures, torch.Tensor]:
+def measures(many: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Measures, torch.Tensor]:
     """Measures by a network that learned the shapes, and held-out pictures."""
     folder = tmp_path_factory.mktemp("eyes")
     own = {"steps": 80, "batch": 32, "ema": 0.9, "learning_rate": 2e-3, "size": 32}
@@ -204,7 +252,7 @@ def measures(
     learned, held_out = (
         (to_tensor(each.pixels(range(len(each)))), each.captions) for each in of_folder(many, 32)
     )
-    return evaluate_world.Measures(Contrastive.load(folder / "network"), learned, held_out), held_out[0]
+    return Measures(Contrastive.load(folder / "network"), Judge.load(), learned, held_out), held_out[0]
 
 
 def test_pictures_with_the_same_words_are_no_rivals() -> None:
@@ -217,23 +265,33 @@ def test_pictures_with_the_same_words_are_no_rivals() -> None:
     assert contrastive.contrastive_loss(right, bags).item() == pytest.approx(2 * np.log(2) / 64, rel=1e-3)
 
 
-def test_nobody_calls_mush_good(measures: tuple[evaluate_world.Measures, torch.Tensor]) -> None:
-    """Of each kind: it is far from the pictures, and has no words to be found in it."""
+def test_nobody_calls_mush_good(measures: tuple[Measures, torch.Tensor]) -> None:
+    """Of each kind: it is far from the pictures, and the sentence says so."""
     found, held_out = measures
     real = found.of(held_out, range(len(held_out)))
     assert real["sharpness"] == pytest.approx(1)
-    assert real["new"] == pytest.approx(1)
+    assert (real["fid"], real["new"]) == pytest.approx((1, 1))
     assert real["words"] > 0.6
     numbers = [i % len(held_out) for i in range(96)]
-    mush = {name: found.of(each, numbers) for name, each in evaluate_world.mush(held_out, 96).items()}
-    for figures in mush.values():
-        assert figures["words"] == pytest.approx(0.1, abs=0.1)  # by chance
-        assert figures["kernel"] > 5 * abs(real["kernel"])
+    mush = {name: found.of(each, numbers) for name, each in mush_of(held_out, 96).items()}
+    mush["half noise"] = found.of(
+        torch.cat([held_out, torch.randn(held_out.shape).clamp(-1, 1)]), [*range(len(held_out))] * 2
+    )
+    blurred = torch.nn.functional.avg_pool2d(held_out, 5, stride=1, padding=2)
+    mush["blurred"] = found.of(blurred, range(len(held_out)))
+    rows = {REAL: real} | mush
+    for name, figures in mush.items():
+        assert figures["fid"] > 2.5, name
+        assert "nothing bad" not in in_words(rows, name, 40)
+    for name in ("noise", "grey", "one picture"):
+        assert mush[name]["words"] == pytest.approx(0.1, abs=0.1)  # by chance
+        assert in_words(rows, name, 40).startswith(f"{name}: mush")
+    assert "nothing bad" in in_words(rows, REAL, 40)
     assert mush["noise"]["sharpness"] > 2
     assert mush["grey"]["sharpness"] == 0
 
 
-def test_learned_by_heart_is_told(many: Path, measures: tuple[evaluate_world.Measures, torch.Tensor]) -> None:
+def test_learned_by_heart_is_told(many: Path, measures: tuple[Measures, torch.Tensor]) -> None:
     learned, _ = of_folder(many, 32)
     again = to_tensor(learned.pixels(range(6)))
     assert measures[0].of(again, range(6))["new"] < 0.05

@@ -5,6 +5,7 @@ What is used is written as squares, with its captions, into a folder of its own:
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -46,12 +47,15 @@ class Looked:
         """The report."""
         held_out = held_out_of(len(self.pictures))
         captions = {caption for _, caption in self.pictures}
-        words = {word for caption in captions for word in split_words(caption)}
+        words = Counter(word for _, caption in self.pictures for word in set(split_words(caption)))
+        rare = sum(count == 1 for count in words.values())
         lines = [
             f"{self.folder}: {len(self.pictures) - held_out:,} pictures to learn from and {held_out} held "
             f"out to measure by, of {self.size}x{self.size} pixels",
             f"captions: from {self.captioned_by}, {len(captions):,} different ones, {len(words):,} words",
         ]
+        if rare > len(words) / 2:
+            lines.append(f"words of a single picture, which teach little: {rare:,}")
         if len(captions) == 1:
             lines.append("all have the same caption: the model will draw, but listen to no words")
         lines += [f"{what}: {count:,}" for what, count in self.about.items() if count]
@@ -67,7 +71,12 @@ class Looked:
             lines = []
             for number, (path, caption) in enumerate(self.pictures):
                 name = f"{number:05d}.png"
-                Image.fromarray(square(path, self.size)).save(into / name)
+                try:
+                    pixels = square(path, self.size)
+                except UserError as error:  # it has gone, or is being written, since it was looked at
+                    print(f"left out: {error}", flush=True)
+                    continue
+                Image.fromarray(pixels).save(into / name)
                 lines.append(json.dumps({"file_name": name, "text": caption}))
         text = "\n".join(lines) + "\n"
         write_atomically(into / "metadata.jsonl", lambda temporary: temporary.write_text(text))
