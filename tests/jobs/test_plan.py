@@ -1,13 +1,15 @@
 """The commands a wish becomes, and what it takes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from rf_app.errors import UserError
-from rf_app.jobs import estimate, training
+from rf_app.jobs import estimate, events, training
 from rf_app.jobs.database import Database
 from rf_app.jobs.plan import MAX_PROMPT, Wish, check_prompts, stages
+from rf_app.jobs.progress import progress
 from rf_app.jobs.stage import Stage
 from rf_app.registry.models import Registry
 from tests.tiny import tiny_card
@@ -164,3 +166,44 @@ def test_what_cannot_begin_leaves_no_job(tiny_registry: Registry, tmp_path: Path
             training.start(database, wish, tiny_registry)
     assert database.jobs() == []
     assert not any(path.is_dir() for path in (tmp_path / "jobs").iterdir())
+
+
+def test_a_world_begins_with_pictures_alone_and_takes_the_time_it_is_given(
+    tiny_registry: Registry, tmp_path: Path
+) -> None:
+    database = Database(tmp_path / "jobs")
+    own = {"world.hours": "1.5", "world.size": 64}
+    wish = Wish("world", "", "mine", preset="medium", images=str(tmp_path), settings=own)
+    needs = training.needs(database, wish, tiny_registry)
+    assert needs.sure == "given"
+    assert needs.seconds == pytest.approx(1.5 * 3600 + estimate.START)
+    (stage,) = training.planned(database, wish, tiny_registry)
+    assert (value(stage, "--hours"), value(stage, "--size"), value(stage, "--output")) == (
+        "1.5",
+        "64",
+        "mine",
+    )
+    with pytest.raises(UserError, match="needs captioned pictures"):
+        training.planned(database, replace(wish, images=""), tiny_registry)
+    with pytest.raises(
+        UserError, match="already 'tiny-2rf'"
+    ):  # of which its last stage's product says nothing
+        training.planned(database, replace(wish, output="tiny-2rf"), tiny_registry)
+    database.add(lambda folder, others: training._plan(database, wish, tiny_registry, folder))
+    with pytest.raises(UserError, match="Job 1 is about to make 'mine'"):
+        training.planned(database, wish, tiny_registry)
+
+
+def test_a_stage_of_several_parts_says_at_which_it_is(tiny_registry: Registry, tmp_path: Path) -> None:
+    database = Database(tmp_path / "jobs")
+    wish = Wish("world", "", "mine", preset="medium", images=str(tmp_path))
+    job = database.add(lambda folder, others: training._plan(database, wish, tiny_registry, folder))
+    job = replace(job, state="running", pid=1)
+    for name, done in (("autoencoder", 100), ("teacher", 20)):
+        run = Path(next(loop.run for loop in job.stages[0].loops if loop.run.endswith(name)))
+        run.mkdir(parents=True)
+        events.append(run, {"step": done, "of": 100, "seconds_left": 10.0 * (100 - done), "loss": 1.0})
+        events.append(run, {"step": done, "of": 100, "seconds_left": 10.0 * (100 - done), "loss": 1.0})
+    way = progress(database, job)
+    assert way.text == "The teacher learns to draw them, 20 of 100"
+    assert 0.3 < way.share < 0.5

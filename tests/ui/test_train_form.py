@@ -77,3 +77,15 @@ def test_advanced_settings_say_nothing_until_somebody_fills_them_in(form: Form) 
     assert not any(isinstance(field, gr.Number) for field in form.advanced.values())
     assert not form.advanced.keys() & form.read(filled(form)).settings.keys()
     assert form.read(filled(form) | {form.advanced["distill.ema"]: "0.5"}).settings["distill.ema"] == "0.5"
+
+
+def test_a_folder_that_is_written_down_goes_before_what_was_uploaded(form: Form, tmp_path: Path) -> None:
+    values = filled(form, recipe="world", images="uploaded", source=f" {tmp_path} ")
+    wish = form.read(values)
+    assert (wish.images, wish.teacher) == (str(tmp_path), "")
+    assert form.read(values | {form.source: ""}).images == "uploaded"
+    again = form.show(replace(wish, settings={"world.hours": 3}))  # as Duplicate has it
+    assert again[form.source].value == str(tmp_path)
+    assert again[form.images] == ""
+    assert again[form.settings["world.hours"]].value == 3
+    assert not again[form.teacher].visible

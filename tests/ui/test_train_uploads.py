@@ -5,6 +5,7 @@ import shutil
 import time
 from dataclasses import asdict
 from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 from PIL import Image
@@ -14,6 +15,7 @@ from rf_app.jobs.plan import Wish
 from rf_app.jobs.stage import TRAINING, Plan, Stage
 from rf_app.pipeline.png import as_png
 from rf_app.ui.files import DAY, sweep
+from rf_app.ui.train import uploads
 from rf_app.ui.train.uploads import forget_pictures, keep_pictures, pictures_in_use, prompts_of
 from tests.full_disk import full_disk
 
@@ -138,3 +140,41 @@ def test_a_full_disk_is_named_and_no_half_of_a_set_stays(tmp_path, monkeypatch):
     with full_disk(10_000), pytest.warns(UserWarning, match=r"The disk is full: cannot write .* MiB free"):
         assert keep_pictures(database)(files) == ""
     assert list(database.pictures.iterdir()) == []
+
+
+def test_a_zip_is_kept_as_it_is_but_for_what_no_name_should_have(tmp_path):
+    files = upload(tmp_path / "upload", 2)
+    archive = tmp_path / "kites.zip"
+    with ZipFile(archive, "w") as whole:
+        whole.write(files[0], "kites/red kite.png")
+        whole.write(files[1], "kites/more/blue<b>.png")
+        for name in ("kites/notes.pdf", "kites/.hidden", "__MACOSX/kites/._red kite.png", "../../out.png"):
+            whole.writestr(name, b"x")
+    database = Database(tmp_path / "jobs")
+    folder = Path(keep_pictures(database)([str(archive)]))
+    assert folder.parent == database.pictures
+    found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert found == {"red kite.png", "more/blue_b_.png", "notes.pdf"}
+    assert not list(tmp_path.rglob("out.png"))
+
+
+def test_pictures_with_a_list_of_captions_keep_their_names(tmp_path):
+    files = upload(tmp_path / "upload", 2)
+    listed = tmp_path / "metadata.csv"
+    listed.write_text("file_name,text\n0.bmp.png,a kite\n")
+    folder = Path(keep_pictures(Database(tmp_path / "jobs"))([*files, str(listed)]))
+    assert {path.name for path in folder.iterdir()} == {"0.bmp.png", "1.bmp.png", "metadata.csv"}
+
+
+def test_a_zip_that_is_none_or_too_large_is_refused_and_nothing_stays(tmp_path, monkeypatch):
+    archive = tmp_path / "kites.zip"
+    archive.write_bytes(b"PK no more")
+    database = Database(tmp_path / "jobs")
+    with pytest.warns(UserWarning, match=r"kites\.zip cannot be unpacked"):
+        assert keep_pictures(database)([str(archive)]) == ""
+    with ZipFile(archive, "w", ZIP_DEFLATED) as whole:
+        whole.writestr("bomb.png", bytes(2_000_000))
+    monkeypatch.setattr(uploads, "MAX_UNPACKED", 1_000_000)
+    with pytest.warns(UserWarning, match=r"kites\.zip holds 1 files"):
+        assert keep_pictures(database)([str(archive)]) == ""
+    assert not list(database.pictures.iterdir())

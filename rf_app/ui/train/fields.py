@@ -5,7 +5,7 @@ from typing import Any
 import gradio as gr
 
 from rf_app.jobs.plan import Wish
-from rf_app.settings.options import Option
+from rf_app.settings.options import Option, options
 from rf_app.settings.recipe import Recipe, Shown
 
 
@@ -24,7 +24,8 @@ def shown_field(each: Shown, first: Recipe) -> gr.components.Component:
     value = first.presets["quick"].get(each.key)
     if each.minimum is None:
         return gr.Textbox(value or "", max_lines=1, **common)
-    return gr.Number(value, precision=0, **common)
+    trainer, name = each.key.split(".", 1)
+    return gr.Number(value, precision=0 if options(trainer)[name].type == "int" else None, **common)
 
 
 def advanced_field(key: str, option: Option, first: Recipe) -> gr.components.Component:

@@ -5,9 +5,11 @@ added to `rf_app.settings.recipes` needs nothing here.
 """
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -23,13 +25,13 @@ from rf_app.settings.options import Option
 from rf_app.settings.recipe import Recipe, Shown
 from rf_app.settings.recipes import PRESETS, recipes
 from rf_app.ui.train.fields import advanced_field, advanced_update, shown_field
-from rf_app.ui.train.uploads import SUFFIXES, forget_pictures
+from rf_app.ui.train.uploads import LISTS, SUFFIXES, forget_pictures
 
 NO_STYLE = ("None", "")
 SD_SIZE = 512  # pixels a side
 CAPTIONS = (
-    "Each picture needs a caption: in a .txt file of the picture’s name; "
-    "else it is the prompt in the picture, or its name."
+    "Each picture needs a caption: in a .txt file of the picture’s name, or in a list (metadata.csv with "
+    "file_name and text); else it is the prompt in the picture, or its name."
 )
 PLACEHOLDER = "a red sailboat on the sea at sunset\na yellow tent in a pine forest at night"
 Values = dict[gr.Component, Any]
@@ -51,22 +53,27 @@ class Form:
     style: gr.Dropdown
     pictures: gr.File
     images: gr.State  # the folder that the uploaded pictures are in
+    source: gr.Textbox  # a folder on this computer, instead
+    look: gr.Button
+    looking: gr.HTML  # how far that is
+    report: gr.HTML
     settings: dict[str, gr.components.Component]  # those that matter, TRAINER.OPTION
     advanced: dict[str, gr.components.Component]
+    advanced_box: gr.Accordion
     estimate: gr.HTML
     start: gr.Button
 
     @property
     def fields(self) -> set[gr.Component]:
         """What a wish is made of."""
-        fixed = {self.recipe, self.teacher, self.preset, self.name, self.prompts, self.style, self.images}
-        return fixed | self._own
+        fixed = {self.recipe, self.teacher, self.preset, self.name, self.prompts, self.style}
+        return fixed | {self.images, self.source} | self._own
 
     @property
     def shaped(self) -> set[gr.Component]:
         """What `show` changes."""
-        shape = {self.about, self.prompts_box, self.pictures, self.estimate}
-        return self.fields | shape
+        shape = {self.about, self.prompts_box, self.pictures, self.advanced_box, self.look, self.report}
+        return self.fields | shape | {self.estimate}
 
     @property
     def _own(self) -> set[gr.Component]:
@@ -81,13 +88,13 @@ class Form:
         title = values[self.name]
         return Wish(
             recipe=found.name,
-            teacher=values[self.teacher] or "",
+            teacher=(values[self.teacher] or "") if found.teachers else "",
             output=as_id(title),
             title=title.strip(),
             preset=values[self.preset],
             prompts=values[self.prompts] if "prompts" in found.asks else "",
             style=(values[self.style] or "") if "style" in found.asks else "",
-            images=values[self.images] if "images" in found.asks else "",
+            images=_folder(values[self.source]) or values[self.images] if "images" in found.asks else "",
             settings={key: value for key, value in own.items() if value not in (None, "")},
         )
 
@@ -96,17 +103,24 @@ class Form:
         found = recipes()[wish.recipe]
         values = found.presets[wish.preset] | dict(wish.settings)
         shown = {each.key: each for each in found.shown}
+        own_set = Path(wish.images).parent == self.app.jobs.pictures
         return {
             self.recipe: wish.recipe,
             self.about: _about(found),
-            self.teacher: gr.Dropdown(choices=teachers(self.app, found), value=wish.teacher),
+            self.teacher: gr.Dropdown(
+                choices=teachers(self.app, found), value=wish.teacher or None, visible=bool(found.teachers)
+            ),
             self.preset: gr.Radio(choices=self._presets(wish), value=wish.preset),
             self.name: wish.title,
             self.prompts_box: gr.Column(visible="prompts" in found.asks),
             self.prompts: wish.prompts,
             self.style: gr.Dropdown(value=wish.style, visible="style" in found.asks),
             self.pictures: gr.File(visible="images" in found.asks),
-            self.images: wish.images,
+            self.images: wish.images if own_set else "",
+            self.source: gr.Textbox("" if own_set else wish.images, visible="images" in found.asks),
+            self.advanced_box: gr.Accordion(visible=bool(found.advanced())),
+            self.look: gr.Button(visible=not found.teachers),
+            self.report: "",
             **{
                 field: type(field)(
                     values.get(key),
@@ -127,13 +141,17 @@ class Form:
         found = recipes()[values[self.recipe]]
         title = self._title(found, values[self.name])
         kinds = {card.id: card.kind for card in self.app.registry.cards()}
-        teacher = values[self.teacher]
-        if kinds.get(teacher) != found.teachers[0]:
+        teacher = values[self.teacher] or ""
+        if not found.teachers:
+            teacher = ""
+        elif kinds.get(teacher) != found.teachers[0]:
             teacher = first_teacher(self.app, found) or ""
-        asked = {"prompts": values[self.prompts], "images": values[self.images]}
+        images = _folder(values[self.source]) or values[self.images]
+        asked = {"prompts": values[self.prompts], "images": images}
         given = {name: value for name, value in asked.items() if name in found.asks}
         wish = Wish(found.name, teacher, as_id(title), title, values[self.preset], **given)
-        return self.show(wish) | {self.prompts: gr.skip(), self.images: gr.skip()}
+        kept = {self.prompts: gr.skip(), self.images: gr.skip()}
+        return self.show(wish) | kept | {self.source: gr.Textbox(visible="images" in found.asks)}
 
     def show_preset(self, values: Values) -> Values:
         """For the choice of a preset: its values."""
@@ -263,24 +281,38 @@ def build(app: Application) -> Form:
             elem_id="train-style",
         )
         pictures = gr.File(
-            label="Pictures and their captions",
+            label="Pictures and their captions, or a ZIP of them",
             file_count="multiple",
-            file_types=[*SUFFIXES, ".txt"],
+            file_types=[*SUFFIXES, *LISTS, ".zip"],
             height=150,
             visible="images" in first.asks,
             elem_id="train-pictures",
         )
         images = gr.State("", delete_callback=partial(forget_pictures, app.jobs))
+        source = gr.Textbox(
+            "",
+            label="Or a folder of them on this computer",
+            placeholder="~/Pictures/kites",
+            max_lines=1,
+            visible="images" in first.asks,
+            elem_id="train-source",
+        )
         with gr.Row(elem_id="train-settings"):
             settings = {key: shown_field(each, first) for key, each in shown.items()}
-        with gr.Accordion("Advanced", open=False, elem_id="train-advanced", elem_classes="advanced"):
+        with gr.Accordion(
+            "Advanced", open=False, elem_id="train-advanced", elem_classes="advanced"
+        ) as advanced_box:
             advanced = {key: advanced_field(key, option, first) for key, option in options.items()}
+        look = gr.Button("Look at the pictures", visible=not first.teachers, elem_id="train-look")
+        looking = gr.HTML("", elem_id="train-looking")
+        report = gr.HTML("", elem_id="train-report")
         with gr.Column(elem_id="train-go"):
             estimate = gr.HTML("", elem_id="train-estimate")
             start = gr.Button("Start", variant="primary", elem_id="train-start")
     return Form(
         app, recipe, about, teacher, preset, name, prompts_box, prompts, prompt_file, style, pictures, images,
-        settings, advanced, estimate, start,
+        source, look, looking, report, settings, advanced,
+        advanced_box, estimate, start,
     )  # fmt: skip
 
 
@@ -299,6 +331,14 @@ def first_teacher(app: Application, found: Recipe) -> str | None:
 def styles(app: Application) -> list[tuple[str, str]]:
     """The LoRAs at hand."""
     return [NO_STYLE, *((card.title, card.id) for card in app.loras.cards())]
+
+
+def _folder(written: str) -> str:
+    """A folder as a person writes it."""
+    text = written.strip()
+    with suppress(RuntimeError):  # there is no such user
+        text = text and str(Path(text).expanduser().absolute())
+    return text
 
 
 def _about(found: Recipe) -> str:

@@ -12,6 +12,7 @@ from rf_app.plugins.picture import encode_map, read_picture
 from rf_app.settings.picture import Control, PictureSettings
 from rf_app.settings.recipes import recipes
 from rf_app.ui.parts.send import send_button
+from rf_app.ui.train.contact_sheet import WORLD
 
 PROMPT = "a snowy mountain near a lake at sunset"
 SEED = 7
@@ -24,9 +25,14 @@ def opening(app: Application, job: Job) -> str:
     if not made or not isinstance(wish, Wish):
         return ""
     makes = known[wish.recipe].makes if wish.recipe in known else ""
+    alone = makes == "models" and not known[wish.recipe].teachers
+    if alone and not (app.registry.folders[-1] / wish.output).is_dir():  # its last stage makes something else
+        return ""
     if makes == "models":
-        settings = {"prompt": _prompt(wish), "model": wish.output, "seed": SEED}
-        teacher = f"{wish.output}-teacher" if wish.style else wish.teacher  # a style goes into it first
+        prompt = _learned(app, job) if alone else _prompt(wish)
+        settings = {"prompt": prompt, "model": wish.output, "seed": SEED}
+        # A style goes into it first; a world has one of its own.
+        teacher = f"{wish.output}-teacher" if wish.style or not wish.teacher else wish.teacher
         against = send_button("compare", settings | {"against": teacher}, "Compare with the teacher")
         return send_button("generate", settings) + against
     if makes == "loras":
@@ -38,6 +44,14 @@ def opening(app: Application, job: Job) -> str:
 
 def _prompt(wish: Wish) -> str:
     return next(iter(wish.prompts.splitlines()), PROMPT)
+
+
+def _learned(app: Application, job: Job) -> str:
+    """A caption of a world's."""
+    try:
+        return (app.jobs.job_folder(job.id) / WORLD / "prompts.txt").read_text("utf-8").splitlines()[0]
+    except (OSError, IndexError):
+        return ""
 
 
 def _styled(wish: Wish) -> dict[str, Any]:

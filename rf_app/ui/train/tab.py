@@ -5,7 +5,7 @@ second while something is under way, so a page opened anew, or another one, show
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from typing import Any
 import gradio as gr
 
 from rf_app.actions.application import Application
+from rf_app.actions.report import report
+from rf_app.actions.run import LatestRun
 from rf_app.errors import UserError
 from rf_app.jobs import queue, training
 from rf_app.jobs.lengthening import lengthen
@@ -24,9 +26,11 @@ from rf_app.registry.card import as_id
 from rf_app.settings.recipes import recipe
 from rf_app.ui.parts.complaint import complain, complaining
 from rf_app.ui.parts.context import Page
-from rf_app.ui.parts.events import LATEST, QUIET
+from rf_app.ui.parts.events import LATEST, QUIET, RUN
+from rf_app.ui.parts.streaming import stream
 from rf_app.ui.train import form as train_form
 from rf_app.ui.train import view
+from rf_app.ui.train.contact_sheet import contact_sheet
 from rf_app.ui.train.opening import opening
 from rf_app.ui.train.pace import Pace
 from rf_app.ui.train.sample_strip import sample_strip
@@ -78,7 +82,7 @@ def build(app: Application, page: Page) -> None:
             parts[head] = view.job_head(chosen, way, slower)
             parts[actions] = view.job_actions(chosen, _bytes(folder), opening(app, chosen))
             parts[charts], parts[more] = view.job_charts(way)
-            parts[strip] = sample_strip(way.sheets)
+            parts[strip] = contact_sheet(folder) or sample_strip(way.sheets)
             parts[log] = view.job_log(tail(folder))
         active = any(job.under_way for job in found)
         now = {part._id: hash(text) for part, text in parts.items()}
@@ -134,7 +138,7 @@ def build(app: Application, page: Page) -> None:
     start = form.start.click(started, form.fields, [selected, form.name], **QUIET)
     start.then(**look)
     act.change(acted, [act, selected], [selected, *form.shaped], **QUIET).then(**look)
-    choice = {form.recipe, form.preset, form.teacher, form.name, form.prompts, form.images}
+    choice = {form.recipe, form.preset, form.teacher, form.name, form.prompts, form.images, form.source}
     form.recipe.input(complaining(form.show_recipe), choice, list(form.shaped), **LATEST)
     form.prompt_file.upload(prompts_of, form.prompt_file, form.prompts, **QUIET)
     form.pictures.change(keep_pictures(app.jobs), [form.pictures, form.images], form.images, **QUIET)
@@ -151,9 +155,18 @@ def build(app: Application, page: Page) -> None:
         **LATEST,
     }
     # A text box's `input` misses pasting and deleting.
-    changed = [form.teacher, form.name, form.style, *own]
+    changed = [form.teacher, form.name, form.style, form.source, *own]
     changes = [field.change if isinstance(field, gr.Textbox) else field.input for field in changed]
     gr.on([form.images.change, *changes], **estimate)
+
+    def looked(values: Values) -> Iterator[Values]:
+        events = report(app, form.read(values))
+        shown = stream(events, values[run], form.looking, lambda said: {form.report: view.report(said)})
+        yield {form.report: ""}
+        yield from shown
+
+    run = gr.State(LatestRun())
+    form.look.click(looked, {*form.fields, run}, [form.looking, form.report], **RUN)
     for event in (tab_opened, preset_chosen, start):
         event.then(**estimate)
 

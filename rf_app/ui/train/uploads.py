@@ -3,9 +3,11 @@
 import re
 import secrets
 import shutil
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from zipfile import BadZipFile, ZipFile
 
 from rf_app.actions.foreign import READERS, read_foreign
 from rf_app.errors import UserError
@@ -20,6 +22,8 @@ from rf_app.ui.parts.complaint import complain
 
 MAX_PROMPT_FILE = 4_000_000  # bytes
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+LISTS = (".txt", ".csv", ".jsonl", ".parquet")  # what has captions, or both
+MAX_UNPACKED, MAX_FILES = 8 * 2**30, 200_000  # bytes and files of a ZIP
 
 
 def prompts_of(path: str) -> str:
@@ -40,7 +44,8 @@ def keep_pictures(database: Database) -> Callable[..., str]:
     A picture's caption is the text in the .txt of its name or, without one, the prompt that a program has
     written into it, or else its name. One that cannot be read is named, and nothing is kept: a training would
     stop at it, under a name that nobody knows. The set before, which has all of the pictures but those just
-    added, makes room.
+    added, makes room. A ZIP, and pictures with a list of their captions (metadata.csv or .jsonl) or in
+    Parquet files, are kept as they are: what learns from them says what it leaves out.
     """
 
     def keep(paths: list[str] | None, before: str = "") -> str:
@@ -70,6 +75,8 @@ def pictures_in_use(database: Database) -> set[Path]:
 
 
 def _kept(database: Database, files: list[Path]) -> str:
+    if any(file.suffix.lower() in (".zip", *LISTS[1:]) for file in files):
+        return _as_they_are(database, files)
     texts = {file.stem: file for file in files if file.suffix.lower() == ".txt"}
     images = sorted(file for file in files if file.suffix.lower() in SUFFIXES)
     if not images:
@@ -91,6 +98,54 @@ def _kept(database: Database, files: list[Path]) -> str:
             own.with_suffix(".txt").write_text(caption, encoding="utf-8")
         fresh.rename(folder)
     return str(folder)
+
+
+def _as_they_are(database: Database, files: list[Path]) -> str:
+    folder = database.pictures / secrets.token_hex(8)
+    with (
+        writable(database.pictures),
+        disk_full_named(folder),
+        hidden_folder(database.pictures, "set") as hidden,
+    ):
+        fresh = hidden / folder.name
+        fresh.mkdir()
+        for file in files:
+            if file.suffix.lower() == ".zip":
+                _unpack(file, fresh)
+            else:
+                link_or_copy(file, fresh / _plain(file.name))
+        while len(found := list(fresh.iterdir())) == 1 and found[0].is_dir():  # as ZIPs of a folder are
+            fresh = found[0]
+        fresh.rename(folder)
+    return str(folder)
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    """Unpack a ZIP, without its hidden files. Raises UserError for one that is none, or too large."""
+    try:
+        with ZipFile(archive) as whole:
+            members = [each for each in whole.infolist() if not each.is_dir()]
+            size = sum(each.file_size for each in members)
+            if len(members) > MAX_FILES or size > MAX_UNPACKED:
+                raise UserError(
+                    f"{archive.name} holds {len(members):,} files of {size / 2**30:.1f} GiB; accepted are "
+                    f"{MAX_FILES:,} of {MAX_UNPACKED / 2**30:.0f} GiB."
+                )
+            for member in members:
+                parts = PurePosixPath(member.filename).parts
+                if any(part.startswith((".", "__MACOSX")) for part in parts):  # ".." is one
+                    continue
+                path = folder.joinpath(*map(_plain, parts))
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with whole.open(member) as source, path.open("wb") as target:
+                    shutil.copyfileobj(source, target)
+    except (BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error, FileExistsError) as error:
+        raise UserError(f"{archive.name} cannot be unpacked ({error}).") from error
+
+
+def _plain(name: str) -> str:
+    """A file's name, without what a name should not have."""
+    return re.sub(r"[^\w .,()+-]", "_", name)[-100:].lstrip(".")
 
 
 def _check(picture: Path) -> None:

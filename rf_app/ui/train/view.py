@@ -91,7 +91,7 @@ def job_list(jobs: Sequence[tuple[Job, Progress]], selected: int | None) -> str:
 
 def _row(job: Job, way: Progress, chosen: bool, line: list[int], known: dict) -> str:
     makes = known[work].title if (work := work_in_words(job)) in known else work.capitalize()
-    of = f" from {job.wish.teacher}" if isinstance(job.wish, Wish) else ""
+    of = f" from {job.wish.teacher}" if isinstance(job.wish, Wish) and job.wish.teacher else ""
     state = state_in_words(job)
     left = f", {duration(way.seconds_left)} left" if way.seconds_left is not None and not job.stop else ""
     said = f"{way.share:.0%}{left}" if state == "running" else state
@@ -214,3 +214,12 @@ def smoothed(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]
 def job_log(lines: Sequence[str]) -> str:
     """The end of the log."""
     return f"<pre>{escape(chr(10).join(lines))}</pre>" if lines else "<p>Nothing was said yet.</p>"
+
+
+def report(said: str) -> str:
+    """What trainers.world says of a folder of pictures, a line a point; the estimate's parts below it."""
+    lines = [line for line in said.splitlines()[:-1] if line.strip()]  # not that nothing was trained
+    points = "".join(
+        f"<li{' class=part' if line.startswith(' ') else ''}>{escape(line.strip())}</li>" for line in lines
+    )
+    return f"<ul>{points}</ul>"
