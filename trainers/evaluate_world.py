@@ -5,8 +5,8 @@
 
 Says of the pictures that models draw of held-out captions, beside the same of real pictures they never saw:
 - sharpness: Laplacian energy, of the real pictures' (1 is as sharp; less is blurred, more is rough);
-- fid: the Frechet distance to the pictures learned from, of that of as many held-out ones (1 is as like; 8
-  and more is mush), in the features of the pocket world's judge;
+- far: the Frechet distance to real pictures, of that of as many other real ones (1 is as like; 8 and more is
+  mush), in the features of the pocket world's judge;
 - words: how often the own caption fits better than nine other held-out ones, as the network has it (.1 is by
   chance); none of them has been learned;
 - new: how far the nearest picture learned from is, of a held-out one's (0 is learned by heart).
@@ -121,7 +121,7 @@ def main(config: EvaluateWorldConfig) -> None:
 
 def table(rows: dict[str, Figures]) -> str:
     """The rows as a Markdown table."""
-    names = ("psnr", "sharpness", "fid", "words", "new")
+    names = ("psnr", "sharpness", "far", "words", "new")
     lines = [f"| pictures | {' | '.join(names)} |", f"|---|{'---|' * len(names)}"]
     for name, row in rows.items():
         figures = (f"{row[each]:.3g}" if each in row else "–" for each in names)

@@ -270,7 +270,7 @@ def test_nobody_calls_mush_good(measures: tuple[Measures, torch.Tensor]) -> None
     found, held_out = measures
     real = found.of(held_out, range(len(held_out)))
     assert real["sharpness"] == pytest.approx(1)
-    assert (real["fid"], real["new"]) == pytest.approx((1, 1))
+    assert (real["far"], real["new"]) == pytest.approx((1, 1))
     assert real["words"] > 0.6
     numbers = [i % len(held_out) for i in range(96)]
     mush = {name: found.of(each, numbers) for name, each in mush_of(held_out, 96).items()}
@@ -281,7 +281,7 @@ def test_nobody_calls_mush_good(measures: tuple[Measures, torch.Tensor]) -> None
     mush["blurred"] = found.of(blurred, range(len(held_out)))
     rows = {REAL: real} | mush
     for name, figures in mush.items():
-        assert figures["fid"] > 2.5, name
+        assert figures["far"] > 2.5, name
         assert "nothing bad" not in in_words(rows, name, 40)
     for name in ("noise", "grey", "one picture"):
         assert mush[name]["words"] == pytest.approx(0.1, abs=0.1)  # by chance

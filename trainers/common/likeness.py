@@ -21,8 +21,9 @@ BATCH = 32
 RIVALS = 9  # other captions
 FLOOR = 0.1  # of a feature's deviation, of the mean one
 BLOBS = 8  # pixels a side that are left of a picture
-MUSH, FAR = 8.0, 2.5  # of a model's `fid`: blobs had 12 to 15, a reconstruction of 21 dB 2.7
+MUSH, FAR = 8.0, 2.5  # of a model's `far`: blobs had 12 to 15, a reconstruction of 21 dB 2.7
 SHARP, KNOWN, HEARD = (0.8, 1.25), 0.5, 0.3  # where the other figures are a fault
+MOST_PART = 256  # real pictures that others are compared with as drawn ones are
 FEW = 30  # held-out pictures, by fewer of which nothing is measured well
 REAL = "real, held out"
 
@@ -47,17 +48,20 @@ class Measures:
         # What hardly varies is not counted in its own deviations: any other value would be all that counts.
         self.mean, self.deviation = bare.mean(0), deviation.clamp(min=FLOOR * deviation.mean().item())
         self.learned, self.bags = self._standard(bare), network.bags(held_out[1])
-        self.gaussian = frechet.fit(self.learned.numpy())
         self.rivals = self.bags[self.bags.sum(1) > 0].unique(dim=0)
         self.real = self._standard(self._features(held_out[0]))
+        # The judge has learned none of them, so that as many as are drawn can be compared with the others.
+        known = torch.cat([self.real, self.learned])
+        part = min(MOST_PART, len(known) // 2)
+        self.part, self.gaussian = known[:part], frechet.fit(known[part:].numpy())
 
     def of(self, pictures: Tensor, numbers: Sequence[int]) -> Figures:
         """The figures of pictures [N, 3, H, W] in -1..1 that show the captions by number."""
         seen = self._standard(self._features(pictures))
-        count = min(len(seen), len(self.real))  # a Frechet distance is larger for fewer
+        count = min(len(seen), len(self.part))  # a Frechet distance is larger for fewer
         found = {
             "sharpness": (laplacian_energy(pictures).mean() / self.sharp).item(),
-            "fid": self._far(seen[:count]) / self._far(self.real[:count]),
+            "far": self._far(seen[:count]) / self._far(self.part[:count]),
             "new": self._new(seen) / self._new(self.real),
         }
         words = self._words(pictures, list(numbers))
@@ -123,8 +127,8 @@ def in_words(rows: dict[str, Figures], name: str, held_out: int) -> str:
     """What the figures of a row say, beside those of so many held-out pictures, and what they do not."""
     own, real = rows[name], rows[REAL]
     faults, unsure = [], ""
-    if own["fid"] >= FAR:
-        faults.append(f"{own['fid']:.3g} times as far from the pictures learned from as other real ones are")
+    if own["far"] >= FAR:
+        faults.append(f"{own['far']:.3g} times as far from the pictures learned from as other real ones are")
     if not SHARP[0] <= own["sharpness"] <= SHARP[1]:
         faults.append(f"{'blurred' if own['sharpness'] < 1 else 'rough'} ({own['sharpness']:.2f} as sharp)")
     if own["new"] < KNOWN:
@@ -136,5 +140,5 @@ def in_words(rows: dict[str, Figures], name: str, held_out: int) -> str:
     if held_out < FEW:
         unsure += f" With {held_out} held-out pictures every figure is rough."
     verdict = "not good yet" if faults else "nothing bad that these figures could see"
-    verdict = "mush" if own["fid"] >= MUSH else verdict
+    verdict = "mush" if own["far"] >= MUSH else verdict
     return f"{name}: {verdict}{': ' if faults else ''}{', '.join(faults)}.{unsure}"
