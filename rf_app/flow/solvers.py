@@ -23,6 +23,10 @@ class Trajectory:
     evaluations: int
 
 
+Solver = Callable[[Velocity, Tensor, Sequence[float]], Trajectory]
+"""A method with given steps: (velocity, x [B, ...] at taus[0], increasing taus [N + 1]) -> Trajectory."""
+
+
 def euler(
     velocity: Velocity, x: Tensor, taus: Sequence[float] | Tensor, callback: Callback | None = None
 ) -> Trajectory:
@@ -58,7 +62,8 @@ def rk45(
     rtol: float = 1e-5,
     atol: float = 1e-5,
 ) -> Trajectory:
-    """Dormand and Prince's adaptive method between two times (scipy's RK45, as in the Rectified Flow paper).
+    """Dormand and Prince's adaptive method from one time to another, forth or back (scipy's RK45, as in the
+    Rectified Flow paper).
 
     The error is controlled over the whole batch together. Raises RuntimeError where steps get too small.
     """
