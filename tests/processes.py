@@ -30,6 +30,7 @@ CONTEXT.set_forkserver_preload(
         "trainers.pairs",
         "trainers.perflow",
         "trainers.reflow",
+        "trainers.translate",
     ]
 )
 PATIENCE = 240  # seconds

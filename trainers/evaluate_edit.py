@@ -14,7 +14,7 @@ picture is along the border, in times of the drawings there (`trainers.common.re
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
 
@@ -35,6 +35,7 @@ from rf_app.registry.encoding import encoded
 from rf_app.schedulers.noise_schedule import schedule_of
 from rf_app.settings.training import check_sampling
 from trainers.common import command
+from trainers.common.changes import changed, kept, reworded, seen
 from trainers.common.held_out import write_found
 from trainers.common.models import decode, encode, load_frozen, noise_of, registry_into
 from trainers.common.pixels import to_pixels, to_tensor
@@ -122,22 +123,9 @@ def wishes(world: ModuleType, kinds: Mapping[str, Sequence[str]], count: int) ->
         if attribute in caption.stated and now != "none":
             others = [each for each in kinds[attribute] if each not in (now, "none")]
             value = others[seed // 2 % len(others)]
-            rng = np.random.Generator(np.random.PCG64(seed))
-            world.Scene.random(rng)  # what comes after it is drawn as it was, so the wording stays
-            new = world.write_caption(replace(scene, **{attribute: value}), rng).text
-            found.append(Wish(seed, caption.text, new, attribute, value))
+            found.append(Wish(seed, caption.text, reworded(world, seed, attribute, value), attribute, value))
         seed += 1
     return found
-
-
-@torch.no_grad()
-def seen(judge: Judge, images: Tensor) -> dict[str, list[str]]:
-    """What the judge sees in images [N, 3, H, W] in -1..1: for each attribute N values."""
-    logits = [judge.attributes(part) for part in images.split(BATCH)]
-    return {
-        name: [kinds[i] for part in logits for i in part[name].argmax(1).tolist()]
-        for name, kinds in judge.kinds.items()
-    }
 
 
 def edges_of(images: Tensor) -> list[np.ndarray]:
@@ -182,7 +170,7 @@ def main(config: EvaluateEditConfig) -> None:
     registry, judge = registry_into(config.models), Judge.load(config.judge)
     world = world_of(judge.kinds)
     asked = wishes(world, judge.kinds, config.prompts)
-    seeds = [each.seed for each in asked]
+    seeds, attributes = [each.seed for each in asked], [each.attribute for each in asked]
     rows: list[EditRow] = []
     seams: list[SeamRow] = []
     shown: list[Tensor] = []
@@ -196,14 +184,11 @@ def main(config: EvaluateEditConfig) -> None:
         for strength in config.strength:
             for name, (images, calls) in edited(pipeline, card, drawings, asked, config, strength).items():
                 after = seen(judge, images)
-                changed = [after[each.attribute][i] == each.value for i, each in enumerate(asked)]
-                kept = [
-                    all(after[a][i] == before[a][i] for a in judge.kinds if a != each.attribute)
-                    for i, each in enumerate(asked)
-                ]
-                right = [a and b for a, b in zip(changed, kept, strict=True)]
+                new = changed(after, attributes, [each.value for each in asked])
+                old = kept(before, after, attributes)
+                right = [a and b for a, b in zip(new, old, strict=True)]
                 same = [edge_f1(*pair) for pair in zip(lines, edges_of(images), strict=True)]
-                shares = (float(np.mean(each)) for each in (changed, kept, right, same))
+                shares = (float(np.mean(each)) for each in (new, old, right, same))
                 row = EditRow(id, name, strength, calls, *shares)
                 rows.append(row)
                 best[name] = max(

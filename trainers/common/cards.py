@@ -12,6 +12,7 @@ LEFT_OUT = (
     "models",
     "loras",
     "controlnets",
+    "translations",
     "overwrite",
     "pairs",
     "images",

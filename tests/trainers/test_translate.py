@@ -1,0 +1,111 @@
+"""Translation: its two kinds of pictures, and short real runs with kill and resume."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from rf_app.metrics.judge import BUNDLED, Judge
+from rf_app.registry.models import Registry
+from rf_app.registry.translations import Translations
+from tests.processes import command
+from tests.trainers.commands import in_process
+from trainers import translate
+from trainers.common import checkpoints
+from trainers.common.models import load_frozen
+from trainers.common.translated import HeldOutDrawings
+from trainers.data.domains import domains, drawn
+from trainers.pocket.first_edition import world
+from trainers.pocket.first_edition.attributes import ATTRIBUTES
+from trainers.pocket.world import HELD_OUT
+
+SMALL = {"base": "tiny-sd", "drawings": 20, "measured": 2, "batch": 4, "checkpoint-every": 2, "steps": 8}
+SMALL |= {"source": "day", "target": "night"}
+
+
+def options(output: str, **more: object) -> list[object]:
+    given = SMALL | {"output": output} | more
+    return [part for name, value in given.items() for part in (f"--{name}", value)]
+
+
+def test_no_scene_is_in_both_kinds_and_each_shows_its_own() -> None:
+    day, night = domains("day", "night", world, ATTRIBUTES, 96, 30)
+    assert {world.describe(seed)[0].time for seed in day.seeds} == {"day"}
+    assert {world.describe(seed)[0].time for seed in night.seeds} == {"night"}
+    plain, woodcut = domains("plain", "woodcut", world, ATTRIBUTES, 96, 30)
+    assert not {*plain.seeds} & {*woodcut.seeds}
+    assert np.array_equal(plain.pixels([3])[0], world.picture(plain.seeds[3]))
+    assert not np.array_equal(woodcut.pixels([3])[0], world.picture(woodcut.seeds[3]))
+
+
+@pytest.mark.parametrize("names", [("day", "night"), ("plain", "woodcut")])
+def test_the_judge_tells_the_target_from_the_source(names: tuple[str, str]) -> None:
+    """Drawings as they are have nothing changed and all kept; the target's own have what should change."""
+    judge = Judge.load(BUNDLED)
+    attribute = None if "plain" in names else "time"
+    source, target = (drawn(name, attribute, world, 96, 12, HELD_OUT) for name in names)
+    held = HeldOutDrawings(judge, source, target)
+    same = held.shares(held.drawings)
+    assert (same.changed, same.kept, same.both) == (0, 1, 0)
+    others = torch.from_numpy(target.pixels(range(12))).permute(0, 3, 1, 2) / 127.5 - 1
+    assert held.shares(others).changed > 0.9
+    assert all(names[1] in caption for caption in held.captions())
+
+
+def test_a_killed_translation_resumes_to_the_same_weights(
+    at_home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
+) -> None:
+    process = command(at_home, "translate", *options("killed"))
+    run = at_home / "runs" / "translate" / "killed"
+    process.wait_until(lambda: checkpoints.steps_done(run / "2-rectified") >= 2)
+    process.kill()
+    assert not (at_home / "translations" / "killed").exists()
+    for name in ("killed", "whole"):
+        assert in_process(translate, options(name), monkeypatch) == 0
+    said = capfd.readouterr().out
+    assert f"resuming {run / '2-rectified'}" in said
+    assert all(f"| {name} | " in said for name in ("1-rectified", "2-rectified", "distilled"))
+    file = Path("unet") / "diffusion_pytorch_model.safetensors"
+    killed, whole = (load_file(at_home / "translations" / name / file) for name in ("killed", "whole"))
+    assert all(torch.equal(killed[name], whole[name]) for name in whole)
+    start = load_frozen(Registry.default(), "tiny-sd").unet.half()
+    assert not torch.equal(whole["conv_in.weight"], start.conv_in.weight)
+    card = Translations.default().card("whole")
+    assert (card.source, card.target, card.base_model) == ("day", "night", "tiny-sd")
+    assert card.measured["distilled, 1 step"].keys() == {"cost", "changed", "kept", "both"}
+    assert card.measured["2-rectified, 16 steps"]["straightness"] > 0
+
+
+def test_folders_of_pictures_are_translated_unseen_by_the_judge(
+    at_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for kind, level in (("dark", 40), ("bright", 200)):
+        (tmp_path / kind).mkdir()
+        for i in range(20):
+            Image.new("RGB", (96, 96), (level, level, 5 * i)).save(tmp_path / kind / f"{kind} {i}.png")
+    folders = {"source": tmp_path / "dark", "target": tmp_path / "bright"}
+    assert in_process(translate, options("brighter", **folders, steps=2), monkeypatch) == 0
+    card = Translations.default().card("brighter")
+    assert (card.title, card.source, card.target) == ("Dark to bright", "dark", "bright")
+    assert card.measured["distilled, 1 step"].keys() == {"cost"}
+    assert str(tmp_path) not in str(card)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"target": "winter"}, "two values of one attribute"),
+        ({"target": "tent"}, "two values of one attribute"),
+        ({"target": "day"}, "they must differ"),
+        ({"drawings": 3}, "--drawings must be at least 20"),
+        ({"base": "nobody"}, "no model 'nobody'"),
+    ],
+)
+def test_bad_input_is_named(
+    at_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, more: dict, said: str
+) -> None:
+    assert in_process(translate, options("x", **more), monkeypatch) == 2
+    assert said in capsys.readouterr().err
