@@ -55,7 +55,8 @@ def main(config: Distill) -> None:
     stages = [stage for stage in STAGES if getattr(config, f"{stage}_steps")]
     student = PairsStudent(config, max(getattr(config, f"{stage}_batch") for stage in stages))
     if config.stacked:
-        student.unet = student.pipeline.unet = stacked(config.teacher, student.unet)
+        both = stacked(config.teacher, student.unet).to(memory_format=torch.channels_last)
+        student.unet = student.pipeline.unet = both
     if config.match_steps and student.accelerator.num_processes > 1:
         raise UserError("--match-steps works in one process alone; --match-steps 0 leaves that stage out.")
     run = config.run or default_run(f"distill/{config.output}")

@@ -80,7 +80,7 @@ def stacked(id: str, unet: UNet2DConditionModel) -> StackedUNet:
     """The U-Net of the model `id` and, behind it, a second one; UserError where there is one already."""
     if isinstance(unet, StackedUNet):
         raise UserError(f"{id} has two U-Nets already: leave --stacked out.")
-    return StackedUNet.of(unet).to(memory_format=torch.channels_last)
+    return StackedUNet.of(unet)
 
 
 def latent_shape(pipeline: StableDiffusionPipeline) -> tuple[int, int, int]:
