@@ -77,8 +77,6 @@ class Translation:
         self.others = self.x1[torch.arange(held) % len(self.x1)]
         self.null = encode(self.pipeline, [""])
         self.unet = self.pipeline.unet.requires_grad_(True)
-        for last in self.unet.conv_out.parameters():  # it begins with no change at all
-            nn.init.zeros_(last)
 
     def _latents(self, domain: Domain) -> Tensor:
         said = f"{domain.digest()} {fingerprint(self.pipeline.vae)}"
@@ -132,8 +130,14 @@ class Translation:
         return batch
 
     def learn(self, name: str, loss: Loss) -> None:
-        """Train the U-Net on from where it is, in a folder of the run."""
+        """Train the U-Net on from where it is, in a folder of the run.
+
+        But for its last layer: each flow begins with no change at all. So the first loss is what there is to
+        learn, by which the loop knows a diverging one; a flow that is straight already would begin with none.
+        """
         folder = self.run / name
+        for last in self.unet.conv_out.parameters():
+            nn.init.zeros_(last)
         subject = {"start weights": fingerprint(self.unet)}
         subject |= {"source": self.source.digest(), "target": self.target.digest()}
         train(LoopConfig.of(self.config, folder, subject=subject), self.unet, loss, self._samples(folder))
