@@ -218,7 +218,8 @@ def test_live_typing_ends_with_the_last_text_and_queues_nothing_stale(page, hold
     shows(page, "a red tent near a lake")
     expect(number(page, "seed")).to_have_value(str(FIRST_SEED))  # typing keeps the seed
     wishes = [body for body in asked if '"live:' in body]
-    assert len(wishes) in (2, 3)  # the emptied text, the first letter (unless they were one), the last text
+    # The emptied text, the first letter, the last text; a busy browser tells of several at once.
+    assert 1 <= len(wishes) <= 3
     assert "a red tent near a lake" in wishes[-1]
 
 
