@@ -26,7 +26,7 @@ from rf_app.registry.card import as_id
 from rf_app.settings.recipes import recipe
 from rf_app.ui.parts.complaint import complain, complaining
 from rf_app.ui.parts.context import Page
-from rf_app.ui.parts.events import LATEST, QUIET, RUN
+from rf_app.ui.parts.events import AGAIN, LATEST, QUIET
 from rf_app.ui.parts.streaming import stream
 from rf_app.ui.train import form as train_form
 from rf_app.ui.train import view
@@ -166,7 +166,7 @@ def build(app: Application, page: Page) -> None:
         yield from shown
 
     run = gr.State(LatestRun())
-    form.look.click(looked, {*form.fields, run}, [form.looking, form.report], **RUN)
+    form.look.click(looked, {*form.fields, run}, [form.looking, form.report], **AGAIN)
     for event in (tab_opened, preset_chosen, start):
         event.then(**estimate)
 
