@@ -31,7 +31,7 @@ from trainers.common import command
 from trainers.common.contrastive import Contrastive
 from trainers.common.held_out import sampled
 from trainers.common.likeness import REAL, Figures, Measures, in_words, mush
-from trainers.common.models import decode, encode, latent_shape, load_frozen, noise_of, registry_into, sample
+from trainers.common.models import decode, drawn, load_frozen, registry_into
 from trainers.common.pixels import psnr, to_tensor
 from trainers.common.reconstruction import reconstructed
 from trainers.common.sheets import write_sheet
@@ -91,16 +91,16 @@ def main(config: EvaluateWorldConfig) -> None:
             error = {"psnr": psnr(back, held_out).mean().item()}
             rows["reconstructed"] = measures.of(back, range(len(held))) | error
             shown.append(back[:SHOWN])
-        null, parts = encode(pipeline, [""]), []
+        parts = []
         for part in np.array_split(np.arange(config.prompts), -(-config.prompts // BATCH)):
-            noise = noise_of([HELD_OUT + int(n) for n in part], latent_shape(pipeline)).to(null.device)
-            text = encode(pipeline, [captions[numbers[n]] for n in part])
-            guidance, steps = which.card.guidance, which.steps
-            latents = sample(pipeline.unet, pipeline.scheduler, noise, text, null, guidance, steps)
+            texts = [captions[numbers[n]] for n in part]
+            latents = drawn(
+                pipeline, texts, [HELD_OUT + int(n) for n in part], which.card.guidance, which.steps
+            )
             parts.append(decode(pipeline, latents).float().clamp(-1, 1).cpu())
-        drawn = torch.cat(parts)
-        rows[which.name] = found = measures.of(drawn, numbers)
-        shown.append(drawn[:SHOWN])
+        pictures = torch.cat(parts)
+        rows[which.name] = found = measures.of(pictures, numbers)
+        shown.append(pictures[:SHOWN])
         if config.write_card:
             told = {name: float(f"{value:.4g}") for name, value in found.items()}
             name = which.name.removeprefix(f"{which.card.id} ")

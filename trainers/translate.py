@@ -182,8 +182,9 @@ class Translation:
             measured={row.way: row.figures() for row in rows},
         )
         self.unet.half().to(memory_format=torch.contiguous_format)
-        build = lambda folder: self.unet.save_pretrained(folder / "unet")  # noqa: E731
-        where = self.store.publish(config.output, build, card, config.overwrite)
+        where = self.store.publish(
+            config.output, lambda folder: self.unet.save_pretrained(folder / "unet"), card, config.overwrite
+        )
         print(f"published {config.output} in {where}", flush=True)
 
 

@@ -21,24 +21,18 @@ def report(app: Application, wish: Wish) -> Events[str]:
     """
     app.permission.check("Training")
     stage = training.planned(app.jobs, wish, app.registry)[0]
-    process = subprocess.Popen(
-        [sys.executable, "-m", stage.module, *stage.arguments, "--dry-run"],
-        cwd=ROOT,
-        env=trainer_environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-    )
-    try:
-        said = None
-        while said is None:
-            try:
-                said, errors = process.communicate(timeout=PULSE)
-            except subprocess.TimeoutExpired:
-                yield LOOKING
-    finally:
-        process.kill()
+    command = [sys.executable, "-m", stage.module, *stage.arguments, "--dry-run"]
+    pipes = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE) | {"stdin": subprocess.DEVNULL}
+    with subprocess.Popen(command, cwd=ROOT, env=trainer_environment(), encoding="utf-8", **pipes) as process:
+        try:
+            said = None
+            while said is None:
+                try:
+                    said, errors = process.communicate(timeout=PULSE)
+                except subprocess.TimeoutExpired:
+                    yield LOOKING
+        finally:
+            process.kill()
     if process.returncode:
         lines = errors.strip().splitlines() or ["The pictures could not be looked at."]
         raise UserError(lines[-1].removeprefix("error: "))

@@ -34,6 +34,7 @@ from rf_app.jobs.log import log_path, tail
 from rf_app.jobs.plan import Wish
 from rf_app.jobs.progress import progress
 from rf_app.jobs.words import duration, needs_in_words, state_in_words, work_in_words
+from rf_app.settings.recipes import recipe as recipe_of
 from rf_app.settings.text import read_text
 
 EVERY = 2.0  # seconds between two looks
@@ -101,6 +102,8 @@ def start(
     from rf_app.jobs import training  # imports what the other commands do without
     from rf_app.registry.models import Registry
 
+    if recipe_of(recipe).teachers and not teacher:
+        raise UserError(f"{recipe} needs --teacher, the id of the model to begin with.")
     database, registry = Database(), Registry.default(models)
     wish = Wish(
         *(recipe, teacher, output, title, preset),

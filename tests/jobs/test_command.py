@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from rf_app.jobs.__main__ import start
 from rf_app.jobs.database import Database
 from rf_app.jobs.processes import ROOT
+from rf_app.settings.recipes import recipes
 from tests.jobs.test_queue import add, database, running, until  # noqa: F401
 
 
@@ -52,6 +54,7 @@ def test_list_show_stop_resume_delete(database: Database, tmp_path: Path) -> Non
     ("words", "said"),
     [
         (("show", 7), "error: There is no job 7. Jobs: none yet."),
+        (("start", "reflow", "--output", "b"), "error: reflow needs --teacher, the id of the model"),
         (("stop", 10**20), "error: There is no job 1000000000000000000"),
         (
             ("start", "instaflow", "--teacher", "pocket-sd", "--output", "b", "--style", "none"),
@@ -82,3 +85,7 @@ def test_a_user_without_a_home_hears_what_to_do() -> None:
     code, said = jobs("~no-such-user/flow", "list")
     assert code == 2
     assert said.startswith("error: This user has no home folder")
+
+
+def test_the_help_names_every_recipe() -> None:
+    assert all(name in start.__doc__ for name in recipes())

@@ -172,6 +172,16 @@ def test_a_zip_that_is_none_or_too_large_is_refused_and_nothing_stays(tmp_path, 
     database = Database(tmp_path / "jobs")
     with pytest.warns(UserWarning, match=r"kites\.zip cannot be unpacked"):
         assert keep_pictures(database)([str(archive)]) == ""
+    for names in (
+        ("a", "a/b"),
+        ("a/b", "a"),
+        ("/".join(["long" * 25] * 60),),
+    ):  # a file and a folder; too long
+        with ZipFile(archive, "w") as whole:
+            for name in names:
+                whole.writestr(name, "")
+        with pytest.warns(UserWarning, match=r"kites\.zip cannot be unpacked"):
+            assert keep_pictures(database)([str(archive)]) == ""
     with ZipFile(archive, "w", ZIP_DEFLATED) as whole:
         whole.writestr("bomb.png", bytes(2_000_000))
     monkeypatch.setattr(uploads, "MAX_UNPACKED", 1_000_000)

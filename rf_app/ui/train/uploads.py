@@ -6,6 +6,7 @@ import shutil
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
+from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from zipfile import BadZipFile, ZipFile
 
@@ -15,7 +16,7 @@ from rf_app.jobs.database import Database
 from rf_app.jobs.queue import beside
 from rf_app.pipeline.png import read_png_settings, read_texts
 from rf_app.plugins.picture import read_picture
-from rf_app.registry.disk import disk_full_named, hidden_folder, link_or_copy, writable
+from rf_app.registry.disk import FULL, disk_full_named, hidden_folder, link_or_copy, writable
 from rf_app.settings.picture import read_picture_settings
 from rf_app.settings.text import read_text
 from rf_app.ui.parts.complaint import complain
@@ -84,36 +85,38 @@ def _kept(database: Database, files: list[Path]) -> str:
     for file in images:
         _check(file)
     captions = [_caption(file, texts.get(file.stem)) for file in images]
-    folder = database.pictures / secrets.token_hex(8)
-    with (
-        writable(database.pictures),
-        disk_full_named(folder),
-        hidden_folder(database.pictures, "set") as hidden,
-    ):
-        fresh = hidden / folder.name
-        fresh.mkdir()
+
+    def fill(fresh: Path) -> None:
         for number, (file, caption) in enumerate(zip(images, captions, strict=True)):
             own = fresh / f"{number:05d}{file.suffix.lower()}"
             link_or_copy(file, own)
             own.with_suffix(".txt").write_text(caption, encoding="utf-8")
-        fresh.rename(folder)
-    return str(folder)
+
+    return _set_of(database, fill)
 
 
 def _as_they_are(database: Database, files: list[Path]) -> str:
-    folder = database.pictures / secrets.token_hex(8)
-    with (
-        writable(database.pictures),
-        disk_full_named(folder),
-        hidden_folder(database.pictures, "set") as hidden,
-    ):
-        fresh = hidden / folder.name
-        fresh.mkdir()
+    def fill(fresh: Path) -> None:
         for file in files:
             if file.suffix.lower() == ".zip":
                 _unpack(file, fresh)
             else:
                 link_or_copy(file, fresh / _plain(file.name))
+
+    return _set_of(database, fill)
+
+
+def _set_of(database: Database, fill: Callable[[Path], None]) -> str:
+    """The folder of a new set of pictures, whole or not at all."""
+    folder = database.pictures / secrets.token_hex(8)
+    with (
+        writable(database.pictures),
+        disk_full_named(folder),
+        hidden_folder(database.pictures, "set") as hidden,
+    ):
+        fresh = hidden / folder.name
+        fresh.mkdir()
+        fill(fresh)
         while len(found := list(fresh.iterdir())) == 1 and found[0].is_dir():  # as ZIPs of a folder are
             fresh = found[0]
         fresh.rename(folder)
@@ -139,7 +142,10 @@ def _unpack(archive: Path, folder: Path) -> None:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with whole.open(member) as source, path.open("wb") as target:
                     shutil.copyfileobj(source, target)
-    except (BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error, FileExistsError) as error:
+    except (BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error, LZMAError, OSError) as error:
+        # A name that is a file's and a folder's, or too long; a full disk is told of elsewhere.
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise
         raise UserError(f"{archive.name} cannot be unpacked ({error}).") from error
 
 
