@@ -107,9 +107,10 @@ class Form:
         return {
             self.recipe: wish.recipe,
             self.about: _about(found),
-            self.teacher: gr.Dropdown(
-                choices=teachers(self.app, found), value=wish.teacher or None, visible=bool(found.teachers)
-            ),
+            # Its list stays where none is asked for: an event on its way may still bring one of it.
+            self.teacher: gr.Dropdown(choices=teachers(self.app, found), value=wish.teacher, visible=True)
+            if found.teachers
+            else gr.Dropdown(visible=False),
             self.preset: gr.Radio(choices=self._presets(wish), value=wish.preset),
             self.name: wish.title,
             self.prompts_box: gr.Column(visible="prompts" in found.asks),
@@ -171,7 +172,7 @@ class Form:
         title = self._title(found, values[self.name])
         wish = Wish(found.name, values[self.teacher] or "", as_id(title), preset=values[self.preset])
         return {
-            self.teacher: gr.Dropdown(choices=teachers(self.app, found)),
+            self.teacher: gr.Dropdown(choices=teachers(self.app, found)) if found.teachers else gr.skip(),
             self.preset: gr.Radio(choices=self._presets(wish)),
             self.name: gr.skip() if title == values[self.name] else title,
             self.style: gr.Dropdown(choices=styles(self.app)),
