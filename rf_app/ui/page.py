@@ -68,10 +68,19 @@ class Blocks(gr.Blocks):
     that no answer of a run takes another back.
     """
 
-    async def preprocess_data(self, *given: Any, **options: Any) -> Any:
-        """As Gradio's own."""
+    async def preprocess_data(
+        self, block_fn: BlockFunction, inputs: list[Any], *given: Any, **options: Any
+    ) -> list[Any]:
+        """As Gradio's own, but that the value of a list that is `changing` may be of the list before."""
+        kept = {
+            i: value
+            for i, (field, value) in enumerate(zip(block_fn.inputs, inputs, strict=False))
+            if isinstance(value, str) and getattr(field, "changing", False)
+        }
+        inputs = [None if i in kept else value for i, value in enumerate(inputs)]
         try:
-            return await super().preprocess_data(*given, **options)
+            found = await super().preprocess_data(block_fn, inputs, *given, **options)
+            return [kept.get(i, value) for i, value in enumerate(found)]
         except gr.Error as error:
             error.print_exception = False
             raise

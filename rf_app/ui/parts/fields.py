@@ -31,6 +31,14 @@ def choice(
     return gr.Dropdown(choices, value=value, **shown, **explained(info), **more)
 
 
+def changing(field: gr.Dropdown) -> gr.Dropdown:
+    """A list that is another one with the next model, say, while an event is on its way with a value of the
+    one before: `Blocks` hands it on, and whoever reads the field judges it, as what programs send.
+    """
+    field.changing = True
+    return field
+
+
 def text_field(value: str, label: str, id: str, info: str = "", **more: Any) -> gr.Textbox:
     """A text of some lines."""
     return gr.Textbox(value, label=label, elem_id=id, max_lines=4, **explained(info), **more)

@@ -11,7 +11,7 @@ from rf_app.errors import UserError
 from rf_app.settings.picture import MAX_GUIDANCE, MAX_STEPS, CheckedSettings, Lora
 from rf_app.ui.parts.complaint import complaining
 from rf_app.ui.parts.events import LATEST
-from rf_app.ui.parts.fields import choice, explained, slider, text_field
+from rf_app.ui.parts.fields import changing, choice, explained, slider, text_field
 from rf_app.ui.parts.size import SizeFields
 
 SIDES = ("width", "height")
@@ -141,7 +141,7 @@ def steps_and_guidance(preset: Preset, prefix: str = "") -> tuple[gr.Slider, gr.
 def decoder_list(preset: Preset, prefix: str = "") -> gr.Dropdown:
     """What makes the pixels, where there is a choice; prefix: sets the ids apart."""
     title, id = "Pixels by (decoder)", f"{prefix}decoder"
-    return choice(**_decoders(preset), value="", label=title, id=id, info=DECODER)
+    return changing(choice(**_decoders(preset), value="", label=title, id=id, info=DECODER))
 
 
 def _decoders(preset: Preset) -> dict[str, Any]:
@@ -152,6 +152,6 @@ def advanced(preset: Preset, prefix: str = "") -> tuple[gr.Dropdown, gr.Textbox]
     """Solver and negative prompt, folded away; prefix: sets the ids apart."""
     with gr.Accordion("Advanced", open=False, elem_id=f"{prefix}advanced", elem_classes="advanced"):
         title, id = "How it steps (solver)", f"{prefix}solver"
-        solver = choice(preset.solvers, preset.solvers[0][1], title, id, SOLVER)
+        solver = changing(choice(preset.solvers, preset.solvers[0][1], title, id, SOLVER))
         negative = text_field("", "Leave out (negative prompt)", f"{prefix}negative", NEGATIVE)
     return solver, negative

@@ -24,6 +24,7 @@ from rf_app.settings import sd15
 from rf_app.settings.options import Option
 from rf_app.settings.recipe import Recipe, Shown
 from rf_app.settings.recipes import PRESETS, recipes
+from rf_app.ui.parts.fields import changing, choice
 from rf_app.ui.train.fields import advanced_field, advanced_update, shown_field
 from rf_app.ui.train.uploads import LISTS, SUFFIXES, forget_pictures
 
@@ -107,10 +108,9 @@ class Form:
         return {
             self.recipe: wish.recipe,
             self.about: _about(found),
-            # Its list stays where none is asked for: an event on its way may still bring one of it.
-            self.teacher: gr.Dropdown(choices=teachers(self.app, found), value=wish.teacher, visible=True)
-            if found.teachers
-            else gr.Dropdown(visible=False),
+            self.teacher: gr.Dropdown(
+                choices=teachers(self.app, found), value=wish.teacher or None, visible=bool(found.teachers)
+            ),
             self.preset: gr.Radio(choices=self._presets(wish), value=wish.preset),
             self.name: wish.title,
             self.prompts_box: gr.Column(visible="prompts" in found.asks),
@@ -172,7 +172,7 @@ class Form:
         title = self._title(found, values[self.name])
         wish = Wish(found.name, values[self.teacher] or "", as_id(title), preset=values[self.preset])
         return {
-            self.teacher: gr.Dropdown(choices=teachers(self.app, found)) if found.teachers else gr.skip(),
+            self.teacher: gr.Dropdown(choices=teachers(self.app, found)),
             self.preset: gr.Radio(choices=self._presets(wish)),
             self.name: gr.skip() if title == values[self.name] else title,
             self.style: gr.Dropdown(choices=styles(self.app)),
@@ -238,13 +238,8 @@ def build(app: Application) -> Form:
             elem_id="train-recipe",
         )
         about = gr.HTML(_about(first), elem_id="train-about")
-        teacher = gr.Dropdown(
-            teachers(app, first),
-            value=first_teacher(app, first),
-            label="From (teacher)",
-            filterable=False,
-            elem_id="train-teacher",
-        )
+        known_here, chosen = teachers(app, first), first_teacher(app, first)
+        teacher = changing(choice(known_here, chosen, "From (teacher)", "train-teacher"))
         preset = gr.Radio(
             [(title, name) for name, title in PRESETS.items()],
             value="quick",
