@@ -10,6 +10,7 @@ INSTAFLOW_ALLOW_TRAINING=1 let its owner train there.
 """
 
 import argparse
+import gc
 import os
 import runpy
 import signal
@@ -128,6 +129,7 @@ def main() -> None:
     host = chosen.host or os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
     local = check_free(host, chosen.port or int(os.environ.get("GRADIO_SERVER_PORT", "0")))
     print("InstaFlow Studio is starting…", flush=True)
+    gc.disable()  # a fifth of the start: it looks again and again through what the imports keep
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     folder = own_folder(Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir()))
     os.environ["GRADIO_TEMP_DIR"] = tempfile.tempdir = str(folder)  # swept: a killed process leaves its own
@@ -163,6 +165,8 @@ def main() -> None:
             page = build(app, FOLDER)
     except UserError as error:
         raise SystemExit(str(error)) from None
+    gc.freeze()  # it stays to the end
+    gc.enable()
     for store in app.stores:
         for id, problem in store.problems().items():
             print(f"{capital(store.CARD.NAME)} {id} is left out: {problem}")

@@ -8,10 +8,13 @@ Files go into the folder --out; what was found is printed, as JSON with --json. 
 and within two seconds. Exit codes: 0 done, 2 not done, with the reason, 130 stopped.
 """
 
+import gc
+
 from rf_app import ctrl_c
 
 if __name__ == "__main__":  # before the imports that take seconds
     ctrl_c.ends_at_once()
+    gc.disable()  # a fifth of them: it looks again and again through what they keep
 
 import base64
 import json
@@ -209,6 +212,8 @@ def _free(path: Path) -> Path:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # how a job is stopped
+    gc.freeze()  # what the imports keep stays to the end
+    gc.enable()
     code = main()
     if code == 130:
         ctrl_c.end()
