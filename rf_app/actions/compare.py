@@ -114,7 +114,8 @@ def compare(app: Application, wish: Compare) -> Events[SideBegun | SideDone]:
         if key not in warm:
             # It is not timed: nobody pays for being loaded, or for the text.
             warm.add(key)
-            turn = app.draw(replace(settings, steps=1))
+            # PeRFlow takes a step in each of its windows of time.
+            turn = app.draw(settings if settings.solver == "perflow" else replace(settings, steps=1))
             clock = SideClock(i, settings.steps)
             made = yield from attempt(app, settings, clock.follow(turn, settings.model, parts=0))
         if not made or not made.error:

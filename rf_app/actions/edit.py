@@ -16,7 +16,7 @@ from rf_app.errors import UserError
 from rf_app.pipeline.start import check_start
 from rf_app.plugins.picture import MAX_FILE_BYTES, digest
 from rf_app.registry.card import ModelCard
-from rf_app.schedulers.solvers import solvers
+from rf_app.schedulers.solvers import FOLLOWED
 from rf_app.settings.picture import Control, Lora, PictureSettings
 from rf_app.settings.start import Start
 
@@ -81,7 +81,7 @@ def edit(app: Application, wish: Edit) -> Events[Picture]:
     asked = wish.settings
     settings = app.prepared(replace(asked, model=asked.model or editing_model(app), solver=SOLVER))
     card = app.card(settings)
-    if SOLVER not in solvers(card.kind):
+    if card.kind not in FOLLOWED:
         raise UserError(f"{card.title} cannot begin from a picture: it has no straight path to follow.")
     with app.one_picture:
         start = check_start(wish.start, app.size(settings))

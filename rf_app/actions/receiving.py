@@ -16,12 +16,14 @@ from rf_app.actions.single_file import (
     gather_controlnet_file,
     gather_decoder_file,
     gather_single_file,
+    layouts,
 )
 from rf_app.errors import UserError
 from rf_app.plugins.checking import Header
 from rf_app.plugins.checkpoint import header_of
-from rf_app.plugins.lora import check_header, read_lora
+from rf_app.plugins.lora import LoraFile, check_header, read_lora
 from rf_app.plugins.lora_header import MAX_TEXT
+from rf_app.plugins.one_file import fitted_to
 from rf_app.registry.card import README, ModelCard, license_in, read_card, read_front
 from rf_app.registry.catalogue import entry_of
 from rf_app.registry.checking import CONFIGS, TINY, read_json
@@ -170,10 +172,19 @@ def _lora(app: Application, parcel: Parcel, files: Path, report: Report) -> Path
         said |= {name: getattr(entry, name) for name in ("license", "kind", "steps", "guidance")}
     if parcel.kind and parcel.kind != said.get("kind"):
         said |= made_for(parcel.kind)
-    about = f"{entry.about if entry else parcel.about} {not_used(read.unused)}".strip()
+    unused = *read.unused, *_without_place(app, read)
+    about = f"{entry.about if entry else parcel.about} {not_used(unused)}".strip()
     card = LoraCard(parcel.id, parcel.called, about, settings={"imported": called_in(parcel.source)}, **said)
     place = parcel.place or shutil.copyfile
     return app.loras.publish(parcel.id, lambda folder: place(parcel.path, folder / LORA_WEIGHTS), card)
+
+
+def _without_place(app: Application, lora: LoraFile) -> tuple[str, ...]:
+    """The layers that the first shape of model which a LoRA fits has not."""
+    for pieces in layouts(app.registry):
+        with suppress(UserError):
+            return fitted_to(lora, pieces).unused
+    return ()
 
 
 def _name_again(files: Path, folder: Path) -> None:

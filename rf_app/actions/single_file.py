@@ -148,7 +148,7 @@ def _write(path: Path, targets: Mapping[Path, Mapping[str, Place]], report: Repo
         target.with_suffix(".part").replace(target)
 
 
-def _layouts(registry: Registry) -> Iterator[dict[str, Path]]:
+def layouts(registry: Registry) -> Iterator[dict[str, Path]]:
     """The piece folders of each shape of model: Stable Diffusion 1.x and 2.x, then those at hand."""
     first = {piece: SD1 / piece for piece in (*OWN, *BORROWED)}
     yield first
@@ -166,7 +166,7 @@ def _layout(registry: Registry, called: str, found: dict[str, Place]) -> tuple[d
     hand that lends what it lacks, or "".
     """
     faults = []
-    for layout in _layouts(registry):
+    for layout in layouts(registry):
         configs = configs_of(layout)
         try:
             weights = in_pieces(called, found, configs)
@@ -241,7 +241,7 @@ def _controlnet(
     registry: Registry, called: str, found: Mapping[str, Place]
 ) -> tuple[dict[str, Any], dict[str, Place]]:
     """The config of a ControlNet whose names and shapes a single file has, and its tensors."""
-    for layout in _layouts(registry):
+    for layout in layouts(registry):
         with suppress(KeyError, IndexError, AttributeError):  # the names of another shape
             config = _controlnet_config(read_json(layout["unet"] / CONFIGS["unet"]), found)
             weights = convert_controlnet_checkpoint(dict(found), config)

@@ -21,9 +21,9 @@ from rf_app.errors import UserError
 from rf_app.pipeline.pace import calls
 from rf_app.pipeline.png import as_png
 from rf_app.pipeline.trajectory import Recorder, Trajectory
+from rf_app.schedulers.solvers import FOLLOWED
 from rf_app.settings.picture import Control, Lora, PictureSettings
 
-KINDS = ("diffusion", "rectified-flow", "one-step")  # in the order of the story
 STEPS = 25
 FRAMES = 6  # of a strip, after the noise
 CLOSE = 0.1  # of the way: a single step that misses by less gives nearly the same picture
@@ -99,7 +99,7 @@ def trajectory(app: Application, wish: TrajectorySettings) -> Events[Followed]:
 
     One after the other, in the order given. A model that fails says why and the others go on.
     """
-    models = best_of_kinds(app.registry, KINDS) if wish.models is None else wish.models
+    models = best_of_kinds(app.registry, FOLLOWED) if wish.models is None else wish.models
     if not models:
         raise UserError("No model is chosen: choose one or more.")
     wishes = []
@@ -108,6 +108,8 @@ def trajectory(app: Application, wish: TrajectorySettings) -> Events[Followed]:
         settings = PictureSettings(wish.prompt, id, wish.steps, **shared)
         try:
             settings, card = app.prepared(settings), app.registry.card(id)
+            if card.kind not in FOLLOWED:
+                raise UserError(f"{card.title} jumps to the picture: there is no path to follow.")
             if card.kind == "diffusion" and app.worker.few_step_loras(wish.loras, app.visitor):
                 raise UserError(
                     f"With a few-step LoRA {card.title} jumps to the picture: there is no path to follow."

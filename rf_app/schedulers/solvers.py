@@ -38,6 +38,8 @@ SOLVERS = {
     "turbo": {"euler": (EulerDiscreteScheduler, {"timestep_spacing": "trailing"})},
     "one-step-diffusion": {"deis": (DEISMultistepScheduler, {})},
 }
+FOLLOWED = ("diffusion", "rectified-flow", "one-step")
+"""Kinds whose path from noise to picture Euler's method follows in any steps; others were made to jump."""
 TITLES = {
     "dpm++": "DPM-Solver++",
     "ddim": "DDIM",

@@ -148,9 +148,11 @@ def test_an_import_for_another_base_is_refused_by_name(ann, tmp_path, stem, shap
 
 
 def test_what_of_an_import_is_not_used_is_on_its_card(ann, tmp_path):
-    path = write(tmp_path / "Ink.safetensors", tensors_for(ann) | {"bundle_emb.words": torch.ones(2, 32)})
+    none = "unet.mid_block.attentions.7.proj_in"
+    more = {"bundle_emb.words": torch.ones(2, 32), f"{none}.diff": torch.ones(2, 32)}
+    path = write(tmp_path / "Ink.safetensors", tensors_for(ann) | more)
     results(import_model(ann, ImportModel(str(path))))
-    assert ann.loras.card("ink").description.endswith("Not used of its file: bundle_emb.words.")
+    assert ann.loras.card("ink").description.endswith(f"Not used of its file: bundle_emb.words, {none}.")
 
 
 def test_two_that_disagree_and_a_model_that_is_no_diffusion_model_are_named(ann, tmp_path):

@@ -18,7 +18,6 @@ from rf_app.actions.progress import Events
 from rf_app.actions.run import LatestRun
 from rf_app.actions.trajectory import (
     FRAMES,
-    KINDS,
     STEPS,
     Followed,
     TrajectorySettings,
@@ -28,6 +27,7 @@ from rf_app.actions.trajectory import (
 )
 from rf_app.pipeline.trajectory import Trajectory
 from rf_app.plugins.picture import encoded
+from rf_app.schedulers.solvers import FOLLOWED
 from rf_app.settings.picture import PictureSettings
 from rf_app.ui.api import seen_by
 from rf_app.ui.compare.side_by_side import EXAMPLES
@@ -66,7 +66,7 @@ def build(app: Application, page: Page, plugs: PlugIns, tab: gr.Tab) -> None:
             steps = steps_slider(STEPS, "trajectory-steps")
         models = gr.Dropdown(
             app.models(),
-            value=best_of_kinds(app.registry, KINDS),
+            value=best_of_kinds(app.registry, FOLLOWED),
             multiselect=True,
             label="Models",
             elem_id="trajectory-models",
