@@ -79,7 +79,8 @@ class Application:
     """visitor: the session that asks, whose uploads a wish may name. It is a secret, and goes nowhere.
 
     line: their address and session, as for `Turns`. one_picture: held while a picture of theirs is in memory,
-    which may have 64 million pixels. saving: held while presets are, as two windows may save at one moment.
+    which may have 64 million pixels. enlarging: likewise, from before one is read until the larger one is a
+    file. saving: held while presets are, as two windows may save at one moment.
     """
 
     worker: Worker
@@ -88,6 +89,7 @@ class Application:
     visitor: str = ""
     line: Line = NOBODY
     one_picture: Lock = field(default_factory=Lock)
+    enlarging: Lock = field(default_factory=Lock)
     saving: Lock = field(default_factory=Lock)
     history: History = field(default_factory=History)
     detached: Detached = field(default_factory=Detached)

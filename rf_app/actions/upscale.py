@@ -4,6 +4,7 @@ python -m rf_app upscale picture.png --factor 4
 """
 
 import io
+from collections.abc import Generator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,10 +15,11 @@ from PIL import Image
 from rf_app.actions.application import Application
 from rf_app.actions.asking import File
 from rf_app.actions.picture import file_name
-from rf_app.actions.progress import Clock, Events
+from rf_app.actions.progress import Clock, Events, Progress
 from rf_app.errors import UserError
 from rf_app.pipeline.checking import check_whole
 from rf_app.pipeline.png import SIGNATURE, as_png, read_settings
+from rf_app.pipeline.turns import PULSE
 from rf_app.plugins.picture import MAX_FILE_BYTES, MAX_PIXELS, read_picture
 from rf_app.plugins.upscaler import installed, upscaler_file
 from rf_app.settings.picture import read_picture_settings
@@ -61,7 +63,18 @@ class Upscaled:
 def upscale(app: Application, wish: Upscale) -> Events[Upscaled]:
     """Enlarge a picture to two to four times its side; the answer says by what."""
     factor = check_whole("factor", wish.factor, *FACTORS)
-    content = wish.image.read(MAX_FILE_BYTES)
+    while not app.enlarging.acquire(timeout=PULSE):
+        yield None
+    try:
+        made = yield from _enlarged(app, wish.image, factor)
+        _ = made.png  # no other picture is in memory while it is made
+    finally:
+        app.enlarging.release()
+    yield made
+
+
+def _enlarged(app: Application, given: File, factor: int) -> Generator[Progress | None, None, Upscaled]:
+    content = given.read(MAX_FILE_BYTES)
     with app.one_picture:
         image = read_picture(content)
     if image.width * image.height * factor**2 > MAX_PIXELS:
@@ -70,10 +83,10 @@ def upscale(app: Application, wish: Upscale) -> Events[Upscaled]:
             f"more than the {MAX_PIXELS // 10**6} million that are accepted."
         )
     own = content.startswith(SIGNATURE)
-    settings = read_settings(io.BytesIO(content), wish.image.name) if own else None
-    name = f"{Path(wish.image.name).stem}-x{factor}.png"
+    settings = read_settings(io.BytesIO(content), given.name) if own else None
+    name = f"{Path(given.name).stem}-x{factor}.png"
     if settings is not None:
-        name = file_name(read_picture_settings(settings, wish.image.name), f"x{factor}")
+        name = file_name(read_picture_settings(settings, given.name), f"x{factor}")
     file, note = upscaler_file(), ""
     if file is None:
         note = NONE
@@ -83,7 +96,7 @@ def upscale(app: Application, wish: Upscale) -> Events[Upscaled]:
     larger = yield from Clock(1).follow(app.worker.upscale(image, factor, file, app.line), "Enlarging")
     if settings is not None:
         settings |= {"upscaled": {"factor": factor, "by": by}}
-    yield Upscaled(larger, factor, by, (app.permission and note) or "", name, settings)
+    return Upscaled(larger, factor, by, (app.permission and note) or "", name, settings)
 
 
 def answer(app: Application, found: list[Upscaled]) -> tuple[File, dict[str, Any]]:

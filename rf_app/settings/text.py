@@ -7,10 +7,14 @@ from pathlib import Path
 from rf_app.errors import UserError
 
 INVISIBLE = re.compile(
-    "[\x00-\x08\x0e-\x1b\x7f\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]"
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u202a-\u202e"
+    "\u2060-\u2064\u2066-\u206f\u3164\ufeff\uffa0\ufff9-\ufffc\U000e0001]"
+    "|(?<![\U0001f3f4\U000e0020-\U000e007e])[\U000e0020-\U000e007f]+"
 )
-"""Control characters, marks of direction, spaces and hyphens of no width. Joiners are none of them: without
-them letters of some scripts, and emoji, look otherwise."""
+"""Control characters, marks of direction, fillers, spaces and hyphens of no width; and the tags that text is
+hidden in, but for those after a black flag, which make it England's. Joiners are none of them: without them
+letters of some scripts, and emoji, look otherwise.
+"""
 
 
 def visible(text: str) -> str:

@@ -10,7 +10,6 @@ import socket
 import time
 from collections import OrderedDict, deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 from http import HTTPStatus
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -24,16 +23,19 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from rf_app.ui.uploading import UPLOAD, Uploads, forget_progress
+
 MAX_BODY = 64 * 2**20  # bytes: a picture of 32 MB as base64, and some
 MAX_BODIES = 128 * 2**20  # bytes of all that is being received, and of all that waits
 TRIES = 10  # at a password in TRIES_IN seconds, from one address
 TRIES_IN = 60
 ADDRESSES = 1000  # that tries are remembered of
 AT_ONCE = (f"{API_PREFIX}/run/", f"{API_PREFIX}/api/")  # events that take no place in the queue
-UPLOAD = f"{API_PREFIX}/upload"  # files go to the disk, and Gradio bounds each of them
-UPLOADS = 2 * 2**30  # bytes of a stranger's address in UPLOADS_IN seconds; twice that of all together
-UPLOADS_IN = 3600
-LEAST = 2**20  # bytes that a request counts as at least, so that small files are bounded, too
+MAX_QUERY = 2000  # letters: names of sessions and uploads, which are kept
+MAX_SESSION = 128  # letters; a page's has eleven
+UNUSED = (f"{API_PREFIX}/deep_link", f"{API_PREFIX}/process_recording")
+"""Of Gradio, and of no use here: they write what anybody wants to the disk, or have ffmpeg read it."""
+SERVER_FUNCTION = f"{API_PREFIX}/component_server"
 HUB = "https://huggingface.co"  # shows a Space in a frame
 COLAB = "https://colab.research.google.com https://*.googleusercontent.com"  # shows a cell's output in one
 
@@ -41,15 +43,6 @@ COLAB = "https://colab.research.google.com https://*.googleusercontent.com"  # s
 def space_hosts() -> list[str]:
     """The names of the Space that this runs on; with a domain of its own it has several."""
     return [name for name in os.environ.get("SPACE_HOST", "").lower().split(",") if name]
-
-
-@dataclass(eq=False)
-class _Uploaded:
-    """What a request has uploaded."""
-
-    begun: float
-    address: str
-    bytes: int = LEAST
 
 
 class Guard:
@@ -66,7 +59,7 @@ class Guard:
         self._hosts = self._named | {"localhost", own, f"{own}.local"}
         self._tries: OrderedDict[str, deque[float]] = OrderedDict()
         self._held = 0
-        self._uploads: deque[_Uploaded] = deque()
+        self._uploads = Uploads(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or hand it on."""
@@ -83,14 +76,21 @@ class Guard:
                     message["status"] = 400
             await send(message)
 
-        refused = self._host_refused(headers) or self._origin_refused(headers) or self._login_refused(scope)
+        refused = (
+            self._host_refused(headers)
+            or self._origin_refused(headers)
+            or self._login_refused(scope)
+            or _way_refused(scope)
+        )
         if refused:
             status, why = refused
             await PlainTextResponse(why, status)(scope, receive, framed)
         elif scope["path"].rstrip("/").endswith(UPLOAD):
-            await self._uploading(scope, receive, framed)
+            await self._uploads(scope, receive, framed)
         else:
             await self._bounded(scope, receive, framed)
+        if UPLOAD in scope["path"]:
+            forget_progress()
 
     def _host_refused(self, headers: Headers) -> tuple[HTTPStatus, str] | None:
         name = _host_name(headers.get("host", ""))
@@ -128,30 +128,6 @@ class Guard:
         tries.append(now)
         return None
 
-    async def _uploading(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand it on unless a stranger, or all of them, have uploaded enough for an hour."""
-        if scope["app"].get_blocks().permission:
-            await self._app(scope, receive, send)
-            return
-        while self._uploads and time.monotonic() - self._uploads[0].begun > UPLOADS_IN:
-            self._uploads.popleft()
-        own = _Uploaded(time.monotonic(), scope["client"][0])
-        self._uploads.append(own)
-
-        async def counted() -> Message:
-            message = await receive()
-            own.bytes += len(message.get("body", b""))
-            theirs = sum(each.bytes for each in self._uploads if each.address == own.address)
-            if theirs > UPLOADS or sum(each.bytes for each in self._uploads) > 2 * UPLOADS:
-                self._uploads.remove(own)  # nothing of it is kept
-                raise HTTPException(
-                    HTTPStatus.TOO_MANY_REQUESTS,
-                    f"More than the {UPLOADS // 2**20} MB that may be uploaded in an hour: try again later.",
-                )
-            return message
-
-        await self._app(scope, counted, send)
-
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand it on as long as its body is bearable; a number of bytes announced is no promise."""
         received = scope["state"]["received"] = 0
@@ -181,6 +157,19 @@ class Guard:
             self._held -= received
 
 
+async def check_session(asked: Request) -> None:
+    """Refuse a server function to a session of a long name, which Gradio keeps before it looks what is asked
+    for; and one that is asked for with files, as no page does.
+    """
+    if asked.url.path.rstrip("/").endswith(SERVER_FUNCTION):
+        try:
+            named = len((await asked.json())["session_hash"]) <= MAX_SESSION
+        except (ValueError, RecursionError, LookupError, TypeError):
+            named = False
+        if not named:
+            raise HTTPException(HTTPStatus.BAD_REQUEST, "No JSON body with a session_hash.")
+
+
 def not_there(_: Request, error: KeyError | FnIndexInferError) -> PlainTextResponse:
     """The answer to an event or a component that the page does not have, or that is not named."""
     return PlainTextResponse(f"Not found: {error}", HTTPStatus.NOT_FOUND)
@@ -193,6 +182,17 @@ def not_understood(_: Request, error: RequestValidationError) -> PlainTextRespon
         f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}".encode("utf-8", "backslashreplace"),
         HTTPStatus.UNPROCESSABLE_ENTITY,
     )
+
+
+def _way_refused(scope: Scope) -> tuple[HTTPStatus, str] | None:
+    if len(scope["query_string"]) > MAX_QUERY:
+        return (
+            HTTPStatus.REQUEST_URI_TOO_LONG,
+            f"The address has more than {MAX_QUERY} letters after the “?”.",
+        )
+    if scope["path"].rstrip("/").endswith(UNUSED):
+        return HTTPStatus.NOT_FOUND, "Not found."
+    return None
 
 
 def _host_name(netloc: str) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from fastapi import Depends
 from fastapi.exceptions import RequestValidationError
 from gradio.block_function import BlockFunction
 from gradio.route_utils import FnIndexInferError
@@ -32,7 +33,7 @@ from rf_app.ui import (
     train,
     translation,
 )
-from rf_app.ui.guard import Guard, not_there, not_understood
+from rf_app.ui.guard import Guard, check_session, not_there, not_understood
 from rf_app.ui.parts.components import Components
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.model_lists import keep_fresh, state_of
@@ -179,6 +180,7 @@ def launch_options(
                 FnIndexInferError: not_there,
             },
             "middleware": [Middleware(Guard, allowed_hosts)],
+            "dependencies": [Depends(check_session)],
             # They come before Gradio's.
             "routes": [Route("/manifest.json", manifest), Route("/words/{language}.json", translation.words)],
         },

@@ -12,7 +12,7 @@ from gradio.queueing import Event, Queue
 from gradio.server_messages import ProcessCompletedMessage
 from starlette.requests import Request
 
-from rf_app.ui.guard import MAX_BODIES
+from rf_app.ui.guard import MAX_BODIES, MAX_SESSION
 
 LONG_WORK = {"concurrency_limit": None, "concurrency_id": "long work"}  # all of it takes turns at the worker
 MINE = 16  # requests of one visitor that wait or are seen to
@@ -37,11 +37,14 @@ class Waiting(Queue):
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self._idlers: dict[str, asyncio.TimerHandle] = {}
+        self.ANALYTICS_MAX_EVENTS = 0  # kept, with their sessions, for a monitoring that there is not
 
     async def push(self, body: PredictBodyInternal, request: Request, username: str | None) -> Any:
         """As Gradio's own, unless there is too much; the request's state says from now on who asks."""
         request.state.visitor = request.client.host, body.session_hash or ""
         fn = self.blocks.fns.get(body.fn_index)
+        if len(body.session_hash or "") > MAX_SESSION:
+            return False, f"A session's name has at most {MAX_SESSION} letters.", "error"
         if fn is None or not fn.fn:
             return False, f"There is no event {body.fn_index!r:.40} here.", "error"
         if len(body.data) != len(fn.inputs):
@@ -67,10 +70,6 @@ class Waiting(Queue):
                     return [event], False, id
         return None
 
-    def compute_analytics_summary(self, records: Any) -> dict[str, Any]:
-        """Nothing: there is no monitoring, for which Gradio makes a table of 10,000 events after each one."""
-        return self.cached_event_analytics_summary
-
     def _keep_open(self, session: str) -> None:
         """Have the session's stream stay open until nothing was asked for in IDLE seconds."""
         self.pending_event_ids_session[session].add(IDLER)
@@ -95,12 +94,10 @@ class Waiting(Queue):
         events = list(self.event_ids_to_events.values())
         alike = [event.request.state.visitor for event in events if _long(event.fn) == _long(fn)]
         unfetched = self.pending_event_ids_session.get(request.state.visitor[1], ())
-        if alike.count(request.state.visitor) >= MINE:
-            return f"{MINE} requests of yours are waiting: let one of them end, then ask again."
+        if why := too_many(alike.count(request.state.visitor), len(alike)):
+            return why
         if len(unfetched) >= ANSWERS:
             return f"{ANSWERS} answers are waiting for you: fetch them, then ask again."
-        if len(alike) >= ALL:
-            return f"{ALL} requests are waiting: try again in a moment."
         received = sum(event.request.state.received for event in events)
         if received + request.state.received > MAX_BODIES:
             return "Too many large requests are waiting: try again in a moment."
@@ -119,6 +116,15 @@ class Waiting(Queue):
         for session in closed[:-CLOSED]:
             if session not in alive:
                 del holder.session_data[session], holder.time_last_used[session]
+
+
+def too_many(mine: int, all: int) -> str:
+    """Why one more may not wait beside so many of the same visitor, and so many of all; or nothing."""
+    if mine >= MINE:
+        return f"{MINE} requests of yours are waiting: let one of them end, then ask again."
+    if all >= ALL:
+        return f"{ALL} requests are waiting: try again in a moment."
+    return ""
 
 
 def _long(fn: BlockFunction) -> bool:

@@ -101,3 +101,12 @@ def test_an_upscaler_draws_the_same_in_tiles_as_at_once(own_app, upscaler):
 def test_bad_values_are_named(own_app, wish, said):
     with pytest.raises(UserError, match=said):
         results(upscale(own_app, wish))
+
+
+def test_one_picture_at_a_time_is_enlarged(own_app):
+    events = upscale(own_app, Upscale(File("not-read-yet.png", b"no picture"), 2))
+    with own_app.enlarging:
+        assert next(events) is None
+    with pytest.raises(UserError, match="cannot be read"):
+        next(events)
+    assert not own_app.enlarging.locked()

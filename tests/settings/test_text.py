@@ -34,12 +34,24 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a lake\u200b", "\ufeffa lake", "\u202aa lake\u202c", "a la\u00adke", "a\x08 lake"]
+    "text",
+    [
+        "a lake\u200b",
+        "\ufeffa lake",
+        "\u202aa lake\u202c",
+        "a la\u00adke",
+        "a\x08 lake",
+        "a la\u3164ke\x9f\ufffc",
+        "a lake\U000e0068\U000e0069",
+    ],
 )
 def test_what_nobody_sees_is_dropped(text: str) -> None:
     assert visible(text) == "a lake"
 
 
-@pytest.mark.parametrize("text", ["a\u00a0lake\n", "می\u200cخواهم", "👩\u200d🚀 ❤\ufe0f", "naïve"])
+@pytest.mark.parametrize(
+    "text",
+    ["a\u00a0lake\n", "می\u200cخواهم", "👩\u200d🚀 ❤\ufe0f", "naïve", "🏴\U000e0067\U000e0062\U000e007f"],
+)
 def test_what_makes_a_difference_to_the_eye_stays(text: str) -> None:
     assert visible(text) == text

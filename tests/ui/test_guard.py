@@ -14,8 +14,8 @@ from gradio_client.exceptions import AppError
 
 from rf_app.actions.application import Application
 from rf_app.registry.permission import Permission
-from rf_app.ui import guard
-from rf_app.ui.guard import MAX_BODY, TRIES
+from rf_app.ui import uploading
+from rf_app.ui.guard import MAX_BODY, MAX_QUERY, MAX_SESSION, TRIES
 from rf_app.ui.page import build, launch_options
 from tests.full_disk import full_disk
 
@@ -135,16 +135,42 @@ def test_a_body_beyond_the_bound_is_refused_whether_it_says_its_length_or_not(ad
 
 
 def test_uploads_of_strangers_are_bounded_in_an_hour(address, monkeypatch):
-    def upload(size: int) -> tuple:
+    def upload(size: int, files: int = 1, id: str = "") -> tuple:
         form = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
-        body = form + bytes(size) + b"\r\n--x--\r\n"
+        body = (form + bytes(size) + b"\r\n") * files + b"--x--\r\n"
         kind = {"Content-Type": "multipart/form-data; boundary=x"}
-        return ask(address, "/gradio_api/upload", "POST", body, **kind)
+        return ask(address, f"/gradio_api/upload?upload_id={id}", "POST", body, **kind)
 
-    monkeypatch.setattr(guard, "UPLOADS", 7 * 2**20)
+    monkeypatch.setattr(uploading, "UPLOADS", 10 * 2**20)
     assert [upload(2**20)[0] for _ in range(4)] == [200, 200, 200, 429]
     status, _, said = upload(1)
-    assert (status, "More than the 7 MB that may be uploaded in an hour" in said) == (429, True)
+    assert (status, "More than the 10 MB that may be uploaded in an hour" in said) == (429, True)
+    monkeypatch.setattr(uploading, "UPLOADS", 30 * 2**20)
+    assert [upload(1, files)[0] for files in (10, 10)] == [200, 429]  # each file counts
+    monkeypatch.setattr(uploading, "UPLOADS", 2**30)
+    monkeypatch.setattr(uploading, "IN_PROGRESS", 2)
+    assert [upload(1, id=f"upload{i}")[0] for i in range(4)] == [200] * 4
+    assert list(uploading.file_upload_statuses._statuses) == ["upload2", "upload3"]
+
+
+@pytest.mark.parametrize("path", ["/gradio_api/deep_link?session_hash=a", "/gradio_api/process_recording"])
+def test_what_gradio_has_for_other_pages_is_not_there(address, path):
+    assert ask(address, path)[::2] == (404, "Not found.")
+    assert ask(address, path, "POST")[::2] == (404, "Not found.")
+
+
+def test_long_names_are_refused_before_they_are_kept(address):
+    assert ask(address, f"/gradio_api/upload_progress?upload_id={'a' * MAX_QUERY}")[0] == 414
+
+    def call(session: object) -> tuple:
+        body = {"session_hash": session, "component_id": 1, "fn_name": "none", "data": None}
+        return ask(address, "/gradio_api/component_server", "POST", json.dumps(body), **JSON)[::2]
+
+    refused = (400, '{"detail":"No JSON body with a session_hash."}')
+    assert call("a" * (MAX_SESSION + 1)) == call(None) == refused
+    assert call("a" * MAX_SESSION) == (404, '{"detail":"Function not found."}')
+    form = {"Content-Type": "multipart/form-data; boundary=x"}
+    assert ask(address, "/gradio_api/component_server/", "POST", b"--x--", **form)[::2] == refused
 
 
 def test_tries_at_the_password_are_counted(app, tmp_path):

@@ -15,6 +15,7 @@ from rf_app.actions.asking import asking
 from rf_app.ui import waiting
 from rf_app.ui.guard import MAX_BODIES
 from rf_app.ui.page import build, launch_options
+from rf_app.ui.parts import frames
 from rf_app.ui.waiting import AT_ONCE, CLOSED, LONG_WORK, SESSIONS
 from tests.settled import until
 
@@ -153,6 +154,7 @@ def test_what_is_no_request_is_answered_with_why_and_leaves_no_traceback(blocks,
     )
     assert joined(data=[], fn_index=float("nan")) == (422, "body.fn_index: Input should be a finite number")
     assert joined(data="\ud800", fn_index=1) == (422, "body.data: Input should be a valid list")
+    assert joined(data=[], fn_index=generate, session_hash="a" * 129)[0] == 400
     choice = next(id for id, fn in blocks.fns.items() if fn.fn and fn.fn.__name__ == "chosen")
     assert joined(data=[[]] * len(blocks.fns[choice].inputs), fn_index=choice)[0] == 200
     until(lambda: not blocks._queue.event_ids_to_events)
@@ -166,11 +168,30 @@ def test_a_program_that_says_it_is_a_page_is_answered(blocks):
     until(lambda: not blocks._queue.event_ids_to_events)
 
 
-def test_no_table_is_made_of_what_was_asked(blocks):
-    """Of the last ten thousand events, after each one, for a monitoring that is off."""
+def test_nothing_is_kept_of_what_was_asked(blocks):
+    """Of the last ten thousand events, with a table of them after each one, for a monitoring that is off."""
     ask(blocks, "")
     until(lambda: not blocks._queue.event_ids_to_events)
+    assert blocks._queue.event_analytics == {}
     assert blocks._queue.cached_event_analytics_summary == {"functions": {}}
+
+
+def test_pictures_that_follow_a_hand_are_bounded_and_wait_for_nobody_elses_turn(blocks, held, monkeypatch):
+    monkeypatch.setattr(waiting, "MINE", 2)
+    scrubber = next(each for each in blocks.blocks.values() if each.elem_id == "scrubber")
+
+    def frame(session: str) -> dict:
+        body = {"session_hash": session, "component_id": scrubber._id, "fn_name": "frame"}
+        body |= {"data": scrubber.value}
+        return PROGRAM.post(f"{blocks.local_api_url}component_server", json=body).json()
+
+    with ThreadPoolExecutor(9) as pool:
+        answers = [pool.submit(frame, f"hand {i // 2}") for i in range(8)]
+        until(lambda: frames.waiting.total() == 8)
+        assert frame("hand 0")["problem"].startswith("2 requests of yours are waiting")
+        held()
+        assert all("problem" not in each.result() for each in answers)
+    assert not frames.waiting
 
 
 def test_nothing_goes_past_the_queue(blocks):

@@ -3,7 +3,9 @@ its files, because such a picture takes less time than those do. The slow ones e
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import Any
 
@@ -11,7 +13,11 @@ import gradio as gr
 
 from rf_app.actions.application import Application
 from rf_app.errors import UserError
-from rf_app.pipeline.turns import PULSE
+from rf_app.pipeline.turns import PULSE, Line
+from rf_app.ui.waiting import ALL, too_many
+
+THREADS = ThreadPoolExecutor(ALL, "frames")  # as many as may wait: nobody waits for another's turn here
+waiting: Counter[Line] = Counter()
 
 
 def frames(
@@ -23,7 +29,7 @@ def frames(
     left.
     """
 
-    def answer(wish: Any, line: tuple[str, str], left: Event) -> dict[str, Any]:
+    def answer(wish: Any, line: Line, left: Event) -> dict[str, Any]:
         try:
             return draw(app.seen_by(line[1], line), wish, left.is_set)
         except UserError as error:
@@ -31,11 +37,19 @@ def frames(
 
     async def frame(wish: Any, asked_by: gr.Request) -> dict[str, Any]:
         left = Event()
-        session = (await asked_by.json()).get("session_hash") or ""  # it is in the body alone
-        drawing = asyncio.create_task(asyncio.to_thread(answer, wish, (asked_by.client.host, session), left))
-        while not (await asyncio.wait([drawing], timeout=PULSE))[0]:
-            if await asked_by.is_disconnected():
-                left.set()
-        return drawing.result()
+        line = asked_by.client.host, (await asked_by.json())["session_hash"]  # it is in the body alone
+        if why := too_many(waiting[line], waiting.total()):
+            return {"problem": why}
+        waiting[line] += 1
+        try:
+            drawing = asyncio.get_running_loop().run_in_executor(THREADS, answer, wish, line, left)
+            while not (await asyncio.wait([drawing], timeout=PULSE))[0]:
+                if await asked_by.is_disconnected():
+                    left.set()
+            return drawing.result()
+        finally:
+            waiting[line] -= 1
+            if not waiting[line]:
+                del waiting[line]
 
     return frame

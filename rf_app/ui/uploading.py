@@ -1,0 +1,72 @@
+"""What strangers may upload in an hour, and what is kept of it."""
+
+import time
+from collections import deque
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from gradio.routes import API_PREFIX, file_upload_statuses
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+UPLOAD = f"{API_PREFIX}/upload"  # files go to the disk, and Gradio bounds each of them
+UPLOADS = 2 * 2**30  # bytes of a stranger's address in UPLOADS_IN seconds; twice that of all together
+UPLOADS_IN = 3600
+LEAST = 2**20  # bytes that each part of a request counts as at least, so that small files are bounded, too
+IN_PROGRESS = 100  # uploads whose progress is kept
+
+
+@dataclass(eq=False)
+class _Uploaded:
+    """What a request has uploaded."""
+
+    begun: float
+    address: str
+    bytes: int = 0
+
+
+class Uploads:
+    """Hands uploads on, unless a stranger, or all of them, have uploaded enough for an hour."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._seen: deque[_Uploaded] = deque()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand it on, and count what comes."""
+        if scope["app"].get_blocks().permission:
+            await self._app(scope, receive, send)
+            return
+        while self._seen and time.monotonic() - self._seen[0].begun > UPLOADS_IN:
+            self._seen.popleft()
+        own = _Uploaded(time.monotonic(), scope["client"][0])
+        self._seen.append(own)
+        _, form = parse_options_header(Headers(scope=scope).get("content-type"))
+        part = b"--" + form.get(b"boundary", b"")
+        end = b""  # of what came before: a part may begin between two messages
+
+        async def counted() -> Message:
+            nonlocal end
+            message = await receive()
+            body = end + message.get("body", b"")
+            own.bytes += len(body) - len(end) + LEAST * body.count(part)
+            end = body[1 - len(part) :]
+            theirs = sum(each.bytes for each in self._seen if each.address == own.address)
+            if theirs > UPLOADS or sum(each.bytes for each in self._seen) > 2 * UPLOADS:
+                self._seen.remove(own)  # nothing of it is kept
+                raise HTTPException(
+                    HTTPStatus.TOO_MANY_REQUESTS,
+                    f"More than the {UPLOADS // 2**20} MB that may be uploaded in an hour: try again later.",
+                )
+            return message
+
+        await self._app(scope, counted, send)
+
+
+def forget_progress() -> None:
+    """That of uploads before the latest: Gradio keeps it until it is asked for, and who asks for ever."""
+    for kept in (file_upload_statuses._statuses, file_upload_statuses._signals):
+        for upload in list(kept)[:-IN_PROGRESS]:
+            del kept[upload]
