@@ -28,6 +28,7 @@ def main(config: Merge) -> None:
         teacher,
         id=config.output,
         base_model=teacher.id,
+        base_weights="",
         lineage=(*teacher.lineage, teacher.id),
         measured={},
         settings={"teacher": config.teacher, "strength": config.strength},

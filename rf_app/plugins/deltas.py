@@ -250,6 +250,7 @@ def _card(registry: Registry, wish: Merge) -> ModelCard:
         title=wish.title or wish.output,
         description=f"`{own.id}` with {said} added to its weights at strength {wish.strength:g}.",
         base_model=own.id,
+        base_weights="",
         lineage=(*own.lineage, own.id),
         measured={},
         settings={"merged": added | {"strength": wish.strength}},

@@ -55,6 +55,7 @@ class Card:
     _: KW_ONLY
     license: str = "unknown"
     base_model: str | None = None  # what it was made from, or is for
+    base_weights: str = ""  # what that lent then, see `rf_app.registry.bases`
     measured: dict[str, Any] = field(default_factory=dict)  # figures and what they were measured on
     settings: dict[str, Any] = field(default_factory=dict)  # how it was trained
 
@@ -76,7 +77,7 @@ class ModelCard(Card):
     NAME = "model"
     BLOCK = (
         *("kind", "title", "resolution", "smallest_side", "largest_side", "steps", "guidance"),
-        *("lineage", "settings", "measured"),
+        *("lineage", "base_weights", "settings", "measured"),
     )
 
     kind: str  # one of KINDS

@@ -27,7 +27,7 @@ class ControlNetCard(Card):
     """The card of a ControlNet; base_model is what it was trained on."""
 
     NAME = "ControlNet"
-    BLOCK = ("title", "preprocessor", "settings", "measured")
+    BLOCK = ("title", "preprocessor", "base_weights", "settings", "measured")
 
     preprocessor: str  # one of PREPROCESSORS
 

@@ -27,7 +27,7 @@ class DecoderCard(Card):
     """
 
     NAME = "decoder"
-    BLOCK = ("title", "settings", "measured")
+    BLOCK = ("title", "base_weights", "settings", "measured")
 
     @classmethod
     def by_name(cls, id: str) -> "DecoderCard":

@@ -24,7 +24,7 @@ class LoraCard(Card):
     """The card of a LoRA; base_model is what it was trained on."""
 
     NAME = "LoRA"
-    BLOCK = ("title", "strength", "kind", "steps", "guidance", "settings", "measured")
+    BLOCK = ("title", "strength", "kind", "steps", "guidance", "base_weights", "settings", "measured")
     FRONT: ClassVar = {"trigger": "instance_prompt"}
 
     trigger: str = ""  # words that call it, for the prompt
@@ -111,8 +111,11 @@ class Loras(Store[LoraCard]):
     CONTENT = f"the file in it as {WEIGHTS}"
 
     def file(self, id: str) -> Path:
-        """A LoRA's weights; raises UserError with the ids there are, if there is none of that id."""
+        """A LoRA's weights; raises UserError with the ids there are, if there is none of that id, and for a
+        card that `card` refuses.
+        """
         folder = self.folder(id)
+        self.card(id)
         self.check_part(folder)
         return folder / WEIGHTS
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from rf_app.errors import UserError
+from rf_app.registry.bases import has_all, lent_by
 from rf_app.registry.card import README, ModelCard
 from rf_app.registry.checking import BORROWED, OPTIONAL, OWN, WEIGHTS, check_piece
 from rf_app.registry.store import Store
@@ -48,6 +49,14 @@ class Registry(Store[ModelCard]):
                 f"{id!r} cannot be deleted: {', '.join(needed_by)} "
                 f"{'takes' if len(needed_by) == 1 else 'take'} pieces from it. Delete them first."
             )
+
+    def lent_by(self, base: str | None) -> str:
+        """As `rf_app.registry.bases.lent_by`, of these models."""
+        return lent_by(self.folders, base)
+
+    def needs_base(self, folder: Path) -> bool:
+        """Whether it borrows anything that a flow knows by heart."""
+        return not has_all(folder)
 
     def parts(self, folder: Path) -> list[Path]:
         """The model's pieces."""

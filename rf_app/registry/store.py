@@ -9,10 +9,12 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
 
 from rf_app.errors import UserError
+from rf_app.registry.bases import check_made_for, lent_by
 from rf_app.registry.card import ID_PATTERN, README, CardT, capital, check_id, write_card
 from rf_app.registry.checking import PICKLES, read_json
 from rf_app.registry.disk import disk_full_named, hidden_folder, publish_folder, stamp, sync, writable
@@ -79,8 +81,10 @@ class Store(Generic[CardT]):
         raise UserError(f"There is no {name} {id!r}. {capital(name)}s at hand: {known}.")
 
     def card(self, id: str) -> CardT:
-        """The card of an id; raises UserError for an unknown id and for a broken card."""
-        return self._index.card(self.folder(id))
+        """The card of an id; raises UserError for an unknown id, a broken card, and what was made for a base
+        that is another by now.
+        """
+        return self._card(self.folder(id), self.lent_by)
 
     def is_bundled(self, id: str) -> bool:
         """Whether it came with the program: those of the first folder of several did."""
@@ -108,7 +112,11 @@ class Store(Generic[CardT]):
         def build_whole(fresh: Path) -> None:
             build(fresh)
             _forget_paths(fresh)
-            write_card(fresh, replace(card, id=id))
+            lent = self.lent_by(card.base_model)
+            made = replace(card, id=id, base_weights=card.base_weights or lent)
+            if self.needs_base(fresh):
+                check_made_for(made, lent)
+            write_card(fresh, made)
             self.check(fresh)
 
         target = self.folders[-1] / id
@@ -149,6 +157,14 @@ class Store(Generic[CardT]):
         """Raise UserError for what `delete` would refuse."""
         self._refuse_bundled(id, "deleted")
 
+    def lent_by(self, base: str | None) -> str:
+        """As `rf_app.registry.bases.lent_by`, of the models beside this store."""
+        return lent_by([folder.with_name("models") for folder in self.folders], base)
+
+    def needs_base(self, folder: Path) -> bool:
+        """Whether a thing that names its base is nothing without that."""
+        return True
+
     def parts(self, folder: Path) -> list[Path]:
         """The folders whose files make this one whole."""
         return [folder]
@@ -166,13 +182,14 @@ class Store(Generic[CardT]):
         cards: list[CardT] = []
         problems: dict[str, str] = {}
         checked: set[Path] = set()
+        lent = cache(self.lent_by)
         for folder in self._folders():
             try:
                 try:
                     check_id(folder.name, self.CARD.NAME)
                 except UserError as error:
                     raise UserError(f"{error} Rename this folder.") from None
-                card = self._index.card(folder)
+                card = self._card(folder, lent)
                 parts = set(self.parts(folder))
                 for part in parts - checked:
                     self._index.check(part, self.check_part)
@@ -187,6 +204,12 @@ class Store(Generic[CardT]):
                 )
         self._index.save()
         return cards, problems
+
+    def _card(self, folder: Path, lent: Callable[[str | None], str]) -> CardT:
+        card = self._index.card(folder)
+        if card.base_model and self.needs_base(folder):
+            check_made_for(card, lent(card.base_model))
+        return card
 
     def _folders(self) -> list[Path]:
         """The folders, whole or not: one for each name, the earlier root's."""

@@ -16,7 +16,7 @@ class TranslationCard(Card):
     """
 
     NAME = "translation"
-    BLOCK = ("title", "source", "target", "settings", "measured")
+    BLOCK = ("title", "source", "target", "base_weights", "settings", "measured")
 
     source: str  # what is given, in a word
     target: str  # what it becomes
