@@ -33,16 +33,17 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from benchmarks.latency import machine
-from rf_app.metrics.judge import BUNDLED as JUDGE
 from rf_app.metrics.judge import Judge
+from rf_app.metrics.perceptual import BUNDLED as PERCEPTUAL
 from rf_app.metrics.perceptual import Perceptual
 from rf_app.registry.loading import load
 from rf_app.registry.models import BUNDLED, Registry
+from rf_app.registry.vocabulary import vocabulary
 from rf_app.schedulers.noise_schedule import schedule_of
 from rf_app.settings.training import Distill, Reflow
 from trainers.common.objectives import one_step, reflow_loss
 from trainers.data.store import Batch
-from trainers.pocket.first_edition.world import describe
+from trainers.pocket.first_edition.editions import world_in_words
 
 TEACHER, MADE_BY = "pocket-2rf", "pocket-sd"
 PAIRS, MADE_AT_ONCE, MADE_STEPS = 128, 64, 25
@@ -84,10 +85,11 @@ def obvious_pairs() -> Found:
     """The stock pipeline, batch by batch."""
     registry = Registry([BUNDLED])
     pipeline = load(registry.pieces(MADE_BY), registry.card(MADE_BY).kind)
+    world = world_in_words(vocabulary(registry, MADE_BY))
     accelerator, taken = Accelerator(), []
     for first in range(0, 3 * MADE_AT_ONCE, MADE_AT_ONCE):
         start = perf_counter()
-        prompts = [describe(seed)[1].text for seed in range(first, first + MADE_AT_ONCE)]
+        prompts = [world.describe(seed)[1].text for seed in range(first, first + MADE_AT_ONCE)]
         with accelerator.autocast():
             pipeline(prompts, num_inference_steps=MADE_STEPS, guidance_scale=3.0, output_type="latent")
         taken.append(perf_counter() - start)
@@ -100,7 +102,7 @@ def obvious_training(task: str, folder: Path) -> Found:
     pipeline = load(registry.pieces(TEACHER), registry.card(TEACHER).kind)
     accelerator, schedule = Accelerator(), schedule_of(pipeline.scheduler)
     unet = pipeline.unet.requires_grad_(True).train()
-    perceptual = Perceptual(Judge.load(JUDGE))
+    perceptual = Perceptual(Judge.load(PERCEPTUAL))
     rows = Dataset.from_parquet([str(path) for path in sorted(folder.glob("*.parquet"))])
     loader = DataLoader(rows.with_format("torch"), BATCH[task], shuffle=True, drop_last=True)
     optimizer, ema = torch.optim.AdamW(unet.parameters(), RATE[task]), EMAModel(unet.parameters())
@@ -151,7 +153,7 @@ def ours(task: str, precision: str, folder: Path, home: Path) -> Found:
         _child("trainers.reflow", *where, *words, precision=precision)
     else:
         words = ("--teacher", TEACHER, "--pairs", folder, "--run", run)
-        words += ("--judge", JUDGE, "--l2-steps", 0, "--lpips-steps", STEPS[task])
+        words += ("--judge", PERCEPTUAL, "--l2-steps", 0, "--lpips-steps", STEPS[task])
         _child("trainers.distill", *where, *words, precision=precision)
         run = run / "lpips"
     lines = (run / "events.jsonl").read_text().splitlines()

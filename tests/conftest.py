@@ -5,6 +5,7 @@ import shutil
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # each worker, and what it starts, is one process among several
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -15,11 +16,13 @@ import torch
 
 from rf_app.actions import application
 from rf_app.actions.application import Application
+from rf_app.metrics.sample import Sample
 from rf_app.pipeline.turns import result_of
 from rf_app.registry.models import Registry
 from rf_app.settings.picture import PictureSettings
 from tests.browser import chromium
 from tests.settled import until
+from tests.tiny import SIZE as TINY_SIZE
 from tests.tiny import build_tiny
 
 hypothesis.settings.register_profile("timeless", deadline=None)  # a busy machine decides nothing
@@ -60,6 +63,13 @@ def own_home(tmp_path_factory):
 def any_picture_is_quick():
     """No test shall depend on how busy the machine is: pictures follow the typing whatever they take."""
     application.LIVE = float("inf")
+
+
+@pytest.fixture
+def tiny_pictures_are_judged(monkeypatch):
+    """The judge looks at the tiny models' pictures, which are smaller than what it has learned."""
+    sample = replace(Sample.load(), size=TINY_SIZE)
+    monkeypatch.setattr(Sample, "load", lambda: sample)
 
 
 @pytest.fixture(autouse=True)

@@ -15,14 +15,15 @@ from rf_app.registry.models import BUNDLED, Registry
 from trainers import evaluate
 from trainers.common.pixels import to_tensor
 from trainers.common.reconstruction import reconstructed
-from trainers.pocket.first_edition.attributes import ATTRIBUTES
-from trainers.pocket.first_edition.world import describe, picture
+from trainers.pocket.first_edition.editions import world_of
 from trainers.pocket.judge import accuracies
 from trainers.pocket.world import HELD_OUT
 
 ASSETS = BUNDLED.parent
 COUNT = 160  # drawings
 PROMPTS, MANY = 32, 512
+KINDS = Judge.load(JUDGE).kinds
+WORLD = world_of(KINDS)
 FIRST = HELD_OUT + 700_000  # other seeds than the README's
 
 pytestmark = pytest.mark.timeout(900)  # the figures take minutes on one core
@@ -32,16 +33,17 @@ MODELS = ("pocket-sd", "pocket-2rf", "pocket-instaflow", "pocket-sd-distilled")
 
 @pytest.fixture(scope="module")
 def drawings() -> np.ndarray:
-    return np.stack([picture(seed) for seed in range(FIRST, FIRST + COUNT)])
+    size = Registry([BUNDLED]).card("pocket-sd").resolution
+    return np.stack([WORLD.picture(seed, size) for seed in range(FIRST, FIRST + COUNT)])
 
 
 @pytest.fixture(scope="module")
 def truth() -> dict[str, torch.Tensor]:
     """The true class of every attribute of the drawings."""
-    scenes = [describe(seed)[0] for seed in range(FIRST, FIRST + COUNT)]
+    scenes = [WORLD.describe(seed)[0] for seed in range(FIRST, FIRST + COUNT)]
     return {
         name: torch.tensor([kinds.index(getattr(scene, name)) for scene in scenes])
-        for name, kinds in ATTRIBUTES.items()
+        for name, kinds in KINDS.items()
     }
 
 
@@ -58,7 +60,7 @@ def test_every_bundled_model_is_whole() -> None:
 
 def test_the_judge_knows_fresh_drawings(drawings: np.ndarray, truth: dict[str, torch.Tensor]) -> None:
     found = accuracies(Judge.load(JUDGE), drawings, truth)
-    assert set(found) == set(ATTRIBUTES)
+    assert set(found) == set(KINDS)
     assert min(found.values()) >= 0.98, found
 
 

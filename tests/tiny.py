@@ -40,6 +40,7 @@ from rf_app.registry.controlnets import ControlNetCard
 from rf_app.registry.models import Registry
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
 
+SIZE = 96  # pixels a side of the pictures
 WORDS = ["a", "photograph", "of", "mountain", "lake", "near", "at", "sunset", "red", "tent"]
 TOPICS = {"land": ["mountain"], "water": ["lake"], "time": ["sunset"], "object": ["red tent"]}
 
@@ -79,7 +80,7 @@ def tiny_vae() -> AutoencoderKL:
         block_out_channels=(8, 8, 8, 8),
         norm_num_groups=4,
         latent_channels=8,
-        sample_size=96,
+        sample_size=SIZE,
         scaling_factor=0.5,
         mid_block_add_attention=False,
     )
@@ -175,7 +176,7 @@ def tiny_card(id: str, kind: str, steps: int, guidance: float, base_model: str |
         title=id.replace("-", " ").title(),
         kind=kind,
         description="Random weights for the tests.",
-        resolution=96,
+        resolution=SIZE,
         steps=steps,
         guidance=guidance,
         license="apache-2.0",

@@ -25,8 +25,8 @@ from rf_app.errors import UserError
 from rf_app.flow.conversion import NoiseSchedule
 from rf_app.flow.path import Tau
 from rf_app.flow.velocity import velocity_field
-from rf_app.metrics.judge import BUNDLED, Judge
-from rf_app.metrics.perceptual import Perceptual
+from rf_app.metrics.judge import Judge
+from rf_app.metrics.perceptual import BUNDLED, Perceptual
 from rf_app.registry.card import ModelCard
 from rf_app.registry.models import Registry
 from rf_app.registry.stacked import StackedUNet

@@ -33,7 +33,7 @@ from trainers.pocket.first_edition.editions import world_of
 from trainers.pocket.styles import STYLES
 
 DRAWINGS = "drawings in the style"
-STAGES = 3  # of the judge: strides 2, 4 and 8
+STAGES = 3  # of the judge, the finest
 SHOWN = 8
 
 

@@ -30,8 +30,6 @@ from rf_app.metrics.sample import Sample
 from rf_app.registry.card import ModelCard
 from rf_app.settings.picture import Lora, PictureSettings
 
-POCKET_RESOLUTION = 96  # pixels a side of what the judge has learned
-
 
 @dataclass(frozen=True)
 class Measure:
@@ -109,10 +107,10 @@ def measure(app: Application, wish: Measure) -> Events[Measured]:
         sizes = ", ".join(map(str, sample.drawings_fid))
         raise UserError(f"prompts is {wish.prompts!r:.40}; it must be one of {sizes}.")
     card = app.registry.card(wish.model)
-    if card.resolution != POCKET_RESOLUTION:
+    if card.resolution != sample.size:
         raise UserError(
             f"{card.title} draws {card.resolution}×{card.resolution} pictures; only pocket models can be "
-            f"measured ({POCKET_RESOLUTION}×{POCKET_RESOLUTION}), because the judge knows only their world."
+            f"measured ({sample.size}×{sample.size}), because the judge knows only their world."
         )
     judge = Judge.load()
     chosen = sample.prompts[: wish.prompts]

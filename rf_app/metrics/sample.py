@@ -26,13 +26,15 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Sample:
-    """prompts, in a fixed order: a sample of N is the first N.
+    """prompts, in a fixed order: a sample of N is the first N. size: pixels a side of the drawings, as the
+    judge has learned them.
 
     drawings: the Gaussian of the judge's features of `drawings_count` held-out drawings, FID's reference.
     drawings_fid: the FID of N other drawings, by N: what perfect pictures get, because N is small.
     """
 
     prompts: tuple[HeldOut, ...]
+    size: int
     drawings: Gaussian
     drawings_count: int
     drawings_fid: dict[int, float]
@@ -42,6 +44,7 @@ class Sample:
         arrays = {"mean": self.drawings.mean, "covariance": self.drawings.covariance}
         save_file({name: array.astype("float32") for name, array in arrays.items()}, folder / STATISTICS)
         content = {
+            "size": self.size,
             "drawings_count": self.drawings_count,
             "drawings_fid": self.drawings_fid,
             "prompts": [asdict(each) for each in self.prompts],
@@ -55,6 +58,7 @@ class Sample:
         arrays = load_file(folder / STATISTICS)
         return cls(
             prompts=tuple(HeldOut(**each) for each in content["prompts"]),
+            size=content["size"],
             drawings=Gaussian(arrays["mean"].astype("float64"), arrays["covariance"].astype("float64")),
             drawings_count=content["drawings_count"],
             drawings_fid={int(count): fid for count, fid in content["drawings_fid"].items()},

@@ -201,7 +201,8 @@ class Distill(OnPairs):
     latent_weight: float = 0.1
     """Weight of the latents' squared error in the second stage: it holds colours that LPIPS lets drift."""
     judge: Path | None = None
-    """Folder of the judge whose feature maps LPIPS compares (default: the bundled one)."""
+    """Folder of the judge whose feature maps LPIPS compares (default: the bundled one for that, from which no
+    figure comes)."""
     anywhere: bool = False
     """Learn the step from points on the way, too, in half of what is learned: then it can begin from a
     picture, not from noise alone."""

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-from rf_app.settings.bundled import ASSETS
-
 SHARES = {  # of the time
     "autoencoder": 0.33,
     "teacher": 0.33,
@@ -48,7 +46,7 @@ def channels_for(size: int) -> int:
 def sized(pictures: int, size: int, seconds: float, pace: Pace) -> Sizes:
     """The stages for so many pictures to learn from, in so many seconds."""
     time = max(seconds - STARTS, seconds / 4)
-    settings: dict[str, Any] = {"distill.judge": str(ASSETS / "perceptual")}
+    settings: dict[str, Any] = {}
     took: dict[str, float] = {}
 
     def loop(name: str, batch: int, sample: float, passes: float, least: int = SMALLEST_BATCH) -> None:

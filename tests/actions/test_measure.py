@@ -23,6 +23,8 @@ from tests.plugins.lora_files import random_lora, write
 from tests.tiny import load, tiny_card
 from trainers.evaluate import Row, measured
 
+pytestmark = pytest.mark.usefixtures("tiny_pictures_are_judged")
+
 
 def card(tmp_path, content):
     """A card of a model, written and read again."""

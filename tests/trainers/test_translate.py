@@ -9,6 +9,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from rf_app.metrics.judge import BUNDLED, Judge
+from rf_app.metrics.sample import Sample
 from rf_app.registry.models import Registry
 from rf_app.registry.translations import Translations
 from tests.processes import command
@@ -18,10 +19,11 @@ from trainers.common import checkpoints
 from trainers.common.models import load_frozen
 from trainers.common.translated import HeldOutDrawings
 from trainers.data.domains import domains, drawn
-from trainers.pocket.first_edition import world
-from trainers.pocket.first_edition.attributes import ATTRIBUTES
+from trainers.pocket.first_edition.editions import world_of
 from trainers.pocket.world import HELD_OUT
 
+KINDS = Judge.load(BUNDLED).kinds
+WORLD = world_of(KINDS)
 SMALL = {"base": "tiny-sd", "drawings": 20, "measured": 2, "batch": 4, "checkpoint-every": 2, "steps": 8}
 SMALL |= {"source": "day", "target": "night"}
 
@@ -32,13 +34,13 @@ def options(output: str, **more: object) -> list[object]:
 
 
 def test_no_scene_is_in_both_kinds_and_each_shows_its_own() -> None:
-    day, night = domains("day", "night", world, ATTRIBUTES, 96, 30)
-    assert {world.describe(seed)[0].time for seed in day.seeds} == {"day"}
-    assert {world.describe(seed)[0].time for seed in night.seeds} == {"night"}
-    plain, woodcut = domains("plain", "woodcut", world, ATTRIBUTES, 96, 30)
+    day, night = domains("day", "night", WORLD, KINDS, 96, 30)
+    assert {WORLD.describe(seed)[0].time for seed in day.seeds} == {"day"}
+    assert {WORLD.describe(seed)[0].time for seed in night.seeds} == {"night"}
+    plain, woodcut = domains("plain", "woodcut", WORLD, KINDS, 96, 30)
     assert not {*plain.seeds} & {*woodcut.seeds}
-    assert np.array_equal(plain.pixels([3])[0], world.picture(plain.seeds[3]))
-    assert not np.array_equal(woodcut.pixels([3])[0], world.picture(woodcut.seeds[3]))
+    assert np.array_equal(plain.pixels([3])[0], WORLD.picture(plain.seeds[3], 96))
+    assert not np.array_equal(woodcut.pixels([3])[0], WORLD.picture(woodcut.seeds[3], 96))
 
 
 @pytest.mark.parametrize("names", [("day", "night"), ("plain", "woodcut")])
@@ -46,7 +48,8 @@ def test_the_judge_tells_the_target_from_the_source(names: tuple[str, str]) -> N
     """Drawings as they are have nothing changed and all kept; the target's own have what should change."""
     judge = Judge.load(BUNDLED)
     attribute = None if "plain" in names else "time"
-    source, target = (drawn(name, attribute, world, 96, 12, HELD_OUT) for name in names)
+    size = Sample.load().size
+    source, target = (drawn(name, attribute, WORLD, size, 12, HELD_OUT) for name in names)
     held = HeldOutDrawings(judge, source, target)
     same = held.shares(held.drawings)
     assert (same.changed, same.kept, same.both) == (0, 1, 0)

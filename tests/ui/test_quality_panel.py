@@ -4,9 +4,12 @@ import pytest
 from playwright.sync_api import expect
 
 from rf_app.actions.measure import Figures
+from rf_app.metrics.judge import Judge
 from rf_app.ui.compare.quality import known
 from rf_app.ui.parts.colours import colour_of
 from tests.settled import settled
+
+pytestmark = pytest.mark.usefixtures("tiny_pictures_are_judged")
 
 WAY, RESULT = "#quality-way", "#quality-result"
 ROWS = [
@@ -54,7 +57,7 @@ def test_a_model_is_measured_on_the_spot(panel):
     settled(panel)
     expect(panel.locator(f"{RESULT} h4")).to_have_text("Tiny Instaflow1 step, guidance 1, 32 pictures")
     expect(panel.locator(f"{RESULT} .figures")).to_contain_text("32 of those get")
-    expect(panel.locator(f"{RESULT} li")).to_have_count(6)
+    expect(panel.locator(f"{RESULT} li")).to_have_count(len(Judge.load().kinds))
     expect(panel.locator(f"{WAY} .way")).to_have_count(0)
 
 

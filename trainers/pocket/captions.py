@@ -112,8 +112,7 @@ def write_caption(scene: Scene, rng: np.random.Generator) -> Caption:
             text = f"{opening}{head} {time} {' '.join(tail)}"
         else:
             text = f"{opening}{head} {' '.join(tail)} {time}"
-    text = " ".join(text.replace("|", "").replace("*", "").split()) + ("." if chance(0.3) else "")
-    text = re.sub(r"\ba (?=[aeiou])", "an ", text)
+    text = " ".join(_plain(text).split()) + ("." if chance(0.3) else "")
     return Caption(text[0].upper() + text[1:] if chance(0.4) else text, frozenset(stated))
 
 
@@ -149,7 +148,7 @@ def vocabulary() -> dict[str, dict[str, list[str]] | list[str]]:
     """
 
     def first(name: str, values: tuple[str, ...]) -> list[str]:
-        return [PHRASES[name][value][0].replace("|", "").replace("*", "") for value in values]
+        return [_plain(PHRASES[name][value][0]) for value in values]
 
     topics = {
         "land": first("land", ATTRIBUTES["land"]),
@@ -179,10 +178,10 @@ def vocabulary() -> dict[str, dict[str, list[str]] | list[str]]:
     wordings = {
         name: sorted(
             {
-                text.strip("*")
+                _plain(text)
                 for options in values.values()
                 for option in options
-                for text in (option.replace("|", ""), option.split("|")[1])
+                for text in (option, option.split("|")[1])
             }
         )
         for name, values in PHRASES.items()
@@ -192,6 +191,11 @@ def vocabulary() -> dict[str, dict[str, list[str]] | list[str]]:
         "wordings": wordings | {"colour": list(COLOURS)},
         "words": sorted({word for phrase in phrases for word in split_words(phrase)}),
     }
+
+
+def _plain(phrase: str) -> str:
+    """A phrase without marks, and "an" where that must be."""
+    return re.sub(r"\ba (?=[aeiou])", "an ", phrase.replace("|", "").replace("*", ""))
 
 
 def _shuffled(parts: list[str], rng: np.random.Generator) -> list[str]:

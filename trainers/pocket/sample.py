@@ -51,6 +51,7 @@ def main(config: SampleConfig) -> None:
     drawings, others = frechet.fit(seen[:DRAWINGS]), seen[DRAWINGS:]
     sample = Sample(
         prompts=tuple(held_out(HELD_OUT + i) for i in range(SIZES[-1])),
+        size=FAMILY_SIZE,
         drawings=drawings,
         drawings_count=DRAWINGS,
         drawings_fid={n: round(frechet.distance(frechet.fit(others[:n]), drawings), 3) for n in SIZES},
