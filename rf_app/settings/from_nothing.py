@@ -46,7 +46,7 @@ class Autoencoder(FromPictures):
     """Train nothing: measure the autoencoder in this folder."""
     channels: int = 8
     """Channels of its latents, which have an eighth of the picture's side."""
-    steps: int = 6_000
+    steps: int = 12_000
     batch: int = 12
     """Crops in a batch (whole pictures: a quarter as many)."""
     whole_from: float = 0.6
@@ -70,9 +70,8 @@ class Teacher(Published, FromPictures):
     autoencoder: Path | None = None
     """Folder of the autoencoder (default: the result of trainers.autoencoder)."""
     output: str = "my-pocket-sd"
-    pictures: int = 40_000
-    steps: int = 7_600
-    batch: int = 256
+    steps: int = 9_000
+    batch: int = 96
     learning_rate: float = 1e-3
     dropout: float = 0.1
     """Share of captions left out, for guidance."""
