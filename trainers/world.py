@@ -30,7 +30,7 @@ from rf_app.registry.card import ModelCard, check_id
 from rf_app.registry.disk import write_atomically
 from rf_app.registry.models import Registry
 from rf_app.settings.from_nothing import World
-from rf_app.settings.world import Pace, channels_for, sized
+from rf_app.settings.world import ANEW, LEAST, Pace, channels_for, sized
 from trainers.common import command
 from trainers.common.chain import run_stages
 from trainers.common.models import registry_into
@@ -43,7 +43,6 @@ from trainers.data.looking import MOST, look
 from trainers.data.source import held_out_of, of_folder
 from trainers.data.table import as_folder
 
-PAIRS_FOLDERS = ("pairs", "straight-pairs", "reflow", "distill")  # what the teacher's own training decides
 PROMPTS_EACH, MOST_PROMPTS = 8, 256  # pictures of a held-out caption that are measured, and of all
 TIMED = 3  # passes, of which the quickest counts
 
@@ -55,9 +54,10 @@ def main(config: World) -> None:
     run = (config.run or default_run(f"world/{config.output}")).absolute()
     pictures, notes = run / "pictures", run / "world.json"
     begun = json.loads(notes.read_text()) if notes.exists() else None
-    if begun is None:
+    if begun is None or begun["output"] != config.output:
         for id in (f"{config.output}-teacher", f"{config.output}-2rf", config.output):
             registry.check_free(id, overwrite=False)
+    if begun is None:
         with as_folder(config.images, MOST) as folder:
             looked = look(folder, config.size)
             print(replace(looked, folder=config.images).in_words(), flush=True)
@@ -74,12 +74,12 @@ def main(config: World) -> None:
         pace = measured_pace(config.size)
         sizes = sized(count - held_out_of(count), config.size, config.hours * 3600, pace)
         settings = lengthened(settings, sizes.settings)
-        print(estimate(sizes.seconds, sizes.settings), flush=True)
+        print(estimate(sizes.seconds, sizes.settings, config.hours), flush=True)
     if config.dry_run:
         return print("Nothing was trained.", flush=True)
     if begun and longer:  # each stage has more steps to go; what was made of the teacher's pairs begins anew
         (run / "stages.json").unlink(missing_ok=True)
-        for name in PAIRS_FOLDERS:
+        for name in ANEW:
             shutil.rmtree(run / name, ignore_errors=True)
     hours = max(config.hours, begun["hours"]) if begun else config.hours
     said = {"size": config.size, "output": config.output, "hours": hours, "settings": settings}
@@ -89,7 +89,8 @@ def main(config: World) -> None:
 
 
 def _check_same(begun: dict, config: World, run: Path) -> None:
-    for name in ("size", "output"):
+    longer = config.hours > begun["hours"]  # which may be another one, as the page has it
+    for name in ("size",) if longer else ("size", "output"):
         if begun[name] != getattr(config, name):
             raise UserError(
                 f"{run} holds a world with {name} {begun[name]}, not {getattr(config, name)}: "
@@ -168,8 +169,8 @@ def measured_pace(size: int) -> Pace:
     return Pace(seconds(vae, pass_of_autoencoder) / len(images), seconds(unet, pass_of_unet) / len(latents))
 
 
-def estimate(seconds: dict[str, float], settings: dict) -> str:
-    """What the time goes into."""
+def estimate(seconds: dict[str, float], settings: dict, hours: float) -> str:
+    """What the time goes into; hours: what is given."""
     lines = []
     for name, took in seconds.items():
         trainer, _, stage = name.partition(" ")
@@ -177,7 +178,8 @@ def estimate(seconds: dict[str, float], settings: dict) -> str:
         of = f"{steps:,} steps" if steps else f"{settings['pairs.count']:,} pairs, twice"
         lines.append(f"  {name}: about {took / 60:.1f} minutes ({of})")
     total = sum(seconds.values()) / 3600
-    return "\n".join([f"about {total:.2f} hours, as quick as this machine is just now:", *lines])
+    more = f", not {hours:g}: no stage has fewer than {LEAST} steps" if total > 1.1 * hours else ""
+    return "\n".join([f"about {total:.2f} hours{more}, as quick as this machine is just now:", *lines])
 
 
 if __name__ == "__main__":

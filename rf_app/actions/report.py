@@ -1,4 +1,4 @@
-"""What a world would be made of, and what its time would go into: told before anything is trained."""
+"""What a training would learn from, and a world's time would go into: told before anything is trained."""
 
 import subprocess
 import sys
@@ -10,20 +10,28 @@ from rf_app.jobs import training
 from rf_app.jobs.plan import Wish
 from rf_app.jobs.processes import ROOT, trainer_environment
 from rf_app.pipeline.turns import PULSE
+from rf_app.settings.recipes import recipe
 
 LOOKING = Progress(0, 1, "Looking at the pictures…", None)
 
 
-def report(app: Application, wish: Wish) -> Events[str]:
-    """The report of trainers.world, whose command is that of the job to come.
+def report(app: Application, wish: Wish, named: str = "") -> Events[str]:
+    """The report of trainers.world, whose command is that of the job to come, or of trainers.look.
 
-    Raises UserError naming what is wrong with the wish or its pictures, and for strangers.
+    named: how the pictures are spoken of, instead of their folder. Raises UserError naming what is wrong with
+    the wish or its pictures, and for strangers.
     """
     app.permission.check("Training")
-    stage = training.planned(app.jobs, wish, app.registry)[0]
-    command = [sys.executable, "-m", stage.module, *stage.arguments, "--dry-run"]
+    if not wish.images:
+        raise UserError(f"“{recipe(wish.recipe).title}” needs captioned pictures.")
+    (stage, *_) = training.planned(app.jobs, wish, app.registry)
+    command = [stage.module, *stage.arguments, "--dry-run"]
+    if recipe(wish.recipe).teachers:
+        size = app.registry.card(wish.teacher).resolution
+        command = ["trainers.look", "--images", wish.images, "--size", str(size)]
     pipes = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE) | {"stdin": subprocess.DEVNULL}
-    with subprocess.Popen(command, cwd=ROOT, env=trainer_environment(), encoding="utf-8", **pipes) as process:
+    own = {"cwd": ROOT, "env": trainer_environment(), "encoding": "utf-8"} | pipes
+    with subprocess.Popen([sys.executable, "-m", *command], **own) as process:
         try:
             said = None
             while said is None:
@@ -33,7 +41,8 @@ def report(app: Application, wish: Wish) -> Events[str]:
                     yield LOOKING
         finally:
             process.kill()
+    spoken = named or wish.images
     if process.returncode:
         lines = errors.strip().splitlines() or ["The pictures could not be looked at."]
-        raise UserError(lines[-1].removeprefix("error: "))
-    yield said
+        raise UserError(lines[-1].removeprefix("error: ").replace(wish.images, spoken))
+    yield said.replace(wish.images, spoken)

@@ -5,7 +5,7 @@
     python -m rf_app.jobs show 3          # progress, figures, the end of its log
     python -m rf_app.jobs stop 3          # saves first; resume goes on from there
     python -m rf_app.jobs resume 3
-    python -m rf_app.jobs lengthen 3 --steps 500 --output my-model-2  # a finished one goes on
+    python -m rf_app.jobs lengthen 3 500 --output my-model-2  # a finished one goes on
     python -m rf_app.jobs move 3 up
     python -m rf_app.jobs delete 3 --yes  # its folder, not the model it made
 
@@ -144,9 +144,9 @@ def resume(job: Positional[int]) -> None:
     queue.resume(Database(), job)
 
 
-def go_on(job: Positional[int], *, steps: int, output: str, title: str = "") -> None:
-    """Have a finished training go on for so many steps more, as another model."""
-    said = lengthen(Database(), job, steps, output, title)
+def go_on(job: Positional[int], more: Positional[float], *, output: str, title: str = "") -> None:
+    """Have a finished training go on for so many steps more, a world for so many hours, as another model."""
+    said = lengthen(Database(), job, more, output, title)
     print(f"job {said.id}: about {duration(said.seconds)}")
 
 

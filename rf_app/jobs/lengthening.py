@@ -5,7 +5,7 @@ restart: from zero the rate rises to where the cosine of the longer training is,
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -15,62 +15,86 @@ from rf_app.jobs.database import Database
 from rf_app.jobs.estimate import START, START_KEY, rate
 from rf_app.jobs.job import Job
 from rf_app.jobs.plan import Wish
-from rf_app.jobs.stage import TRAINING, Plan, Stage
+from rf_app.jobs.stage import TRAINING, LoopWork, Plan, Stage
 from rf_app.registry.card import check_id
 from rf_app.settings.options import command_line
+from rf_app.settings.world import ANEW, REMADE
 
-MOST = 1_000_000  # steps more
-
-
-def can_go_on(job: Job) -> bool:
-    """Whether a job is a training that is done, and its run is still there."""
-    return job.state == "done" and isinstance(job.wish, Wish) and bool(steps_done(job))
+UNITS = {"steps": (1, 1_000_000), "hours": (0.01, 999)}  # a world's are hours: what may be added
 
 
-def steps_done(job: Job) -> int:
-    """The steps of the last part of a job, 0 where there is no run of it."""
+@dataclass(frozen=True)
+class Length:
+    """How long the last part of a training was: so many of a unit, as the option `name` has it."""
+
+    name: str
+    unit: str  # of `UNITS`
+    done: float
+
+
+def length(job: Job) -> Length | None:
+    """How long a training was that is done, and whose run is still there: only such a one can go on."""
     loops = job.stages[-1].loops if job.stages else ()
-    found = events.read(Path(loops[-1].run)) if loops and loops[-1].key else ()
-    return found[-1]["of"] if found else 0
+    if job.state != "done" or not isinstance(job.wish, Wish) or not loops:
+        return None
+    found = events.read(Path(loops[-1].run))
+    if not found:
+        return None
+    if loops[-1].key:
+        return Length(loops[-1].key.split()[1], "steps", found[-1]["of"])
+    arguments = job.stages[-1].arguments
+    return Length("hours", "hours", float(arguments[arguments.index("--hours") + 1]))
 
 
-def lengthen(database: Database, id: int, steps: int, output: str, title: str = "") -> Job:
-    """Queue a training that goes on from the end of another for so many steps, and makes `output`.
+def lengthen(database: Database, id: int, more: float, output: str, title: str = "") -> Job:
+    """Queue a training that goes on from the end of another for so much more, and makes `output`.
 
     Raises UserError for a job that cannot go on, a number out of range, and a name that is taken or none.
     """
     job = database.job(id)
-    if not can_go_on(job):
+    was = length(job)
+    if was is None:
         raise UserError(f"Job {id} cannot go on: only a training that is done can, while its run is there.")
-    if not 1 <= steps <= MOST:
-        raise UserError(f"A training goes on for 1 to {MOST:,} steps, not {steps}.")
+    least, most = UNITS[was.unit]
+    if not least <= more <= most or (was.unit == "steps" and more != int(more)):
+        raise UserError(f"A training goes on for {least} to {most:,} {was.unit}, not {more:g}.")
     check_id(output)
-    return queue.start(database, partial(_plan, database, job, steps, output, title))
+    more = int(more) if was.unit == "steps" else more
+    return queue.start(database, partial(_plan, database, job, was, more, output, title))
 
 
-def _plan(database: Database, job: Job, more: int, output: str, title: str, folder: Path) -> Plan:
-    old, done = job.stages[-1], steps_done(job)
-    loop, trainer = old.loops[-1], old.module.removeprefix("trainers.")
-    name, steps = loop.key.split()[1], done + more
-    changes = {name: str(steps), "output": output, "title": title or output}
+def _plan(
+    database: Database, job: Job, was: Length, more: float, output: str, title: str, folder: Path
+) -> Plan:
+    old, hours = job.stages[-1], was.unit == "hours"
+    whole = round(was.done + more, 4) if hours else was.done + more
+    changes = {was.name: str(whole), "output": output, "title": title or output}
 
     def moved(word: str) -> str:
         before = f"{database.job_folder(job.id)}/"
         return f"{folder}/{word.removeprefix(before)}" if word.startswith(before) else word
 
-    own = replace(loop, run=moved(loop.run), samples=loop.samples * steps // done)
+    def longer(loop: LoopWork) -> LoopWork:
+        own = replace(loop, run=moved(loop.run))
+        if hours:
+            return replace(own, seconds=loop.seconds * whole / was.done)
+        return replace(own, samples=loop.samples * whole // was.done)
+
+    def to_come(loop: LoopWork) -> float:
+        share = 1 if hours and any(part in ANEW for part in Path(loop.run).parts) else more / whole
+        return rate(database, loop, job.size)[0] * loop.samples * share
+
+    loops = tuple(map(longer, old.loops if hours else old.loops[-1:]))
     stage = Stage(
-        f"{old.title}, {more:,} steps more",
+        f"{old.title}, {more:,} {was.unit} more",
         old.module,
         tuple(map(moved, _changed(old.arguments, changes))),
-        moved(str(Path(old.product).with_name(output))),
-        (own,),
+        moved(old.product) if hours else moved(str(Path(old.product).with_name(output))),
+        loops,
         old.memory,
     )
-    wish = replace(
-        job.wish, output=output, title=title, settings={**job.wish.settings, f"{trainer}.{name}": steps}
-    )
-    seconds = rate(database, own, job.size)[0] * own.samples * more / steps
+    setting = f"{old.module.removeprefix('trainers.')}.{was.name}"
+    wish = replace(job.wish, output=output, title=title, settings={**job.wish.settings, setting: whole})
     return Plan(
         kind=TRAINING,
         lane=TRAINING,
@@ -78,9 +102,10 @@ def _plan(database: Database, job: Job, more: int, output: str, title: str, fold
         title=title,
         wish=wish.as_json(),
         stages=(stage,),
-        seconds=seconds + database.rates(START_KEY).get(0.0, START),
+        seconds=sum(map(to_come, loops)) + database.rates(START_KEY).get(0.0, START),
         size=job.size,
         goes_on=database.job_folder(job.id),
+        anew=(*ANEW, *REMADE) if hours else (),
     )
 
 

@@ -101,9 +101,8 @@ def start(database: Database, make: Callable[[Path], Plan]) -> Job:
         check_free({stage.product for stage in plan.stages}, others)
         shutil.rmtree(folder, ignore_errors=True)  # of a job that could not be noted
         if plan.goes_on:
-            shutil.copytree(
-                plan.goes_on, folder, ignore=shutil.ignore_patterns(LOG), copy_function=_taken_along
-            )
+            left = shutil.ignore_patterns(LOG, *plan.anew)
+            shutil.copytree(plan.goes_on, folder, ignore=left, copy_function=_taken_along)
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in plan.files.items():
             (folder / name).write_text(text, encoding="utf-8")

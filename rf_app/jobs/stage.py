@@ -73,7 +73,7 @@ class Plan:
 
     wish: what was asked for, as JSON takes it; seconds: the estimate; size: see `estimate.ModelSize.work`;
     files: texts by name that go into the job's folder; goes_on: the folder of a job whose pairs and runs
-    these stages need there, too.
+    these stages need there, too, but for what is named `anew`.
     """
 
     kind: str
@@ -86,6 +86,7 @@ class Plan:
     size: float = 0.0
     files: Mapping[str, str] = field(default_factory=dict)
     goes_on: Path | None = None
+    anew: tuple[str, ...] = ()
 
 
 def check_texts(values: Mapping[str, Any]) -> None:

@@ -19,6 +19,10 @@ LEAST = 20  # steps
 ENOUGH, SMALLEST_BATCH = 2_000, 16
 PAIRS = 96, 20_480  # at least and at most
 PASSES = 1_000  # over the pictures: more only learns them by heart
+FEW = 300  # pictures, of which little can be learned from nothing
+FEW_SAID = "these are few"  # how the report begins to say so
+ANEW = ("pairs", "straight-pairs", "reflow", "distill")  # folders: what the teacher's own training decides
+REMADE = ("vae", "network", "stages.json", "figures.json", "sheet.png")  # as stages of a longer world end
 LARGE = 160  # pixels a side, from which on 8 channels of latents hold what one can see
 
 

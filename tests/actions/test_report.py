@@ -26,6 +26,10 @@ def test_what_will_be_used_and_what_the_time_goes_into(app: Application, tmp_pat
     assert "left out, cannot be read: 1 (broken.png)" in said
     assert "autoencoder: about" in said
     assert app.jobs.jobs() == []
+    *_, said = run(report(app, Wish("lora", "tiny-sd", "style", images=str(folder)), "in.zip"))
+    assert said.startswith("in.zip: 12 pictures to learn from, of ")
+    with pytest.raises(UserError, match="needs captioned pictures"):
+        list(run(report(app, Wish("controlnet", "tiny-sd", "lines"))))
     with pytest.raises(UserError, match="no such folder"):
         list(run(report(app, replace(wish, images=str(tmp_path / "none")))))
     with pytest.raises(UserError, match="off on this public page"):

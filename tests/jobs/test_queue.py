@@ -18,7 +18,7 @@ from rf_app.errors import UserError
 from rf_app.jobs import events, queue
 from rf_app.jobs.database import Database
 from rf_app.jobs.estimate import PACE_KEY, START, guess
-from rf_app.jobs.lengthening import lengthen, steps_done
+from rf_app.jobs.lengthening import length, lengthen
 from rf_app.jobs.log import log_path
 from rf_app.jobs.plan import Wish
 from rf_app.jobs.processes import ROOT, find, has_ended
@@ -138,7 +138,43 @@ def test_a_finished_training_goes_on_beside_what_it_made(database: Database) -> 
     assert all(Path(job.stages[-1].product).exists() for job in (old, new))
     assert new.stages[0].loops[0].samples == 5
     queue.delete(database, id)
-    assert steps_done(database.job(longer)) == 5
+    assert length(database.job(longer)).done == 5
+
+
+def test_a_world_goes_on_for_hours_and_its_second_half_begins_anew(database: Database) -> None:
+    """With what the old job keeps untouched, though files of both are the same until one replaces its own."""
+
+    def plan(folder: Path, others: list) -> Plan:
+        options = ("--hours", "0.5", "--output", "x")
+        made = planned(folder / "world", options)
+        stage, wish = made.stages[0], Wish("world", "", "x", images="somewhere").as_json()
+        loops = tuple(
+            LoopWork("", str(folder / "world" / name), 1, 600.0, name) for name in ("run-0", "reflow")
+        )
+        product = folder / "world" / "figures.json"
+        arguments = (*stage.arguments[:3], str(product), *options)
+        own = replace(stage, loops=loops, product=str(product), arguments=arguments)
+        return replace(made, stages=(own,), wish=wish)
+
+    id = database.add(plan).id
+    folder = database.job_folder(id) / "world"
+    for path in (folder / "pictures/1.png", folder / "reflow/events.jsonl", folder / "autoencoder/vae/x"):
+        path.parent.mkdir(parents=True)
+        path.write_text('{"step": 1, "of": 1}\n')
+    queue.look(database)
+    until(lambda: database.job(id).state == "done")
+    with pytest.raises(UserError, match=r"0\.01 to 999 hours, not 0"):
+        lengthen(database, id, 0, "longer")
+    job = lengthen(database, id, 1.5, "longer")
+    until(lambda: database.job(job.id).state == "done")
+    assert [loop.seconds for loop in job.stages[0].loops] == [2400, 2400]
+    assert job.seconds == pytest.approx(1800 + 2400 + START, abs=START)  # reflow anew
+    assert length(job) is None
+    assert length(database.job(job.id)).done == job.wish.settings["world.hours"] == 2
+    longer = database.job_folder(job.id) / "world"
+    there = {str(path.relative_to(longer)) for path in longer.rglob("*") if path.is_file()}
+    assert there == {"pictures/1.png", "run-0/events.jsonl", "figures.json"}
+    assert (folder / "autoencoder/vae/x").exists()
 
 
 def test_what_is_still_to_come_is_guessed_by_the_pace_so_far(database: Database) -> None:

@@ -19,6 +19,7 @@ def main() -> None:
     parser.add_argument("--product", type=Path)
     parser.add_argument("--output", default="")  # of a training that goes on: the product's name
     parser.add_argument("--title", default="")
+    parser.add_argument("--hours", type=float)  # as a world has: then its product keeps its name
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--slow", type=float, default=0.0)
     parser.add_argument("--deaf", action="store_true")
@@ -43,7 +44,8 @@ def main() -> None:
     if chosen.fail:
         print(f"error: {chosen.fail}", file=sys.stderr)
         sys.exit(1)
-    product = chosen.product.with_name(chosen.output) if chosen.output else chosen.product
+    renamed = chosen.output and chosen.hours is None
+    product = chosen.product.with_name(chosen.output) if renamed else chosen.product
     product.write_text("whole")
 
 

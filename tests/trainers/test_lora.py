@@ -24,7 +24,7 @@ MEGABYTE = 2**20
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eight noisy orange pictures with captions."""
+    """Eight noisy orange pictures with captions, and a file that is none."""
     folder = tmp_path_factory.mktemp("pictures")
     rng = np.random.default_rng(0)
     lines = []
@@ -32,6 +32,8 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
         noise = rng.integers(0, 60, (96, 96, 3)) + np.array([190, 90, 0])
         Image.fromarray(noise.astype(np.uint8)).save(folder / f"{i}.png")
         lines.append(json.dumps({"file_name": f"{i}.png", "text": f"a red tent {i}."}))
+    (folder / "8.png").write_bytes(b"no picture")
+    lines.append(json.dumps({"file_name": "8.png", "text": "a red tent 8."}))
     (folder / "metadata.jsonl").write_text("\n".join(lines))
     return folder
 
@@ -50,11 +52,16 @@ def pixels(pipeline: object, **more: object) -> np.ndarray:
     ).images
 
 
-def test_what_a_run_publishes(at_home: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_run_publishes(
+    at_home: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
     """Less loss, one LoRA under two kinds of names, and the same pixels from both in a stock pipeline."""
     more = ("--trigger", "orange", "--steps", 40, "--learning-rate", 0.02, "--ema", 0.9, "--rank", 8)
     more += ("--layers", "attention", "feed-forward", "convolutions")
     assert in_process(lora, options(pictures, "orange", *more), monkeypatch) == 0
+    said = capsys.readouterr().out
+    assert "8 pictures to learn from, of " in said
+    assert "left out, cannot be read: 1 (8.png)" in said
     heard = events.read(at_home / "runs" / "lora" / "orange" / "events.jsonl")
     assert heard[-1]["loss"] < 0.9 * heard[0]["loss"]
     assert 0.1 < heard[-1]["style"] < 1.5

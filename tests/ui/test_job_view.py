@@ -65,7 +65,7 @@ def test_a_finished_training_can_go_on_for_as_many_steps_again(job: Job) -> None
     Events(run, 0).write({"step": 40, "of": 40, "loss": 1.0})
     html = view.job_actions(replace(job, state="done"), 0, "")
     assert "lengthen" in acts(html)
-    assert 'value="40"' in html
+    assert 'step="1" value="40"' in html
     assert "lengthen" not in acts(view.job_actions(replace(job, state="stopped"), 0, ""))
 
 

@@ -4,14 +4,24 @@ import json
 import re
 from html.parser import HTMLParser
 
+import pytest
 from playwright.sync_api import expect
 
 from rf_app.actions.examples import FOLDER
+from rf_app.errors import UserError
+from rf_app.jobs import training
+from rf_app.jobs.plan import Wish
 from rf_app.settings.bundled import ASSETS
+from rf_app.settings.from_nothing import World
+from rf_app.settings.world import Pace, sized
 from rf_app.ui.page import TITLE, build
+from rf_app.ui.train import view
 from rf_app.ui.translation import tables
 from tests.browser import visiting
 from tests.settled import settled
+from tests.trainers.test_world import drawn
+from trainers.data.looking import look
+from trainers.world import estimate
 
 SAME = {TITLE, "FID", "LoRA", "ControlNet", "MP4", "python -m trainers.controlnet", "controlnets/"}
 EXAMPLES = {"trajectory-prompt", "train-prompts"}
@@ -74,6 +84,41 @@ def test_every_text_that_the_page_is_laid_out_with_has_its_german(app):
     assert in_style == {name for name in table if name.startswith("--")}
     for english, german in table.items():
         assert len(re.findall(r"\{#?\}", english)) == german.count("{}"), english
+
+
+def test_what_a_world_says_of_pictures_and_what_is_wrong_with_them_has_its_german(app, tmp_path):
+    folder = drawn(tmp_path / "in", 12)
+    (folder / "broken.png").write_bytes(b"no picture")
+    (folder / "more").mkdir()
+    one = drawn(tmp_path / "one", 1)
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad/metadata.csv").write_text("file_name,text\na.png,a kite\n")
+    there = app.first_model()
+
+    def wish(output="x", images="", **own):
+        settings = {f"world.{name}": value for name, value in own.items()}
+        return Wish("world", "", output, images=str(images), settings=settings)
+
+    wrongs = [
+        *(lambda made=made: training.check(app.jobs, made, app.registry)
+          for made in (wish(), wish(images="none"), wish(there, folder), wish("Ä", folder),
+                       wish("x", folder, hours=0.001))),
+        *(lambda own=own: World(images=folder, output="x", **own) for own in ({"size": 33}, {"hours": 0})),
+        *(lambda made=made: look(made, 32) for made in (one, tmp_path, tmp_path / "bad")),
+    ]  # fmt: skip
+    texts = []
+    for wrong in wrongs:
+        with pytest.raises(UserError) as told:
+            wrong()
+        texts.append(str(told.value))
+    few = sized(12, 32, 36, Pace(1.0, 1.0))
+    said = "\n".join([look(folder, 32).in_words(), estimate(few.seconds, few.settings, 0.01)])
+    said += look(folder, 32, from_nothing=False).in_words()
+    texts += [" ".join(text.split()) for text in Texts(view.report(said)).found]
+    table = json.loads(tables()["de"])
+    known = re.compile("|".join(map(shape, table)))
+    assert not [text for text in texts if not known.fullmatch(text)]
+    assert len(texts) > 25
 
 
 def test_a_german_browser_shows_german_and_leaves_what_people_write(browser, url):

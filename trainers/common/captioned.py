@@ -1,6 +1,7 @@
 """Captioned pictures that a trainer learns from, with their latents: given ones, or the pocket world's."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -15,7 +16,9 @@ from rf_app.settings.training import ControlNet, Lora, PeRFlow
 from trainers.common.models import encode, latent_shape
 from trainers.common.objectives import drop_text
 from trainers.data.images import ImageFolder, latents_of, with_trigger
+from trainers.data.looking import MOST, look
 from trainers.data.store import Order
+from trainers.data.table import as_folder
 from trainers.pocket.first_edition.editions import world_in_words
 from trainers.pocket.pictures import Drawings
 
@@ -46,8 +49,7 @@ class Captioned:
         size = registry.card(base).resolution
         with accelerator.main_process_first():
             if config.images:
-                self.images = ImageFolder(config.images, size)
-                accelerator.print(self.images.in_words(), flush=True)
+                self.images = _kept(config.images, size, run)
             else:
                 edition = world_in_words(vocabulary(registry, base))
                 self.images = Drawings(config.drawings, run.parent / "drawings", size, edition, bent)
@@ -81,3 +83,14 @@ class Captioned:
 
     def _caption(self, index: int) -> str:
         return with_trigger(self.images.caption(index), self._trigger)
+
+
+def _kept(source: Path, size: int, run: Path) -> ImageFolder:
+    """What of a folder can be used, as squares in the run's: it may hold what cannot be read, or a table."""
+    with as_folder(source, MOST) as folder:
+        kept = run / f"pictures-{ImageFolder(folder, size).digest()}"
+        if not (kept / "metadata.jsonl").exists():
+            looked = replace(look(folder, size, from_nothing=False), folder=source)
+            print(looked.in_words(), flush=True)
+            looked.save(kept)
+    return ImageFolder(kept, size)

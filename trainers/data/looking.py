@@ -20,12 +20,12 @@ from rf_app.errors import UserError
 from rf_app.registry.disk import disk_full_named, write_atomically
 from rf_app.registry.vocabulary import split_words
 from rf_app.settings.text import visible
+from rf_app.settings.world import FEW, FEW_SAID
 from trainers.data.images import NAMED, NAMELESS, ImageFolder, square
 from trainers.data.source import FEWEST, held_out_of
 
 MOST = 20_000  # pictures; of more a part is taken
 LONGEST = 1_000  # characters of a caption
-FEW = 300  # pictures, of which little can be learned from nothing
 EXIF_ORIENTATION = 0x0112
 
 
@@ -33,7 +33,8 @@ EXIF_ORIENTATION = 0x0112
 class Looked:
     """What was found in a folder. pictures: the files to be used, with their captions; size: pixels a side.
 
-    about: how many pictures each remark holds for; left_out: names by the reason why.
+    about: how many pictures each remark holds for; left_out: names by the reason why; from_nothing: whether
+    some are held out, for a model that begins with these pictures alone.
     """
 
     folder: Path
@@ -42,16 +43,19 @@ class Looked:
     captioned_by: str
     about: dict[str, int]
     left_out: dict[str, list[str]]
+    from_nothing: bool = True
 
     def in_words(self) -> str:
         """The report."""
-        held_out = held_out_of(len(self.pictures))
+        count = len(self.pictures)
+        held_out = held_out_of(count) if self.from_nothing else 0
+        measured = f" and {held_out} held out to measure by" if held_out else ""
+        pixels = f"{self.size}x{self.size} pixels"
         captions = {caption for _, caption in self.pictures}
         words = Counter(word for _, caption in self.pictures for word in set(split_words(caption)))
         rare = sum(count == 1 for count in words.values())
         lines = [
-            f"{self.folder}: {len(self.pictures) - held_out:,} pictures to learn from and {held_out} held "
-            f"out to measure by, of {self.size}x{self.size} pixels",
+            f"{self.folder}: {count - held_out:,} pictures to learn from{measured}, of {pixels}",
             f"captions: from {self.captioned_by}, {len(captions):,} different ones, {len(words):,} words",
         ]
         if rare > len(words) / 2:
@@ -60,8 +64,8 @@ class Looked:
             lines.append("all have the same caption: the model will draw, but listen to no words")
         lines += [f"{what}: {count:,}" for what, count in self.about.items() if count]
         lines += [f"left out, {why}: {len(names):,} ({_some(names)})" for why, names in self.left_out.items()]
-        if len(self.pictures) < FEW:
-            lines.append(f"these are few: from nothing, {FEW:,} pictures and more teach better")
+        if self.from_nothing and count < FEW:
+            lines.append(f"{FEW_SAID}: from nothing, {FEW:,} pictures and more teach better")
         return "\n".join(lines)
 
     def save(self, into: Path) -> None:
@@ -82,8 +86,9 @@ class Looked:
         write_atomically(into / "metadata.jsonl", lambda temporary: temporary.write_text(text))
 
 
-def look(folder: Path, size: int) -> Looked:
+def look(folder: Path, size: int, from_nothing: bool = True) -> Looked:
     """Look at every picture of a folder. Raises UserError for a folder with too few that can be used."""
+    fewest = FEWEST if from_nothing else 1
     images = ImageFolder(folder, size)
     order = sorted(np.random.default_rng(0).permutation(len(images))[:MOST].tolist())
     with ThreadPoolExecutor() as pool:
@@ -114,11 +119,11 @@ def look(folder: Path, size: int) -> Looked:
     ):
         if names:
             left_out[why] = names
-    found = Looked(folder, size, tuple(pictures), images.captioned_by, about, left_out)
-    if len(pictures) < FEWEST:
+    found = Looked(folder, size, tuple(pictures), images.captioned_by, about, left_out, from_nothing)
+    if len(pictures) < fewest:
         said = found.in_words().splitlines()
         why = "; ".join(line for line in said if line.startswith("left out")) or "there are no more"
-        raise UserError(f"{folder} holds {len(pictures)} pictures to use, {FEWEST} are needed: {why}.")
+        raise UserError(f"{folder} holds {len(pictures)} pictures to use, {fewest} are needed: {why}.")
     return found
 
 

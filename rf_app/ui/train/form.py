@@ -58,6 +58,7 @@ class Form:
     look: gr.Button
     looking: gr.HTML  # how far that is
     report: gr.HTML
+    few: gr.Button  # for a world of few pictures: another recipe
     settings: dict[str, gr.components.Component]  # those that matter, TRAINER.OPTION
     advanced: dict[str, gr.components.Component]
     advanced_box: gr.Accordion
@@ -74,7 +75,7 @@ class Form:
     def shaped(self) -> set[gr.Component]:
         """What `show` changes."""
         shape = {self.about, self.prompts_box, self.pictures, self.advanced_box, self.look, self.report}
-        return self.fields | shape | {self.estimate}
+        return self.fields | shape | {self.few, self.estimate}
 
     @property
     def _own(self) -> set[gr.Component]:
@@ -120,8 +121,9 @@ class Form:
             self.images: wish.images if own_set else "",
             self.source: gr.Textbox("" if own_set else wish.images, visible="images" in found.asks),
             self.advanced_box: gr.Accordion(visible=bool(found.advanced())),
-            self.look: gr.Button(visible=not found.teachers),
+            self.look: gr.Button(visible="images" in found.asks),
             self.report: "",
+            self.few: gr.Button(visible=False),
             **{
                 field: type(field)(
                     values.get(key),
@@ -153,6 +155,19 @@ class Form:
         wish = Wish(found.name, teacher, as_id(title), title, values[self.preset], **given)
         kept = {self.prompts: gr.skip(), self.images: gr.skip()}
         return self.show(wish) | kept | {self.source: gr.Textbox(visible="images" in found.asks)}
+
+    def show_style(self, values: Values) -> Values:
+        """For few pictures: a style of them, for the largest model there is. Raises UserError."""
+        cards = {card.id: card for card in self.app.registry.cards()}
+        ids = [id for _, id in teachers(self.app, recipes()["lora"])]
+        largest = max(ids, key=lambda id: cards[id].resolution, default=None)
+        return self.show_recipe(values | {self.recipe: "lora", self.teacher: largest})
+
+    def named(self, values: Values) -> str:
+        """The pictures as the person knows them: a folder as it was written, or the names of files."""
+        files = [Path(path).name for path in values[self.pictures] or ()]
+        said = f"{files[0]}, {files[1]} …" if len(files) > 2 else ", ".join(files)
+        return values[self.source].strip() or said or "your pictures"
 
     def show_preset(self, values: Values) -> Values:
         """For the choice of a preset: its values."""
@@ -299,15 +314,16 @@ def build(app: Application) -> Form:
             "Advanced", open=False, elem_id="train-advanced", elem_classes="advanced"
         ) as advanced_box:
             advanced = {key: advanced_field(key, option, first) for key, option in options.items()}
-        look = gr.Button("Look at the pictures", visible=not first.teachers, elem_id="train-look")
+        look = gr.Button("Look at the pictures", visible="images" in first.asks, elem_id="train-look")
         looking = gr.HTML("", elem_id="train-looking")
         report = gr.HTML("", elem_id="train-report")
+        few = gr.Button("Make a style of them", visible=False, elem_id="train-few")
         with gr.Column(elem_id="train-go"):
             estimate = gr.HTML("", elem_id="train-estimate")
             start = gr.Button("Start", variant="primary", elem_id="train-start")
     return Form(
         app, recipe, about, teacher, preset, name, prompts_box, prompts, prompt_file, style, pictures, images,
-        source, look, looking, report, settings, advanced,
+        source, look, looking, report, few, settings, advanced,
         advanced_box, estimate, start,
     )  # fmt: skip
 

@@ -2,6 +2,6 @@
 document.addEventListener("click", (event) => {
   const button = event.target.closest?.("[data-act]");
   const { act, job } = button?.dataset ?? {};
-  const steps = act === "lengthen" ? button.parentElement.querySelector("input").value : undefined;
-  if (act) studio.tell("sent-train", { act, job, steps });
+  const more = act === "lengthen" ? button.parentElement.querySelector("input").value : undefined;
+  if (act) studio.tell("sent-train", { act, job, more });
 });

@@ -24,6 +24,7 @@ from rf_app.jobs.progress import progress
 from rf_app.jobs.stage import TRAINING
 from rf_app.registry.card import as_id
 from rf_app.settings.recipes import recipe
+from rf_app.settings.world import FEW_SAID
 from rf_app.ui.parts.complaint import complain, complaining
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.events import AGAIN, LATEST, QUIET
@@ -107,10 +108,10 @@ def build(app: Application, page: Page) -> None:
         "copy": lambda id: _copied(app, id),
     }
 
-    def longer(id: int, steps: int) -> int:
+    def longer(id: int, more: float) -> int:
         """Have a training go on, under its name with a number; the new job's."""
         title = form.free_name(app.jobs.job(id).name)
-        return lengthen(app.jobs, id, steps, as_id(title), title).id
+        return lengthen(app.jobs, id, more, as_id(title), title).id
 
     def acted(text: str, chosen: int | None) -> Values:
         """What a button of a job says: {"act": "stop", "job": 3}."""
@@ -119,7 +120,7 @@ def build(app: Application, page: Page) -> None:
             said = json.loads(text)
             name, id = said["act"], int(said["job"])
             if name == "lengthen":
-                return {selected: longer(id, int(said["steps"]))}
+                return {selected: longer(id, float(said["more"]))}
             wish = acts[name](id)
             chosen = {"show": id, "copy": id, "resume": id, "delete": None}.get(name, chosen)
             if name != "copy":
@@ -160,13 +161,18 @@ def build(app: Application, page: Page) -> None:
     gr.on([form.images.change, *changes], **estimate)
 
     def looked(values: Values) -> Iterator[Values]:
-        events = report(app, form.read(values))
-        shown = stream(events, values[run], form.looking, lambda said: {form.report: view.report(said)})
-        yield {form.report: ""}
-        yield from shown
+        def show(said: str) -> Values:
+            return {form.report: view.report(said), form.few: gr.Button(visible=FEW_SAID in said)}
+
+        yield {form.report: "", form.few: gr.Button(visible=False)}
+        events = report(app, form.read(values), form.named(values))
+        yield from stream(events, values[run], form.looking, show)
 
     run = gr.State(LatestRun())
-    form.look.click(looked, {*form.fields, run}, [form.looking, form.report], **AGAIN)
+    form.look.click(
+        looked, {*form.fields, form.pictures, run}, [form.looking, form.report, form.few], **AGAIN
+    )
+    form.few.click(complaining(form.show_style), choice, list(form.shaped), **QUIET)
     for event in (tab_opened, preset_chosen, start):
         event.then(**estimate)
 
