@@ -23,9 +23,9 @@ Placing = Callable[[Path, Path], None] | None
 
 
 def refer(old: Path, new: Path) -> None:
-    """A link to where a file lies."""
+    """A link to where a file lies, whatever link its folder was found by."""
     new.unlink(missing_ok=True)
-    new.symlink_to(old.absolute())
+    new.symlink_to(old.parent.resolve() / old.name)
 
 
 def gather_model(source: Path, files: Path, report: Report, place: Placing) -> None:

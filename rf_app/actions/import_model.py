@@ -8,6 +8,7 @@ arrived waits in a hidden folder, `.imports/ID` among the models, until it is wh
 run that was stopped, killed or cut off goes on from there. Only safetensors and JSON are taken.
 """
 
+import os
 import shutil
 from dataclasses import dataclass, replace
 from functools import partial
@@ -62,7 +63,9 @@ def id_of(source: str) -> str:
 def checked(app: Application, wish: ImportModel) -> ImportModel:
     """The same with every default filled in; raises UserError for what cannot be brought in."""
     here = existing(wish.source.strip())
-    source = str(here.resolve()) if here else name_on_hub(wish.source.strip())
+    # A link keeps its name: that of its target, as in the Hub's cache, may say nothing.
+    named = here and os.path.normpath(here.parent.resolve() / here.name)
+    source = named or name_on_hub(wish.source.strip())
     if wish.kind and wish.kind not in KINDS:
         raise UserError(f"kind is {wish.kind!r:.40}; expected one of {', '.join(KINDS)}.")
     entry = entry_of(source)
@@ -116,10 +119,11 @@ def _bring_in(app: Application, wish: ImportModel, report: Report) -> Arrival:
         try:
             with locked(staging, PATIENCE):
                 path, place = Path(wish.source), None if wish.copy else refer
+                real = path.resolve()
                 check = partial(check_file, app, wish.source)
                 if not path.is_absolute():
                     path, place = fetch(wish.source, staging / "hub", report, check), link_or_copy
-                elif any(path.is_relative_to(root.resolve()) for each in app.stores for root in each.folders):
+                elif any(real.is_relative_to(root.resolve()) for each in app.stores for root in each.folders):
                     place = link_or_copy  # what stands in a store may be deleted there
                 parcel = Parcel(wish.source, path, wish.id, wish.title, wish.kind, place)
                 arrival = receive(app, parcel, files, report)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from rf_app.errors import UserError
 from rf_app.registry.card import KINDS, Card, ModelCard
+from rf_app.registry.checking import no_weights
 from rf_app.registry.recognition import LORA_WEIGHTS as WEIGHTS
 from rf_app.registry.recognition import RECOMMENDED
 from rf_app.registry.store import Store
@@ -132,6 +133,8 @@ class Loras(Store[LoraCard]):
     def check_part(self, folder: Path) -> None:
         """Raise UserError unless the weights are there; plugging them in looks at them."""
         if not (folder / WEIGHTS).is_file():
+            if (folder / WEIGHTS).is_symlink():
+                raise no_weights(folder / WEIGHTS, ())
             others = " or ".join(sorted(each.name for each in folder.glob("*.safetensors")))
             rename = f"; rename {others}" if others else ""
             raise UserError(f"{folder / WEIGHTS}: this file is missing{rename}.")

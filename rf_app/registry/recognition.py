@@ -105,7 +105,8 @@ def called_in(source: str) -> str:
     """
     path = Path(source)
     beside = {LORA_WEIGHTS: "README.md"} | dict.fromkeys(UNNAMED, "config.json")
-    if path.name in beside and (not path.is_absolute() or (path.parent / beside[path.name]).is_file()):
+    known = not path.is_absolute() or path.parent.parent.name == "snapshots"
+    if path.name in beside and (known or (path.parent / beside[path.name]).is_file()):
         path = path.parent.parent if path.parent.name == "unet" else path.parent
     if path.parent.name == "snapshots":
         return path.parents[1].name.split("--")[-1]

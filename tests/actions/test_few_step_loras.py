@@ -128,6 +128,19 @@ def test_an_import_under_diffusers_name_is_known_by_its_folder_or_its_owner(ann,
     assert (card.title, card.kind, card.steps, card.guidance) == (folder, "consistency", 4, 1.0)
 
 
+def test_a_file_in_the_hub_s_cache_has_its_model_s_name_and_a_link_that_is_gone_is_said(ann, tmp_path):
+    cache = tmp_path / "models--latent-consistency--lcm-lora-sdv1-5"
+    blob = write(cache / "blobs" / ("0f" * 32), tensors_for(ann))
+    file = cache / "snapshots" / ("a1" * 20) / WEIGHTS
+    file.parent.mkdir(parents=True)
+    file.symlink_to("../../blobs/" + blob.name)
+    results(import_model(ann, ImportModel(str(file))))
+    card = ann.loras.card("lcm-lora-sdv1-5")
+    assert (card.title, card.kind) == ("lcm-lora-sdv1-5", "consistency")
+    blob.unlink()
+    assert ", which is gone." in ann.loras.problems()[card.id]
+
+
 @pytest.mark.parametrize(
     ("stem", "shape", "message"),
     [
