@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from rf_app.settings.picture import CheckedSettings
 
 LIVE = 1.0  # seconds, in which a picture has to be there to follow the typing
-SMALL = 128  # pixels a side, that a processor draws in a moment
+SMALL = 192  # pixels a side, that a processor draws in a moment
 
 
 @dataclass(frozen=True)
