@@ -8,6 +8,7 @@ import gradio as gr
 from fastapi import Depends
 from fastapi.exceptions import RequestValidationError
 from gradio.block_function import BlockFunction
+from gradio.blocks import Block
 from gradio.route_utils import FnIndexInferError
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -34,7 +35,6 @@ from rf_app.ui import (
     translation,
 )
 from rf_app.ui.guard import Guard, check_session, not_there, not_understood
-from rf_app.ui.parts.components import Components
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.model_lists import keep_fresh, state_of
 from rf_app.ui.parts.script import scripts
@@ -104,6 +104,19 @@ class Blocks(gr.Blocks):
         if first or run is None or how["final"] or how["simple_format"]:
             return told
         return [[["replace", [], value]] if edits else [] for value, edits in zip(whole, told, strict=True)]
+
+
+class Components(dict[int, Block]):
+    """Components by their number, of which Gradio gives each session a copy.
+
+    Each time a component is updated without a value, as by `gr.skip`, Gradio puts a new one in its place,
+    with a number of its own; under that it keeps it once more, with the next value. So a session would grow
+    by every picture that is drawn in it. Here it has the number of the place where it is put.
+    """
+
+    def __setitem__(self, number: int, component: Block) -> None:
+        component._id = number
+        super().__setitem__(number, component)
 
 
 def build(app: Application, examples: Path) -> gr.Blocks:

@@ -3,6 +3,8 @@
 import json
 import xml.etree.ElementTree as ElementTree
 
+import torch
+
 from benchmarks.inversion import (
     ADAPTIVE,
     EIGHT_BITS,
@@ -14,6 +16,8 @@ from benchmarks.inversion import (
     chart,
     main,
 )
+from benchmarks.learned_inversion import learned
+from rf_app.flow.velocity import Velocity
 
 
 def test_each_method_goes_there_and_back_and_is_counted(tiny_models, tmp_path):
@@ -49,3 +53,14 @@ def test_the_chart_has_a_panel_a_model_and_ends_where_8_bits_do():
     drawn = chart(rows)
     assert drawn.count("Euler &amp; co: 20.0 at 2") == 2
     assert drawn.count(f"Euler &amp; co: {EIGHT_BITS:.1f} at 16") == 2
+
+
+def test_learned_noise_is_that_of_a_straight_flow_and_looks_like_noise():
+    generator = torch.Generator().manual_seed(4)
+    x0, away = torch.randn(2, 3, 256, generator=generator)
+    x0, way = (x0 - x0.mean(1, keepdim=True)) / x0.std(1, keepdim=True), 3.0
+    start = x0 + 0.3 * away
+    straight: Velocity = lambda x, tau: torch.full_like(x, way)  # noqa: E731
+    found = learned(straight, x0 + way, start, generator, iterations=800)
+    assert found.evaluations == 2 * 800
+    assert (found.x - x0).abs().max() < 0.05 < (start - x0).abs().max()

@@ -2,7 +2,6 @@ import pytest
 import torch
 
 from rf_app.flow.inversion import inverted
-from rf_app.flow.learned_inversion import learned
 from rf_app.flow.path import uniform_taus
 from rf_app.flow.solvers import euler, heun, rk45
 from rf_app.flow.velocity import Velocity
@@ -61,16 +60,3 @@ def test_each_step_back_is_told():
     x = torch.ones(1, 2)
     inverted(turning, x, [0.2, 0.6, 1.0], lambda i, tau, point: seen.append((i, tau, point.shape)))
     assert seen == [(1, 0.6, x.shape), (2, 0.2, x.shape)]
-
-
-def test_learned_noise_is_that_of_a_straight_flow_and_looks_like_noise():
-    generator = torch.Generator().manual_seed(4)
-    x0, away = torch.randn(2, 3, 256, generator=generator)
-    x0, way = (x0 - x0.mean(1, keepdim=True)) / x0.std(1, keepdim=True), 3.0
-    start = x0 + 0.3 * away
-    straight: Velocity = lambda x, tau: torch.full_like(x, way)  # noqa: E731
-    seen = []
-    found = learned(straight, x0 + way, start, generator, lambda i, tau, x: seen.append(i), iterations=800)
-    assert found.evaluations == 2 * 800
-    assert seen == [*range(1, 801)]
-    assert (found.x - x0).abs().max() < 0.05 < (start - x0).abs().max()

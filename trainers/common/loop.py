@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.optimizer import AcceleratedOptimizer
@@ -24,7 +25,6 @@ from tqdm import tqdm
 from rf_app.errors import UserError
 from rf_app.settings.training import Tracker, Training
 from trainers.common import checkpoints
-from trainers.common.draws import step_seed
 from trainers.common.events import Events
 from trainers.common.runs import alone_in
 from trainers.common.stopping import Stopping
@@ -33,6 +33,7 @@ from trainers.common.trackers import accelerator_with, tracking
 LOG_EVERY = 10
 SHEETS = 8  # a run, where nobody says otherwise
 DIVERGED_AT = 100.0  # times the first loss
+GRADIENT_NORM = 1.0  # the largest
 
 Loss = Callable[[nn.Module, int, torch.Generator], Tensor | tuple[Tensor, dict[str, Tensor]]]
 Samples = Callable[[nn.Module, int], dict[str, float] | None]
@@ -56,8 +57,6 @@ class LoopConfig:
     """Steps of linear warm-up (default: a tenth of the run, 100 at most)."""
     weight_decay: float = 1e-2
     """AdamW's decoupled weight decay."""
-    clip: float = 1.0
-    """Largest norm of the gradient."""
     ema: float = 0.999
     """Decay of the moving average of the weights (reached through (1 + n) / (10 + n))."""
     seed: int = 0
@@ -96,6 +95,11 @@ def learning_rate(config: LoopConfig, step: int) -> float:
     warmup = min(100, config.steps // 10) if config.warmup is None else config.warmup
     rate = config.learning_rate * min(1.0, (step + 1) / max(1, warmup))
     return rate * 0.5 * (1 + math.cos(math.pi * step / config.steps))
+
+
+def draw_seed(seed: int, draw: int, rank: int) -> int:
+    """A 63-bit seed of one draw of one process, as a pure function: a resumed run needs no saved state."""
+    return int(np.random.SeedSequence([seed, draw, rank]).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 def train(
@@ -219,7 +223,7 @@ class _Run:
             group["lr"] = learning_rate(self.config, step)
         draws = range(step * self.config.accumulate, (step + 1) * self.config.accumulate)
         for draw in draws:
-            seed = step_seed(self.config.seed, draw, self.accelerator.process_index)
+            seed = draw_seed(self.config.seed, draw, self.accelerator.process_index)
             torch.manual_seed(seed)  # dropout draws from the global generator
             last = draw == draws[-1]  # alone brings the processes' gradients together
             with nullcontext() if last else self.accelerator.no_sync(wrapped):
@@ -228,7 +232,7 @@ class _Run:
                 self.accelerator.backward(value / len(draws))
             self.losses.append(value.detach())
             self.figures.append({name: figure.detach() for name, figure in figures.items()})
-        self.accelerator.clip_grad_norm_(self.parameters, self.config.clip)
+        self.accelerator.clip_grad_norm_(self.parameters, GRADIENT_NORM)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.training.ema.step(self.parameters)

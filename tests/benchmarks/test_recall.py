@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from rf_app.metrics.recall import recall
+from benchmarks.flow_table.recall import recall
 
 
 def cloud(n: int, at: float) -> torch.Tensor:
