@@ -36,7 +36,7 @@ from rf_app.registry.vocabulary import vocabulary
 from rf_app.schedulers.noise_schedule import schedule_of
 from rf_app.settings.training import check_sampling
 from trainers.common import command
-from trainers.common.held_out import write_found
+from trainers.common.findings import write_found
 from trainers.common.models import decode, encode, load_frozen, registry_into
 from trainers.common.pixels import psnr, to_tensor
 from trainers.pocket.first_edition.editions import world_in_words
@@ -124,7 +124,7 @@ def adaptive(tolerance: float) -> RoundTrip:
 
 def learning(iterations: int) -> RoundTrip:
     """There by iRFDS, and back in given steps from what is mixed with the data."""
-    taus = [DECODED_FROM + (1 - DECODED_FROM) * tau for tau in uniform_taus(LEARNED_STEPS)]
+    taus = uniform_taus(LEARNED_STEPS, DECODED_FROM)
 
     def trip(velocity: Velocity, x1: Tensor) -> tuple[Trajectory, Trajectory]:
         generator = torch.Generator().manual_seed(0)

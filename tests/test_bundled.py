@@ -80,7 +80,7 @@ def test_a_stock_pipeline_draws_what_the_prompt_says() -> None:
         generator=[torch.Generator().manual_seed(seed) for seed in range(8)],
     ).images
     judge = Judge.load(JUDGE)
-    seen = judge.attributes(to_tensor(np.stack([np.asarray(image) for image in images])))
+    seen = judge(to_tensor(np.stack([np.asarray(image) for image in images])))
     wanted = {"land": "desert", "time": "night", "object": "tent", "colour": "red"}
     assert fidelity(seen, [wanted] * len(images), judge.kinds).mean >= 0.9
 

@@ -18,7 +18,7 @@ The JSON is one object for one row, a list of objects for several.
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -32,13 +32,13 @@ from rf_app.errors import UserError
 from rf_app.flow.straightness import straightness, transport_cost
 from rf_app.flow.velocity import velocity_field
 from rf_app.metrics import frechet
-from rf_app.registry.card import ModelCard, write_card
-from rf_app.registry.disk import disk_full_named
+from rf_app.registry.card import ModelCard
 from rf_app.registry.models import Registry
 from rf_app.schedulers.noise_schedule import schedule_of
 from rf_app.settings.training import check_sampling
 from trainers.common import command
-from trainers.common.held_out import Measuring, write_found
+from trainers.common.findings import markdown, write_found, write_measured
+from trainers.common.held_out import Measuring
 from trainers.common.models import decode, encode, latent_shape, load_frozen, noise_of, registry_into, sample
 from trainers.common.references import Drawings, Photographs, Reference
 from trainers.pocket.world import HELD_OUT
@@ -272,9 +272,7 @@ def main(config: EvaluateConfig) -> None:
         own = evaluation.rows(registry, card, steps, config.guidance)
         rows += own
         if accelerator.is_main_process and config.write_card:
-            folder = registry.folder(card.id)
-            with disk_full_named(folder):
-                write_card(folder, replace(card, measured=card.measured | measured(own)))
+            write_measured(registry.folder(card.id), card, card.measured | measured(own))
     accelerator.print(table(rows))
     if accelerator.is_main_process:
         found = [figures(row) for row in rows]
@@ -284,24 +282,15 @@ def main(config: EvaluateConfig) -> None:
 def table(rows: Sequence[Row]) -> str:
     """The rows as a Markdown table."""
     shows = "CLIP score" if rows[0].fidelity is None else "fidelity"
-    lines = [
-        f"| model | steps | guidance | FID | {shows} | straightness | transport | s / image |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    lines += [
-        f"| {r.model} | {r.steps} | {r.guidance:g} | {r.fid:.2f} | {_shown(r)} "
-        f"| {_straight(r)} | {r.transport_cost:.0f} | {r.seconds_per_image:.4f} |"
-        for r in rows
-    ]
-    return "\n".join(lines)
+    headings = ("model", "steps", "guidance", "FID", shows, "straightness", "transport", "s / image")
+    return markdown(headings, map(_cells, rows))
 
 
-def _straight(row: Row) -> str:
-    return "–" if row.straightness is None else f"{row.straightness:.1f}"
-
-
-def _shown(row: Row) -> str:
-    return f"{row.clip_score:.4f}" if row.fidelity is None else f"{row.fidelity['mean']:.2%}"
+def _cells(row: Row) -> list[str]:
+    shown = f"{row.clip_score:.4f}" if row.fidelity is None else f"{row.fidelity['mean']:.2%}"
+    straight = "–" if row.straightness is None else f"{row.straightness:.1f}"
+    figures = [f"{row.guidance:g}", f"{row.fid:.2f}", shown, straight, f"{row.transport_cost:.0f}"]
+    return [row.model, str(row.steps), *figures, f"{row.seconds_per_image:.4f}"]
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ dunes; the figure is the share of the line that has an edge of the picture withi
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import cv2
@@ -20,15 +20,13 @@ import torch
 from torch import Tensor
 
 from rf_app.metrics.edges import HIGH, LOW, REACH, canny, edge_f1, edge_recall
-from rf_app.metrics.fidelity import fidelity
 from rf_app.metrics.judge import Judge
 from rf_app.plugins.controlnet import load_controlnet
-from rf_app.registry.card import write_card
 from rf_app.registry.controlnets import ControlNets
-from rf_app.registry.disk import disk_full_named
 from trainers.common import command
 from trainers.common.controlled import as_maps, controlled
-from trainers.common.held_out import FAMILY, HeldOutPrompts, Measuring, sampled, write_found
+from trainers.common.findings import markdown, write_found, write_measured
+from trainers.common.held_out import FAMILY, HeldOutPrompts, Measuring, sampled
 from trainers.common.models import load_frozen, registry_into
 from trainers.common.pixels import to_pixels
 from trainers.pocket.first_edition.editions import world_of
@@ -123,11 +121,7 @@ def main(config: EvaluateControlNetConfig) -> None:
 
         without = held_out.pictures(pipeline, which, held_out.captions, "without")
         followed = pictures("with", edges)
-        with torch.no_grad():
-            right = [
-                fidelity(judge.attributes(made), held_out.stated, judge.kinds).mean
-                for made in (without, followed)
-            ]
+        right = [held_out.fidelity(judge, made) for made in (without, followed)]
         along = [
             followed_share([lines[i] for i in lined], made[lined])
             for made in (without, pictures("along a line", lines))
@@ -139,9 +133,7 @@ def main(config: EvaluateControlNetConfig) -> None:
     print(table(rows))
     write_found(config, [asdict(row) | {"gain": row.gain} for row in rows], shown)
     if config.write_card:
-        card = replace(controlnets.card(config.controlnet), measured=measured(rows, config))
-        with disk_full_named(folder):
-            write_card(folder, card)
+        write_measured(folder, controlnets.card(config.controlnet), measured(rows, config))
 
 
 def measured(rows: Sequence[ControlRow], config: EvaluateControlNetConfig) -> dict[str, object]:
@@ -161,18 +153,15 @@ def measured(rows: Sequence[ControlRow], config: EvaluateControlNetConfig) -> di
 
 def table(rows: Sequence[ControlRow]) -> str:
     """The rows as a Markdown table; shares are of the first model's gain."""
-    lines = [
-        "| model | F1 without | F1 with | gain | of the first | fidelity without | with "
-        "| line without | with |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    lines += [
-        f"| {row.model} | {row.f1_without:.3f} | {row.f1_with:.3f} | {row.gain:.3f} "
-        f"| {row.gain / rows[0].gain:.0%} | {row.fidelity_without:.1%} | {row.fidelity_with:.1%} "
-        f"| {row.line_without:.1%} | {row.line_with:.1%} |"
-        for row in rows
-    ]
-    return "\n".join(lines)
+    headings = ("model", "F1 without", "F1 with", "gain", "of the first")
+    headings += ("fidelity without", "with", "line without", "with")
+    cells = []
+    for row in rows:
+        lines = [f"{each:.3f}" for each in (row.f1_without, row.f1_with, row.gain)]
+        shares = row.fidelity_without, row.fidelity_with, row.line_without, row.line_with
+        first = f"{row.gain / rows[0].gain:.0%}"
+        cells.append((row.model, *lines, first, *(f"{share:.1%}" for share in shares)))
+    return markdown(headings, cells)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from rf_app.errors import UserError
 from rf_app.flow.inversion import CORRECTIONS, inverted
-from rf_app.flow.path import interpolate, uniform_taus
+from rf_app.flow.path import interpolate, last_taus
 from rf_app.flow.solvers import euler
 from rf_app.flow.velocity import velocity_field
 from rf_app.metrics.edges import canny, edge_f1
@@ -35,11 +35,12 @@ from rf_app.registry.encoding import encoded
 from rf_app.schedulers.noise_schedule import schedule_of
 from rf_app.settings.training import check_sampling
 from trainers.common import command
-from trainers.common.changes import changed, kept, reworded, seen
-from trainers.common.held_out import write_found
+from trainers.common.changes import changed, kept, reworded
+from trainers.common.findings import markdown, write_found
 from trainers.common.models import decode, encode, load_frozen, noise_of, registry_into
 from trainers.common.pixels import to_pixels, to_tensor
 from trainers.common.redrawing import discs, redrawn, seam
+from trainers.common.sight import seen
 from trainers.pocket.first_edition.editions import world_of
 from trainers.pocket.world import HELD_OUT
 
@@ -144,8 +145,7 @@ def edited(
 ) -> dict[str, tuple[Tensor, int]]:
     """For each method the new pictures [N, 3, H, W], and the evaluations of the U-Net for each."""
     schedule, null = schedule_of(pipeline.scheduler), encode(pipeline, [""])
-    steps = max(1, round(config.steps * strength))
-    taus = [1 - strength + strength * tau for tau in uniform_taus(steps)]
+    taus = last_taus(config.steps, strength)
     made: dict[str, list[Tensor]] = {name: [] for name in METHODS}
     for some in tqdm(torch.arange(len(asked)).split(BATCH), desc=f"{card.id}, {strength:g}", mininterval=2):
         some = some.tolist()
@@ -161,7 +161,7 @@ def edited(
                 x = inverted(back, x1, taus, corrections=corrections).x
             made[name].append(decode(pipeline, euler(forth, x, taus).x).float().clamp(-1, 1))
     guided = 2 if card.guidance > 1 else 1
-    calls = {name: steps * (guided + (0 if n is None else 1 + n)) for name, n in METHODS.items()}
+    calls = {name: (len(taus) - 1) * (guided + (0 if n is None else 1 + n)) for name, n in METHODS.items()}
     return {name: (torch.cat(images), calls[name]) for name, images in made.items()}
 
 
@@ -199,29 +199,25 @@ def main(config: EvaluateEditConfig) -> None:
             seams.append(SeamRow(id, strength, seam(pixels, anew, masks)))
         shown += [drawings[:SHOWN], *(images[:SHOWN] for _, images in best.values()), to_tensor(anew[:SHOWN])]
     print(table(rows))
-    print("\n| model | strength | seam |\n|---|---|---|")
-    for row in seams:
-        print(f"| {row.model} | {row.strength:g} | {row.seam:.2f} |")
+    cells = ((row.model, f"{row.strength:g}", f"{row.seam:.2f}") for row in seams)
+    print(f"\n{markdown(('model', 'strength', 'seam'), cells)}")
     found = {"edits": [asdict(row) for row in rows], "seams": [asdict(row) for row in seams]}
     write_found(config, found, shown)
 
 
 def table(rows: Sequence[EditRow]) -> str:
     """Each method at its best strength, as Markdown."""
-    lines = [
-        "| model | method | strength | U-Net calls | changed | kept | both | edges, F1 |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
     best: dict[tuple[str, str], EditRow] = {}
     for row in rows:
         key = row.model, row.method
         best[key] = max(best.get(key, row), row, key=lambda each: each.right)
+    cells = []
     for row in best.values():
-        lines.append(
-            f"| {row.model} | {row.method} | {row.strength:g} | {row.evaluations} "
-            f"| {row.changed:.1%} | {row.kept:.1%} | {row.right:.1%} | {row.edges:.2f} |"
-        )
-    return "\n".join(lines)
+        shares = (f"{share:.1%}" for share in (row.changed, row.kept, row.right))
+        how = row.model, row.method, f"{row.strength:g}", row.evaluations
+        cells.append((*how, *shares, f"{row.edges:.2f}"))
+    headings = ("model", "method", "strength", "U-Net calls", "changed", "kept", "both", "edges, F1")
+    return markdown(headings, cells)
 
 
 if __name__ == "__main__":

@@ -9,31 +9,28 @@ finds; it has only seen plain drawings, so the last row tells what it finds in d
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from rf_app.metrics.fidelity import fidelity
 from rf_app.metrics.judge import Judge
-from rf_app.metrics.style import StyleAxis, style_statistics
-from rf_app.registry.card import write_card
-from rf_app.registry.disk import disk_full_named
+from rf_app.metrics.style import StyleAxis
 from rf_app.registry.loras import Loras
 from trainers.common import command
-from trainers.common.held_out import FAMILY, HeldOutPrompts, Measuring, Sampled, sampled, write_found
+from trainers.common.findings import markdown, write_found, write_measured
+from trainers.common.held_out import FAMILY, HeldOutPrompts, Measuring, Sampled, sampled
 from trainers.common.models import load_frozen, registry_into
 from trainers.common.pixels import to_tensor
+from trainers.common.sight import style
 from trainers.data.images import with_trigger
 from trainers.pocket.first_edition.editions import world_of
 from trainers.pocket.styles import STYLES
 
 DRAWINGS = "drawings in the style"
-STAGES = 3  # of the judge, the finest
 SHOWN = 8
 
 
@@ -62,56 +59,34 @@ class LoraRow:
     fidelity: float
 
 
-class Eye:
-    """The judge, as it sees style and content."""
-
-    def __init__(self, folder: Path) -> None:
-        """folder: the judge's."""
-        self.judge = Judge.load(folder)
-
-    @torch.no_grad()
-    def style(self, images: Tensor) -> Tensor:
-        """Style statistics [N, D] of images [N, 3, H, W] in -1..1."""
-        return torch.cat([style_statistics(self.judge.maps(part)[:STAGES]) for part in images.split(50)])
-
-    @torch.no_grad()
-    def fidelity(self, images: Tensor, stated: Sequence[dict[str, str]]) -> float:
-        """Share of the stated attributes that the images show."""
-        logits = [self.judge.attributes(part) for part in images.split(50)]
-        return fidelity(
-            {name: torch.cat([each[name] for each in logits]) for name in logits[0]}, stated, self.judge.kinds
-        ).mean
-
-
 def main(config: EvaluateLoraConfig) -> None:
     """Measure, print a table, write what was asked for."""
     registry = registry_into(config.models)
     loras = Loras.beside(registry)
     file, card = loras.file(config.lora), loras.card(config.lora)
     models = sampled(registry, config.model)
-    eye, size = Eye(config.judge), models[0].card.resolution
-    world = world_of(eye.judge.kinds)
+    judge, size = Judge.load(config.judge), models[0].card.resolution
+    world = world_of(judge.kinds)
     held_out = HeldOutPrompts(world, config.prompts, config.seed)
     drawn = [world.picture(seed, size) for seed in held_out.seeds]
     plain_drawings = to_tensor(np.stack(drawn))
     style_drawings = to_tensor(np.stack([STYLES[config.style](each) for each in drawn]))
-    axis = StyleAxis(eye.style(plain_drawings), eye.style(style_drawings))
+    axis = StyleAxis(style(judge, plain_drawings), style(judge, style_drawings))
     prompts = [with_trigger(caption, card.trigger) for caption in held_out.captions]
     rows: list[LoraRow] = []
     shown: list[Tensor] = []
     for which in models:
         made = pictures_with(load_frozen(registry, which.card.id), which, held_out, prompts, file, config)
-        plain = eye.style(made[0.0])
+        plain = style(judge, made[0.0])
         for strength, images in made.items():
-            shift = axis.shift(plain, eye.style(images))
-            rows.append(LoraRow(which.name, strength, shift, eye.fidelity(images, held_out.stated)))
+            shift = axis.shift(plain, style(judge, images))
+            rows.append(LoraRow(which.name, strength, shift, held_out.fidelity(judge, images)))
             shown.append(images[:SHOWN])
-    rows.append(LoraRow(DRAWINGS, 1.0, 1.0, eye.fidelity(style_drawings, held_out.stated)))
+    rows.append(LoraRow(DRAWINGS, 1.0, 1.0, held_out.fidelity(judge, style_drawings)))
     print(table(rows))
     write_found(config, [asdict(row) for row in rows], shown)
     if config.write_card:
-        with disk_full_named(file):
-            write_card(file.parent, replace(card, measured=measured(rows, config)))
+        write_measured(file.parent, card, measured(rows, config))
 
 
 def pictures_with(
@@ -148,13 +123,12 @@ def measured(rows: Sequence[LoraRow], config: EvaluateLoraConfig) -> dict[str, o
 def table(rows: Sequence[LoraRow]) -> str:
     """The rows as a Markdown table; shares are of the first model's shift at the same strength."""
     first = {row.strength: row.style_shift for row in rows if row.model == rows[0].model}
-    lines = ["| model | strength | style shift | of the first | fidelity |", "|---|---|---|---|---|"]
+    cells = []
     for row in rows:
         share = f"{row.style_shift / first[row.strength]:.0%}" if row.strength else ""
-        lines.append(
-            f"| {row.model} | {row.strength:g} | {row.style_shift:.3f} | {share} | {row.fidelity:.1%} |"
-        )
-    return "\n".join(lines)
+        figures = (f"{row.strength:g}", f"{row.style_shift:.3f}", share, f"{row.fidelity:.1%}")
+        cells.append((row.model, *figures))
+    return markdown(("model", "strength", "style shift", "of the first", "fidelity"), cells)
 
 
 if __name__ == "__main__":

@@ -30,9 +30,14 @@ def timestep(tau: Tau) -> Tau:
     return 1000 * (1 - tau)
 
 
-def uniform_taus(steps: int) -> list[float]:
-    """The steps + 1 times 0, 1/steps, ..., 1 of a uniform solve."""
-    return [i / steps for i in range(steps + 1)]
+def uniform_taus(steps: int, begin: float = 0.0) -> list[float]:
+    """The steps + 1 times of a uniform solve from `begin` to 1: 0, 1/steps, ..., 1 where it begins at 0."""
+    return [begin + (1 - begin) * (i / steps) for i in range(steps + 1)]
+
+
+def last_taus(steps: int, strength: float) -> list[float]:
+    """The times of the last share `strength` of a uniform solve in `steps`: one step at least."""
+    return uniform_taus(max(1, round(steps * strength)), 1 - strength)
 
 
 def as_tensor(tau: Tau, like: Tensor) -> Tensor:

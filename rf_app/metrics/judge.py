@@ -62,17 +62,13 @@ class Judge(nn.Module):
         last = self.maps(images)[-1]
         return self.neck(torch.cat([last.mean((2, 3)), last.amax((2, 3))], dim=1))
 
-    def attributes(self, images: Tensor) -> dict[str, Tensor]:
-        """Logits [B, kinds] of each attribute for images [B, 3, H, W] in -1..1."""
-        return self.classify(self.features(images))
-
     def classify(self, features: Tensor) -> dict[str, Tensor]:
         """Logits [B, kinds] of each attribute from features [B, 128]."""
         return {name: head(features) for name, head in self.heads.items()}
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """The same as `attributes`."""
-        return self.attributes(images)
+        """Logits [B, kinds] of each attribute for images [B, 3, H, W] in -1..1."""
+        return self.classify(self.features(images))
 
     def save(self, folder: Path) -> None:
         """Write ``judge.safetensors`` (float16) and ``config.json``."""

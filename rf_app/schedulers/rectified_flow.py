@@ -80,7 +80,7 @@ class RectifiedFlowScheduler(SchedulerMixin, ConfigMixin):
 
     def taus(self, steps: int) -> list[float]:
         """The steps + 1 times of a solve to 1, uniform but for the shift."""
-        uniform = [self.begin + (1 - self.begin) * tau for tau in uniform_taus(steps)]
+        uniform = uniform_taus(steps, self.begin)
         return [tau / (tau + self.config.shift * (1 - tau)) for tau in uniform]
 
     def _evaluated(self, taus: list[float]) -> list[float]:

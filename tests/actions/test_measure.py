@@ -79,7 +79,7 @@ def test_a_measurement_is_what_its_parts_are(app):
     wishes = [PictureSettings(each.prompt, "tiny-instaflow", seed=each.seed) for each in sample.prompts[:32]]
     pictures = [results(generate(app, Generate(each)))[0].drawn.image for each in wishes]
     pixels = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
-    expected = fidelity(judge.attributes(pixels), [each.stated for each in sample.prompts[:32]], judge.kinds)
+    expected = fidelity(judge(pixels), [each.stated for each in sample.prompts[:32]], judge.kinds)
     assert found.fidelity == expected
     assert found.fid == pytest.approx(
         frechet.distance(frechet.fit(judge.features(pixels).numpy()), sample.drawings), rel=1e-3

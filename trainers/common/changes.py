@@ -1,28 +1,12 @@
 """One thing of a picture changed: the words for it, and whether the judge sees it and all else as before."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from types import ModuleType
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from rf_app.metrics.judge import Judge
-
-BATCH = 50
-Seen = Mapping[str, Sequence[str]]
-"""For each attribute the values in N pictures."""
-
-
-@torch.no_grad()
-def seen(judge: Judge, images: Tensor) -> Seen:
-    """What the judge sees in images [N, 3, H, W] in -1..1."""
-    logits = [judge.attributes(part) for part in images.split(BATCH)]
-    return {
-        name: [kinds[i] for part in logits for i in part[name].argmax(1).tolist()]
-        for name, kinds in judge.kinds.items()
-    }
+from trainers.common.sight import Seen
 
 
 def changed(after: Seen, attributes: Sequence[str], values: Sequence[str]) -> list[bool]:

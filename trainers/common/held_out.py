@@ -1,11 +1,9 @@
 """Pictures that models make of held-out prompts of the pocket world, from the same noise for all of them."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import torch
 from diffusers import StableDiffusionPipeline
@@ -13,13 +11,13 @@ from torch import Tensor
 from tqdm import tqdm
 
 from rf_app.errors import UserError
-from rf_app.metrics.judge import BUNDLED
+from rf_app.metrics.fidelity import fidelity
+from rf_app.metrics.judge import BUNDLED, Judge
 from rf_app.registry.card import ModelCard
-from rf_app.registry.disk import write_atomically
 from rf_app.registry.models import Registry
 from rf_app.settings.training import check_sampling
 from trainers.common.models import decode, drawn
-from trainers.common.sheets import write_sheet
+from trainers.common.sight import logits
 from trainers.pocket.world import HELD_OUT
 
 BATCH = 50
@@ -52,15 +50,6 @@ class Measuring:
             raise UserError(f"--prompts must be 2 to 100000, not {self.prompts}.")
         if self.seed < 0:
             raise UserError(f"--seed must not be negative, not {self.seed}.")
-
-
-def write_found(config: Any, found: object, shown: Sequence[Tensor] = ()) -> None:
-    """Write the figures into `config.json` and the pictures into `config.sheet`, where there are such."""
-    if getattr(config, "sheet", None):
-        write_sheet(config.sheet, shown)
-    if config.json:
-        text = json.dumps(found, indent=2) + "\n"
-        write_atomically(config.json, lambda temporary: temporary.write_text(text))
 
 
 @dataclass(frozen=True)
@@ -122,3 +111,7 @@ class HeldOutPrompts:
             latents = drawn(pipeline, *given, which.card.guidance, which.steps, unet)
             made.append(decode(pipeline, latents).float().clamp(-1, 1).cpu())
         return torch.cat(made)
+
+    def fidelity(self, judge: Judge, images: Tensor) -> float:
+        """The share of the stated attributes that the judge sees in an image for each prompt."""
+        return fidelity(logits(judge, images), self.stated, judge.kinds).mean

@@ -1,13 +1,14 @@
 """A part of drawings drawn anew under their own words, as the Edit tab's "Only here" does, and its seam."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
 from diffusers import StableDiffusionPipeline
 from PIL import Image
 
-from rf_app.flow.path import interpolate, uniform_taus
+from rf_app.flow.path import interpolate, last_taus
 from rf_app.flow.solvers import euler
 from rf_app.flow.velocity import velocity_field
 from rf_app.metrics.seam import steepness
@@ -18,6 +19,7 @@ from trainers.common.models import decode, encode, noise_of
 from trainers.common.pixels import to_pixels, to_tensor
 
 RADII = 0.15, 0.3  # of a side
+BATCH = 50
 
 
 def discs(seeds: Sequence[int], side: int) -> np.ndarray:
@@ -42,17 +44,15 @@ def redrawn(
     guidance: float,
     steps: int,
     strength: float,
-    batch: int = 50,
 ) -> np.ndarray:
     """The drawings uint8 [N, H, W, 3] with what lies in the masks bool [N, H, W] drawn anew.
 
     steps: of the whole path, of which the share of strength is taken.
     """
     schedule, null = schedule_of(pipeline.scheduler), encode(pipeline, [""])
-    taken = max(1, round(steps * strength))
-    taus = [1 - strength + strength * tau for tau in uniform_taus(taken)]
+    taus = last_taus(steps, strength)
     made = []
-    for part in np.array_split(np.arange(len(seeds)), -(-len(seeds) // batch)):
+    for part in np.array_split(np.arange(len(seeds)), -(-len(seeds) // BATCH)):
         pixels = to_tensor(drawings[part])
         x1 = encoded(pipeline.vae, pixels)
         noise = noise_of([seeds[i] for i in part], x1.shape[1:])
@@ -61,9 +61,9 @@ def redrawn(
         text = encode(pipeline, [captions[i] for i in part])
         forth = velocity_field(pipeline.unet, text, null, guidance, schedule)
         x = interpolate(noise, x1, taus[0])
-        for i in range(taken):
-            known = interpolate(noise, x1, taus[i + 1])
-            x = torch.where(change > 0, euler(forth, x, taus[i : i + 2]).x, known)
+        for now, then in pairwise(taus):
+            known = interpolate(noise, x1, then)
+            x = torch.where(change > 0, euler(forth, x, [now, then]).x, known)
         images = to_pixels(decode(pipeline, x).float())
         for i, image, area in zip(part, images, areas, strict=True):
             made.append(np.asarray(pasted(Image.fromarray(image), Image.fromarray(drawings[i]), area)))

@@ -8,21 +8,22 @@ import torch
 from diffusers import StableDiffusionPipeline
 from torch import Tensor
 
-from rf_app.flow.path import interpolate, uniform_taus
+from rf_app.flow.path import interpolate, last_taus
 from rf_app.flow.solvers import euler
 from rf_app.flow.velocity import velocity_field
 from rf_app.metrics.judge import Judge
-from rf_app.metrics.style import StyleAxis, style_statistics
+from rf_app.metrics.style import StyleAxis
 from rf_app.registry.encoding import encoded
 from rf_app.schedulers.noise_schedule import schedule_of
-from trainers.common.changes import changed, kept, reworded, seen
+from trainers.common.changes import changed, kept, reworded
+from trainers.common.findings import markdown
 from trainers.common.models import decode, encode, noise_of
 from trainers.common.pixels import to_tensor
+from trainers.common.sight import seen, style
 from trainers.data.domains import DrawnDomain
 from trainers.data.images import with_trigger
 
 BATCH = 50
-STAGES = 3  # of the judge, in which a style is seen
 STRENGTHS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # of SDEdit
 SDEDIT_STEPS = 8  # of the whole path
 
@@ -72,19 +73,15 @@ class HeldOutDrawings:
         self.drawings = to_tensor(source.pixels(everything))
         self.before = seen(judge, self.drawings)
         if source.attribute is None:
-            self.plain = self._style(self.drawings)
-            self.axis = StyleAxis(self.plain, self._style(to_tensor(target.pixels(everything))))
-
-    @torch.no_grad()
-    def _style(self, images: Tensor) -> Tensor:
-        return torch.cat([style_statistics(self.judge.maps(part)[:STAGES]) for part in images.split(BATCH)])
+            self.plain = style(judge, self.drawings)
+            self.axis = StyleAxis(self.plain, style(judge, to_tensor(target.pixels(everything))))
 
     def shares(self, images: Tensor) -> Shares:
         """Of what became of the drawings, [N, 3, H, W] in -1..1."""
         attributes = [self.source.attribute] * len(images)
         after = seen(self.judge, images)
         if self.source.attribute is None:
-            moved = zip(self.plain.split(1), self._style(images).split(1), strict=True)
+            moved = zip(self.plain.split(1), style(self.judge, images).split(1), strict=True)
             new = [self.axis.shift(*pair) > 0.5 for pair in moved]
         else:
             new = changed(after, attributes, [self.target.name] * len(images))
@@ -121,8 +118,7 @@ def sdedit(
     schedule, null = schedule_of(pipeline.scheduler), encode(pipeline, [""])
     found: list[tuple[float, Shares]] = []
     for strength in STRENGTHS:
-        steps = max(1, round(SDEDIT_STEPS * strength))
-        taus = [1 - strength + strength * tau for tau in uniform_taus(steps)]
+        taus = last_taus(SDEDIT_STEPS, strength)
 
         def carry(x: Tensor, some: range, taus: list[float] = taus) -> Tensor:
             text = encode(pipeline, [texts[i] for i in some])
@@ -136,9 +132,9 @@ def sdedit(
 
 def table(rows: Sequence[Row]) -> str:
     """The rows as Markdown."""
-    lines = ["| | steps | cost | straightness | changed | kept | both |", "|---|---|---|---|---|---|---|"]
+    cells = []
     for row in rows:
         own = ["" if value is None else f"{value:.1f}" for value in (row.cost, row.straightness)]
         seen = [f"{value:.1%}" for value in asdict(row.shares).values()] if row.shares else [""] * 3
-        lines.append(f"| {' | '.join([row.name, str(row.steps or ''), *own, *seen])} |")
-    return "\n".join(lines)
+        cells.append((row.name, row.steps or "", *own, *seen))
+    return markdown(("", "steps", "cost", "straightness", "changed", "kept", "both"), cells)

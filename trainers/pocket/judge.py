@@ -77,7 +77,7 @@ def accuracies(judge: Judge, images: np.ndarray, truth: dict[str, Tensor]) -> di
     device = next(judge.parameters()).device
     right = dict.fromkeys(truth, 0)
     for picks in torch.arange(len(images)).split(100):
-        for name, logits in judge.attributes(to_tensor(images[picks.numpy()], device)).items():
+        for name, logits in judge(to_tensor(images[picks.numpy()], device)).items():
             right[name] += int((logits.argmax(1).cpu() == truth[name][picks]).sum())
     return {name: count / len(images) for name, count in right.items()}
 
