@@ -30,14 +30,14 @@ from rf_app.ui.api import endpoint, seen_by
 from rf_app.ui.batch.view import OPENING, gallery
 from rf_app.ui.files import served
 from rf_app.ui.parts.complaint import complaining, told
-from rf_app.ui.parts.context import Page
+from rf_app.ui.parts.context import Page, Updates, Values
 from rf_app.ui.parts.events import AGAIN, PAGE_ONLY, QUIET, in_browser
 from rf_app.ui.parts.loras import lora_panel
 from rf_app.ui.parts.model_form import ModelForm, advanced, decoder_list, model_list, steps_and_guidance
 from rf_app.ui.parts.progress_bar import note
 from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.size import size_fields
-from rf_app.ui.parts.streaming import Updates, stream
+from rf_app.ui.parts.streaming import stream
 from rf_app.ui.waiting import LONG_WORK
 
 FIRST_SEED = 7
@@ -95,7 +95,7 @@ def build(app: Application, page: Page) -> None:
                 keep(own, event.file.read_bytes(), event.settings.as_json())
             yield event
 
-    def started(values: dict[gr.Component, Any], own: Application) -> Run:
+    def started(values: Values, own: Application) -> Run:
         act, name = _said(values[cue])
         given = read_loras(values[loras.rows])
         wish = Batch(
@@ -141,7 +141,7 @@ def build(app: Application, page: Page) -> None:
                     made = [gr.DownloadButton(value=path, visible=True) for path in paths]
                     yield dict(zip((sheet, archive), made, strict=True))
 
-    def draw(values: dict[gr.Component, Any], asked_by: gr.Request) -> Iterator[Updates]:
+    def draw(values: Values, asked_by: gr.Request) -> Iterator[Updates]:
         run = told(lambda: started(values, seen_by(app, asked_by)))
         if run:
             yield from followed(run, values[latest])

@@ -35,7 +35,7 @@ from rf_app.ui.compare.grid_view import empty_grid, filled_cell
 from rf_app.ui.compare.side_by_side import EXAMPLES
 from rf_app.ui.files import served
 from rf_app.ui.parts.complaint import told
-from rf_app.ui.parts.context import Page
+from rf_app.ui.parts.context import Page, Updates, Values
 from rf_app.ui.parts.events import LATEST, QUIET, RUN, in_browser
 from rf_app.ui.parts.fields import choice, text_field
 from rf_app.ui.parts.model_form import model_list
@@ -58,7 +58,6 @@ VALUES = {
     "prompt": "\n".join(text for _, text, _ in EXAMPLES[:3]),
 }
 """What an axis begins with."""
-Values = dict[gr.Component, Any]
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ class AxisFields:
         name = values[self.name]
         return axis(name, values[self.models if name == "model" else self.text])
 
-    def show(self, axis: Axis | None) -> Values:
+    def show(self, axis: Axis | None) -> Updates:
         """The fields with an axis."""
         name = axis.name if axis else ""
         return {
@@ -88,7 +87,7 @@ class AxisFields:
             self.models: gr.Dropdown(**_models(axis)),
         }
 
-    def example(self, app: Application, name: str) -> Values:
+    def example(self, app: Application, name: str) -> Updates:
         """The fields with an example of a setting: values of another one make no sense."""
         values = VALUES.get(name.partition(":")[0])
         values = tuple(id for _, id in app.models()) if name == "model" else values
@@ -147,12 +146,12 @@ def build(app: Application, page: Page, plugs: PlugIns) -> None:
         wish = Grid(shared, *(each.read(values) for each in axes))
         yield from grid(seen_by(app, asked_by), wish)
 
-    def draw(values: Values, asked_by: gr.Request) -> Iterator[Values]:
+    def draw(values: Values, asked_by: gr.Request) -> Iterator[Updates]:
         plan: Plan | None = None
         done: list[CellDone] = []
         html, sent = "", 0.0
 
-        def show(event: Plan | CellDone) -> Values:
+        def show(event: Plan | CellDone) -> Updates:
             nonlocal plan, html, sent
             if isinstance(event, Plan):
                 plan, html = event, empty_grid(event)
@@ -178,7 +177,7 @@ def build(app: Application, page: Page, plugs: PlugIns) -> None:
                     made = [gr.DownloadButton(value=path, visible=True) for path in paths]
                     yield dict(zip((sheet_file, zip_file), made, strict=True))
 
-    def set_up(figure: Grid) -> Values:
+    def set_up(figure: Grid) -> Updates:
         """A figure into the fields, and off it goes."""
         shown = rows.show(figure.rows) | columns.show(figure.columns) | pages.show(figure.pages)
         unset = dict.fromkeys((steps, guidance, *size.fields), 0)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
-from typing import Any
 
 import gradio as gr
 
@@ -15,12 +14,12 @@ from rf_app.ui.api import seen_by
 from rf_app.ui.parts.chart import Axis, Point, Series, chart
 from rf_app.ui.parts.colours import colour_of
 from rf_app.ui.parts.complaint import complaining
-from rf_app.ui.parts.context import Page
+from rf_app.ui.parts.context import Page, Updates, Values
 from rf_app.ui.parts.events import LATEST, QUIET
 from rf_app.ui.parts.model_form import model_list, steps_slider
 from rf_app.ui.parts.plug_ins import PlugIns
 from rf_app.ui.parts.script import browser
-from rf_app.ui.parts.streaming import Updates, stops, stream
+from rf_app.ui.parts.streaming import stops, stream
 from rf_app.ui.waiting import LONG_WORK
 
 SIZES = (32, 64, 128, 256)
@@ -49,7 +48,7 @@ def build(app: Application, page: Page, plugs: PlugIns, tab: gr.Tab) -> None:
     page.lists.append(model)
     latest, number = gr.State(LatestRun()), gr.Number(visible="hidden")
 
-    def measured(values: dict[gr.Component, Any], asked_by: gr.Request) -> Iterator[Updates]:
+    def measured(values: Values, asked_by: gr.Request) -> Iterator[Updates]:
         def events() -> Events[Measured]:
             given = plugs.read(values)
             if given["control"]:

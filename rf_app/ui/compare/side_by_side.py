@@ -34,7 +34,7 @@ from rf_app.settings.picture import Lora, PictureSettings, Side, parse_json, rea
 from rf_app.ui.api import seen_by
 from rf_app.ui.compare.comparison import OPENING, faster, outcome, over, waiting, working
 from rf_app.ui.parts.complaint import complain, complaining
-from rf_app.ui.parts.context import Page
+from rf_app.ui.parts.context import Page, Updates, Values
 from rf_app.ui.parts.events import PAGE_ONLY, QUIET, RUN, in_browser
 from rf_app.ui.parts.model_form import ModelForm, advanced, model_list, steps_and_guidance
 from rf_app.ui.parts.plug_ins import PlugIns
@@ -104,7 +104,7 @@ def build(app: Application, page: Page, plugs: PlugIns, sent: gr.Textbox, subtab
     pictures = [column.picture for column in columns]
     fields = [field for column in columns for field in column.form.fields]
 
-    def draw(values: dict[gr.Component, Any], asked_by: gr.Request) -> Iterator[dict[gr.Component, Any]]:
+    def draw(values: Values, asked_by: gr.Request) -> Iterator[Updates]:
         own, ended = seen_by(app, asked_by), values[latest].begin(values[number])
         shown = columns[: values[count]]
         attempts = [
@@ -114,7 +114,7 @@ def build(app: Application, page: Page, plugs: PlugIns, sent: gr.Textbox, subtab
         blank = {headline: OPENING, laid_over: ""} | _blank(shown, "Waiting for its turn…")
         yield gr.skip() if ended() else blank
 
-        def unfinished(text: str) -> dict[gr.Component, Any]:
+        def unfinished(text: str) -> Updates:
             made = zip(shown, attempts, strict=True)
             return _blank([column for column, each in made if not (each.picture or each.error)], text)
 
@@ -151,7 +151,7 @@ def build(app: Application, page: Page, plugs: PlugIns, sent: gr.Textbox, subtab
             complain(error)
             yield {headline: OPENING, laid_over: ""} | _blank(shown, "Press Compare")
 
-    def shape(count_now: int) -> dict[gr.Component, Any]:
+    def shape(count_now: int) -> Updates:
         return {
             count: count_now,
             more: gr.Button(visible=count_now < MOST),
@@ -160,7 +160,7 @@ def build(app: Application, page: Page, plugs: PlugIns, sent: gr.Textbox, subtab
         }
 
     @complaining
-    def receive(text: str, asked_by: gr.Request) -> dict[gr.Component, Any]:
+    def receive(text: str, asked_by: gr.Request) -> Updates:
         """A many-step model's settings become the first column, a quick one's the second.
 
         Where they name a model to compare with ("against"), that one is the first.
@@ -187,7 +187,7 @@ def build(app: Application, page: Page, plugs: PlugIns, sent: gr.Textbox, subtab
             subtabs: gr.Tabs(selected="side-by-side"),
         }
 
-    def reopened(left: str, asked_by: gr.Request) -> dict[gr.Component, Any]:
+    def reopened(left: str, asked_by: gr.Request) -> Updates:
         """The form as it was left; what of it cannot be used any more is as on a first visit."""
         own = seen_by(app, asked_by)
         try:
@@ -252,6 +252,6 @@ def _column(app: Application, i: int, model: str) -> Column:
     return Column(column, picture, ModelForm(chosen, *settings))
 
 
-def _blank(columns: list[Column], text: str) -> dict[gr.Component, Any]:
+def _blank(columns: list[Column], text: str) -> Updates:
     """Their frames, empty."""
     return {column.picture: waiting(text) for column in columns}

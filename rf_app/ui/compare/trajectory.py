@@ -6,7 +6,6 @@ ends what is under way.
 
 from collections.abc import Iterator, Sequence
 from html import escape
-from typing import Any
 
 import gradio as gr
 from PIL import Image
@@ -33,7 +32,7 @@ from rf_app.ui.api import seen_by
 from rf_app.ui.compare.side_by_side import EXAMPLES
 from rf_app.ui.parts.chart import Axis, Point, Series, chart
 from rf_app.ui.parts.colours import colour_of
-from rf_app.ui.parts.context import Page
+from rf_app.ui.parts.context import Page, Updates, Values
 from rf_app.ui.parts.events import PAGE_ONLY, RUN, in_browser
 from rf_app.ui.parts.fields import text_field
 from rf_app.ui.parts.image import data_url
@@ -42,7 +41,7 @@ from rf_app.ui.parts.plug_ins import PlugIns
 from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.seed_row import seed_field
 from rf_app.ui.parts.send import send_button
-from rf_app.ui.parts.streaming import Updates, stops, stream
+from rf_app.ui.parts.streaming import stops, stream
 
 OPENING = (
     '<div class="lead"><p>Every model starts from the same noise, and at each moment it already has an idea '
@@ -83,7 +82,7 @@ def build(app: Application, page: Page, plugs: PlugIns, tab: gr.Tab) -> None:
     cue = gr.Textbox("", visible="hidden")
     latest, number = gr.State(LatestRun()), gr.Number(visible="hidden")
 
-    def follow(values: dict[gr.Component, Any], asked_by: gr.Request) -> Iterator[Updates]:
+    def follow(values: Values, asked_by: gr.Request) -> Iterator[Updates]:
         own, found, waits = seen_by(app, asked_by), [], []
 
         def show(event: Followed) -> Updates:

@@ -22,10 +22,10 @@ from rf_app.ui.api import endpoint, seen_by
 from rf_app.ui.flow_lab.chooser import chooser
 from rf_app.ui.flow_lab.stage import stage
 from rf_app.ui.flow_lab.view import OPENING, found
-from rf_app.ui.parts.context import Page
+from rf_app.ui.parts.context import Page, Updates
 from rf_app.ui.parts.events import PAGE_ONLY, QUIET, RUN
 from rf_app.ui.parts.script import browser
-from rf_app.ui.parts.streaming import Updates, stops, stream
+from rf_app.ui.parts.streaming import stops, stream
 
 EXAMPLE = Path(__file__).with_name("example.json")
 

@@ -21,11 +21,12 @@ from rf_app.settings.picture import parse_json
 from rf_app.ui.api import seen_by
 from rf_app.ui.generate.stage import stage, upscaled_stage
 from rf_app.ui.parts.complaint import complain
+from rf_app.ui.parts.context import Updates
 from rf_app.ui.parts.events import PAGE_ONLY, QUIET, RUN
 from rf_app.ui.parts.keeping import kept
 from rf_app.ui.parts.restoring import restored_picture
 from rf_app.ui.parts.script import browser
-from rf_app.ui.parts.streaming import Updates, stream
+from rf_app.ui.parts.streaming import stream
 from rf_app.ui.waiting import LONG_WORK
 
 

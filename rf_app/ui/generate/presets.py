@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from html import escape
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
@@ -19,12 +18,12 @@ from rf_app.pipeline.checking import check_size
 from rf_app.settings.picture import PictureSettings
 from rf_app.ui.files import served
 from rf_app.ui.parts.complaint import complaining
+from rf_app.ui.parts.context import Updates, Values
 from rf_app.ui.parts.events import LATEST, QUIET
 from rf_app.ui.parts.fields import text_field
 from rf_app.ui.parts.model_form import SIDES
 
 NONE = ("None", "")
-Values = dict[gr.Component, Any]
 
 
 def presets_panel(
@@ -62,7 +61,7 @@ def presets_panel(
     last = gr.State("")
 
     @complaining
-    def listed(chosen: str = "") -> Values:
+    def listed(chosen: str = "") -> Updates:
         names, mine = [each.name for each in at_hand()], own()
         lists = {pick: gr.Dropdown([NONE, *((name, name) for name in names)], value=chosen)}
         if app.permission:
@@ -72,7 +71,7 @@ def presets_panel(
         return lists
 
     @complaining
-    def picked(values: Values, asked_by: gr.Request) -> Values:
+    def picked(values: Values, asked_by: gr.Request) -> Updates:
         if values[pick] == values[last]:  # a list that is filled anew while it opens says it twice
             return gr.skip()
         now = settings(values, asked_by)
@@ -86,7 +85,7 @@ def presets_panel(
         return {sent: json.dumps(made.as_json()), last: values[pick], **words}
 
     @complaining
-    def kept(values: Values, asked_by: gr.Request) -> Values:
+    def kept(values: Values, asked_by: gr.Request) -> Updates:
         now = settings(values, asked_by)
         size = check_size(now.width, now.height, app.registry.card(now.model)) if now.model else {}
         shared = {key: getattr(now, key) for key in SETTINGS if key not in SIDES} | size
@@ -96,12 +95,12 @@ def presets_panel(
         return listed(made.name) | {last: made.name}
 
     @complaining
-    def dropped(chosen: str) -> Values:
+    def dropped(chosen: str) -> Updates:
         delete(app, chosen)
         return listed() | {sure: gr.Row(visible=False), last: ""}
 
     @complaining
-    def taken(path: str) -> Values:
+    def taken(path: str) -> Updates:
         save(app, *read(Path(path)))
         return listed()
 

@@ -31,7 +31,7 @@ from rf_app.ui.generate import afterwards, reading
 from rf_app.ui.generate.presets import presets_panel
 from rf_app.ui.generate.stage import message_stage, opening_stage, stage
 from rf_app.ui.parts.complaint import complain, complaining
-from rf_app.ui.parts.context import Page
+from rf_app.ui.parts.context import Page, Updates, Values
 from rf_app.ui.parts.control import control_panel
 from rf_app.ui.parts.events import LATEST, PAGE_ONLY, QUIET, in_browser
 from rf_app.ui.parts.fields import live_switch, slider
@@ -142,13 +142,13 @@ def build(app: Application, page: Page) -> None:
         )
 
     # On the server.
-    def settings(own: Application, values: dict[gr.Component, Any]) -> PictureSettings:
+    def settings(own: Application, values: Values) -> PictureSettings:
         given = plugs.read(values)
         return PictureSettings(
             prompt=values[prompt], seed=values[seed], **given, **form.read(own, values, given["loras"])
         )
 
-    def render(values: dict[gr.Component, Any], asked_by: gr.Request) -> Iterator[Any]:
+    def render(values: Values, asked_by: gr.Request) -> Iterator[Any]:
         typing = values[cue].startswith("live")
         if typing and (not values[prompt].strip() or values[seed] is None):  # or another is being typed
             yield gr.skip()  # without anything to yield, Gradio would empty the stage
@@ -191,7 +191,7 @@ def build(app: Application, page: Page) -> None:
     @complaining
     def chosen(
         model: str, rows: Any, prompt_now: str, width: int, height: int, asked_by: gr.Request
-    ) -> dict[gr.Component, Any]:
+    ) -> Updates:
         preset = seen_by(app, asked_by).preset(model, read_loras(rows))
         return {
             **form.show_preset(preset, width, height),
@@ -203,7 +203,7 @@ def build(app: Application, page: Page) -> None:
 
     def plugged(
         before: Any, model: str, rows: Any, prompt_now: str, width: int, height: int, asked_by: gr.Request
-    ) -> dict[gr.Component, Any]:
+    ) -> Updates:
         """Another preset where a LoRA has come, or gone, that brings a sampler; else nothing."""
         with suppress(UserError):  # drawing says so
             own = seen_by(app, asked_by)
@@ -212,7 +212,7 @@ def build(app: Application, page: Page) -> None:
         return gr.skip()
 
     @complaining
-    def restore(source: str, asked_by: gr.Request) -> dict[gr.Component, Any]:
+    def restore(source: str, asked_by: gr.Request) -> Updates:
         own = seen_by(app, asked_by)
         found = restored_picture(own, source)
         shown = plugs.show(own, found)
@@ -229,13 +229,13 @@ def build(app: Application, page: Page) -> None:
             cue: cue_for("go", found.prompt),
         }
 
-    def vary(source: str, asked_by: gr.Request) -> dict[gr.Component, Any]:
+    def vary(source: str, asked_by: gr.Request) -> Updates:
         shown = restore(source, asked_by)
         if seed in shown:  # else something was wrong
             shown |= {seed: (shown[seed] + 1) % (MAX_SEED + 1), count: VARIANTS, locked: False}
         return shown
 
-    def opened(left: str, asked_by: gr.Request) -> dict[gr.Component, Any]:
+    def opened(left: str, asked_by: gr.Request) -> Updates:
         """The form as it was left; what of it cannot be used any more is as on a first visit."""
         try:
             values = parse_json(left, "The form")
@@ -271,7 +271,7 @@ def build(app: Application, page: Page) -> None:
     def follow(event: Any) -> None:
         event(**follow_live)
 
-    def begin(line: Example) -> dict[gr.Component, Any]:
+    def begin(line: Example) -> Updates:
         return {prompt: line.prompt, seed: line.seed, cue: cue_for("go", line.prompt)}
 
     follow(loras.input)

@@ -1,7 +1,6 @@
 """The History tab: what was drawn here, found again by its words, kept with a star, used again or deleted."""
 
 from html import escape
-from typing import Any
 
 import gradio as gr
 
@@ -12,12 +11,11 @@ from rf_app.actions.words import in_bytes
 from rf_app.ui.api import endpoint
 from rf_app.ui.history.view import ELSEWHERE, NOT_FOUND, NOTHING, full, grid
 from rf_app.ui.parts.complaint import complaining, told
-from rf_app.ui.parts.context import Page
+from rf_app.ui.parts.context import Page, Updates
 from rf_app.ui.parts.events import LATEST, QUIET
 from rf_app.ui.parts.fields import text_field
 
 SHOWN = 60
-Updates = dict[gr.Component, Any]
 
 
 def build(app: Application, page: Page) -> None:

@@ -25,7 +25,7 @@ from rf_app.ui.files import served
 from rf_app.ui.interpolate.examples import EXAMPLES
 from rf_app.ui.interpolate.scrubber import NAMES, page_way, scrubber
 from rf_app.ui.parts.complaint import complaining
-from rf_app.ui.parts.context import Page
+from rf_app.ui.parts.context import Page, Updates, Values
 from rf_app.ui.parts.control import as_text
 from rf_app.ui.parts.events import PAGE_ONLY, QUIET
 from rf_app.ui.parts.model_form import ModelForm, advanced, decoder_list, model_list, steps_and_guidance
@@ -34,7 +34,7 @@ from rf_app.ui.parts.restoring import restore_button, restored
 from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.seed_row import seed_field
 from rf_app.ui.parts.size import size_fields
-from rf_app.ui.parts.streaming import Updates, stops, stream
+from rf_app.ui.parts.streaming import stops, stream
 from rf_app.ui.waiting import LONG_WORK
 
 SHAPES = [("Two", "2"), ("Three", "3"), ("Four", "4"), ("Square", "square")]
@@ -124,7 +124,7 @@ def build(app: Application, page: Page) -> None:
     file.change(js=browser("video"), inputs=[file], outputs=[preview], **PAGE_ONLY)
 
     # On the server.
-    def made(values: dict[gr.Component, Any], asked_by: gr.Request) -> Iterator[Updates]:
+    def made(values: Values, asked_by: gr.Request) -> Iterator[Updates]:
         own = seen_by(app, asked_by)
         asked = interpolate.Video(values[frames], values[kind], values[back])
 

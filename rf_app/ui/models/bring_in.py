@@ -20,6 +20,7 @@ from rf_app.jobs.progress import Progress, progress
 from rf_app.registry.catalogue import Entry, catalogue, obstacle
 from rf_app.registry.file_recognition import CONTROLNET, DECODER, LORA, MODEL
 from rf_app.ui.parts.complaint import complain, complaining
+from rf_app.ui.parts.context import Updates
 from rf_app.ui.parts.events import QUIET
 from rf_app.ui.parts.fields import choice, text_field
 from rf_app.ui.parts.progress_bar import bar
@@ -58,7 +59,7 @@ def build(app: Application, tab: gr.Tab) -> None:
     timer = gr.Timer(EVERY, active=False)
 
     @complaining
-    def show() -> dict[gr.Component, Any]:
+    def show() -> Updates:
         found = queue.look(app.jobs)
         since = time.time() - SHOWN
         now = [job for job in found if job.kind == KIND and (job.state != "done" or (job.ended or 0) > since)]
@@ -71,7 +72,7 @@ def build(app: Application, tab: gr.Tab) -> None:
         }
 
     @complaining
-    def begun(wanted: str, own_id: str, own_kind: str, copied: bool) -> dict[gr.Component, Any]:
+    def begun(wanted: str, own_id: str, own_kind: str, copied: bool) -> Updates:
         start_import(app, ImportModel(wanted, own_id.strip(), kind=own_kind, copy=copied))
         return {source: "", id: ""}
 

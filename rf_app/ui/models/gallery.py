@@ -26,7 +26,7 @@ from rf_app.errors import Cancelled, UserError
 from rf_app.registry.disk import disk_full_named, stamp
 from rf_app.ui.models.view import full, shelf
 from rf_app.ui.parts.complaint import complain, told
-from rf_app.ui.parts.context import Page
+from rf_app.ui.parts.context import Page, Updates, Values
 from rf_app.ui.parts.events import QUIET, RUN
 from rf_app.ui.parts.fields import text_field
 from rf_app.ui.parts.left_out import left_out
@@ -36,7 +36,6 @@ from rf_app.ui.waiting import LONG_WORK
 SHOWN = 24  # cards
 KINDS = [("All", ""), *((title, kind) for kind, title in SHELVES.items())]
 LAYOUTS = [("For diffusers (a folder)", "diffusers"), ("For ComfyUI, Forge, A1111 (one file)", SINGLE_FILE)]
-Updates = dict[gr.Component, Any]
 
 
 def build(app: Application, page: Page, opened: gr.Textbox) -> None:
@@ -75,7 +74,7 @@ def build(app: Application, page: Page, opened: gr.Textbox) -> None:
     count, visited, number = gr.State(SHOWN), gr.State(False), gr.Number(visible="hidden")
     latest, own_latest = gr.State(LatestRun()), gr.State(LatestRun())  # of samples; of what was asked for
 
-    def show(values: Updates) -> Iterator[Any]:
+    def show(values: Values) -> Iterator[Any]:
         """The shelf and what is chosen; then the samples that are missing and quick, as they are drawn."""
         if not values[visited]:  # nobody waits for samples on a page whose gallery was never opened
             yield gr.skip()
@@ -119,7 +118,7 @@ def build(app: Application, page: Page, opened: gr.Textbox) -> None:
             line: "",
         }
 
-    def packed(values: Updates) -> Iterator[Updates]:
+    def packed(values: Values) -> Iterator[Updates]:
         """One ZIP for each state of a model, so that nobody can fill the disk with them."""
         found = told(lambda: thing(app, values[opened]))
         if found is None:
@@ -162,7 +161,7 @@ def build(app: Application, page: Page, opened: gr.Textbox) -> None:
         found = told(lambda: results(rename(app, Rename(id, wanted))))
         return found[0] if found else gr.skip()
 
-    def drawn(values: Updates) -> Iterator[Updates]:
+    def drawn(values: Values) -> Iterator[Updates]:
         """The sample, whatever it takes."""
         yield from stream(_sample(app, values[opened]), values[own_latest], line, lambda _: gr.skip())
 

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import gradio as gr
 
@@ -16,7 +15,7 @@ from rf_app.jobs.progress import progress
 from rf_app.plugins.deltas import MAX_STRENGTH, Merge
 from rf_app.registry.card import as_id
 from rf_app.ui.parts.complaint import complain, complaining
-from rf_app.ui.parts.context import Page
+from rf_app.ui.parts.context import Page, Updates, Values
 from rf_app.ui.parts.events import QUIET
 from rf_app.ui.parts.fields import slider, text_field
 from rf_app.ui.parts.model_form import model_list
@@ -58,7 +57,7 @@ def build(app: Application, page: Page, tab: gr.Tab, opened: gr.Textbox) -> None
     page.lists.append(model)
     under_way = gr.State(None)
 
-    def wish(values: dict[gr.Component, Any]) -> Merge:
+    def wish(values: Values) -> Merge:
         if values[what] == FINE_TUNE:
             added = {"fine_tuned": values[fine].strip(), "base": values[base].strip()}
         else:
@@ -66,7 +65,7 @@ def build(app: Application, page: Page, tab: gr.Tab, opened: gr.Textbox) -> None
         title = values[name].strip()
         return Merge(values[model], as_id(title), strength=values[strength], title=title, **added)
 
-    def merged(values: dict[gr.Component, Any]) -> Iterator[dict[gr.Component, Any]]:
+    def merged(values: Values) -> Iterator[Updates]:
         """As a job, in a process of its own: loading here would disturb the thread that owns the models."""
         try:
             begun = start_merge(app, wish(values))

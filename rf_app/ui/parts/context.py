@@ -1,9 +1,15 @@
-"""What a tab is built into."""
+"""What a tab is built into, and what its parts have in common."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
+
+Values = dict[gr.Component, Any]
+"""By component, what an event is given."""
+Updates = dict[gr.Component, Any]
+"""By component, what an event answers."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from rf_app.actions.examples import Example, examples
 from rf_app.errors import UserError
 from rf_app.settings.picture import MAX_CONTROLS, Control, PictureSettings
 from rf_app.ui.parts.complaint import complaining
-from rf_app.ui.parts.control_unit import PICTURE, Unit, Values, control_unit, net_choices
+from rf_app.ui.parts.context import Updates, Values
+from rf_app.ui.parts.control_unit import PICTURE, Unit, control_unit, net_choices
 from rf_app.ui.parts.events import LATEST, QUIET
 from rf_app.ui.parts.image import data_url, icon
 from rf_app.ui.parts.left_out import left_out
@@ -55,7 +56,7 @@ class ControlPanel:
         """The controls that are on."""
         return tuple(values[unit.control] for unit in self.units if values[unit.control])
 
-    def show(self, app: Application, controls: tuple[Control, ...]) -> Values:
+    def show(self, app: Application, controls: tuple[Control, ...]) -> Updates:
         """The panel for the controls of a picture."""
         shown: Values = {self.accordion: gr.Accordion(open=True)} if controls else {}
         for i, unit in enumerate(self.units):
@@ -85,7 +86,7 @@ class ControlPanel:
 
             @complaining
             @wraps(change)
-            def handle(values: Values, *more: Any) -> Values:
+            def handle(values: Values, *more: Any) -> Updates:
                 return change(values | {PICTURE: pictured(values)}, *more)
 
             return handle
@@ -96,7 +97,7 @@ class ControlPanel:
 
         shape = {model, *size.fields}
 
-        def resized(values: Values) -> Values:
+        def resized(values: Values) -> Updates:
             """Boards and maps of another shape; what is on a board follows in the browser."""
             with suppress(UserError):  # a size that the model cannot draw: drawing says so
                 return reduce(or_, (unit.resized(app, values) for unit in self.units))
@@ -146,14 +147,14 @@ class ControlPanel:
         inputs, shown = {first.picture, *first.fields, *shape}, [first.sketch, *first.following]
         if sent:
 
-            def taken(values: Values) -> Values:
+            def taken(values: Values) -> Updates:
                 url = values[sent].partition(" ")[2]
                 opened = {first.sketch: url, self.accordion: gr.Accordion(open=True)}
                 return opened | first.drawn(app, values, url)
 
             changed(sent.change(told(taken), inputs | {sent}, [self.accordion, *shown], **LATEST).then)
 
-        def started(values: Values, event: gr.EventData) -> Values:
+        def started(values: Values, event: gr.EventData) -> Updates:
             lines = {button._id: line for button, line in zip(self.buttons, self.drawings, strict=True)}
             line = lines.get(getattr(event.target, "_id", None))
             if line is None:  # a program may say anything
@@ -167,7 +168,7 @@ class ControlPanel:
             if not begun:
                 changed(event.then)
 
-    def _refreshed(self, app: Application, chosen: Values) -> Values:
+    def _refreshed(self, app: Application, chosen: Values) -> Updates:
         choices = net_choices(app)
         first = choices[0][1] if choices else None
         return {

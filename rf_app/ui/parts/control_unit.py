@@ -6,7 +6,6 @@ takes these and nothing else.
 
 from dataclasses import dataclass
 from html import escape
-from typing import Any
 
 import gradio as gr
 
@@ -15,6 +14,7 @@ from rf_app.metrics.edges import HIGH, LOW
 from rf_app.plugins.picture import decode_map, read_base64, read_picture
 from rf_app.plugins.preprocessors import MAX_THRESHOLD, suggested
 from rf_app.settings.picture import MAX_STRENGTH, Control
+from rf_app.ui.parts.context import Updates, Values
 from rf_app.ui.parts.fields import choice, slider
 from rf_app.ui.parts.sketch import sketch
 
@@ -30,7 +30,6 @@ NET = "What has learned to hold a model to a drawing."
 HOW = "The picture is made into a map of its edges, its depth or a pose; that map is followed."
 PNG_URL = "data:image/png;base64,"
 EMPTY = '<div class="map blank">The map appears here</div>'
-Values = dict[gr.Component, Any]
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ class Unit:
         """All of them."""
         return list(vars(self).values())
 
-    def mapped(self, app: Application, values: Values) -> Values:
+    def mapped(self, app: Application, values: Values) -> Updates:
         """What follows from the fields: map and control. Raises UserError for a bad picture or threshold."""
         url, how, net = values[self.picture], values[self.preprocessor], values[self.net]
         control = Control(net or "", url, how, *(values[each] for each in self.numbers))
@@ -82,17 +81,17 @@ class Unit:
             self.control: control if values[self.on] and net else None,
         }
 
-    def resized(self, app: Application, values: Values) -> Values:
+    def resized(self, app: Application, values: Values) -> Updates:
         """The same for pictures of another shape, which the board has, too."""
         width, height = app.size(values[PICTURE])
         return {self.sketch: gr.HTML(aspect=width / height)} | self.mapped(app, values)
 
-    def read_by(self, app: Application, values: Values) -> Values:
+    def read_by(self, app: Application, values: Values) -> Updates:
         """The same for another ControlNet, whose own kind of map is made."""
         how = asked_preprocessor(app, values[self.net])
         return {self.preprocessor: how} | self.mapped(app, values | {self.preprocessor: how})
 
-    def drawn(self, app: Application, values: Values, url: str) -> Values:
+    def drawn(self, app: Application, values: Values, url: str) -> Updates:
         """For a picture that is new: it is on at once, and a drawing is made into a map as drawings are."""
         asked_for, before = asked_preprocessor(app, values[self.net]), values[self.picture]
         with app.one_picture:
@@ -105,7 +104,7 @@ class Unit:
             changed[self.preprocessor] = kinds[1]
         return changed | self.mapped(app, values | changed)
 
-    def show(self, app: Application, control: Control | None) -> Values:
+    def show(self, app: Application, control: Control | None) -> Updates:
         """The parts for a picture's control: its map stands in the place of what it was made of."""
         if control is None:
             return {self.on: False, self.control: None}

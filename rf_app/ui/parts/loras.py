@@ -18,6 +18,7 @@ from rf_app.errors import UserError
 from rf_app.settings.picture import Lora
 from rf_app.ui.api import session_of
 from rf_app.ui.parts.complaint import complain, complaining
+from rf_app.ui.parts.context import Updates
 from rf_app.ui.parts.events import QUIET
 from rf_app.ui.parts.fields import explained
 from rf_app.ui.parts.left_out import left_out
@@ -45,7 +46,7 @@ class LoraPanel:
         """What `show` changes."""
         return [self.rows, *([self.accordion] if self.accordion else [])]
 
-    def show(self, own: Application, found: Sequence[Lora]) -> dict[gr.Component, Any]:
+    def show(self, own: Application, found: Sequence[Lora]) -> Updates:
         """The panel for the LoRAs of a picture that was restored or sent here; raises UserError for one that
         is gone.
         """
@@ -63,7 +64,7 @@ class LoraPanel:
         """
         rows, pick, upload = self.rows, self.pick, self.upload
 
-        def picked(id: str | None, shown: Any, asked_by: gr.Request) -> dict[gr.Component, Any]:
+        def picked(id: str | None, shown: Any, asked_by: gr.Request) -> Updates:
             if not id:
                 return gr.skip()
             try:
@@ -73,9 +74,7 @@ class LoraPanel:
                 complain(error)
                 return {pick: None}
 
-        def uploaded(
-            paths: list[str], model: str, shown: Any, asked_by: gr.Request
-        ) -> dict[gr.Component, Any]:
+        def uploaded(paths: list[str], model: str, shown: Any, asked_by: gr.Request) -> Updates:
             own = app.seen_by(session_of(asked_by))
             before = shown
             for path in map(Path, paths):
@@ -89,7 +88,7 @@ class LoraPanel:
             return {rows: shown, pick: _choices(app, asked_by)}
 
         @complaining
-        def kept(shown: Any, event: gr.EventData, asked_by: gr.Request) -> dict[gr.Component, Any]:
+        def kept(shown: Any, event: gr.EventData, asked_by: gr.Request) -> Updates:
             own = app.seen_by(session_of(asked_by))
             card = loras.keep(own, _id_in(event))
             (saved,) = loras.rows(own, [Lora(card.id)])
@@ -109,7 +108,7 @@ class LoraPanel:
             (row,) = loras.rows(own, [Lora(id, as_it_was["strength"])])
             return [row | {"on": as_it_was["on"]} if each["id"] == id else each for each in shown]
 
-        def refreshed(asked_by: gr.Request) -> dict[gr.Component, Any]:
+        def refreshed(asked_by: gr.Request) -> Updates:
             return {pick: _choices(app, asked_by), self.problems: left_out(app.loras)}
 
         changed(pick.input(picked, [pick, rows], [pick, rows], **QUIET).then)

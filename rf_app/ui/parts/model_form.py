@@ -10,6 +10,7 @@ from rf_app.actions.application import Application, Preset
 from rf_app.errors import UserError
 from rf_app.settings.picture import MAX_GUIDANCE, MAX_STEPS, CheckedSettings, Lora
 from rf_app.ui.parts.complaint import complaining
+from rf_app.ui.parts.context import Updates, Values
 from rf_app.ui.parts.events import LATEST
 from rf_app.ui.parts.fields import changing, choice, explained, slider, text_field
 from rf_app.ui.parts.size import SizeFields
@@ -51,9 +52,7 @@ class ModelForm:
         """Those that a model recommends something for."""
         return [each for each in self.fields if each not in (self.model, self.negative)]
 
-    def read(
-        self, app: Application, values: dict[gr.Component, Any], loras: tuple[Lora, ...]
-    ) -> dict[str, Any]:
+    def read(self, app: Application, values: Values, loras: tuple[Lora, ...]) -> dict[str, Any]:
         """Their part of `PictureSettings`.
 
         Where LoRAs have just changed the sampler, what is recommended with them stands in for the fields.
@@ -67,7 +66,7 @@ class ModelForm:
         own = {name: values[getattr(self, name)] for name in ("steps", "guidance", "solver")}
         return found | own
 
-    def show(self, app: Application, settings: CheckedSettings) -> dict[gr.Component, Any]:
+    def show(self, app: Application, settings: CheckedSettings) -> Updates:
         """The fields with these settings."""
         preset = app.preset(settings.model, settings.loras)
         sides = self.size.show(preset.sizes, settings.width, settings.height) if self.size else {}
@@ -83,7 +82,7 @@ class ModelForm:
             }
         )
 
-    def show_preset(self, preset: Preset, *size: int) -> dict[gr.Component, Any]:
+    def show_preset(self, preset: Preset, *size: int) -> Updates:
         """The fields with what a model recommends, and the size that there was, or one like it."""
         sides = self.size.show(preset.sizes, *preset.sizes.like(*size)) if self.size else {}
         return (
@@ -96,7 +95,7 @@ class ModelForm:
             }
         )
 
-    def _decoders(self, preset: Preset, chosen: str | None) -> dict[gr.Component, Any]:
+    def _decoders(self, preset: Preset, chosen: str | None) -> Updates:
         if self.decoder is None:
             return {}
         return {self.decoder: gr.Dropdown(**_decoders(preset), value=chosen or "")}
@@ -105,7 +104,7 @@ class ModelForm:
         """For the event of choosing a model: its own settings."""
 
         @complaining
-        def recommended(model: str, *size: int) -> dict[gr.Component, Any]:
+        def recommended(model: str, *size: int) -> Updates:
             return self.show_preset(app.preset(model), *size)
 
         return {"fn": recommended, "inputs": [self.model, *self.sides], "outputs": self.recommends, **LATEST}

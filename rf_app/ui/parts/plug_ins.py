@@ -7,11 +7,9 @@ import gradio as gr
 
 from rf_app.actions.application import Application
 from rf_app.settings.picture import PictureSettings, read_loras
-from rf_app.ui.parts.context import Page
+from rf_app.ui.parts.context import Page, Updates, Values
 from rf_app.ui.parts.control import ControlPanel, control_panel
 from rf_app.ui.parts.loras import LoraPanel, lora_panel
-
-Values = dict[gr.Component, Any]
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ class PlugIns:
         """Their part of `PictureSettings`; raises UserError for rows that are none."""
         return {"loras": read_loras(values[self.loras.rows]), "control": self.controls.read(values)}
 
-    def show(self, own: Application, settings: PictureSettings) -> Values:
+    def show(self, own: Application, settings: PictureSettings) -> Updates:
         """The panels with a picture's LoRAs and controls; raises UserError for a LoRA that is gone."""
         return self.loras.show(own, settings.loras) | self.controls.show(own, settings.control)
 

@@ -11,6 +11,7 @@ from rf_app.actions.sizes import SHAPES, Sizes
 from rf_app.registry.card import SIDE_STEP
 from rf_app.settings.picture import PictureSettings
 from rf_app.ui.parts.complaint import complaining
+from rf_app.ui.parts.context import Updates, Values
 from rf_app.ui.parts.events import QUIET
 from rf_app.ui.parts.fields import slider
 
@@ -18,7 +19,6 @@ MOST = 4096  # pixels of a side
 SIDE = (
     "Pixels. Far from the size that the model has learned from, what is in the picture comes twice, or not."
 )
-Values = dict[gr.Component, Any]
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class SizeFields:
         """What a person sets."""
         return self.width, self.height
 
-    def show(self, sizes: Sizes, width: int | None, height: int | None) -> Values:
+    def show(self, sizes: Sizes, width: int | None, height: int | None) -> Updates:
         """The sliders of a model with a size, None where it is the model's own."""
         bounds = {"minimum": sizes.smallest, "maximum": sizes.largest}
         return {
@@ -88,7 +88,7 @@ class SizeNumbers:
         """Their part of `PictureSettings`."""
         return {"width": values[self.width] or None, "height": values[self.height] or None}
 
-    def left(self, found: dict[str, Any]) -> Values:
+    def left(self, found: dict[str, Any]) -> Updates:
         """The numbers as a browser has kept them, which may be anything."""
         given = found.get("width"), found.get("height")
         return {
@@ -96,7 +96,7 @@ class SizeNumbers:
             for side, value in zip(self.fields, given, strict=True)
         }
 
-    def show(self, settings: PictureSettings) -> Values:
+    def show(self, settings: PictureSettings) -> Updates:
         """The numbers of a picture."""
         return {self.width: settings.width or 0, self.height: settings.height or 0}
 

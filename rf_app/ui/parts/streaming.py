@@ -9,11 +9,10 @@ from rf_app.actions.progress import Events, Progress
 from rf_app.actions.run import LatestRun, run
 from rf_app.errors import Cancelled, UserError
 from rf_app.ui.parts.complaint import complain
+from rf_app.ui.parts.context import Updates
 from rf_app.ui.parts.events import QUIET
 from rf_app.ui.parts.progress_bar import note, progress_bar
 from rf_app.ui.parts.script import browser
-
-Updates = dict[gr.Component, Any]
 
 
 def stops(button: gr.Button, latest: gr.State) -> None:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 from html import escape
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
@@ -24,6 +23,7 @@ from rf_app.settings import sd15
 from rf_app.settings.options import Option
 from rf_app.settings.recipe import Recipe, Shown
 from rf_app.settings.recipes import PRESETS, recipes
+from rf_app.ui.parts.context import Updates, Values
 from rf_app.ui.parts.fields import changing, choice
 from rf_app.ui.train.fields import advanced_field, advanced_update, shown_field
 from rf_app.ui.train.uploads import LISTS, SUFFIXES, forget_pictures
@@ -35,7 +35,6 @@ CAPTIONS = (
     "file_name and text); else it is the prompt in the picture, or its name."
 )
 PLACEHOLDER = "a red sailboat on the sea at sunset\na yellow tent in a pine forest at night"
-Values = dict[gr.Component, Any]
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ class Form:
             settings={key: value for key, value in own.items() if value not in (None, "")},
         )
 
-    def show(self, wish: Wish) -> Values:
+    def show(self, wish: Wish) -> Updates:
         """The fields as they are for a wish."""
         found = recipes()[wish.recipe]
         values = found.presets[wish.preset] | dict(wish.settings)
@@ -136,7 +135,7 @@ class Form:
             self.estimate: self.said(wish),
         }
 
-    def show_recipe(self, values: Values) -> Values:
+    def show_recipe(self, values: Values) -> Updates:
         """For the choice of a recipe: its fields, with the preset's values. Raises UserError.
 
         Prompts and pictures stay where they are: the recipe before, or the next one, may ask for them.
@@ -156,7 +155,7 @@ class Form:
         kept = {self.prompts: gr.skip(), self.images: gr.skip()}
         return self.show(wish) | kept | {self.source: gr.Textbox(visible="images" in found.asks)}
 
-    def show_style(self, values: Values) -> Values:
+    def show_style(self, values: Values) -> Updates:
         """For few pictures: a style of them, for the largest model there is. Raises UserError."""
         cards = {card.id: card for card in self.app.registry.cards()}
         ids = [id for _, id in teachers(self.app, recipes()["lora"])]
@@ -169,7 +168,7 @@ class Form:
         said = f"{files[0]}, {files[1]} …" if len(files) > 2 else ", ".join(files)
         return values[self.source].strip() or said or "your pictures"
 
-    def show_preset(self, values: Values) -> Values:
+    def show_preset(self, values: Values) -> Updates:
         """For the choice of a preset: its values."""
         found = recipes()[values[self.recipe]]
         wish = Wish(found.name, "", "", preset=values[self.preset])
@@ -178,7 +177,7 @@ class Form:
             field: advanced_update(key, field, found, wish) for key, field in self.advanced.items()
         }
 
-    def show_lists(self, values: Values) -> Values:
+    def show_lists(self, values: Values) -> Updates:
         """For the opening of the tab: the models and LoRAs there are now, and how long each preset takes.
 
         No value but a name that is taken: somebody may have begun to fill the form in. Raises UserError.

@@ -26,7 +26,7 @@ from rf_app.registry.card import as_id
 from rf_app.settings.recipes import recipe
 from rf_app.settings.world import FEW_SAID
 from rf_app.ui.parts.complaint import complain, complaining
-from rf_app.ui.parts.context import Page
+from rf_app.ui.parts.context import Page, Updates, Values
 from rf_app.ui.parts.events import AGAIN, LATEST, QUIET
 from rf_app.ui.parts.streaming import stream
 from rf_app.ui.train import form as train_form
@@ -40,7 +40,6 @@ from rf_app.ui.train.uploads import keep_pictures, prompts_of
 EVERY = 1.0  # seconds
 CLOSED = """<div class="lead"><p>Training is off on this public page. Run your own copy to train: everything
 it needs comes with it. The owner of this page can turn it on with <code>--allow-training</code>.</p></div>"""
-Values = dict[gr.Component, Any]
 
 
 def build(app: Application, page: Page) -> None:
@@ -69,7 +68,7 @@ def build(app: Application, page: Page) -> None:
     timer = gr.Timer(EVERY, active=False)
 
     @complaining
-    def show(seen: dict[int, Any], chosen_id: int | None) -> Values:
+    def show(seen: dict[int, Any], chosen_id: int | None) -> Updates:
         """What has changed since; seen: by the id of a part, what the page has."""
         found = queue.look(app.jobs)
         pace.look(any(job.state == "running" and job.kind == TRAINING for job in found))
@@ -93,7 +92,7 @@ def build(app: Application, page: Page) -> None:
         return changed | {before: now, selected: chosen and chosen.id}
 
     @complaining
-    def started(values: Values) -> Values:
+    def started(values: Values) -> Updates:
         app.permission.check("Training")
         job = training.start(app.jobs, form.read(values), app.registry)
         return {selected: job.id, form.name: form.free_name(job.title)}
@@ -113,7 +112,7 @@ def build(app: Application, page: Page) -> None:
         title = form.free_name(app.jobs.job(id).name)
         return lengthen(app.jobs, id, more, as_id(title), title).id
 
-    def acted(text: str, chosen: int | None) -> Values:
+    def acted(text: str, chosen: int | None) -> Updates:
         """What a button of a job says: {"act": "stop", "job": 3}."""
         try:
             app.permission.check("Training")
@@ -160,8 +159,8 @@ def build(app: Application, page: Page) -> None:
     changes = [field.change if isinstance(field, gr.Textbox) else field.input for field in changed]
     gr.on([form.images.change, *changes], **estimate)
 
-    def looked(values: Values) -> Iterator[Values]:
-        def show(said: str) -> Values:
+    def looked(values: Values) -> Iterator[Updates]:
+        def show(said: str) -> Updates:
             return {form.report: view.report(said), form.few: gr.Button(visible=FEW_SAID in said)}
 
         yield {form.report: "", form.few: gr.Button(visible=False)}
