@@ -16,12 +16,14 @@ same command resumes.
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from rf_app.errors import UserError
 from rf_app.flow.coupling import matched
 from rf_app.flow.path import uniform_taus
 from rf_app.flow.solvers import euler
@@ -30,7 +32,7 @@ from rf_app.flow.velocity import Velocity, velocity_field
 from rf_app.metrics.judge import BUNDLED, Judge
 from rf_app.registry.disk import write_atomically
 from rf_app.registry.translations import TranslationCard, Translations
-from rf_app.settings.translation import Translate
+from rf_app.settings.training import Published, SteppedTraining
 from trainers.common import LoopConfig, command, train
 from trainers.common.cards import as_it_ran
 from trainers.common.loop import Loss, Samples
@@ -52,6 +54,42 @@ STEPS = 16  # of Euler, in which a flow carries pictures over
 MEASURED, MEASURED_STEPS, BATCH = 64, 25, 64  # for cost and straightness
 POOL = 8  # times the batch: what it is paired in
 SHOWN = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Translate(Published, SteppedTraining):
+    """Settings of a translation; the defaults suit the pocket models. Its run has a folder a training."""
+
+    source: str
+    """What is given: a value of the pocket world, such as day or summer, a style of it, such as plain or
+    woodcut, or a folder of pictures."""
+    target: str
+    """What it becomes: another value of the same attribute, another style, or another folder. No picture
+    needs a counterpart there."""
+    base: str = "pocket-sd"
+    """Model id whose U-Net is the start, in whose latents pictures are translated."""
+    drawings: int = 4_000
+    """Number of drawings of each kind."""
+    measured: int = 200
+    """Number of held-out drawings that the judge looks at in the end."""
+    judge: Path | None = None
+    """Folder of the judge, which also says what values the world has (default: the bundled one)."""
+    translations: Path | None = None
+    """Folder to publish into (default: the user's)."""
+    steps: int = 3_000
+    """Optimizer steps of each rectification, and of the distillation."""
+    batch: int = 48
+    learning_rate: float = 4e-4
+    """Peak learning rate."""
+
+    def __post_init__(self) -> None:
+        """Raises UserError for a value out of its range."""
+        super().__post_init__()
+        for name, least in (("drawings", 20), ("measured", 2)):
+            if (value := getattr(self, name)) < least:
+                raise UserError(f"--{name} must be at least {least}, not {value}.")
+        if self.source == self.target:
+            raise UserError(f"--source and --target are both {self.source!r:.60}; they must differ.")
 
 
 class Translation:

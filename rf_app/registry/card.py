@@ -7,7 +7,7 @@ may come from anyone, so every value is looked at in one place, `card_of`, whate
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import KW_ONLY, MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -164,7 +164,7 @@ def write_card(folder: Path, card: Card) -> None:
     front["instaflow"] = block
     lines = ["---", yaml.safe_dump(front, sort_keys=False, allow_unicode=True).rstrip(), "---", ""]
     lines += [f"# {card.title}", "", card.description.strip(), ""]
-    rows = list(_rows(card.measured))
+    rows = list(flat(card.measured))
     if rows:
         lines += ["## Measured", "", "| figure | value |", "|---|---|"]
         lines += [f"| {name} | {value} |" for name, value in rows] + [""]
@@ -176,10 +176,11 @@ def write_card(folder: Path, card: Card) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _rows(figures: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+def flat(figures: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Figures of a card, one in another or not, by all their names and as people read them."""
     for name, value in figures.items():
-        if isinstance(value, dict):
-            yield from _rows(value, f"{prefix}{name} ")
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{name} ")
         else:
             yield f"{prefix}{name}", f"{value:.4g}" if isinstance(value, float) else str(value)
 

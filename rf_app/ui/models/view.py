@@ -3,11 +3,10 @@
 What a card says may come from anyone: every text is escaped here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from html import escape
 from pathlib import Path
-from typing import Any
 
 from rf_app.actions import words
 from rf_app.actions.application import Application
@@ -15,14 +14,14 @@ from rf_app.actions.collection import SHELVES, Relative, Thing, family
 from rf_app.actions.measure import figures
 from rf_app.actions.samples import opening_settings, sample_at_hand, thumbnail
 from rf_app.plugins.picture import encoded
-from rf_app.registry.card import Card, ModelCard
+from rf_app.registry.card import Card, ModelCard, flat
 from rf_app.registry.decoders import DecoderCard
 from rf_app.ui.parts.colours import colour_of
 from rf_app.ui.parts.image import data_url
 from rf_app.ui.parts.send import send_button
 
 SMALL, LARGE = 256, 512  # pixels a side
-MAX_ROWS = 200  # of a card's figures
+MAX_ROWS, MAX_TEXT = 200, 200  # of a card's figures, and characters of one
 EMPTY = '<div class="lead"><p>Nothing here has all of these words. Try fewer.</p></div>'
 
 FIGURES = (
@@ -149,21 +148,10 @@ def _branch(tree: Relative, chosen: str) -> str:
 
 def _figures(card: Card) -> str:
     rows = [
-        f"<tr><td>{escape(name)}</td><td>{escape(text)}</td></tr>"
+        f"<tr><td>{escape(name)}</td><td>{escape(text[:MAX_TEXT])}</td></tr>"
         for heading in ("measured", "settings")
-        for name, text in _flat(getattr(card, heading))
+        for name, text in flat(getattr(card, heading))
     ][:MAX_ROWS]
     if not rows:
         return ""
     return f"<details><summary>Figures and settings</summary><table>{''.join(rows)}</table></details>"
-
-
-def _flat(values: Mapping[Any, Any], before: str = "") -> list[tuple[str, str]]:
-    found = []
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            found += _flat(value, f"{before}{name} ")
-        else:
-            text = f"{value:.4g}" if isinstance(value, float) else str(value)
-            found.append((f"{before}{name}", text[:200]))
-    return found
