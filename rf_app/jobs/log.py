@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 LOG = "log.txt"
-TAIL = 64 * 1024  # bytes; the end of a log is what is shown
+TAIL, LINES = 64 * 1024, 12  # bytes and lines; the end of a log is what is shown
 BAR = re.compile(r"\d+%\|.*\||\d+(step|pair) \[")
 
 
@@ -13,7 +13,7 @@ def log_path(folder: Path) -> Path:
     return folder / LOG
 
 
-def tail(folder: Path, lines: int = 12) -> list[str]:
+def tail(folder: Path) -> list[str]:
     """The last lines; of a progress bar, which writes over itself, what stands there in the end."""
     try:
         with log_path(folder).open("rb") as file:
@@ -30,7 +30,7 @@ def tail(folder: Path, lines: int = 12) -> list[str]:
         if shown and BAR.search(last[-1]) and BAR.search(shown[-1]):
             shown.pop()
         shown.append(last[-1].rstrip())
-    return shown[-lines:]
+    return shown[-LINES:]
 
 
 def last_words(folder: Path) -> str:

@@ -10,6 +10,7 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from rf_app.registry.disk import write_atomically
+from trainers.common.pixels import to_pixels
 
 
 def write_sheet(path: Path, rows: Sequence[Tensor]) -> None:
@@ -17,10 +18,8 @@ def write_sheet(path: Path, rows: Sequence[Tensor]) -> None:
 
     Its text "grid" tells rows and columns, such as "3 8", so that a reader can take it apart.
     """
-    pixels = ((torch.cat(list(rows)).float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1)
-    sheet = make_image_grid(
-        [Image.fromarray(array) for array in pixels.cpu().numpy()], len(rows), len(rows[0])
-    )
+    images = [Image.fromarray(pixels) for pixels in to_pixels(torch.cat(list(rows)))]
+    sheet = make_image_grid(images, len(rows), len(rows[0]))
     grid = PngInfo()
     grid.add_text("grid", f"{len(rows)} {len(rows[0])}")
     write_atomically(path, lambda temporary: sheet.save(temporary, format="PNG", pnginfo=grid))

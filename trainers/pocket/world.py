@@ -1,6 +1,6 @@
 """The pocket world: landscape posters drawn from known attributes, with captions.
 
-Everything a pocket model can know is in a `Scene`; `sample(seed)` gives the scene, its caption and its
+Everything a pocket model can know is in a `Scene`; a seed (0 or more) gives the scene, its caption and its
 picture, the same on every machine. Training uses small seeds; seeds from `HELD_OUT` on are never trained on.
 
 Look at it:  python -m trainers.pocket.world --sheet sheet.png
@@ -21,15 +21,6 @@ from trainers.pocket.scene import Scene
 
 HELD_OUT = 1_000_000_000
 BENT, HEIGHT = 0.65, 0.2  # share of the bent pictures, and how far at most, in shares of the side
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One element of the world: picture is uint8 [192, 192, 3]."""
-
-    scene: Scene
-    caption: Caption
-    picture: np.ndarray
 
 
 def describe(seed: int) -> tuple[Scene, Caption]:
@@ -62,12 +53,6 @@ def bend(seed: int) -> tuple[np.ndarray, np.ndarray] | None:
     knots = rng.integers(3, 8)
     x = np.concatenate([[0], np.sort(rng.random(knots - 2)), [1]])
     return x, HEIGHT * (2 * rng.random(knots) - 1)
-
-
-def sample(seed: int) -> Sample:
-    """Scene, caption and picture of ``seed`` (0 or more)."""
-    scene, caption = describe(seed)
-    return Sample(scene, caption, picture(seed))
 
 
 def prompted(prompt: str, seed: int, size: int = SIZE) -> np.ndarray:
