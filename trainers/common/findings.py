@@ -15,8 +15,8 @@ from trainers.common.sheets import write_sheet
 
 def markdown(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A Markdown table, without a newline at its end."""
-    lines = [headings, ["---"] * len(headings), *rows]
-    return "\n".join(f"| {' | '.join(map(str, cells))} |" for cells in lines)
+    top, *lines = (f"| {' | '.join(map(str, cells))} |" for cells in (headings, *rows))
+    return "\n".join([top, f"|{'---|' * len(headings)}", *lines])
 
 
 def write_found(config: Any, found: object, shown: Sequence[Tensor] = ()) -> None:
