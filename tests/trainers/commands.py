@@ -1,10 +1,13 @@
 """Trainer commands run in the tests' own process; those to kill or starve are in `tests.processes`."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import get_type_hints
 
 import pytest
+
+Command = Callable[..., None]
+"""The fixtures `works` (module, *options) and `refused` (message, module, *options)."""
 
 
 def in_process(module: object, options: Sequence[object], monkeypatch: pytest.MonkeyPatch) -> int:

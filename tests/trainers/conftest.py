@@ -8,6 +8,7 @@ import torch
 from rf_app.metrics.judge import Judge
 from rf_app.settings.training import Pairs
 from tests.tiny import build_tiny
+from tests.trainers.commands import Command, in_process
 from trainers import pairs
 
 
@@ -30,3 +31,24 @@ def at_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The same, with the environment pointing at it."""
     monkeypatch.setenv("INSTAFLOW_HOME", str(home))
     return home
+
+
+@pytest.fixture
+def works(monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Runs a command to its good end."""
+
+    def works(module: object, *options: object) -> None:
+        assert in_process(module, options, monkeypatch) == 0
+
+    return works
+
+
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Command:
+    """Runs a command that ends with code 2 and says why."""
+
+    def refused(said: str, module: object, *options: object) -> None:
+        assert in_process(module, options, monkeypatch) == 2
+        assert said in " ".join(capsys.readouterr().err.split())  # it is wrapped
+
+    return refused

@@ -14,7 +14,7 @@ from rf_app.registry.card import read_card
 from rf_app.registry.controlnets import ControlNetCard, ControlNets
 from rf_app.registry.models import Registry
 from tests.processes import command
-from tests.trainers.commands import in_process
+from tests.trainers.commands import Command
 from trainers import controlnet
 from trainers.common import checkpoints
 from trainers.common.controlled import as_maps, controlled
@@ -36,11 +36,9 @@ def options(home: Path, name: str, *more: object) -> tuple:
     return ("--base", "tiny-sd", "--output", name, "--drawings", 12, "--batch", 4, "--run", run, *more)
 
 
-def test_a_run_publishes_what_a_stock_pipeline_follows(
-    at_home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_publishes_what_a_stock_pipeline_follows(at_home: Path, works: Command) -> None:
     """The pipeline's latents are those of the function that training and measuring use."""
-    assert in_process(controlnet, options(at_home, "lines", "--steps", 12), monkeypatch) == 0
+    works(controlnet, *options(at_home, "lines", "--steps", 12))
     assert list((at_home / "runs" / "controlnet" / "lines" / "samples").glob("*.png"))
     registry = Registry.default()
     controlnets = ControlNets.beside(registry)
@@ -71,7 +69,7 @@ def test_a_run_publishes_what_a_stock_pipeline_follows(
 
 
 def test_a_killed_run_resumes_to_the_same_weights(
-    at_home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
+    at_home: Path, capfd: pytest.CaptureFixture, works: Command
 ) -> None:
     def own(name: str) -> tuple:
         return options(at_home, name, "--steps", 8, "--checkpoint-every", 2)
@@ -80,9 +78,9 @@ def test_a_killed_run_resumes_to_the_same_weights(
     process.wait_until(lambda: checkpoints.steps_done(at_home / "runs/controlnet/killed") >= 2)
     process.kill()
     assert not (at_home / "controlnets" / "killed").exists()
-    assert in_process(controlnet, own("killed"), monkeypatch) == 0
+    works(controlnet, *own("killed"))
     assert "resuming" in capfd.readouterr().out
-    assert in_process(controlnet, own("whole"), monkeypatch) == 0
+    works(controlnet, *own("whole"))
     killed, whole = (load_file(at_home / "controlnets" / name / WEIGHTS) for name in ("killed", "whole"))
     assert all(torch.equal(killed[name], whole[name]) for name in whole)
 
@@ -115,9 +113,6 @@ def test_a_sketch_is_a_few_of_the_lines() -> None:
         (("--images", "absent"), "absent holds no captioned pictures"),
     ],
 )
-def test_bad_input_is_named(
-    at_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, more: tuple, said: str
-) -> None:
-    assert in_process(controlnet, options(at_home, "x", *more), monkeypatch) == 2
-    assert said in capsys.readouterr().err
+def test_bad_input_is_named(at_home: Path, refused: Command, more: tuple, said: str) -> None:
+    refused(said, controlnet, *options(at_home, "x", *more))
     assert not (at_home / "controlnets" / "x").exists()

@@ -13,7 +13,7 @@ from rf_app.registry.models import Registry
 from rf_app.schedulers.noise_schedule import schedule_of
 from rf_app.settings.training import Distill
 from tests.processes import command
-from tests.trainers.commands import in_process
+from tests.trainers.commands import Command
 from trainers import distill
 from trainers.common import checkpoints, events
 from trainers.common.models import flow_scheduler, load_frozen, sample
@@ -53,16 +53,14 @@ def test_a_step_from_anywhere_ends_at_the_data_whatever_point_of_a_straight_path
     assert 0.4 < (tau == 0).float().mean() < 0.6
 
 
-def test_a_step_learned_from_anywhere_begins_nearer_to_a_picture(
-    at_home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_step_learned_from_anywhere_begins_nearer_to_a_picture(at_home: Path, works: Command) -> None:
     """The error of latents from half the way there, after as many steps with the option and without it."""
     model = load_frozen(Registry.default(), "tiny-2rf")
     batch = Pairs(at_home / "pairs", model).batch(torch.arange(8))
 
     def error(output: str, *more: object) -> float:
         options_ = options(at_home, output, "--l2-steps", 30, "--lpips-steps", 0, *more)
-        assert in_process(distill, options_, monkeypatch) == 0
+        works(distill, *options_)
         student = load_frozen(Registry.default(), output)
         with torch.no_grad():
             made = one_step(student.unet, batch, schedule_of(student.scheduler), 0.6)
@@ -84,9 +82,9 @@ def test_a_step_learned_from_anywhere_begins_nearer_to_a_picture(
         )
 
 
-def test_all_stages_learn_and_publish(at_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_stages_learn_and_publish(at_home: Path, works: Command) -> None:
     more = ("--l2-steps", 20, "--lpips-steps", 10, "--match-steps", 10)
-    assert in_process(distill, options(at_home, "one", *more), monkeypatch) == 0
+    works(distill, *options(at_home, "one", *more))
     run = at_home / "runs" / "distill" / "one"
     l2, lpips, match = (events.read(run / stage / "events.jsonl") for stage in ("l2", "lpips", "match"))
     assert l2[-1]["loss"] < l2[0]["loss"]
@@ -101,17 +99,17 @@ def test_all_stages_learn_and_publish(at_home: Path, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize(("start_from", "prediction"), [("matched", "epsilon"), ("raw", "velocity")])
 def test_straight_from_the_diffusion_teacher(
-    at_home: Path, monkeypatch: pytest.MonkeyPatch, start_from: str, prediction: str
+    at_home: Path, works: Command, start_from: str, prediction: str
 ) -> None:
     id = f"straight-{start_from}"
     more = ("--teacher", "tiny-sd", "--start", start_from, "--l2-steps", 2, "--lpips-steps", 0)
-    assert in_process(distill, options(at_home, id, *more), monkeypatch) == 0
+    works(distill, *options(at_home, id, *more))
     assert load_frozen(Registry.default(), id).scheduler.config.prediction_type == prediction
 
 
 @pytest.mark.parametrize(("stage", "steps"), [("lpips", (2, 8, 0)), ("match", (2, 0, 8))])
 def test_a_run_stopped_in_a_later_stage_resumes_to_the_same_weights(
-    at_home: Path, monkeypatch: pytest.MonkeyPatch, stage: str, steps: tuple[int, int, int]
+    at_home: Path, works: Command, stage: str, steps: tuple[int, int, int]
 ) -> None:
     each = zip(("--l2-steps", "--lpips-steps", "--match-steps"), steps, strict=True)
     more = (*chain(*each), "--checkpoint-every", 2, "--match-every", 3)
@@ -125,30 +123,28 @@ def test_a_run_stopped_in_a_later_stage_resumes_to_the_same_weights(
     assert "the same command resumes" in said
     assert not (at_home / "models" / stopped_id).exists()
     for name in (stopped_id, through_id):
-        assert in_process(distill, options(at_home, name, *more), monkeypatch) == 0
+        works(distill, *options(at_home, name, *more))
     file = Path("unet") / "diffusion_pytorch_model.safetensors"
     stopped, through = (load_file(at_home / "models" / name / file) for name in (stopped_id, through_id))
     assert all(torch.equal(stopped[name], through[name]) for name in through)
 
 
 def test_a_finished_distillation_goes_on_with_more_steps(
-    at_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    at_home: Path, works: Command, refused: Command, capsys: pytest.CaptureFixture
 ) -> None:
     """The first stage from its end; the others anew, for they began where the one before had ended."""
 
-    def distilled(l2: int, lpips: int, *more: str) -> int:
-        steps = ("--l2-steps", l2, "--lpips-steps", lpips, "--match-steps", 1)
-        given = (*steps, "--match-every", 1, "--accumulate", 2, *more)
-        return in_process(distill, options(at_home, "longer", *given), monkeypatch)
+    def steps(l2: int, lpips: int, *more: str) -> tuple:
+        given = ("--l2-steps", l2, "--lpips-steps", lpips, "--match-steps", 1)
+        return options(at_home, "longer", *given, "--match-every", 1, "--accumulate", 2, *more)
 
     run = at_home / "runs" / "distill" / "longer"
-    assert distilled(2, 2) == 0
-    assert distilled(4, 2) == 2
-    assert "already a model 'longer'" in capsys.readouterr().err
-    assert distilled(2, 4, "--overwrite") == 0
+    works(distill, *steps(2, 2))
+    refused("already a model 'longer'", distill, *steps(4, 2))
+    works(distill, *steps(2, 4, "--overwrite"))
     assert [checkpoints.steps_done(run / stage) for stage in ("l2", "lpips")] == [2, 4]
     capsys.readouterr()
-    assert distilled(4, 2, "--overwrite") == 0
+    works(distill, *steps(4, 2, "--overwrite"))
     assert [checkpoints.steps_done(run / stage) for stage in ("l2", "lpips")] == [4, 2]
     assert checkpoints.steps_done(run / "match") == 1
     assert capsys.readouterr().out.count("resuming") == 1
@@ -165,8 +161,5 @@ def test_a_finished_distillation_goes_on_with_more_steps(
         (("--match-steps", 1, "--match-teacher", "pocket-sd"), "has not the text encoder"),
     ],
 )
-def test_bad_input_is_named(
-    at_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, more: tuple, said: str
-) -> None:
-    assert in_process(distill, options(at_home, "x", *more), monkeypatch) == 2
-    assert said in capsys.readouterr().err
+def test_bad_input_is_named(at_home: Path, refused: Command, more: tuple, said: str) -> None:
+    refused(said, distill, *options(at_home, "x", *more))

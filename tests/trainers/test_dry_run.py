@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from rf_app.registry.models import Registry
 from rf_app.settings.training import Reflow
 from tests.tiny import tiny_unet
-from tests.trainers.commands import in_process
+from tests.trainers.commands import Command
 from trainers import controlnet, distill, lora, pairs, perflow
 from trainers.common.dry_run import Living, cost, parts
 
@@ -26,14 +26,10 @@ ALL = {
 
 @pytest.mark.parametrize(("trainer", "options"), ALL.items(), ids=[each.__name__ for each in ALL])
 def test_a_dry_run_says_what_it_would_take_and_makes_nothing(
-    at_home: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture,
-    trainer: ModuleType,
-    options: tuple,
+    at_home: Path, capsys: pytest.CaptureFixture, works: Command, trainer: ModuleType, options: tuple
 ) -> None:
     before = {path for path in at_home.rglob("*") if "runs" in path.parts or "models" in path.parts}
-    assert in_process(trainer, (*options, "--output", at_home / "x", "--dry-run"), monkeypatch) == 0
+    works(trainer, *options, "--output", at_home / "x", "--dry-run")
     said = capsys.readouterr().out
     assert all(f"{word}: about " in said for word in ("memory", "disk", "time"))
     assert "Nothing was trained." in said

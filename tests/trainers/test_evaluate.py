@@ -17,7 +17,7 @@ from rf_app.metrics.clip_score import clip_score
 from rf_app.registry.models import Registry
 from tests.metrics.test_inception import random_inception
 from tests.tiny import save_tiny_clip
-from tests.trainers.commands import in_process
+from tests.trainers.commands import Command
 from trainers import evaluate
 from trainers.common.pixels import to_tensor
 from trainers.common.references import Photographs
@@ -28,10 +28,10 @@ def options(home: Path, file: Path, *more: object) -> tuple:
     return ("--judge", home / "judge", "--prompts", 12, "--json", file, *more)
 
 
-def test_one_row_is_an_object(at_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_row_is_an_object(at_home: Path, tmp_path: Path, works: Command) -> None:
     file = tmp_path / "one.json"
     more = ("--model", "tiny-2rf", "--steps", 2, "--guidance", 1.5, "--seed", 7)
-    assert in_process(evaluate, options(at_home, file, *more), monkeypatch) == 0
+    works(evaluate, *options(at_home, file, *more))
     row = json.loads(file.read_text())
     assert {"fid", "fidelity", "straightness", "transport_cost", "seconds_per_image"} <= row.keys()
     assert (row["model"], row["steps"], row["guidance"]) == ("tiny-2rf", 2, 1.5)
@@ -41,13 +41,11 @@ def test_one_row_is_an_object(at_home: Path, tmp_path: Path, monkeypatch: pytest
     assert Registry.default().card("tiny-2rf").measured == {}
 
 
-def test_rows_share_the_run_and_go_into_the_cards(
-    at_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rows_share_the_run_and_go_into_the_cards(at_home: Path, tmp_path: Path, works: Command) -> None:
     """One-step models are measured at 1 step only; S is one figure, transport has one for each row."""
     file = tmp_path / "rows.json"
     more = ("--model", "tiny-sd", "tiny-instaflow", "--steps", 1, 2, "--write-card")
-    assert in_process(evaluate, options(at_home, file, *more), monkeypatch) == 0
+    works(evaluate, *options(at_home, file, *more))
     rows = json.loads(file.read_text())
     assert [(row["model"], row["steps"]) for row in rows] == [
         ("tiny-sd", 1),
@@ -62,12 +60,10 @@ def test_rows_share_the_run_and_go_into_the_cards(
 
 
 @pytest.mark.slow  # two more processes, with PyTorch each
-def test_two_processes_measure_what_one_does(
-    at_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_processes_measure_what_one_does(at_home: Path, tmp_path: Path, works: Command) -> None:
     """66 prompts are two batches, one for each process."""
     own = ("--model", "tiny-2rf", "--steps", 1, "--judge", at_home / "judge", "--prompts", 66)
-    assert in_process(evaluate, (*own, "--json", tmp_path / "1.json"), monkeypatch) == 0
+    works(evaluate, *own, "--json", tmp_path / "1.json")
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
     command = [*launch, "trainers.evaluate", *own, "--json", tmp_path / "2.json"]
     subprocess.run(
@@ -127,11 +123,11 @@ def test_photographs_are_seen_by_inception_and_clip(photographs: Path) -> None:
 
 @pytest.mark.slow  # the root of 2048x2048 numbers
 def test_the_paper_s_table_against_photographs(
-    at_home: Path, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    at_home: Path, photographs: Path, tmp_path: Path, works: Command
 ) -> None:
     more = (*against(photographs), "--prompts", 5, "--json", tmp_path / "table.json", "--write-card")
     own = ("--model", "tiny-2rf", "--steps", 1)
-    assert in_process(evaluate, (*own, *more), monkeypatch) == 0
+    works(evaluate, *own, *more)
     row = json.loads((tmp_path / "table.json").read_text())
     assert row["fid"] > 0
     assert -1 <= row["clip_score"] <= 1
@@ -157,7 +153,7 @@ def test_what_photographs_need_is_named(
     at_home: Path,
     photographs: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture,
+    refused: Command,
     more: tuple,
     said: str,
 ) -> None:
@@ -165,8 +161,7 @@ def test_what_photographs_need_is_named(
     if not (photographs / "bare").exists():
         shutil.copytree("clip", "bare", ignore=shutil.ignore_patterns("*token*", "*processor*", "*.json.*"))
     own = ("--model", "tiny-sd", "--prompts", 5)
-    assert in_process(evaluate, (*own, *against(photographs), *more), monkeypatch) == 2
-    assert said in capsys.readouterr().err
+    refused(said, evaluate, *own, *against(photographs), *more)
 
 
 @pytest.mark.parametrize(
@@ -180,14 +175,6 @@ def test_what_photographs_need_is_named(
         (("--model", "tiny-sd", "--judge", "absent"), "absent holds no judge.safetensors"),
     ],
 )
-def test_bad_input_is_named(
-    at_home: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture,
-    more: tuple,
-    said: str,
-) -> None:
-    assert in_process(evaluate, options(at_home, tmp_path / "x.json", *more), monkeypatch) == 2
-    assert said in capsys.readouterr().err
+def test_bad_input_is_named(at_home: Path, tmp_path: Path, refused: Command, more: tuple, said: str) -> None:
+    refused(said, evaluate, *options(at_home, tmp_path / "x.json", *more))
     assert not (tmp_path / "x.json").exists()

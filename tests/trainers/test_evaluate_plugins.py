@@ -12,7 +12,7 @@ from rf_app.registry.controlnets import ControlNetCard
 from rf_app.registry.loras import LoraCard, Loras
 from rf_app.registry.models import Registry
 from tests.tiny import tiny_unet
-from tests.trainers.commands import in_process
+from tests.trainers.commands import Command
 from trainers import evaluate_controlnet, evaluate_lora
 from trainers.controlnet import controlnet_of
 from trainers.evaluate_controlnet import drawn_line, followed_share
@@ -44,11 +44,11 @@ def plugged(home: Path, at_home: Path) -> Path:
     return home
 
 
-def test_a_lora_s_figures(plugged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lora_s_figures(plugged: Path, tmp_path: Path, works: Command) -> None:
     """A row for each model and strength; without the LoRA nothing has moved; the sheet and the card agree."""
     written = ("--json", tmp_path / "rows.json", "--sheet", tmp_path / "sheet.png", "--write-card")
     own = ("--lora", "random", "--style", "neon", "--prompts", 4, "--judge", plugged / "judge")
-    assert in_process(evaluate_lora, (*own, *MODELS, *written), monkeypatch) == 0
+    works(evaluate_lora, *own, *MODELS, *written)
     rows = json.loads((tmp_path / "rows.json").read_text())
     expected = [(model, s) for model in ("tiny-sd 2 steps", "tiny-instaflow 1 step") for s in (0, 0.5, 1)]
     assert [(row["model"], row["strength"]) for row in rows] == [*expected, ("drawings in the style", 1)]
@@ -61,10 +61,10 @@ def test_a_lora_s_figures(plugged: Path, tmp_path: Path, monkeypatch: pytest.Mon
     assert (tmp_path / "sheet.png").exists()
 
 
-def test_a_controlnet_s_figures(plugged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_controlnet_s_figures(plugged: Path, tmp_path: Path, works: Command) -> None:
     written = ("--json", tmp_path / "rows.json", "--sheet", tmp_path / "sheet.png", "--write-card")
     own = ("--controlnet", "random", "--prompts", 4, "--judge", plugged / "judge")
-    assert in_process(evaluate_controlnet, (*own, *MODELS, *written), monkeypatch) == 0
+    works(evaluate_controlnet, *own, *MODELS, *written)
     rows = json.loads((tmp_path / "rows.json").read_text())
     assert [row["model"] for row in rows] == ["tiny-sd 2 steps", "tiny-instaflow 1 step"]
     for row in rows:
@@ -86,12 +86,9 @@ def test_a_controlnet_s_figures(plugged: Path, tmp_path: Path, monkeypatch: pyte
         (("--prompts", 1), "2 to 100000"),
     ],
 )
-def test_bad_input_is_named(
-    plugged: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, more: tuple, said: str
-) -> None:
+def test_bad_input_is_named(plugged: Path, refused: Command, more: tuple, said: str) -> None:
     own = ("--lora", "random", "--style", "neon", "--judge", plugged / "judge")
-    assert in_process(evaluate_lora, (*own, *more), monkeypatch) == 2
-    assert said in capsys.readouterr().err
+    refused(said, evaluate_lora, *own, *more)
 
 
 def test_a_drawn_line_goes_from_side_to_side_with_peaks() -> None:

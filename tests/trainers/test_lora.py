@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from rf_app.registry.loras import WEIGHTS, Loras
 from rf_app.registry.models import Registry
 from tests.processes import command
-from tests.trainers.commands import in_process
+from tests.trainers.commands import Command
 from trainers import lora
 from trainers.common import checkpoints, events
 from trainers.common.models import load_frozen
@@ -53,12 +53,12 @@ def pixels(pipeline: object, **more: object) -> np.ndarray:
 
 
 def test_what_a_run_publishes(
-    at_home: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    at_home: Path, pictures: Path, capsys: pytest.CaptureFixture, works: Command
 ) -> None:
     """Less loss, one LoRA under two kinds of names, and the same pixels from both in a stock pipeline."""
     more = ("--trigger", "orange", "--steps", 40, "--learning-rate", 0.02, "--ema", 0.9, "--rank", 8)
     more += ("--layers", "attention", "feed-forward", "convolutions")
-    assert in_process(lora, options(pictures, "orange", *more), monkeypatch) == 0
+    works(lora, *options(pictures, "orange", *more))
     said = capsys.readouterr().out
     assert "8 pictures to learn from, of " in said
     assert "left out, cannot be read: 1 (8.png)" in said
@@ -85,16 +85,16 @@ def test_what_a_run_publishes(
     assert np.array_equal(*found)
 
 
-def test_attention_alone(at_home: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_attention_alone(at_home: Path, pictures: Path, works: Command) -> None:
     more = ("--layers", "attention", "--rank", 2, "--steps", 2)
-    assert in_process(lora, options(pictures, "attention", *more), monkeypatch) == 0
+    works(lora, *options(pictures, "attention", *more))
     weights = load_file(at_home / "loras" / "attention" / WEIGHTS)
     assert all(".attn" in name for name in weights)
     assert {min(weight.shape[:2]) for weight in weights.values()} == {2}
 
 
 def test_a_killed_run_resumes_to_the_same_weights(
-    at_home: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
+    at_home: Path, pictures: Path, capfd: pytest.CaptureFixture, works: Command
 ) -> None:
     def own(name: str) -> tuple:
         return options(pictures, name, "--steps", 8, "--checkpoint-every", 2)
@@ -103,24 +103,19 @@ def test_a_killed_run_resumes_to_the_same_weights(
     process.wait_until(lambda: checkpoints.steps_done(at_home / "runs/lora/killed") >= 2)
     process.kill()
     assert not (at_home / "loras" / "killed").exists()
-    assert in_process(lora, own("killed"), monkeypatch) == 0
+    works(lora, *own("killed"))
     assert "resuming" in capfd.readouterr().out
-    assert in_process(lora, own("whole"), monkeypatch) == 0
+    works(lora, *own("whole"))
     killed, whole = (load_file(at_home / "loras" / name / WEIGHTS) for name in ("killed", "whole"))
     assert all(torch.equal(killed[name], whole[name]) for name in whole)
 
 
 def test_a_run_of_other_pictures_is_refused(
-    at_home: Path,
-    pictures: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture,
+    at_home: Path, pictures: Path, tmp_path: Path, refused: Command, works: Command
 ) -> None:
     own = ("--run", tmp_path / "run", "--steps", 2)
-    assert in_process(lora, options(pictures, "first", *own), monkeypatch) == 0
-    assert in_process(lora, options(pictures, "second", *own, "--trigger", "other"), monkeypatch) == 2
-    assert "trigger" in capsys.readouterr().err
+    works(lora, *options(pictures, "first", *own))
+    refused("trigger", lora, *options(pictures, "second", *own, "--trigger", "other"))
 
 
 def test_a_full_disk_leaves_no_lora(at_home: Path, pictures: Path) -> None:
@@ -141,16 +136,8 @@ def test_a_full_disk_leaves_no_lora(at_home: Path, pictures: Path) -> None:
         (("--images", "absent"), "absent holds no captioned pictures"),
     ],
 )
-def test_bad_input_is_named(
-    at_home: Path,
-    pictures: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture,
-    more: tuple,
-    said: str,
-) -> None:
-    assert in_process(lora, options(pictures, "x", *more), monkeypatch) == 2
-    assert said in capsys.readouterr().err
+def test_bad_input_is_named(at_home: Path, pictures: Path, refused: Command, more: tuple, said: str) -> None:
+    refused(said, lora, *options(pictures, "x", *more))
     assert not (at_home / "loras" / "x").exists()
 
 

@@ -15,7 +15,7 @@ from rf_app.registry.models import Registry
 from rf_app.schedulers.perflow import PeRFlowScheduler
 from tests.plugins.lora_files import as_kohya, as_peft, random_lora, write
 from tests.tiny import load
-from tests.trainers.commands import in_process
+from tests.trainers.commands import Command
 from trainers import delta, merge
 from trainers.common.models import encode, publish_unet
 
@@ -33,11 +33,11 @@ def style(at_home: Path):
 
 @pytest.mark.parametrize("strength", [1.0, -0.5])
 def test_the_weights_are_the_teachers_and_the_loras(
-    at_home: Path, style: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch, strength: float
+    at_home: Path, style: dict[str, torch.Tensor], works: Command, strength: float
 ) -> None:
     output = f"styled{strength}"
     options = ("--teacher", "tiny-sd", "--lora", "style", "--output", output, f"--strength={strength}")
-    assert in_process(merge, options, monkeypatch) == 0
+    works(merge, *options)
     registry = Registry.default()
     own, merged = (load(registry, id).unet.state_dict() for id in ("tiny-sd", output))
     assert own.keys() == merged.keys()
@@ -61,42 +61,34 @@ def test_the_weights_are_the_teachers_and_the_loras(
         (("--lora", "style", "--teacher", "nobody"), "no model 'nobody'"),
     ],
 )
-def test_bad_input_is_named(
-    at_home: Path,
-    style: dict,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture,
-    more: tuple,
-    said: str,
-) -> None:
+def test_bad_input_is_named(at_home: Path, style: dict, refused: Command, more: tuple, said: str) -> None:
     given = more if "--teacher" in more else ("--teacher", "tiny-sd", *more)
-    assert in_process(merge, (*given, "--output", "x"), monkeypatch) == 2
-    assert said in capsys.readouterr().err
+    refused(said, merge, *given, "--output", "x")
 
 
 @pytest.mark.parametrize("names", [as_kohya, as_peft])
 def test_every_kind_of_names_goes_in(
     at_home: Path,
     style: dict[str, torch.Tensor],
-    monkeypatch: pytest.MonkeyPatch,
+    works: Command,
     names: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]],
 ) -> None:
     given = ("--teacher", "tiny-sd", "--lora", "style", "--overwrite", "--output")
-    assert in_process(merge, (*given, "plain"), monkeypatch) == 0
+    works(merge, *given, "plain")
     write(at_home / "loras" / "style" / WEIGHTS, names(style))
-    assert in_process(merge, (*given, "renamed"), monkeypatch) == 0
+    works(merge, *given, "renamed")
     plain, renamed = (load(Registry.default(), id).unet.state_dict() for id in ("plain", "renamed"))
     assert all(torch.equal(renamed[name], weight) for name, weight in plain.items())
 
 
 def test_what_is_made_from_a_merged_model_has_its_text_encoder(
-    at_home: Path, style: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch
+    at_home: Path, style: dict[str, torch.Tensor], works: Command
 ) -> None:
     registry = Registry.default()
     own = load(registry, "tiny-sd")
     write(at_home / "loras" / "style" / WEIGHTS, random_lora(None, own.text_encoder))
     options = ("--teacher", "tiny-sd", "--lora", "style", "--output", "with-words")
-    assert in_process(merge, options, monkeypatch) == 0
+    works(merge, *options)
     card = replace(registry.card("with-words"), id="made-from-it", lineage=("tiny-sd", "with-words"))
     publish_unet(registry, own.unet, own.scheduler, card, overwrite=True)
     assert registry.card("made-from-it").base_model == "with-words"
@@ -108,7 +100,7 @@ def test_what_is_made_from_a_merged_model_has_its_text_encoder(
 
 
 def test_what_a_training_added_makes_another_fine_tune_quick(
-    at_home: Path, style: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    at_home: Path, style: dict, tmp_path: Path, works: Command
 ) -> None:
     """W = W_styled + strength (W_trained - W_teacher), drawn as what was trained is."""
     registry, file = Registry.default(), tmp_path / "quick.safetensors"
@@ -121,10 +113,10 @@ def test_what_a_training_added_makes_another_fine_tune_quick(
     card = replace(registry.card("tiny-sd"), id="trained", lineage=("tiny-sd",), **drawn)
     publish_unet(registry, own.unet, sampler, card, overwrite=True)
     given = ("--teacher", "tiny-sd", "--lora", "style", "--overwrite", "--output", "styled")
-    assert in_process(merge, given, monkeypatch) == 0
-    assert in_process(delta, ("--model", "trained", "--output", file), monkeypatch) == 0
+    works(merge, *given)
+    works(delta, "--model", "trained", "--output", file)
     quick = ("--delta", file, "--strength", 0.5, "--output", "quick")
-    assert in_process(merge, ("--teacher", "styled", *quick), monkeypatch) == 0
+    works(merge, "--teacher", "styled", *quick)
 
     made = load(registry, "quick")
     weights = {id: load(registry, id).unet.state_dict() for id in ("styled", "trained", "tiny-sd")}
@@ -141,7 +133,7 @@ def test_what_a_training_added_makes_another_fine_tune_quick(
 
 
 def test_a_file_that_is_no_delta_is_refused(
-    at_home: Path, style: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    at_home: Path, style: dict, tmp_path: Path, refused: Command
 ) -> None:
     saved = {"bare": None, "odd": {"instaflow": '{"kind": "piecewise-flow", "steps": "many"}'}}
     for name, header in saved.items():
@@ -151,8 +143,6 @@ def test_a_file_that_is_no_delta_is_refused(
     wrong = {"bare": "has no such header", "odd": "is no delta", "other": "does not fit tiny-sd"}
     for name, said in wrong.items():
         own = ("--teacher", "tiny-sd", "--output", "x", "--delta", tmp_path / f"{name}.safetensors")
-        assert in_process(merge, own, monkeypatch) == 2
-        assert said in capsys.readouterr().err
-    assert in_process(merge, ("--teacher", "tiny-sd", "--output", "x"), monkeypatch) == 2
-    assert "Give either --lora or --delta" in capsys.readouterr().err
+        refused(said, merge, *own)
+    refused("Give either --lora or --delta", merge, "--teacher", "tiny-sd", "--output", "x")
     assert not (at_home / "models" / "x").exists()

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from rf_app.registry.models import Registry
 from tests.processes import command, in_two, run_command
 from tests.tiny import tiny_unet
-from tests.trainers.commands import in_process
+from tests.trainers.commands import Command
 from trainers import pairs
 from trainers.common.models import encode, load_frozen, noise_of, sample
 from trainers.data.shards import inspect, shard_path, shard_paths
@@ -66,17 +66,15 @@ def test_a_text_is_what_is_seen_of_it(at_home: Path) -> None:
     assert torch.equal(encode(model, ["\ufeffa te\u200bnt"]), encode(model, ["a tent"]))
 
 
-def test_batching_does_not_change_a_pair(
-    at_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert in_process(pairs, (*OPTIONS, "--output", tmp_path, "--count", 20, "--batch", 3), monkeypatch) == 0
+def test_batching_does_not_change_a_pair(at_home: Path, tmp_path: Path, works: Command) -> None:
+    works(pairs, *OPTIONS, "--output", tmp_path, "--count", 20, "--batch", 3)
     first, second = rows(at_home / "pairs"), rows(tmp_path)
     assert np.array_equal(first["noise"][:20], second["noise"])
     assert np.allclose(first["latent"][:20].astype(np.float32), second["latent"], rtol=2e-3, atol=2e-3)
 
 
 def test_a_killed_run_resumes_and_keeps_the_whole_shards(
-    at_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    at_home: Path, tmp_path: Path, works: Command
 ) -> None:
     options = (*OPTIONS, "--output", tmp_path, "--batch", 16)
     process = command(at_home, "pairs", *options, "--count", 600)
@@ -88,7 +86,7 @@ def test_a_killed_run_resumes_and_keeps_the_whole_shards(
     before = kept[0].stat()
 
     count = max(40, 16 * (len(kept) + 1))
-    assert in_process(pairs, (*options, "--count", count), monkeypatch) == 0
+    works(pairs, *options, "--count", count)
     assert kept[0].stat().st_mtime_ns == before.st_mtime_ns
     killed, whole = rows(tmp_path), rows(at_home / "pairs")
     assert killed["seed"].tolist() == list(range(count))
@@ -106,7 +104,7 @@ def test_a_stopped_run_says_so(home: Path, tmp_path: Path) -> None:
 
 
 def test_a_signal_to_one_of_two_processes_ends_both(
-    at_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    at_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, works: Command
 ) -> None:
     options = [*OPTIONS, "--output", tmp_path, "--batch", 4]
     both = in_two(monkeypatch, run_command, "pairs", [str(each) for each in (*options, "--count", 6000)])
@@ -115,14 +113,14 @@ def test_a_signal_to_one_of_two_processes_ends_both(
     assert [each.finish()[0] for each in both] == [0, 0]
     assert "the same command resumes" in both[0].said()
     kept = shard_paths(tmp_path)
-    assert in_process(pairs, (*options, "--count", 16 * (len(kept) + 1)), monkeypatch) == 0
+    works(pairs, *options, "--count", 16 * (len(kept) + 1))
 
 
 def test_spoiled_shards_are_made_again_alone(
-    at_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    at_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture, works: Command
 ) -> None:
     options = (*OPTIONS, "--output", tmp_path, "--count", 60, "--batch", 16)
-    assert in_process(pairs, options, monkeypatch) == 0
+    works(pairs, *options)
     paths = shard_paths(tmp_path)
     before = [path.read_bytes() for path in paths]
     cut, changed, gone = paths[:3]
@@ -130,7 +128,7 @@ def test_spoiled_shards_are_made_again_alone(
     changed.write_bytes(before[1].replace(b"\x3c", b"\x3d", 1))
     gone.unlink()
     kept = paths[3].stat().st_mtime_ns
-    assert in_process(pairs, options, monkeypatch) == 0
+    works(pairs, *options)
     said = capsys.readouterr().out
     assert "pairs-00000.parquet is cut short" in said
     assert "pairs-00001.parquet is not as it was written" in said
@@ -167,41 +165,34 @@ def test_a_full_disk_leaves_no_half_shard(home: Path, tmp_path: Path) -> None:
     ],
 )
 def test_other_settings_need_another_folder(
-    at_home: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture,
-    options: tuple,
-    said: str,
+    at_home: Path, refused: Command, options: tuple, said: str
 ) -> None:
     given = (*OPTIONS, "--count", 40, "--output", at_home / "pairs", *options)
-    assert in_process(pairs, given, monkeypatch) == 2
-    assert said in capsys.readouterr().err
+    refused(said, pairs, *given)
 
 
 def test_a_teacher_of_another_content_needs_another_folder(
-    at_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    at_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Command, works: Command
 ) -> None:
     """Under the same name: another noise schedule, another text encoder."""
     options = (*OPTIONS, "--count", 40, "--output", at_home / "pairs")
     monkeypatch.setenv("INSTAFLOW_HOME", str(tmp_path))
     teacher = shutil.copytree(at_home / "models" / "tiny-sd", tmp_path / "models" / "tiny-sd")
-    assert in_process(pairs, options, monkeypatch) == 0
+    works(pairs, *options)
     config = teacher / "scheduler" / "scheduler_config.json"
     own = config.read_text()
     config.write_text(own.replace("0.012", "0.02"))
-    assert in_process(pairs, options, monkeypatch) == 2
-    assert "made with beta_end 0.012, not 0.02" in capsys.readouterr().err
+    refused("made with beta_end 0.012, not 0.02", pairs, *options)
     config.write_text(own)
     weights = teacher / "text_encoder" / "model.safetensors"
     save_file({name: 2 * each for name, each in load_file(weights).items()}, weights, {"format": "pt"})
-    assert in_process(pairs, options, monkeypatch) == 2
-    assert "made with weights" in capsys.readouterr().err
+    refused("made with weights", pairs, *options)
 
 
-def test_prompts_come_from_a_file(at_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prompts_come_from_a_file(at_home: Path, tmp_path: Path, works: Command) -> None:
     (tmp_path / "prompts.txt").write_text("a lake\n\nein Fluß 🌊\n")
     options = (*OPTIONS, "--output", tmp_path / "out", "--count", 3, "--prompts", tmp_path / "prompts.txt")
-    assert in_process(pairs, options, monkeypatch) == 0
+    works(pairs, *options)
     assert rows(tmp_path / "out")["prompt"].tolist() == ["a lake", "ein Fluß 🌊", "a lake"]
 
 
@@ -218,13 +209,7 @@ def test_prompts_come_from_a_file(at_home: Path, tmp_path: Path, monkeypatch: py
     ],
 )
 def test_bad_input_is_named(
-    at_home: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture,
-    options: tuple,
-    said: str,
+    at_home: Path, tmp_path: Path, refused: Command, options: tuple, said: str
 ) -> None:
-    assert in_process(pairs, (*options, "--output", tmp_path / "out"), monkeypatch) == 2
-    assert said in capsys.readouterr().err
+    refused(said, pairs, *options, "--output", tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -12,7 +12,7 @@ from rf_app.flow.velocity import velocity_field
 from rf_app.registry.models import Registry
 from rf_app.schedulers.perflow import PeRFlowScheduler
 from rf_app.settings.training import PeRFlow
-from tests.trainers.commands import in_process
+from tests.trainers.commands import Command
 from trainers import evaluate, perflow
 from trainers.common import checkpoints, events
 from trainers.common.models import encode, load_frozen, sample
@@ -133,11 +133,11 @@ def options(name: str, *more: object) -> tuple:
 
 
 def test_a_run_with_fewer_and_wider_windows_publishes_a_model_that_takes_guidance(
-    at_home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    at_home: Path, tmp_path: Path, works: Command
 ) -> None:
     """Resumed or not, its weights are the same; and it can be measured."""
     own = ("--steps", 4, "--checkpoint-every", 2, "--windows", 2, "--first-windows", 4, "--widen-every", 1)
-    assert in_process(perflow, options("pieces", *own), monkeypatch) == 0
+    works(perflow, *options("pieces", *own))
     registry, run = Registry.default(), at_home / "runs" / "perflow" / "pieces"
     card = registry.card("pieces")
     assert (card.kind, card.base_model, card.lineage) == ("piecewise-flow", "tiny-sd", ("tiny-sd",))
@@ -156,19 +156,17 @@ def test_a_run_with_fewer_and_wider_windows_publishes_a_model_that_takes_guidanc
     whole = load_file(registry.pieces("pieces")["unet"] / FILE.name)
     checkpoints.files(run)[-1].unlink()
     assert checkpoints.steps_done(run) == 2
-    assert in_process(perflow, options("pieces", *own, "--overwrite"), monkeypatch) == 0
+    works(perflow, *options("pieces", *own, "--overwrite"))
     resumed = load_file(registry.pieces("pieces")["unet"] / FILE.name)
     assert all(torch.equal(resumed[name], weight) for name, weight in whole.items())
 
     measured = ("--model", "pieces", "--steps", 1, 2, "--prompts", 4, "--judge", at_home / "judge")
-    assert in_process(evaluate, (*measured, "--write-card"), monkeypatch) == 0
+    works(evaluate, *measured, "--write-card")
     assert registry.card("pieces").measured.keys() == {"2 steps", "measured_on"}
 
 
-def test_guided_pictures_are_learned_to_be_drawn_without_guidance(
-    at_home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert in_process(perflow, options("guided", "--steps", 1, "--guidance", 4), monkeypatch) == 0
+def test_guided_pictures_are_learned_to_be_drawn_without_guidance(at_home: Path, works: Command) -> None:
+    works(perflow, *options("guided", "--steps", 1, "--guidance", 4))
     assert Registry.default().card("guided").guidance == 1.0
     plain, text = load_frozen(Registry.default(), "tiny-sd"), ["a lake"]
     schedule = NoiseSchedule(plain.scheduler.alphas_cumprod)
@@ -199,9 +197,6 @@ def test_windows_get_fewer_until_there_are_as_many_as_wanted() -> None:
         (("--images", "absent"), "absent holds no captioned pictures"),
     ],
 )
-def test_bad_input_is_named(
-    at_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, more: tuple, said: str
-) -> None:
-    assert in_process(perflow, options("x", *more), monkeypatch) == 2
-    assert said in capsys.readouterr().err
+def test_bad_input_is_named(at_home: Path, refused: Command, more: tuple, said: str) -> None:
+    refused(said, perflow, *options("x", *more))
     assert not (at_home / "models" / "x").exists()

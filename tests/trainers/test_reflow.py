@@ -21,7 +21,7 @@ from rf_app.registry.models import Registry
 from rf_app.schedulers.noise_schedule import schedule_of
 from tests.processes import command, in_two, run_command
 from tests.tiny import tiny_unet
-from tests.trainers.commands import in_process
+from tests.trainers.commands import Command
 from trainers import pairs, reflow
 from trainers.common import checkpoints, events
 from trainers.common.models import load_frozen
@@ -151,11 +151,11 @@ def test_dropped_texts_become_the_empty_one() -> None:
 
 @pytest.mark.parametrize(("start_from", "prediction"), [("matched", "epsilon"), ("raw", "velocity")])
 def test_a_run_publishes_a_flow_that_is_straighter_on_its_pairs(
-    at_home: Path, monkeypatch: pytest.MonkeyPatch, start_from: str, prediction: str
+    at_home: Path, works: Command, start_from: str, prediction: str
 ) -> None:
     id = f"flow-{start_from}"
     options = (*OPTIONS, "--pairs", at_home / "pairs", "--output", id, "--steps", 40, "--start", start_from)
-    assert in_process(reflow, options, monkeypatch) == 0
+    works(reflow, *options)
     first, *_, last = events.read(at_home / "runs" / "reflow" / id / "events.jsonl")
     assert last["loss"] < first["loss"]
     assert last.keys() >= {"psnr", "straightness"}
@@ -183,7 +183,7 @@ def test_rectifications_are_counted_by_kind_not_by_name(tiny_registry: Registry)
     assert times_rectified(tiny_registry, replace(flow, id="straight")) == 3
 
 
-def test_a_second_reflow_starts_from_the_first(at_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_reflow_starts_from_the_first(at_home: Path, works: Command) -> None:
     options = (
         "--teacher",
         "tiny-2rf",
@@ -196,14 +196,14 @@ def test_a_second_reflow_starts_from_the_first(at_home: Path, monkeypatch: pytes
         "--steps",
         2,
     )
-    assert in_process(reflow, options, monkeypatch) == 0
+    works(reflow, *options)
     card = Registry.default().card("tiny-3rf")
     assert card.lineage == ("tiny-sd", "tiny-2rf")
     assert card.title.startswith("3-rectified flow")
 
 
 def test_a_killed_run_resumes_to_the_same_weights(
-    at_home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
+    at_home: Path, capfd: pytest.CaptureFixture, works: Command
 ) -> None:
     def options(name: str) -> tuple:
         own = ("--pairs", at_home / "pairs", "--output", name, "--steps", 20, "--checkpoint-every", 2)
@@ -213,9 +213,9 @@ def test_a_killed_run_resumes_to_the_same_weights(
     process.wait_until(lambda: checkpoints.steps_done(at_home / "runs/reflow/killed") >= 2)
     process.kill()
     assert not (at_home / "models" / "killed").exists()
-    assert in_process(reflow, options("killed"), monkeypatch) == 0
+    works(reflow, *options("killed"))
     assert "resuming" in capfd.readouterr().out
-    assert in_process(reflow, options("whole"), monkeypatch) == 0
+    works(reflow, *options("whole"))
     file = Path("unet") / "diffusion_pytorch_model.safetensors"
     killed, whole = (load_file(at_home / "models" / name / file) for name in ("killed", "whole"))
     assert all(torch.equal(killed[name], whole[name]) for name in whole)
@@ -229,7 +229,7 @@ def in_one_thread(trainer: str, options: list[str]) -> None:
 
 @pytest.mark.slow
 def test_two_processes_learn_as_one_with_their_batches_together(
-    at_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    at_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, works: Command
 ) -> None:
     """Pairs without duplicates or holes, the loss of one process; what cannot be shared is refused."""
 
@@ -239,14 +239,14 @@ def test_two_processes_learn_as_one_with_their_batches_together(
 
     made = ("--teacher", "tiny-sd", "--steps", 2, "--shard", 16, "--count", 100, "--output")
     assert [code for code, _ in in_both("pairs", *made, tmp_path / "two")] == [0, 0]
-    assert in_process(pairs, (*made, tmp_path / "one"), monkeypatch) == 0
+    works(pairs, *made, tmp_path / "one")
     two, one = (pq.ParquetDataset(shard_paths(tmp_path / name)).read() for name in ("two", "one"))
     assert two["seed"].to_pylist() == list(range(100))
     assert two["noise"].equals(one["noise"])
 
     own = ("--teacher", "tiny-sd", "--pairs", tmp_path / "two", "--steps", 60)
     own += ("--start", "raw", "--output")
-    assert in_process(reflow, (*own, "alone", "--batch", 16), monkeypatch) == 0
+    works(reflow, *own, "alone", "--batch", 16)
     ended = in_both("reflow", *own, "shared", "--batch", 8)
     assert [code for code, _ in ended] == [0, 0], ended
     runs = at_home / "runs" / "reflow"
@@ -265,11 +265,11 @@ def test_two_processes_learn_as_one_with_their_batches_together(
     assert "--match-steps works in one process alone" in refused[0][1]
 
 
-def test_a_training_says_what_ran(at_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_training_says_what_ran(at_home: Path, works: Command) -> None:
     """Checkpointed gradients are the same gradients; the card has the arithmetic it ran in."""
     own = (*OPTIONS, "--pairs", at_home / "pairs", "--steps", 3, "--output")
-    assert in_process(reflow, (*own, "kept"), monkeypatch) == 0
-    assert in_process(reflow, (*own, "again", "--gradient-checkpointing"), monkeypatch) == 0
+    works(reflow, *own, "kept")
+    works(reflow, *own, "again", "--gradient-checkpointing")
     kept, again = (events.read(at_home / "runs/reflow" / name / "events.jsonl") for name in ("kept", "again"))
     assert again[-1]["loss"] == pytest.approx(kept[-1]["loss"], rel=1e-3)
     said = Registry.default().card("again").settings
@@ -277,9 +277,9 @@ def test_a_training_says_what_ran(at_home: Path, monkeypatch: pytest.MonkeyPatch
     assert (said["precision"], said["batch"], said["accumulate"]) == ("no", 4, 1)
 
 
-def test_a_full_disk_while_publishing_leaves_no_model(at_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_while_publishing_leaves_no_model(at_home: Path, works: Command) -> None:
     options = (*OPTIONS, "--pairs", at_home / "pairs", "--output", "full", "--steps", 4)
-    assert in_process(reflow, (*options, "--models", at_home / "other"), monkeypatch) == 0
+    works(reflow, *options, "--models", at_home / "other")
     code, said = command(at_home, "reflow", *options, file_limit=50_000).finish()
     assert code == 1
     assert "disk is full" in said
@@ -309,12 +309,11 @@ def test_a_precision_that_the_device_does_not_have_is_named(home: Path) -> None:
 
 
 def test_a_network_in_parts_is_refused(
-    at_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    at_home: Path, monkeypatch: pytest.MonkeyPatch, refused: Command
 ) -> None:
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")  # as `accelerate launch --use_fsdp` has it
     options = ("--teacher", "tiny-sd", "--pairs", at_home / "pairs", "--output", "parted")
-    assert in_process(reflow, options, monkeypatch) == 2
-    assert "accelerate is set to FSDP, but the trainers hold the whole network" in capsys.readouterr().err
+    refused("accelerate is set to FSDP, but the trainers hold the whole network", reflow, *options)
 
 
 @pytest.mark.parametrize(
@@ -329,21 +328,15 @@ def test_a_network_in_parts_is_refused(
         (("--teacher", "tiny-sd", "--output", "x", "--pairs", "absent"), "no pairs in absent"),
     ],
 )
-def test_bad_input_is_named(
-    at_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, options: tuple, said: str
-) -> None:
+def test_bad_input_is_named(at_home: Path, refused: Command, options: tuple, said: str) -> None:
     options = options if "--pairs" in options else (*options, "--pairs", at_home / "pairs")
-    assert in_process(reflow, options, monkeypatch) == 2
-    assert said in capsys.readouterr().err
+    refused(said, reflow, *options)
     assert not (at_home / "models" / "x").exists()
 
 
-def test_a_shard_cut_short_is_named(
-    at_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
+def test_a_shard_cut_short_is_named(at_home: Path, tmp_path: Path, refused: Command) -> None:
     for path in (at_home / "pairs").glob("*.parquet"):
         (tmp_path / path.name).write_bytes(
             path.read_bytes()[: -50 if path.name.endswith("1.parquet") else None]
         )
-    assert in_process(reflow, (*OPTIONS, "--pairs", tmp_path, "--output", "x"), monkeypatch) == 2
-    assert "pairs-00001.parquet is cut short" in capsys.readouterr().err
+    refused("pairs-00001.parquet is cut short", reflow, *OPTIONS, "--pairs", tmp_path, "--output", "x")

@@ -10,7 +10,7 @@ from diffusers import DPMSolverMultistepScheduler
 
 from rf_app.registry.models import Registry
 from rf_app.schedulers.noise_schedule import schedule_of
-from tests.trainers.commands import in_process
+from tests.trainers.commands import Command
 from trainers import reflow
 from trainers.common.models import load_frozen
 
@@ -37,17 +37,14 @@ def odd(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: py
     return tmp_path
 
 
-def reflowed(pairs: Path, monkeypatch: pytest.MonkeyPatch) -> int:
-    """The exit code of two steps of reflow."""
-    options = ("--pairs", pairs, "--output", "flow", "--steps", 2, "--batch", 4)
-    return in_process(reflow, ("--teacher", "tiny-sd", *options), monkeypatch)
+def two_steps(pairs: Path) -> tuple:
+    """The options of a short reflow."""
+    return ("--teacher", "tiny-sd", "--pairs", pairs, "--output", "flow", "--steps", 2, "--batch", 4)
 
 
 @pytest.mark.parametrize("odd", ODD.values(), ids=ODD, indirect=True)
-def test_the_flow_is_drawn_at_the_times_it_was_trained_at(
-    odd: Path, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert reflowed(home / "pairs", monkeypatch) == 0
+def test_the_flow_is_drawn_at_the_times_it_was_trained_at(odd: Path, home: Path, works: Command) -> None:
+    works(reflow, *two_steps(home / "pairs"))
     teacher, flow = (load_frozen(Registry.default(), id) for id in ("tiny-sd", "flow"))
     assert isinstance(teacher.scheduler, DPMSolverMultistepScheduler)
     own, carried = schedule_of(teacher.scheduler), flow.scheduler.schedule
@@ -63,8 +60,7 @@ def test_the_flow_is_drawn_at_the_times_it_was_trained_at(
 
 @pytest.mark.parametrize(("odd", "said"), [(v, k) for k, v in REFUSED.items()], indirect=["odd"], ids=REFUSED)
 def test_what_cannot_be_carried_on_is_refused_before_training(
-    odd: Path, home: Path, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    odd: Path, home: Path, said: str, refused: Command
 ) -> None:
-    assert reflowed(home / "pairs", monkeypatch) == 2
-    assert said in capsys.readouterr().err
+    refused(said, reflow, *two_steps(home / "pairs"))
     assert not (odd / "runs").exists()

@@ -28,7 +28,7 @@ from rf_app.settings.picture import Control, Lora, PictureSettings
 from rf_app.settings.training import Distill
 from tests.plugins.lora_files import ATTENTION, random_lora, write
 from tests.tiny import load, tiny_card, tiny_unet
-from tests.trainers.commands import in_process
+from tests.trainers.commands import Command, in_process
 from tests.trainers.test_distill import options
 from trainers import distill
 from trainers.common import checkpoints, events
@@ -81,7 +81,7 @@ def by_hand(weights: dict[str, torch.Tensor]) -> Callable:
 
 
 def test_it_learns_and_goes_on_as_if_nothing_had_happened(
-    trained: Path, monkeypatch: pytest.MonkeyPatch
+    trained: Path, monkeypatch: pytest.MonkeyPatch, works: Command
 ) -> None:
     monkeypatch.setenv("INSTAFLOW_HOME", str(trained))
     run = trained / "runs" / "distill" / "stacked"
@@ -94,7 +94,7 @@ def test_it_learns_and_goes_on_as_if_nothing_had_happened(
     one, other = (before[f"{part}mid_block.resnets.0.conv1.weight"] for part in ("", SECOND))
     assert not torch.equal(one, other)
     checkpoints.files(run / "l2")[-1].unlink()
-    assert in_process(distill, options(trained, "stacked", *STEPS, "--overwrite"), monkeypatch) == 0
+    works(distill, *options(trained, "stacked", *STEPS, "--overwrite"))
     after = weights(trained, "stacked")
     assert all(torch.equal(before[name], after[name]) for name in before)
 
@@ -127,13 +127,12 @@ def test_loras_and_controlnets_act_in_both_and_leave_no_trace(worker: Worker, tr
 
 
 def test_what_it_cannot_be_is_said(
-    trained: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, tmp_path: Path
+    trained: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, refused: Command
 ) -> None:
     monkeypatch.setenv("INSTAFLOW_HOME", str(trained))
     for more in ((), ("--dry-run",)):
         again = options(trained, "thrice", "--teacher", "stacked", "--stacked", *more)
-        assert in_process(distill, again, monkeypatch) == 2
-        assert "stacked has two U-Nets already: leave --stacked out" in capsys.readouterr().err
+        refused("stacked has two U-Nets already: leave --stacked out", distill, *again)
     app = Application.on(Registry.default(), "cpu")
     with pytest.raises(UserError, match="stacked cannot be one file: its shape is not that of Stable Diff"):
         results(export(app, Export("stacked", tmp_path, layout="single-file")))

@@ -13,7 +13,7 @@ from rf_app.metrics.sample import Sample
 from rf_app.registry.models import Registry
 from rf_app.registry.translations import Translations
 from tests.processes import command
-from tests.trainers.commands import in_process
+from tests.trainers.commands import Command
 from trainers import translate
 from trainers.common import checkpoints
 from trainers.common.models import load_frozen
@@ -59,7 +59,7 @@ def test_the_judge_tells_the_target_from_the_source(names: tuple[str, str]) -> N
 
 
 def test_a_killed_translation_resumes_to_the_same_weights(
-    at_home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
+    at_home: Path, capfd: pytest.CaptureFixture, works: Command
 ) -> None:
     process = command(at_home, "translate", *options("killed"))
     run = at_home / "runs" / "translate" / "killed"
@@ -67,7 +67,7 @@ def test_a_killed_translation_resumes_to_the_same_weights(
     process.kill()
     assert not (at_home / "translations" / "killed").exists()
     for name in ("killed", "whole"):
-        assert in_process(translate, options(name), monkeypatch) == 0
+        works(translate, *options(name))
     said = capfd.readouterr().out
     assert f"resuming {run / '2-rectified'}" in said
     assert all(f"| {name} | " in said for name in ("1-rectified", "2-rectified", "distilled"))
@@ -83,14 +83,14 @@ def test_a_killed_translation_resumes_to_the_same_weights(
 
 
 def test_folders_of_pictures_are_translated_unseen_by_the_judge(
-    at_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    at_home: Path, tmp_path: Path, works: Command
 ) -> None:
     for kind, level in (("dark", 40), ("bright", 200)):
         (tmp_path / kind).mkdir()
         for i in range(20):
             Image.new("RGB", (96, 96), (level, level, 5 * i)).save(tmp_path / kind / f"{kind} {i}.png")
     folders = {"source": tmp_path / "dark", "target": tmp_path / "bright"}
-    assert in_process(translate, options("brighter", **folders, steps=2), monkeypatch) == 0
+    works(translate, *options("brighter", **folders, steps=2))
     card = Translations.default().card("brighter")
     assert (card.title, card.source, card.target) == ("Dark to bright", "dark", "bright")
     assert card.measured["distilled, 1 step"].keys() == {"cost"}
@@ -107,8 +107,5 @@ def test_folders_of_pictures_are_translated_unseen_by_the_judge(
         ({"base": "nobody"}, "no model 'nobody'"),
     ],
 )
-def test_bad_input_is_named(
-    at_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, more: dict, said: str
-) -> None:
-    assert in_process(translate, options("x", **more), monkeypatch) == 2
-    assert said in " ".join(capsys.readouterr().err.split())  # it is wrapped
+def test_bad_input_is_named(at_home: Path, refused: Command, more: dict, said: str) -> None:
+    refused(said, translate, *options("x", **more))
