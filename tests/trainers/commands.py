@@ -6,6 +6,7 @@ from typing import get_type_hints
 
 import pytest
 
+UNET = "unet/diffusion_pytorch_model.safetensors"  # of a model's folder
 Command = Callable[..., None]
 """The fixtures `works` (module, *options) and `refused` (message, module, *options)."""
 

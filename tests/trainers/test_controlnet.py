@@ -1,5 +1,6 @@
 """The ControlNet trainer: short real runs, and what they publish in a stock pipeline."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -7,16 +8,13 @@ import numpy as np
 import pytest
 import torch
 from diffusers import ControlNetModel, StableDiffusionControlNetPipeline
-from safetensors.torch import load_file
 
 from rf_app.metrics.edges import canny
 from rf_app.registry.card import read_card
 from rf_app.registry.controlnets import ControlNetCard, ControlNets
 from rf_app.registry.models import Registry
-from tests.processes import command
 from tests.trainers.commands import Command
 from trainers import controlnet
-from trainers.common import checkpoints
 from trainers.common.controlled import as_maps, controlled
 from trainers.common.models import encode, load_frozen, noise_of, sample
 from trainers.controlnet import (
@@ -68,21 +66,11 @@ def test_a_run_publishes_what_a_stock_pipeline_follows(at_home: Path, works: Com
     assert not torch.allclose(found, drawn(pipeline.unet), atol=1e-3)
 
 
-def test_a_killed_run_resumes_to_the_same_weights(
-    at_home: Path, capfd: pytest.CaptureFixture, works: Command
-) -> None:
+def test_a_killed_run_resumes_to_the_same_weights(at_home: Path, survives: Callable) -> None:
     def own(name: str) -> tuple:
         return options(at_home, name, "--steps", 8, "--checkpoint-every", 2)
 
-    process = command(at_home, "controlnet", *own("killed"))
-    process.wait_until(lambda: checkpoints.steps_done(at_home / "runs/controlnet/killed") >= 2)
-    process.kill()
-    assert not (at_home / "controlnets" / "killed").exists()
-    works(controlnet, *own("killed"))
-    assert "resuming" in capfd.readouterr().out
-    works(controlnet, *own("whole"))
-    killed, whole = (load_file(at_home / "controlnets" / name / WEIGHTS) for name in ("killed", "whole"))
-    assert all(torch.equal(killed[name], whole[name]) for name in whole)
+    survives(controlnet, own, "controlnets", WEIGHTS)
 
 
 def test_rough_edges_are_a_pictures_and_often_fewer() -> None:

@@ -13,7 +13,7 @@ from rf_app.registry.models import Registry
 from rf_app.schedulers.noise_schedule import schedule_of
 from rf_app.settings.training import Distill
 from tests.processes import command
-from tests.trainers.commands import Command
+from tests.trainers.commands import UNET, Command
 from trainers import distill
 from trainers.common import checkpoints, events
 from trainers.common.models import flow_scheduler, load_frozen, sample
@@ -124,8 +124,7 @@ def test_a_run_stopped_in_a_later_stage_resumes_to_the_same_weights(
     assert not (at_home / "models" / stopped_id).exists()
     for name in (stopped_id, through_id):
         works(distill, *options(at_home, name, *more))
-    file = Path("unet") / "diffusion_pytorch_model.safetensors"
-    stopped, through = (load_file(at_home / "models" / name / file) for name in (stopped_id, through_id))
+    stopped, through = (load_file(at_home / "models" / name / UNET) for name in (stopped_id, through_id))
     assert all(torch.equal(stopped[name], through[name]) for name in through)
 
 

@@ -1,6 +1,7 @@
 """The LoRA trainer: short real runs, and what they publish in a stock pipeline."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from rf_app.registry.models import Registry
 from tests.processes import command
 from tests.trainers.commands import Command
 from trainers import lora
-from trainers.common import checkpoints, events
+from trainers.common import events
 from trainers.common.models import load_frozen
 from trainers.data.images import with_trigger
 from trainers.lora import KOHYA
@@ -93,21 +94,11 @@ def test_attention_alone(at_home: Path, pictures: Path, works: Command) -> None:
     assert {min(weight.shape[:2]) for weight in weights.values()} == {2}
 
 
-def test_a_killed_run_resumes_to_the_same_weights(
-    at_home: Path, pictures: Path, capfd: pytest.CaptureFixture, works: Command
-) -> None:
+def test_a_killed_run_resumes_to_the_same_weights(pictures: Path, survives: Callable) -> None:
     def own(name: str) -> tuple:
         return options(pictures, name, "--steps", 8, "--checkpoint-every", 2)
 
-    process = command(at_home, "lora", *own("killed"))
-    process.wait_until(lambda: checkpoints.steps_done(at_home / "runs/lora/killed") >= 2)
-    process.kill()
-    assert not (at_home / "loras" / "killed").exists()
-    works(lora, *own("killed"))
-    assert "resuming" in capfd.readouterr().out
-    works(lora, *own("whole"))
-    killed, whole = (load_file(at_home / "loras" / name / WEIGHTS) for name in ("killed", "whole"))
-    assert all(torch.equal(killed[name], whole[name]) for name in whole)
+    survives(lora, own, "loras", WEIGHTS)
 
 
 def test_a_run_of_other_pictures_is_refused(

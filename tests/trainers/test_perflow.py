@@ -12,7 +12,7 @@ from rf_app.flow.velocity import velocity_field
 from rf_app.registry.models import Registry
 from rf_app.schedulers.perflow import PeRFlowScheduler
 from rf_app.settings.training import PeRFlow
-from tests.trainers.commands import Command
+from tests.trainers.commands import UNET, Command
 from trainers import evaluate, perflow
 from trainers.common import checkpoints, events
 from trainers.common.models import encode, load_frozen, sample
@@ -20,7 +20,6 @@ from trainers.common.windows import TIMES, Windows, window_loss
 from trainers.data.store import Batch
 
 MEAN, DEVIATION = 1.5, 0.4  # of the Gaussian's data
-FILE = Path("unet") / "diffusion_pytorch_model.safetensors"
 
 
 class Gaussian(nn.Module):
@@ -153,11 +152,11 @@ def test_a_run_with_fewer_and_wider_windows_publishes_a_model_that_takes_guidanc
     )
     assert not torch.allclose(with_words.images, against.images)
 
-    whole = load_file(registry.pieces("pieces")["unet"] / FILE.name)
+    whole = load_file(registry.pieces("pieces")["unet"] / UNET.name)
     checkpoints.files(run)[-1].unlink()
     assert checkpoints.steps_done(run) == 2
     works(perflow, *options("pieces", *own, "--overwrite"))
-    resumed = load_file(registry.pieces("pieces")["unet"] / FILE.name)
+    resumed = load_file(registry.pieces("pieces")["unet"] / UNET.name)
     assert all(torch.equal(resumed[name], weight) for name, weight in whole.items())
 
     measured = ("--model", "pieces", "--steps", 1, 2, "--prompts", 4, "--judge", at_home / "judge")

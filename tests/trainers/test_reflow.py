@@ -1,6 +1,7 @@
 """Reflow: its loss at a known flow, its densities, short real runs with kill and resume."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,9 +22,9 @@ from rf_app.registry.models import Registry
 from rf_app.schedulers.noise_schedule import schedule_of
 from tests.processes import command, in_two, run_command
 from tests.tiny import tiny_unet
-from tests.trainers.commands import Command
+from tests.trainers.commands import UNET, Command
 from trainers import pairs, reflow
-from trainers.common import checkpoints, events
+from trainers.common import events
 from trainers.common.models import load_frozen
 from trainers.common.objectives import draw_tau, drop_text, reflow_loss
 from trainers.data.shards import shard_paths
@@ -184,41 +185,19 @@ def test_rectifications_are_counted_by_kind_not_by_name(tiny_registry: Registry)
 
 
 def test_a_second_reflow_starts_from_the_first(at_home: Path, works: Command) -> None:
-    options = (
-        "--teacher",
-        "tiny-2rf",
-        "--batch",
-        4,
-        "--pairs",
-        at_home / "pairs",
-        "--output",
-        "tiny-3rf",
-        "--steps",
-        2,
-    )
-    works(reflow, *options)
+    own = ("--teacher", "tiny-2rf", "--output", "tiny-3rf")
+    works(reflow, *own, "--pairs", at_home / "pairs", "--batch", 4, "--steps", 2)
     card = Registry.default().card("tiny-3rf")
     assert card.lineage == ("tiny-sd", "tiny-2rf")
     assert card.title.startswith("3-rectified flow")
 
 
-def test_a_killed_run_resumes_to_the_same_weights(
-    at_home: Path, capfd: pytest.CaptureFixture, works: Command
-) -> None:
+def test_a_killed_run_resumes_to_the_same_weights(at_home: Path, survives: Callable) -> None:
     def options(name: str) -> tuple:
         own = ("--pairs", at_home / "pairs", "--output", name, "--steps", 20, "--checkpoint-every", 2)
         return (*OPTIONS, *own)
 
-    process = command(at_home, "reflow", *options("killed"))
-    process.wait_until(lambda: checkpoints.steps_done(at_home / "runs/reflow/killed") >= 2)
-    process.kill()
-    assert not (at_home / "models" / "killed").exists()
-    works(reflow, *options("killed"))
-    assert "resuming" in capfd.readouterr().out
-    works(reflow, *options("whole"))
-    file = Path("unet") / "diffusion_pytorch_model.safetensors"
-    killed, whole = (load_file(at_home / "models" / name / file) for name in ("killed", "whole"))
-    assert all(torch.equal(killed[name], whole[name]) for name in whole)
+    survives(reflow, options, "models", UNET)
 
 
 def in_one_thread(trainer: str, options: list[str]) -> None:
@@ -294,8 +273,7 @@ def test_a_run_computes_in_the_precision_asked_for(home: Path) -> None:
     assert code == 0, said
     code, said = command(home, "reflow", *own, "full", "--precision", "no").finish()
     assert code == 0, said
-    file = Path("unet") / "diffusion_pytorch_model.safetensors"
-    halved, full = (load_file(home / "models" / name / file) for name in ("halved", "full"))
+    halved, full = (load_file(home / "models" / name / UNET) for name in ("halved", "full"))
     assert any(not torch.equal(halved[name], full[name]) for name in full)
     assert Registry([home / "models"]).card("halved").settings["precision"] == "bf16"
 

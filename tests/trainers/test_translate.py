@@ -1,5 +1,6 @@
 """Translation: its two kinds of pictures, and short real runs with kill and resume."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,8 @@ from rf_app.metrics.judge import BUNDLED, Judge
 from rf_app.metrics.sample import Sample
 from rf_app.registry.models import Registry
 from rf_app.registry.translations import Translations
-from tests.processes import command
-from tests.trainers.commands import Command
+from tests.trainers.commands import UNET, Command
 from trainers import translate
-from trainers.common import checkpoints
 from trainers.common.models import load_frozen
 from trainers.common.translated import HeldOutDrawings
 from trainers.data.domains import domains, drawn
@@ -58,23 +57,11 @@ def test_the_judge_tells_the_target_from_the_source(names: tuple[str, str]) -> N
     assert all(names[1] in caption for caption in held.captions())
 
 
-def test_a_killed_translation_resumes_to_the_same_weights(
-    at_home: Path, capfd: pytest.CaptureFixture, works: Command
-) -> None:
-    process = command(at_home, "translate", *options("killed"))
-    run = at_home / "runs" / "translate" / "killed"
-    process.wait_until(lambda: checkpoints.steps_done(run / "2-rectified") >= 2)
-    process.kill()
-    assert not (at_home / "translations" / "killed").exists()
-    for name in ("killed", "whole"):
-        works(translate, *options(name))
-    said = capfd.readouterr().out
-    assert f"resuming {run / '2-rectified'}" in said
+def test_a_killed_translation_resumes_to_the_same_weights(at_home: Path, survives: Callable) -> None:
+    said = survives(translate, options, "translations", UNET, "2-rectified")
     assert all(f"| {name} | " in said for name in ("1-rectified", "2-rectified", "distilled"))
-    file = Path("unet") / "diffusion_pytorch_model.safetensors"
-    killed, whole = (load_file(at_home / "translations" / name / file) for name in ("killed", "whole"))
-    assert all(torch.equal(killed[name], whole[name]) for name in whole)
     start = load_frozen(Registry.default(), "tiny-sd").unet.half()
+    whole = load_file(at_home / "translations" / "whole" / UNET)
     assert not torch.equal(whole["conv_in.weight"], start.conv_in.weight)
     card = Translations.default().card("whole")
     assert (card.source, card.target, card.base_model) == ("day", "night", "tiny-sd")
