@@ -152,11 +152,11 @@ def test_a_run_with_fewer_and_wider_windows_publishes_a_model_that_takes_guidanc
     )
     assert not torch.allclose(with_words.images, against.images)
 
-    whole = load_file(registry.pieces("pieces")["unet"] / UNET.name)
+    whole = load_file(registry.folder("pieces") / UNET)
     checkpoints.files(run)[-1].unlink()
     assert checkpoints.steps_done(run) == 2
     works(perflow, *options("pieces", *own, "--overwrite"))
-    resumed = load_file(registry.pieces("pieces")["unet"] / UNET.name)
+    resumed = load_file(registry.folder("pieces") / UNET)
     assert all(torch.equal(resumed[name], weight) for name, weight in whole.items())
 
     measured = ("--model", "pieces", "--steps", 1, 2, "--prompts", 4, "--judge", at_home / "judge")
