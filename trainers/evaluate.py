@@ -5,9 +5,13 @@
 
 Every model is measured at each of --steps that it can be drawn in (one-step models at 1) and shares the
 reference: the drawings that the held-out captions belong to, seen by the judge. FID is the Frechet distance
-of the judge's features. Models of Stable Diffusion's size are measured against photographs, as in InstaFlow's
-paper, by FID's Inception and CLIP, which are not bundled. CLIP score is the mean cosine, about 0.3; of COCO's
-captions a picture's first is taken:
+of the judge's features, the kernel distance (KID) one that is as honest with few pictures; recall is the
+share of the drawings that lie among the model's pictures; sharpness is the Laplacian energy over the
+drawings'; variety is how far apart 16 pictures of a caption are, over how far drawings of it are. Under the
+models stands what is no fault of theirs: the captions drawn again, the drawings through the first model's
+autoencoder, drawings of other scenes. Models of Stable Diffusion's size are measured against photographs, as
+in InstaFlow's paper, by FID's Inception and CLIP, which are not bundled. CLIP score is the mean cosine, about
+0.3; of COCO's captions a picture's first is taken:
 
     python -m trainers.evaluate --model instaflow-0.9b --prompts 5000 --images coco/val2017 \\
         --inception inception.safetensors --clip CLIP-ViT-g-14-laion2B-s12B-b42K
@@ -15,37 +19,37 @@ captions a picture's first is taken:
 The JSON is one object for one row, a list of objects for several.
 """
 
-import statistics
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
-from diffusers import StableDiffusionPipeline
+from diffusers import AutoencoderKL
 from torch import Tensor
 from tqdm import tqdm
 
 from rf_app.errors import UserError
-from rf_app.flow.straightness import straightness, transport_cost
-from rf_app.flow.velocity import velocity_field
-from rf_app.metrics import frechet
+from rf_app.flow.straightness import transport_cost
+from rf_app.metrics import frechet, kernel
+from rf_app.metrics.recall import NEIGHBOURS, recall
 from rf_app.registry.card import ModelCard
 from rf_app.registry.models import Registry
-from rf_app.schedulers.noise_schedule import schedule_of
 from rf_app.settings.training import check_sampling
 from trainers.common import command
 from trainers.common.findings import markdown, write_found, write_measured
 from trainers.common.held_out import Measuring
-from trainers.common.models import decode, encode, latent_shape, load_frozen, noise_of, registry_into, sample
+from trainers.common.models import decode, load_frozen, registry_into
 from trainers.common.references import Drawings, Photographs, Reference
+from trainers.common.subject import STRAIGHTNESS_STEPS, Subject, straightness_samples
 from trainers.pocket.world import HELD_OUT
 
 BATCH, BATCH_PIXELS = 64, 2**20  # of large pictures fewer: four of 512x512
-STRAIGHTNESS_SAMPLES, STRAIGHTNESS_STEPS = 128, 50  # of fewer than 512 prompts a quarter: it costs most
-TIMED = 9  # images, one by one
+VARIED, SEEDS = 32, 16  # prompts at most, and seeds of each, between whose pictures the distance is taken
+FRESH = HELD_OUT + 500_000_000  # the first of the seeds that held-out captions are drawn again with
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,12 +87,16 @@ class Row:
     model: str
     steps: int
     guidance: float
-    fid: float
+    fid: float  # has a bias that more prompts lessen
+    kernel: float
+    recall: float
     straightness: float | None  # of a flow
     transport_cost: float
     seconds_per_image: float
     measured_on: dict[str, object]
-    fidelity: dict[str, float] | None = None  # of drawings
+    fidelity: dict[str, float] | None = None  # this and the next two of drawings
+    sharpness: float | None = None
+    variety: float | None = None
     clip_score: float | None = None  # of photographs
 
 
@@ -105,24 +113,27 @@ class Evaluation:
             else Drawings(config.judge, *which)
         )
         self.seeds = range(HELD_OUT + config.seed, HELD_OUT + config.seed + config.prompts)
-        seen = self.seen(self.reference.pictures, self.reference.NAME)
-        self.gaussian = frechet.fit(self.reference.features(seen).numpy())
+        self.varied = [i // SEEDS for i in range(SEEDS * min(VARIED, -(-config.prompts // SEEDS)))]
+        self.own = self.seen(self.reference.pictures, self.reference.NAME)
+        self.gaussian = frechet.fit(self.reference.features(self.own).numpy())
+        own_figures = self.reference.figures(self.own, self.own)
         self.measured_on = {
             "prompts": config.prompts,
             "first_seed": self.seeds.start,
             **self.reference.measured_on,
-            **{
-                f"{self.reference.NAME}_{name}": value for name, value in self.reference.figures(seen).items()
-            },
+            **{f"{self.reference.NAME}_{name}": value for name, value in own_figures.items()},
             "straightness_on": f"{straightness_samples(len(self.seeds))} prompts, {STRAIGHTNESS_STEPS} steps",
             "device": str(accelerator.device),
             "precision": {"no": "float32"}.get(accelerator.mixed_precision, accelerator.mixed_precision),
             "threads": torch.get_num_threads(),
         }
 
-    def seen(self, images_of: Callable[[Sequence[int]], Tensor], name: str) -> Tensor:
-        """What is seen, [N, S], in the images of all captions, made in batches, each process its share."""
-        numbers = range(len(self.seeds))
+    def seen(self, images_of: Callable[[Sequence[int]], Tensor], name: str, count: int = 0) -> Tensor:
+        """What is seen, [N, S], in the images of all captions, made in batches, each process its share.
+
+        count: of so many images instead.
+        """
+        numbers = range(count or len(self.seeds))
         parts = [numbers[i : i + self.batch] for i in range(0, len(numbers), self.batch)]
         own = range(self.accelerator.process_index, len(parts), self.accelerator.num_processes)
         quiet = not self.accelerator.is_main_process
@@ -134,6 +145,47 @@ class Evaluation:
         if self.accelerator.num_processes > 1:
             done = sorted(gather_object(done), key=lambda item: item[0])
         return torch.cat([each for _, each in done])
+
+    def compared(self, seen: Tensor) -> dict[str, object]:
+        """The figures of what was seen in a picture of each caption."""
+        made, own = (self.reference.features(each) for each in (seen, self.own))
+        return {
+            "fid": frechet.distance(frechet.fit(made.numpy()), self.gaussian),
+            "kernel": kernel.distance(made.numpy(), own.numpy()),
+            "recall": recall(own, made, min(NEIGHBOURS, len(made) - 1)),
+            **self.reference.figures(seen, self.own),
+        }
+
+    def look_at_floors(self, vae: AutoencoderKL) -> None:
+        """Measure what is no model's fault: drawings that other seeds make of the captions, what the
+        autoencoder leaves of drawings, and drawings of other scenes. And how far apart drawings of a caption
+        are, which is a variety of 1.
+        """
+        drawings, fresh = self.reference, range(FRESH, FRESH + max(len(self.seeds), len(self.varied)))
+
+        def through(numbers: Sequence[int]) -> Tensor:
+            images = drawings.pictures(numbers).to(vae.device)
+            return vae.decode(vae.encode(images).latent_dist.mean).sample.clamp(-1, 1)
+
+        makers = {
+            "captions drawn again": lambda numbers: drawings.again(numbers, [fresh[i] for i in numbers]),
+            "autoencoder": through,
+            "other scenes": lambda numbers: drawings.of([fresh[i] for i in numbers]),
+        }
+        self.measured_on["floors"] = {
+            name: self.compared(self.seen(make, name)) for name, make in makers.items()
+        }
+        del self.measured_on["floors"]["other scenes"]["fidelity"]
+        self.apart = self.distance(
+            lambda numbers: drawings.again([self.varied[i] for i in numbers], [fresh[i] for i in numbers]),
+            "drawings",
+        )
+
+    def distance(self, images_of: Callable[[Sequence[int]], Tensor], name: str) -> float:
+        """The mean distance of two pictures of a caption, in what the reference compares."""
+        seen = self.seen(images_of, f"{name}, {SEEDS} of a caption", len(self.varied))
+        of_each = self.reference.features(seen).unflatten(0, (-1, SEEDS))
+        return float(torch.cdist(of_each, of_each).sum() / of_each[..., 0].numel() / (SEEDS - 1))
 
     def rows(
         self, registry: Registry, card: ModelCard, steps: Sequence[int], guidance: float | None
@@ -147,95 +199,36 @@ class Evaluation:
         steps = [n for n in steps if n >= least] or steps
         return [self._row(card, subject, n, curved) for n in steps]
 
-    def _row(self, card: ModelCard, subject: "Subject", steps: int, curved: float | None) -> Row:
+    def _row(self, card: ModelCard, subject: Subject, steps: int, curved: float | None) -> Row:
         costs: list[float] = []
 
-        def images_of(numbers: Sequence[int]) -> Tensor:
+        def images_of(subject: Subject, numbers: Sequence[int]) -> Tensor:
             with self.accelerator.autocast():
                 noise, latents = subject.latents(numbers, steps)
                 images = decode(subject.pipeline, latents)
             costs.append(float(transport_cost(noise, latents)) * len(numbers))
             return images.float().clamp(-1, 1)
 
-        seen = self.seen(images_of, f"{card.id} {steps} steps")
+        name = f"{card.id} {steps} steps"
+        seen = self.seen(partial(images_of, subject), name)
         cost = self.accelerator.reduce(torch.tensor(sum(costs), device=self.accelerator.device), "sum")
+        variety = None
+        if isinstance(self.reference, Drawings):
+            captions = [self.reference.captions[i] for i in self.varied]
+            fresh = range(FRESH, FRESH + len(captions))
+            varied = Subject(subject.pipeline, fresh, captions, subject.guidance, self.batch)
+            variety = self.distance(partial(images_of, varied), name) / self.apart
         return Row(
             model=card.id,
             steps=steps,
             guidance=subject.guidance,
-            fid=frechet.distance(frechet.fit(self.reference.features(seen).numpy()), self.gaussian),
             straightness=curved,
             transport_cost=float(cost) / len(self.seeds),
             seconds_per_image=subject.seconds_per_image(steps),
             measured_on=self.measured_on,
-            **self.reference.figures(seen),
+            variety=variety,
+            **self.compared(seen),
         )
-
-
-def straightness_samples(prompts: int) -> int:
-    """On how many of the prompts straightness is measured."""
-    return min(STRAIGHTNESS_SAMPLES, -(-prompts // 4))
-
-
-class Subject:
-    """A model under measurement."""
-
-    def __init__(
-        self,
-        pipeline: StableDiffusionPipeline,
-        seeds: Sequence[int],
-        captions: Sequence[str],
-        guidance: float,
-        batch: int,
-    ) -> None:
-        """Encodes the empty text; everything else on demand."""
-        self.pipeline, self.seeds, self.captions = pipeline, seeds, captions
-        self.guidance, self.batch = guidance, batch
-        self.null = encode(pipeline, [""])
-
-    def noise(self, numbers: Sequence[int]) -> Tensor:
-        """The noise of prompts by number, the same for every model."""
-        seeds = [self.seeds[i] for i in numbers]  # no training pair has such a seed
-        return noise_of(seeds, latent_shape(self.pipeline)).to(self.pipeline.device)
-
-    def text(self, numbers: Sequence[int]) -> Tensor:
-        """The embeddings of prompts by number."""
-        return encode(self.pipeline, [self.captions[i] for i in numbers])
-
-    def latents(self, numbers: Sequence[int], steps: int) -> tuple[Tensor, Tensor]:
-        """Noise and what it becomes, both [B, C, H, W]."""
-        noise, text = self.noise(numbers), self.text(numbers)
-        unet, scheduler = self.pipeline.unet, self.pipeline.scheduler
-        return noise, sample(unet, scheduler, noise, text, self.null, self.guidance, steps)
-
-    def straightness(self, accelerator: Accelerator) -> float | None:
-        """S of the model seen as a flow, at its guidance, over the first prompts; shared by processes.
-
-        None for a model that cannot be seen so.
-        """
-        count = straightness_samples(len(self.seeds))
-        try:
-            schedule = schedule_of(self.pipeline.scheduler)
-        except UserError:
-            return None
-        total = torch.zeros((), device=accelerator.device)
-        starts = range(accelerator.process_index * self.batch, count, accelerator.num_processes * self.batch)
-        for i in tqdm(starts, desc="straightness", leave=False, disable=not accelerator.is_main_process):
-            numbers = range(i, min(i + self.batch, count))
-            guidance = max(self.guidance, 1.0)  # below 1 there is none, as in `sample`
-            field = velocity_field(self.pipeline.unet, self.text(numbers), self.null, guidance, schedule)
-            total += len(numbers) * straightness(field, self.noise(numbers), STRAIGHTNESS_STEPS)
-        return float(accelerator.reduce(total, "sum")) / count
-
-    def seconds_per_image(self, steps: int) -> float:
-        """Median time of one image from text to pixels, made one by one."""
-        times = []
-        with torch.inference_mode():
-            for i in range(TIMED):
-                begin = time.perf_counter()
-                decode(self.pipeline, self.latents([i % len(self.seeds)], steps)[1]).cpu()
-                times.append(time.perf_counter() - begin)
-        return statistics.median(times[1:])
 
 
 def figures(row: Row) -> dict[str, object]:
@@ -266,6 +259,8 @@ def main(config: EvaluateConfig) -> None:
     cards = [registry.card(id) for id in config.model]
     accelerator = Accelerator()
     evaluation = Evaluation(config, cards[0].resolution, accelerator)
+    if not config.images:
+        evaluation.look_at_floors(load_frozen(registry, cards[0].id).vae)
     rows: list[Row] = []
     for card in cards:
         steps = (1,) if card.kind == "one-step" else config.steps or (card.steps,)
@@ -280,17 +275,30 @@ def main(config: EvaluateConfig) -> None:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows as a Markdown table."""
-    shows = "CLIP score" if rows[0].fidelity is None else "fidelity"
-    headings = ("model", "steps", "guidance", "FID", shows, "straightness", "transport", "s / image")
-    return markdown(headings, map(_cells, rows))
+    """The rows as a Markdown table, and under them the floors."""
+    drawn = rows[0].fidelity is not None
+    shows = ("fidelity", "sharpness", "variety") if drawn else ("CLIP score",)
+    headings = ("model", "steps", "guidance", "FID", "kernel", "recall", *shows)
+    floors = [
+        [name, "", "", *_compared(floor), *[""] * drawn, "", "", ""]
+        for name, floor in rows[0].measured_on.get("floors", {}).items()
+    ]
+    return markdown((*headings, "straightness", "transport", "s / image"), [*map(_cells, rows), *floors])
 
 
 def _cells(row: Row) -> list[str]:
-    shown = f"{row.clip_score:.4f}" if row.fidelity is None else f"{row.fidelity['mean']:.2%}"
     straight = "–" if row.straightness is None else f"{row.straightness:.1f}"
-    figures = [f"{row.guidance:g}", f"{row.fid:.2f}", shown, straight, f"{row.transport_cost:.0f}"]
-    return [row.model, str(row.steps), *figures, f"{row.seconds_per_image:.4f}"]
+    variety = [] if row.variety is None else [f"{row.variety:.3f}"]
+    figures = [*variety, straight, f"{row.transport_cost:.0f}", f"{row.seconds_per_image:.4f}"]
+    return [row.model, str(row.steps), f"{row.guidance:g}", *_compared(asdict(row)), *figures]
+
+
+def _compared(found: Mapping[str, Any]) -> list[str]:
+    shown = [f"{found['fid']:.2f}", f"{found['kernel']:.3g}", f"{found['recall']:.3f}"]
+    if found.get("clip_score") is not None:
+        return [*shown, f"{found['clip_score']:.4f}"]
+    fidelity = found.get("fidelity")
+    return [*shown, f"{fidelity['mean']:.2%}" if fidelity else "", f"{found['sharpness']:.3f}"]
 
 
 if __name__ == "__main__":

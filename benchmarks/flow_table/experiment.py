@@ -12,12 +12,12 @@ from torch import Generator, Tensor, nn
 from benchmarks.flow_table.network import Flow
 from benchmarks.flow_table.pairs import Pairs, made_by
 from benchmarks.flow_table.pictures import Pictures
-from benchmarks.flow_table.recall import recall
 from benchmarks.flow_table.settings import DISTILLED, EULER, FLOWS, RK45, FlowTable
 from rf_app.flow.affine_path import PATHS
 from rf_app.flow.coupling import Draw, fixed, independent
 from rf_app.flow.solvers import euler, rk45
 from rf_app.metrics import frechet
+from rf_app.metrics.recall import recall
 from rf_app.registry.disk import write_atomically
 from trainers.common import LoopConfig, train
 from trainers.common.models import noise_of

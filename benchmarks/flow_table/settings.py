@@ -5,9 +5,9 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from benchmarks.flow_table.recall import NEIGHBOURS
 from rf_app.errors import UserError
 from rf_app.metrics.perceptual import BUNDLED as PERCEPTUAL
+from rf_app.metrics.recall import NEIGHBOURS
 from rf_app.settings.bundled import ASSETS
 from rf_app.settings.training import Precision, SteppedTraining
 from trainers.common.runs import default_run

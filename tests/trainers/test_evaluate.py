@@ -36,6 +36,13 @@ def test_one_row_is_an_object(at_home: Path, tmp_path: Path, works: Command) -> 
     assert {"fid", "fidelity", "straightness", "transport_cost", "seconds_per_image"} <= row.keys()
     assert (row["model"], row["steps"], row["guidance"]) == ("tiny-2rf", 2, 1.5)
     assert 0 <= row["fidelity"]["mean"] <= 1
+    assert 0 <= row["recall"] <= 1
+    assert min(row["sharpness"], row["variety"], row["kernel"]) > 0
+    floors = row["measured_on"]["floors"]
+    assert floors.keys() == {"captions drawn again", "autoencoder", "other scenes"}
+    assert floors["captions drawn again"]["kernel"] < row["kernel"]
+    assert "fidelity" not in floors["other scenes"]
+    assert row["measured_on"]["drawings_sharpness"] == 1
     assert row["measured_on"]["first_seed"] == 1_000_000_007
     assert row["measured_on"]["prompts"] == 12
     assert Registry.default().card("tiny-2rf").measured == {}
@@ -117,7 +124,7 @@ def test_photographs_are_seen_by_inception_and_clip(photographs: Path) -> None:
         assert torch.allclose(reference.features(seen), reference.inception(images))
     model, processor = reference.clip, reference.processor
     scores = clip_score(model, processor, pixels, ["a lake of kind 1", "a lake of kind 3"])
-    assert reference.figures(seen) == {"clip_score": pytest.approx(float(scores.mean()))}
+    assert reference.figures(seen, seen) == {"clip_score": pytest.approx(float(scores.mean()))}
     assert torch.equal(reference.see(images + 1e-4, [0, 2]), seen)  # as a PNG would have them
 
 

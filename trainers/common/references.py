@@ -18,6 +18,7 @@ from rf_app.metrics.clip_score import clip_score
 from rf_app.metrics.fidelity import fidelity
 from rf_app.metrics.inception import Inception
 from rf_app.metrics.judge import Judge
+from rf_app.metrics.sharpness import laplacian_energy
 from rf_app.registry.checking import check_piece
 from rf_app.registry.loading import load_piece
 from trainers.common.held_out import HeldOutPrompts
@@ -43,22 +44,35 @@ class Drawings:
 
     def pictures(self, numbers: Sequence[int]) -> Tensor:
         """Its own by number: [B, 3, H, W] in -1..1."""
-        seeds = self.prompts.seeds
-        return to_tensor(np.stack([self.world.picture(seeds[i], self.size) for i in numbers]))
+        return self.of([self.prompts.seeds[i] for i in numbers])
+
+    def of(self, seeds: Sequence[int]) -> Tensor:
+        """The drawings of seeds: [B, 3, H, W] in -1..1."""
+        return to_tensor(np.stack([self.world.picture(seed, self.size) for seed in seeds]))
+
+    def again(self, numbers: Sequence[int], seeds: Sequence[int]) -> Tensor:
+        """Others of the captions by number, as `seeds` decide what those leave open."""
+        stated = self.prompts.stated
+        drawn = [
+            self.world.stating(stated[i], seed, self.size) for i, seed in zip(numbers, seeds, strict=True)
+        ]
+        return to_tensor(np.stack(drawn))
 
     def see(self, images: Tensor, numbers: Sequence[int]) -> Tensor:
-        """The judge's features [B, D] of images [B, 3, H, W] in -1..1 of the captions by number."""
-        return self.judge.features(images)
+        """The judge's features and the Laplacian energy, [B, D + 1], of images [B, 3, H, W] in -1..1."""
+        return torch.cat([self.judge.features(images), laplacian_energy(images)[:, None]], dim=1)
 
     def features(self, seen: Tensor) -> Tensor:
-        """What FID compares, [N, D], of what was seen: the same."""
-        return seen
+        """The judge's."""
+        return seen[:, :-1]
 
-    def figures(self, seen: Tensor) -> dict[str, object]:
-        """Fidelity: its mean and each attribute's."""
+    def figures(self, seen: Tensor, own: Tensor) -> dict[str, object]:
+        """Fidelity, its mean and each attribute's, and sharpness: the Laplacian energy over its own's."""
         device = next(self.judge.parameters()).device
-        found = fidelity(self.judge.classify(seen.to(device)), self.prompts.stated, self.judge.kinds)
-        return {"fidelity": {"mean": found.mean} | found.attributes}
+        logits = self.judge.classify(self.features(seen).to(device))
+        found = fidelity(logits, self.prompts.stated, self.judge.kinds)
+        sharpness = float(seen[:, -1].mean() / own[:, -1].mean())
+        return {"fidelity": {"mean": found.mean} | found.attributes, "sharpness": sharpness}
 
 
 class Photographs:
@@ -117,7 +131,7 @@ class Photographs:
         """Inception's."""
         return seen[:, :-1]
 
-    def figures(self, seen: Tensor) -> dict[str, object]:
+    def figures(self, seen: Tensor, own: Tensor) -> dict[str, object]:
         """CLIP score: the mean cosine."""
         return {"clip_score": float(seen[:, -1].mean())}
 

@@ -7,6 +7,7 @@ Look at it:  python -m trainers.pocket.world --sheet sheet.png
 One prompt:  python -m trainers.pocket.world --sheet sheet.png --prompt "a castle in winter" --columns 4
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,7 +58,12 @@ def bend(seed: int) -> tuple[np.ndarray, np.ndarray] | None:
 
 def prompted(prompt: str, seed: int, size: int = SIZE) -> np.ndarray:
     """A picture of what ``prompt`` says, uint8 [size, size, 3]; what it leaves open, ``seed`` decides."""
-    scene = Scene.random(np.random.Generator(np.random.PCG64(seed)), **read_caption(prompt))
+    return stating(read_caption(prompt), seed, size)
+
+
+def stating(stated: Mapping[str, str], seed: int, size: int = SIZE) -> np.ndarray:
+    """A picture with the ``stated`` attributes, uint8 [size, size, 3]; all else ``seed`` decides."""
+    scene = Scene.random(np.random.Generator(np.random.PCG64(seed)), **stated)
     return draw(scene, details(seed), size)
 
 

@@ -4,6 +4,9 @@ Everything a pocket model can know is in a `Scene`; a seed gives scene, caption 
 machine.
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import numpy as np
 
 from trainers.pocket.first_edition.attributes import Scene
@@ -22,6 +25,12 @@ def describe(seed: int) -> tuple[Scene, Caption]:
 def picture(seed: int, size: int = SIZE) -> np.ndarray:
     """The picture of ``seed``, uint8 [96, 96, 3]; the first edition has no other size."""
     return draw(describe(seed)[0], details(seed))
+
+
+def stating(stated: Mapping[str, str], seed: int, size: int = SIZE) -> np.ndarray:
+    """A picture with the ``stated`` attributes, uint8 [96, 96, 3]; all else ``seed`` decides."""
+    scene = Scene.random(np.random.Generator(np.random.PCG64(seed)))
+    return draw(replace(scene, **stated), details(seed))
 
 
 def bent_picture(seed: int, size: int = SIZE) -> np.ndarray:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from benchmarks.flow_table.recall import recall
+from rf_app.metrics.recall import recall
 
 
 def cloud(n: int, at: float) -> torch.Tensor:

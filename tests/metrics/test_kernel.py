@@ -1,0 +1,32 @@
+"""The kernel distance: against the sum over all pairs, and between draws of the same and of another."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from rf_app.metrics.kernel import distance
+
+
+def test_it_is_the_mean_over_all_pairs_of_two() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(4, 3)), rng.normal(size=(5, 3))
+
+    def mean(x: np.ndarray, y: np.ndarray) -> float:
+        return np.mean(
+            [
+                (x[i] @ y[j] / 3 + 1) ** 3
+                for i, j in product(range(len(x)), range(len(y)))
+                if x is not y or i != j
+            ]
+        )
+
+    assert distance(a, b) == pytest.approx(mean(a, a) + mean(b, b) - 2 * mean(a, b))
+
+
+def test_it_is_about_0_for_the_same_whatever_the_number() -> None:
+    rng = np.random.default_rng(0)
+    found = [distance(rng.normal(size=(count, 8)), rng.normal(size=(300, 8))) for count in (20,) * 40]
+    assert abs(np.mean(found)) < 0.1
+    assert min(found) < 0 < max(found)
+    assert distance(rng.normal(size=(20, 8)) + 1, rng.normal(size=(300, 8))) > 2
