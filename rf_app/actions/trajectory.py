@@ -109,7 +109,9 @@ def trajectory(app: Application, wish: TrajectorySettings) -> Events[Followed]:
         try:
             settings, card = app.prepared(settings), app.registry.card(id)
             if card.kind not in FOLLOWED:
-                raise UserError(f"{card.title} jumps to the picture: there is no path to follow.")
+                raise UserError(
+                    f"{card.title} was made for steps of its own: it has no straight path to follow."
+                )
             if card.kind == "diffusion" and app.worker.few_step_loras(wish.loras, app.visitor):
                 raise UserError(
                     f"With a few-step LoRA {card.title} jumps to the picture: there is no path to follow."

@@ -39,7 +39,7 @@ SOLVERS = {
     "one-step-diffusion": {"deis": (DEISMultistepScheduler, {})},
 }
 FOLLOWED = ("diffusion", "rectified-flow", "one-step")
-"""Kinds whose path from noise to picture Euler's method follows in any steps; others were made to jump."""
+"""Kinds whose path to the picture Euler's method follows in any steps; others have steps of their own."""
 TITLES = {
     "dpm++": "DPM-Solver++",
     "ddim": "DDIM",

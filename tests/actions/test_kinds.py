@@ -37,7 +37,7 @@ def test_each_stands_in_a_comparison_and_none_is_drawn_by_another_sampler(jumpin
     found = results(compare(app, Compare("a lake", ("tiny-instaflow", *kinds))))
     assert [each.attempt.error for each in found if isinstance(each, SideDone)] == [""] * (len(kinds) + 1)
     for each in results(trajectory(app, TrajectorySettings("a lake", tuple(kinds), 2))):
-        assert "jumps to the picture: there is no path to follow" in each.attempt.error
+        assert "was made for steps of its own: it has no straight path" in each.attempt.error
     start = Start(encode_map(Image.new("RGB", (96, 96), "red")))
     for kind in kinds:
         with pytest.raises(UserError, match="cannot begin from a picture: it has no straight path"):
