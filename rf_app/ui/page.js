@@ -25,6 +25,13 @@
     if (send !== "star") studio.show("body"); // that one stays where it is
   });
 
+  // On a narrow page what a button asks for appears above or below the form.
+  const ASKED = { "batch-go": "#batch-side", "edit-go": "#edit-side" };
+  document.addEventListener("click", (event) => {
+    const where = ASKED[event.target.closest?.("button")?.id];
+    if (where && innerWidth <= 960) studio.show(where);
+  });
+
   // A list says `input` whenever it loses the focus, and a model's own settings would take the place of those that were
   // set. It closes without a word where nothing else was chosen.
   const LIST = 'input[role="combobox"]';

@@ -55,6 +55,17 @@ def test_keys_do_what_their_list_says_and_letters_only_where_nobody_types(page):
     expect(page.locator(PROMPT)).to_be_focused()
 
 
+def test_arrows_choose_among_round_choices(page):
+    page.get_by_role("tab", name="Interpolate").click()
+    settled(page)
+    choices = page.get_by_role("group", name="Between their seeds").get_by_role("radio")
+    choices.first.focus()
+    for key, at in (("ArrowRight", 1), ("ArrowDown", 0), ("ArrowUp", 1)):
+        page.keyboard.press(key)
+        expect(choices.nth(at)).to_be_focused()
+        expect(choices.nth(at)).to_be_checked()
+
+
 def test_escape_stops_and_arrows_go_from_picture_to_picture(page):
     number(page, "count").fill("4")
     ask(page, "a lake")

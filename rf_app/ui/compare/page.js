@@ -16,6 +16,15 @@
     ...window.studio,
     uncover: (handle) => handle.parentElement.style.setProperty("--at", `${handle.value}%`),
     keepSides,
+    // Panels that a picture's styles and drawings have opened push what is compared out of sight.
+    sidesInSight: () => {
+      const look = () => {
+        const far = document.querySelector("#compare-headline").getBoundingClientRect().top > innerHeight / 2;
+        if (far) studio.show(innerWidth <= 960 ? "#compare-headline" : "#side-by-side");
+      };
+      setTimeout(look, 400); // they open slowly
+      return [];
+    },
     // The tab is opened. The first time: the form as it was left, or the first example.
     openedSides: (cue, sent) => {
       const found = cue || sent ? "" : left;

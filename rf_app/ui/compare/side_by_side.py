@@ -232,7 +232,7 @@ def build(app: Application, page: Page, plugs: PlugIns, sent: gr.Textbox, subtab
     received = [field for column in columns[:2] for field in column.form.fields]
     left.change(reopened, left, [*form_now, *shaped], **QUIET)
     outputs = [prompt, seed, locked, *size.fields, *plugs.parts, cue, subtabs, *received]
-    sent.change(receive, sent, outputs, **QUIET)
+    sent.change(receive, sent, outputs, **QUIET).then(js=browser("sidesInSight"), **PAGE_ONLY)
 
 
 def plugged(own: Application, attempt: Attempt, given: Sequence[Lora]) -> list[str]:

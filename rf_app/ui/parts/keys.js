@@ -53,6 +53,16 @@
   };
   const STOP = ':is(button[id$="-stop"], #stop, #video-cancel)';
 
+  // Each of Gradio's round choices is a group of its own, in which a browser's arrows go nowhere.
+  const choose = (from, key) => {
+    const all = [...from.closest("fieldset").querySelectorAll("input")];
+    const to = all.at((all.indexOf(from) + (/Right|Down/.test(key) ? 1 : -1)) % all.length);
+    if (!/^Arrow/.test(key)) return false;
+    to.focus();
+    to.click();
+    return true;
+  };
+
   // Among small pictures the arrows go to the next one, up and down to the nearest of the next row.
   const GROUPS = [".stage .enlarge", ".gallery .enlarge", ".kept .small", ".shelf h4 button"];
   const middle = (each) => {
@@ -60,6 +70,7 @@
     return [x + width / 2, y + height / 2];
   };
   const step = (from, key) => {
+    if (from.type === "radio") return choose(from, key);
     const group = GROUPS.find((each) => from.matches?.(each));
     if (!group) return;
     const all = [...document.querySelectorAll(group)].filter((each) => each.checkVisibility());

@@ -152,7 +152,8 @@ class Form:
         asked = {"prompts": values[self.prompts], "images": images}
         given = {name: value for name, value in asked.items() if name in found.asks}
         wish = Wish(found.name, teacher, as_id(title), title, values[self.preset], **given)
-        kept = {self.prompts: gr.skip(), self.images: gr.skip()}
+        # The recipe, too: with the arrow keys the next one may have been chosen meanwhile.
+        kept = dict.fromkeys((self.recipe, self.prompts, self.images), gr.skip())
         return self.show(wish) | kept | {self.source: gr.Textbox(visible="images" in found.asks)}
 
     def show_style(self, values: Values) -> Updates:
@@ -160,7 +161,8 @@ class Form:
         cards = {card.id: card for card in self.app.registry.cards()}
         ids = [id for _, id in teachers(self.app, recipes()["lora"])]
         largest = max(ids, key=lambda id: cards[id].resolution, default=None)
-        return self.show_recipe(values | {self.recipe: "lora", self.teacher: largest})
+        shown = self.show_recipe(values | {self.recipe: "lora", self.teacher: largest})
+        return shown | {self.recipe: "lora"}
 
     def named(self, values: Values) -> str:
         """The pictures as the person knows them: a folder as it was written, or the names of files."""
