@@ -8,7 +8,7 @@ from typing import Any
 from rf_app.errors import UserError
 from rf_app.jobs.stage import LoopWork, Stage
 from rf_app.registry.card import ModelCard, check_id
-from rf_app.settings.options import command_line, options
+from rf_app.settings.options import TRAINERS, command_line, options
 from rf_app.settings.recipe import Recipe, Step
 from rf_app.settings.recipes import recipe
 
@@ -107,6 +107,7 @@ def _stage(step: Step, values: Mapping[str, Any], words: dict[str, str], teacher
     for name in ("steps", "guidance"):
         if name in chosen and chosen[name] is None:  # what the teacher's card recommends
             chosen[name] = getattr(teacher, name)
+    TRAINERS[step.trainer](**chosen)  # raises UserError for a value out of its range
     guided = " guided" if chosen.get("guidance", 1) != 1 else ""
     stacked = bool(chosen.get("stacked"))  # two networks
     return Stage(
