@@ -13,8 +13,10 @@ from rf_app.jobs import training
 from rf_app.jobs.plan import Wish
 from rf_app.settings.bundled import ASSETS
 from rf_app.settings.from_nothing import World
+from rf_app.settings.recipes import recipes
 from rf_app.settings.world import Pace, sized
 from rf_app.ui.page import TITLE, build
+from rf_app.ui.train import form as train_form
 from rf_app.ui.train import view
 from rf_app.ui.translation import tables
 from tests.browser import visiting
@@ -80,6 +82,14 @@ def test_every_text_that_the_page_is_laid_out_with_has_its_german(app):
         if re.search("[a-z]{2}", text) and text != "${value}" and not known.fullmatch(text)
     }
     assert not missing
+    for recipe in recipes().values():  # of which the first is laid out
+        texts = [
+            recipe.title,
+            *(each.title for each in recipe.steps),
+            *Texts(train_form.purpose(recipe)).found,
+        ]
+        texts += [text for each in recipe.shown for text in (each.title, each.about)]
+        assert not [text for text in texts if text.strip() and not known.fullmatch(text)]
     in_style = set(re.findall(r"var\((--words-[\w-]+)", (ASSETS / "style.css").read_text()))
     assert in_style == {name for name in table if name.startswith("--")}
     for english, german in table.items():

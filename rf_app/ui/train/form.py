@@ -107,7 +107,7 @@ class Form:
         own_set = Path(wish.images).parent == self.app.jobs.pictures
         return {
             self.recipe: wish.recipe,
-            self.about: _about(found),
+            self.about: purpose(found),
             self.teacher: gr.Dropdown(
                 choices=teachers(self.app, found), value=wish.teacher or None, visible=bool(found.teachers)
             ),
@@ -253,7 +253,7 @@ def build(app: Application) -> Form:
             label="Make",
             elem_id="train-recipe",
         )
-        about = gr.HTML(_about(first), elem_id="train-about")
+        about = gr.HTML(purpose(first), elem_id="train-about")
         known_here, chosen = teachers(app, first), first_teacher(app, first)
         teacher = changing(choice(known_here, chosen, "From (teacher)", "train-teacher"))
         preset = gr.Radio(
@@ -354,6 +354,7 @@ def _folder(written: str) -> str:
     return text
 
 
-def _about(found: Recipe) -> str:
-    captions = f" {CAPTIONS}" if "images" in found.asks else ""
-    return f"<p>{escape(found.about + captions)}</p>"
+def purpose(found: Recipe) -> str:
+    """What a recipe is for, as HTML."""
+    texts = [found.about, *([CAPTIONS] if "images" in found.asks else [])]
+    return "<p>" + " ".join(f"<span>{escape(text)}</span>" for text in texts) + "</p>"
