@@ -45,6 +45,11 @@ def test_a_picture_is_painted_over_partly_drawn_anew_kept_and_gone_on_from(own_p
     page.click("#edit-go")
     settled(page)
     assert source(page) != painted
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.click("#edit-go")  # on a phone below the board: what it makes is scrolled to
+    expect(page.locator(RESULT)).to_be_in_viewport()
+    settled(page)
+    page.set_viewport_size({"width": 1440, "height": 900})
     page.get_by_role("button", name="Go on from this").click()
     settled(page)
 
