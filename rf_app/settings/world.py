@@ -22,7 +22,7 @@ PASSES = 1_000  # over the pictures: more only learns them by heart
 FEW = 300  # pictures, of which little can be learned from nothing
 FEW_SAID = "these are few"  # how the report begins to say so
 ANEW = ("pairs", "straight-pairs", "reflow", "distill")  # folders: what the teacher's own training decides
-REMADE = ("vae", "network", "stages.json", "figures.json", "sheet.png")  # as stages of a longer world end
+REMADE = ("vae", "network", "stages.json", "figures.json", "sheet.png", "events.jsonl")  # by a longer world
 LARGE = 160  # pixels a side, from which on 8 channels of latents hold what one can see
 
 
