@@ -58,7 +58,7 @@ def test_keys_do_what_their_list_says_and_letters_only_where_nobody_types(page):
 def test_arrows_choose_among_round_choices(page):
     page.get_by_role("tab", name="Interpolate").click()
     settled(page)
-    choices = page.get_by_role("group", name="Between their seeds").get_by_role("radio")
+    choices = page.locator("#between-noise input")
     choices.first.focus()
     for key, at in (("ArrowRight", 1), ("ArrowDown", 0), ("ArrowUp", 1)):
         page.keyboard.press(key)
