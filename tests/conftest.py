@@ -16,11 +16,13 @@ import torch
 
 from rf_app.actions import application
 from rf_app.actions.application import Application
+from rf_app.jobs.database import Database
 from rf_app.metrics.sample import Sample
 from rf_app.pipeline.turns import result_of
 from rf_app.registry.models import Registry
 from rf_app.settings.picture import PictureSettings
 from tests.browser import chromium
+from tests.jobs.queues import execute, kill_all
 from tests.settled import until
 from tests.tiny import SIZE as TINY_SIZE
 from tests.tiny import build_tiny
@@ -116,6 +118,15 @@ def own_app(tiny_registry, tmp_path, monkeypatch):
     found = Application.on(tiny_registry, "cpu")
     yield found
     found.worker.close()
+
+
+@pytest.fixture
+def database(tmp_path):
+    """A database of jobs of the test's own; nothing of it runs on afterwards."""
+    made = Database(tmp_path / "jobs")
+    yield made
+    execute(made, "UPDATE job SET state = 'stopped' WHERE state = 'queued'")
+    kill_all(tmp_path)
 
 
 class Gate:

@@ -12,15 +12,16 @@ from rf_app.actions.run import results
 from rf_app.errors import UserError
 from rf_app.jobs import queue
 from rf_app.registry.loras import LoraCard
-from tests.jobs.test_queue import add, database, until  # noqa: F401
+from tests.jobs.queues import add
 from tests.plugins.lora_files import random_lora, write
+from tests.settled import until
 from tests.tiny import tiny_unet
 
 KEYS = ["tiny-instaflow", "lora/ink", "controlnet/tiny-canny"]
 
 
 @pytest.fixture
-def app(own_app, database, tmp_path):  # noqa: F811
+def app(own_app, database, tmp_path):
     """One with a LoRA, whose jobs are the test's own."""
     file = write(tmp_path / "Ink.safetensors", random_lora(tiny_unet(3)))
     own_app.loras.save(file, LoraCard("ink", "Ink"))

@@ -30,7 +30,8 @@ from rf_app.jobs.progress import progress
 from rf_app.registry.checking import CONFIGS, WEIGHTS
 from rf_app.registry.models import Registry
 from tests.actions.test_import_model import app  # noqa: F401
-from tests.jobs.test_queue import database, until  # noqa: F401
+from tests.jobs.queues import ended
+from tests.settled import until
 
 ROOT = Path(__file__).parents[2]
 UNET = "unet/diffusion_pytorch_model.safetensors"
@@ -387,7 +388,7 @@ def test_a_hub_that_is_not_there_is_named(tmp_path):
 
 def test_an_import_from_the_hub_is_a_job_that_is_stopped_and_resumed(
     hub,
-    database,  # noqa: F811
+    database,
     tiny_registry,
     tmp_path,
     monkeypatch,
@@ -406,13 +407,11 @@ def test_an_import_from_the_hub_is_a_job_that_is_stopped_and_resumed(
     queue.stop(database, job.id)
     until(lambda: database.job(job.id).stop)
     Hub.go_on.set()
-    until(lambda: not database.job(job.id).under_way)
-    assert database.job(job.id).state == "stopped", database.job(job.id).said
+    ended(database, job.id, "stopped")
     assert progress(database, database.job(job.id)).text.startswith("Downloading, ")
     assert own.registry.problems() == {}
     queue.resume(database, job.id)
-    until(lambda: database.job(job.id).state != "queued" and not database.job(job.id).under_way)
-    assert database.job(job.id).state == "done", database.job(job.id).said
+    ended(database, job.id)
     folder = own.registry.folder("mine")
     assert (folder / UNET).read_bytes() == Hub.files[UNET]
     said = json.loads((database.job_folder(job.id) / "answer.json").read_text())

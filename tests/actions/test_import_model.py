@@ -27,7 +27,8 @@ from rf_app.registry.checking import WEIGHTS
 from rf_app.registry.loading import load
 from rf_app.registry.models import Registry
 from rf_app.settings.picture import PictureSettings
-from tests.jobs.test_queue import database, until  # noqa: F401
+from tests.jobs.queues import ended
+from tests.settled import until
 from tests.single_file import save_single_file
 from tests.tiny import in_shards
 
@@ -49,7 +50,7 @@ def elsewhere(tiny_models, tmp_path):
 
 
 @pytest.fixture
-def app(database, tmp_path, monkeypatch):  # noqa: F811
+def app(database, tmp_path, monkeypatch):
     """One with an empty folder of models, as a process of its own finds it, too."""
     monkeypatch.setenv("INSTAFLOW_HOME", str(tmp_path / "home"))
     found = replace(Application.on(Registry.default(tmp_path / "models"), "cpu"), jobs=database)
@@ -359,14 +360,13 @@ def test_as_a_job_it_fails_is_resumed_and_done(app, elsewhere):
     assert job.wish["source"] == str(elsewhere)
     with pytest.raises(UserError, match=f"Job {job.id} needs 'mine'"):
         queue.check_unused(app.jobs, "mine")
-    until(lambda: app.jobs.job(job.id).state == "failed")
+    ended(app.jobs, job.id, "failed")
     assert "this file is missing" in app.jobs.job(job.id).said
     with pytest.raises(UserError, match=f"among the imports already, as job {job.id}"):
         start_import(app, wish)
     vae.write_bytes(weights)
     queue.resume(app.jobs, job.id)
-    until(lambda: not app.jobs.job(job.id).under_way)
-    assert app.jobs.job(job.id).state == "done", app.jobs.job(job.id).said
+    ended(app.jobs, job.id)
     card = app.registry.card("mine")
     assert (card.kind, card.title) == ("one-step", "-my model")
     assert not (app.registry.folders[-1] / ".imports" / "mine").exists()
@@ -379,7 +379,7 @@ def test_as_a_job_it_fails_is_resumed_and_done(app, elsewhere):
 def test_a_dropped_job_takes_what_has_arrived_with_it(app, elsewhere):
     (elsewhere / "scheduler" / "scheduler_config.json").unlink()
     job = start_import(app, ImportModel(str(elsewhere), "mine"))
-    until(lambda: app.jobs.job(job.id).state == "failed")
+    ended(app.jobs, job.id, "failed")
     staging = app.registry.folders[-1] / ".imports" / "mine"
     assert staging.is_dir()
     queue.delete(app.jobs, job.id)

@@ -10,13 +10,14 @@ from rf_app.errors import UserError
 from rf_app.jobs import queue
 from rf_app.jobs.progress import progress
 from rf_app.plugins.deltas import Merge
-from tests.jobs.test_queue import database, until  # noqa: F401
+from tests.jobs.queues import ended
 from tests.plugins.lora_files import random_lora, write
+from tests.settled import until
 from tests.tiny import tiny_unet
 
 
 @pytest.fixture
-def app(own_app, database):  # noqa: F811
+def app(own_app, database):
     """One whose jobs are the test's own, too."""
     return replace(own_app, jobs=database)
 
@@ -39,8 +40,7 @@ def test_as_a_job(app) -> None:
             queue.check_unused(app.jobs, id)
     with pytest.raises(UserError, match="about to make 'merged'"):
         start_merge(app, wish())
-    until(lambda: not app.jobs.job(job.id).under_way)
-    assert app.jobs.job(job.id).state == "done", app.jobs.job(job.id).said
+    ended(app.jobs, job.id)
     card = app.registry.card("merged")
     assert (card.title, card.settings["merged"]["strength"]) == ("-a title", -0.5)
     assert app.jobs.job(job.id).name == "-a title"
@@ -58,7 +58,7 @@ def test_a_job_that_is_stopped_leaves_no_model_and_can_be_resumed(app) -> None:
     if app.jobs.job(job.id).state == "stopped":  # it may have been quicker
         assert "merged" not in [card.id for card in app.registry.cards()]
         queue.resume(app.jobs, job.id)
-    until(lambda: app.jobs.job(job.id).state == "done")
+    ended(app.jobs, job.id)
     assert app.registry.card("merged").base_model == "tiny-2rf"
 
 
@@ -66,8 +66,7 @@ def test_a_lora_in_a_file_is_found_from_the_job_s_folder(app, tmp_path, monkeypa
     write(tmp_path / "ink.safetensors", random_lora(tiny_unet(3)))
     monkeypatch.chdir(tmp_path)
     job = start_merge(app, wish(fine_tuned="", base="", lora="ink.safetensors"))
-    until(lambda: not app.jobs.job(job.id).under_way)
-    assert app.jobs.job(job.id).state == "done", app.jobs.job(job.id).said
+    ended(app.jobs, job.id)
     assert app.registry.card("merged").settings["merged"]["lora"] == "ink.safetensors"
 
 

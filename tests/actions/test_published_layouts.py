@@ -28,7 +28,6 @@ from rf_app.schedulers.perflow import PeRFlowScheduler
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
 from rf_app.settings.picture import PictureSettings
 from tests.actions.test_import_model import UNET, app, bring_in, elsewhere  # noqa: F401
-from tests.jobs.test_queue import database  # noqa: F401
 from tests.tiny import save_tiny_safety_checker, tiny_text_encoder, tiny_tokenizer, tiny_unet, tiny_vae
 
 BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}

@@ -16,7 +16,6 @@ from rf_app.registry.checking import WEIGHTS, check_piece
 from rf_app.registry.loading import load_piece
 from rf_app.settings.picture import PictureSettings
 from tests.actions.test_import_model import UNET, app, bring_in  # noqa: F401
-from tests.jobs.test_queue import database  # noqa: F401
 from tests.plugins.lora_files import random_lora, write
 from tests.single_file import save_controlnet_file, save_single_file
 from tests.tiny import tiny_controlnet, tiny_unet

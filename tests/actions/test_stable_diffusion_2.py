@@ -23,7 +23,6 @@ from rf_app.settings.picture import PictureSettings
 from tests.actions.test_import_model import app, bring_in  # noqa: F401
 from tests.actions.test_published_layouts import BETAS
 from tests.actions.test_single_file import saved, shape  # noqa: F401
-from tests.jobs.test_queue import database  # noqa: F401
 from tests.tiny import tiny_tokenizer, tiny_unet, tiny_vae
 
 OPEN_CLIP = {

@@ -11,7 +11,8 @@ from rf_app.jobs.__main__ import start
 from rf_app.jobs.database import Database
 from rf_app.jobs.processes import ROOT
 from rf_app.settings.recipes import recipes
-from tests.jobs.test_queue import add, database, running, until  # noqa: F401
+from tests.jobs.queues import add, ended, running
+from tests.settled import until
 
 
 def jobs(home: Path | str, *words: object) -> tuple[int, str]:
@@ -27,7 +28,7 @@ def jobs(home: Path | str, *words: object) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def test_list_show_stop_resume_delete(database: Database, tmp_path: Path) -> None:  # noqa: F811
+def test_list_show_stop_resume_delete(database: Database, tmp_path: Path) -> None:
     assert jobs(tmp_path, "list") == (0, "There are no jobs yet.\n")
     id = add(database, ("--steps", "60", "--slow", "0.05"))
     assert "0%" in jobs(tmp_path, "list")[1]  # and this look starts it
@@ -41,7 +42,7 @@ def test_list_show_stop_resume_delete(database: Database, tmp_path: Path) -> Non
     assert jobs(tmp_path, "stop", id) == (0, "")
     assert "stopping" in jobs(tmp_path, "list")[1]
     process.resume()
-    until(lambda: database.job(id).state == "stopped")
+    ended(database, id, "stopped")
     assert jobs(tmp_path, "resume", id) == (0, "")
     assert "done" in jobs(tmp_path, "show", id, "--follow")[1]
     code, said = jobs(tmp_path, "delete", id)

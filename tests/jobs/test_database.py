@@ -20,11 +20,9 @@ from rf_app.jobs.stage import TRAINING
 from rf_app.jobs.words import state_in_words, work_in_words
 from rf_app.registry.disk import DiskFull
 from tests.full_disk import full_disk
+from tests.jobs.queues import FOREVER, add, begun, ended, execute, planned, running
 from tests.jobs.test_command import jobs
-from tests.jobs.test_queue import FOREVER, add, database, planned, running, until, write  # noqa: F401
-
-# pytest finds the fixture `database` by its name
-# ruff: noqa: F811
+from tests.settled import until
 
 GONE = 2**22 + 1  # no process has this number: Linux gives none as high
 VERSION_1 = """
@@ -66,7 +64,7 @@ def test_after_any_transaction_a_job_goes_on_or_can_be_resumed(database: Databas
     assert (job.state == "interrupted") == (transactions in (2, 5))
     if job.state == "interrupted":
         queue.resume(database, id)
-    until(lambda: database.job(id).state == "done")
+    ended(database, id)
     assert database.job(id).stage == 2
     assert not any(job.state == "damaged" for job in database.jobs())
 
@@ -126,13 +124,13 @@ SPOILED = {
 @pytest.mark.parametrize("change", SPOILED.values(), ids=SPOILED.keys())
 def test_a_spoiled_row_is_shown_and_deleted_and_hinders_no_other(database: Database, change: str) -> None:
     spoiled, sound = add(database, output="bad"), add(database, output="good")
-    write(database, f"UPDATE job SET {change} WHERE id = ?", spoiled)
+    execute(database, f"UPDATE job SET {change} WHERE id = ?", spoiled)
     found = {job.id: job for job in queue.look(database)}
     assert found[spoiled].state == "damaged"
     assert "written by another version of this program, or is damaged: " in found[spoiled].said
     assert progress(database, found[spoiled]).share == 0
     assert f"{state_in_words(found[spoiled])} {work_in_words(found[spoiled])}".encode()
-    until(lambda: database.job(sound).state == "done")
+    ended(database, sound)
     for act in (queue.stop, queue.resume, lambda database, id: database.move(id, up=True)):
         with pytest.raises(UserError, match=f"Job {spoiled} is damaged"):
             act(database, spoiled)
@@ -143,7 +141,7 @@ def test_a_spoiled_row_is_shown_and_deleted_and_hinders_no_other(database: Datab
 
 def test_every_command_does_with_a_spoiled_row(database: Database, tmp_path: Path) -> None:
     spoiled, sound = add(database, output="bad"), add(database, FOREVER, output="good")
-    write(database, "UPDATE job SET wish = '{', stage = 7 WHERE id = ?", spoiled)
+    execute(database, "UPDATE job SET wish = '{', stage = 7 WHERE id = ?", spoiled)
     code, said = jobs(tmp_path, "list")
     assert (code, "damaged" in said, "bad" in said) == (0, True, True)
     code, said = jobs(tmp_path, "show", spoiled)
@@ -156,21 +154,19 @@ def test_every_command_does_with_a_spoiled_row(database: Database, tmp_path: Pat
 
 def test_a_row_spoiled_while_it_runs_is_deleted_with_its_process(database: Database) -> None:
     id, next_one = add(database, FOREVER), add(database)
-    queue.look(database)
-    until(lambda: running(database, id), "the start")
-    process = running(database, id)
-    write(database, "UPDATE job SET stages = 'x' WHERE id = ?", id)
+    process = begun(database, id)
+    execute(database, "UPDATE job SET stages = 'x' WHERE id = ?", id)
     queue.delete(database, id)
     assert has_ended(process)
-    until(lambda: database.job(next_one).state == "done")
+    ended(database, next_one)
 
 
 def test_a_table_of_another_version(database: Database) -> None:
     """One more column is none of ours; without one of ours no row can be read."""
     add(database)
-    write(database, "ALTER TABLE job ADD COLUMN priority INTEGER")
+    execute(database, "ALTER TABLE job ADD COLUMN priority INTEGER")
     assert [job.state for job in database.jobs()] == ["queued"]
-    write(database, "ALTER TABLE job DROP COLUMN busy")
+    execute(database, "ALTER TABLE job DROP COLUMN busy")
     (job,) = queue.look(database)
     assert (job.state, "it lacks 'busy'" in job.said) == ("damaged", True)
     queue.delete(database, job.id)
@@ -213,14 +209,14 @@ def test_a_database_of_version_1_is_read_as_it_was(database: Database) -> None:
     assert (found[1].pid, found[1].said, found[2].busy, found[1].wish.teacher) == (7, "x", 3.5, "tiny-sd")
     assert database.rates("reflow steps") == {1.0: 0.5}
     queue.resume(database, 1)
-    until(lambda: database.job(1).state == "done")
+    ended(database, 1)
     assert add(database) == 6
 
 
 def test_a_migration_is_whole_or_has_not_been(database: Database) -> None:
     """One that cannot end, here for a column that is there already, leaves version 1 as it was."""
     version_1(database)
-    write(database, "ALTER TABLE job ADD COLUMN title TEXT")
+    execute(database, "ALTER TABLE job ADD COLUMN title TEXT")
     with pytest.raises(UserError, match="duplicate column name: title"):
         database.jobs()
     with closing(sqlite3.connect(database.path)) as rows:
@@ -245,9 +241,9 @@ def test_reading_writes_nothing(database: Database, tmp_path: Path) -> None:
 def test_a_stage_of_an_earlier_version_knew_of_bfloat16(database: Database) -> None:
     id = add(database, ())
     stages = [asdict(stage) | {"bfloat16": True} for stage in database.job(id).stages]
-    write(database, "UPDATE job SET stages = ?", json.dumps(stages))
+    execute(database, "UPDATE job SET stages = ?", json.dumps(stages))
     queue.look(database)
-    until(lambda: database.job(id).state == "done")
+    ended(database, id)
 
 
 @pytest.fixture
@@ -286,7 +282,7 @@ def test_on_a_full_disk_a_deleted_job_makes_room(database: Database, full: list[
 
 def test_a_database_of_a_newer_version_says_so(database: Database, tmp_path: Path) -> None:
     add(database)
-    write(database, f"PRAGMA user_version = {VERSION + 1}")
+    execute(database, f"PRAGMA user_version = {VERSION + 1}")
     for act in (database.jobs, lambda: add(database)):
         with pytest.raises(
             UserError, match=f"of version {VERSION + 1}, and this program knows up to {VERSION}"

@@ -2,16 +2,12 @@
 
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
-import time
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
 import pytest
 
 from rf_app.errors import UserError
@@ -21,96 +17,19 @@ from rf_app.jobs.estimate import PACE_KEY, START, guess
 from rf_app.jobs.lengthening import length, lengthen
 from rf_app.jobs.log import log_path
 from rf_app.jobs.plan import Wish
-from rf_app.jobs.processes import ROOT, find, has_ended
+from rf_app.jobs.processes import ROOT, has_ended
 from rf_app.jobs.progress import progress
 from rf_app.jobs.runner import WAIT, work_off
-from rf_app.jobs.stage import FILES, TRAINING, LoopWork, Plan, Stage
+from rf_app.jobs.stage import TRAINING, LoopWork, Plan
 from tests.full_disk import full_disk
-
-FOREVER = ("--steps", "100000", "--slow", "0.05")
-
-
-@pytest.fixture
-def database(tmp_path: Path):
-    """A database of the test's own; nothing of it runs on afterwards."""
-    made = Database(tmp_path / "jobs")
-    yield made
-    write(made, "UPDATE job SET state = 'stopped' WHERE state = 'queued'")
-    for process in psutil.process_iter(["cmdline"]):
-        if str(tmp_path) in " ".join(process.info["cmdline"] or ()):
-            process.kill()
-
-
-def write(database: Database, statement: str, *values: object) -> None:
-    """A change by hand."""
-    if database.path.exists():
-        with closing(sqlite3.connect(database.path)) as rows, rows:
-            rows.execute(statement, values)
-
-
-def planned(folder: Path, *stages: tuple[str, ...], output: str = "x", kind: str = TRAINING) -> Plan:
-    """A job whose stages are `tests.jobs.worker`s with these options."""
-    made = []
-    for number, options in enumerate(stages or ((),)):
-        run, product = folder / f"run-{number}", folder / f"product-{number}"
-        steps = int(options[options.index("--steps") + 1]) if "--steps" in options else 4
-        made.append(
-            Stage(
-                title=f"Stage {number + 1}",
-                module="tests.jobs.worker",
-                arguments=("--run", str(run), "--product", str(product), *options),
-                product=str(product),
-                loops=(LoopWork("worker steps", str(run), steps, 1.0),),
-            )
-        )
-    lane, wish = FILES, {"source": "somewhere"}
-    if kind == TRAINING:
-        lane, wish = TRAINING, Wish("reflow", "tiny-sd", output).as_json()
-    return Plan(kind, lane, output, "", wish, tuple(made), 10.0, 1.0)
-
-
-def add(database: Database, *stages: tuple[str, ...], **more: str) -> int:
-    """Queue such a job, without starting it."""
-    return database.add(lambda folder, others: planned(folder, *stages, **more)).id
-
-
-def until(happened, what: str = "it") -> None:
-    """Wait for something of another process."""
-    for _ in range(8_000):
-        if happened():
-            return
-        time.sleep(0.03)
-    pytest.fail(f"{what} did not happen")
-
-
-def running(database: Database, id: int) -> psutil.Process | None:
-    """The job's process, when it has written its first event."""
-    job = database.job(id)
-    loops = job.stages[min(job.stage, len(job.stages) - 1)].loops
-    return find(job.pid, database.job_folder(id)) if events.read(Path(loops[0].run)) else None
-
-
-def runner_of(database: Database) -> psutil.Process:
-    """The one process that works the queue off."""
-    (found,) = [
-        process
-        for process in psutil.process_iter(["cmdline"])
-        if {"rf_app.jobs.runner", str(database.folder)} <= set(process.info["cmdline"] or ())
-    ]
-    return found
-
-
-def end_runner(database: Database) -> None:
-    runner = runner_of(database)
-    runner.kill()
-    until(lambda: has_ended(runner))
+from tests.jobs.queues import FOREVER, add, begun, end_runner, ended, planned, runner_of, running
+from tests.settled import until
 
 
 def test_a_job_runs_its_stages_and_is_done(database: Database) -> None:
     id = add(database, (), ("--steps", "2"))
     queue.look(database)
-    until(lambda: database.job(id).state == "done")
-    job = database.job(id)
+    job = ended(database, id)
     assert (job.stage, job.pid, job.said) == (2, None, "")
     assert all(Path(stage.product).exists() for stage in job.stages)
     assert progress(database, job).share == 1
@@ -125,11 +44,11 @@ def test_a_finished_training_goes_on_beside_what_it_made(database: Database) -> 
         with pytest.raises(UserError, match=said):
             lengthen(database, *wrong)
     queue.look(database)
-    until(lambda: database.job(id).state == "done")
+    ended(database, id)
     with pytest.raises(UserError, match="1 to 1,000,000 steps, not 0"):
         lengthen(database, id, 0, "longer")
     longer = lengthen(database, id, 3, "longer", "-Longer").id
-    until(lambda: database.job(longer).state == "done")
+    ended(database, longer)
     old, new = database.job(id), database.job(longer)
     assert (new.output, new.title, len(new.stages)) == ("longer", "-Longer", 1)
     assert new.wish.output == "longer"
@@ -162,11 +81,11 @@ def test_a_world_goes_on_for_hours_and_its_second_half_begins_anew(database: Dat
         path.parent.mkdir(parents=True)
         path.write_text('{"step": 1, "of": 1}\n')
     queue.look(database)
-    until(lambda: database.job(id).state == "done")
+    ended(database, id)
     with pytest.raises(UserError, match=r"0\.01 to 999 hours, not 0"):
         lengthen(database, id, 0, "longer")
     job = lengthen(database, id, 1.5, "longer")
-    until(lambda: database.job(job.id).state == "done")
+    ended(database, job.id)
     assert [loop.seconds for loop in job.stages[0].loops] == [2400, 2400]
     assert job.seconds == pytest.approx(1800 + 2400 + START, abs=START)  # reflow anew
     assert length(job) is None
@@ -211,34 +130,31 @@ def test_a_job_outlives_the_page_that_started_it(database: Database) -> None:
     assert [job.state for job in queue.look(database)] == ["running"]
     assert running(database, id) == process
     queue.stop(database, id)
-    until(lambda: database.job(id).state == "stopped")
+    ended(database, id, "stopped")
     assert not process.is_running()
 
 
 def test_a_killed_trainer_is_interrupted_with_its_last_words_and_resumes(database: Database) -> None:
     id = add(database, ("--steps", "40", "--slow", "0.05"))
-    queue.look(database)
-    until(lambda: running(database, id), "the start")
+    begun(database, id)
     running(database, id).kill()
-    until(lambda: database.job(id).state == "interrupted")
+    ended(database, id, "interrupted")
     assert "signal 9" in database.job(id).said
     assert "from step 0" in database.job(id).said
     queue.resume(database, id)
-    until(lambda: database.job(id).state == "done")
+    ended(database, id)
     steps = [event["step"] for event in events.read(Path(database.job(id).stages[0].loops[0].run))]
     assert steps == list(range(1, 41))
 
 
 def test_a_killed_runner_leaves_no_orphan_the_next_one_takes_its_process_over(database: Database) -> None:
     id = add(database, FOREVER)
-    queue.look(database)
-    until(lambda: running(database, id), "the start")
-    process = running(database, id)
+    process = begun(database, id)
     end_runner(database)
     assert [job.state for job in queue.look(database)] == ["running"]  # and so it is
     assert process.is_running()
     queue.stop(database, id)
-    until(lambda: database.job(id).state == "stopped")
+    ended(database, id, "stopped")
     assert not running(database, id)
 
 
@@ -253,9 +169,7 @@ def test_a_process_whose_pid_nobody_could_write_down_never_begins(tmp_path: Path
 
 def test_both_killed_is_interrupted_at_the_first_look(database: Database) -> None:
     id = add(database, FOREVER)
-    queue.look(database)
-    until(lambda: running(database, id), "the start")
-    process = running(database, id)
+    process = begun(database, id)
     end_runner(database)
     process.kill()
     until(lambda: has_ended(process))
@@ -266,13 +180,11 @@ def test_both_killed_is_interrupted_at_the_first_look(database: Database) -> Non
 
 def test_what_a_trainer_finished_while_nobody_looked_counts(database: Database) -> None:
     id = add(database, ("--steps", "20", "--slow", "0.05"), ("--steps", "2"))
-    queue.look(database)
-    until(lambda: running(database, id), "the start")
-    process = running(database, id)
+    process = begun(database, id)
     end_runner(database)
     until(lambda: has_ended(process))
     assert [job.state for job in queue.look(database)] == ["running"]
-    until(lambda: database.job(id).state == "done")
+    ended(database, id)
 
 
 def test_a_reused_pid_is_not_taken_for_the_job(database: Database) -> None:
@@ -313,10 +225,9 @@ def test_stop_ends_what_does_not_listen_with_its_children(database: Database) ->
 
 def test_somebody_elses_sigterm_is_a_stop_not_the_end(database: Database) -> None:
     id = add(database, FOREVER, ())
-    queue.look(database)
-    until(lambda: running(database, id), "the start")
+    begun(database, id)
     running(database, id).send_signal(signal.SIGTERM)
-    until(lambda: database.job(id).state == "stopped")
+    ended(database, id, "stopped")
     assert database.job(id).stage == 0
 
 
@@ -327,21 +238,20 @@ def test_an_error_is_the_jobs_last_word_and_the_queue_goes_on(
     message = "The disk is full: cannot write größer-湖 (0 MiB free). Make room and run it again."
     failing, next_one = add(database, ("--fail", message)), add(database)
     queue.look(database)
-    until(lambda: database.job(next_one).state == "done")
+    ended(database, next_one)
     assert (database.job(failing).state, database.job(failing).said) == ("failed", message)
     queue.resume(database, failing)
-    until(lambda: database.job(failing).state == "failed")
+    ended(database, failing, "failed")
 
 
 def test_one_at_a_time_in_an_order_that_can_be_changed(database: Database) -> None:
     first, second, third = add(database, FOREVER), add(database), add(database)
-    queue.look(database)
-    until(lambda: running(database, first), "the start")
+    begun(database, first)
     database.move(third, up=True)
     assert [job.id for job in queue.look(database)] == [first, third, second]
     database.move(third, up=True)  # it is the first that waits already
     queue.stop(database, first)
-    until(lambda: database.job(second).state == "done")
+    ended(database, second)
     assert database.job(third).began < database.job(second).began
     with pytest.raises(UserError, match="only a queued one can be moved"):
         database.move(third, up=True)
@@ -374,7 +284,7 @@ def test_a_waiting_job_can_be_taken_out_and_put_back(database: Database) -> None
 def test_deleting_removes_the_jobs_folder_and_nothing_else(database: Database) -> None:
     kept, gone = add(database), add(database)
     queue.look(database)
-    until(lambda: database.job(gone).state == "done")
+    ended(database, gone)
     queue.delete(database, gone)
     assert not database.job_folder(gone).exists()
     assert database.job_folder(kept).exists()
@@ -429,7 +339,7 @@ def test_a_job_that_cannot_begin_is_failed_and_the_queue_goes_on(database: Datab
     database.job_folder(stuck).parent.mkdir(exist_ok=True)
     database.job_folder(stuck).write_text("a file where its folder should be")
     queue.look(database)
-    until(lambda: database.job(next_one).state == "done")
+    ended(database, next_one)
     assert database.job(stuck).state == "failed"
     assert "could not be started" in database.job(stuck).said
 
@@ -480,7 +390,7 @@ def test_two_jobs_do_not_make_the_same(database: Database, tmp_path: Path) -> No
     with pytest.raises(UserError, match=f"Job {job.id} is about to make 'x'"):
         queue.start(database, make)
     queue.stop(database, job.id)
-    until(lambda: database.job(job.id).state == "stopped")
+    ended(database, job.id, "stopped")
     (tmp_path / "product").write_text("there")
     with pytest.raises(UserError, match="already 'product'"):
         queue.start(database, make)

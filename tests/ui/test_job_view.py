@@ -17,7 +17,7 @@ from rf_app.jobs.progress import POINTS, Curve, Progress, progress
 from rf_app.jobs.stage import TRAINING, Stage
 from rf_app.ui.train import view
 from rf_app.ui.train.sample_strip import COLUMNS, GAP, ROWS, sample_strip
-from tests.jobs.test_queue import add
+from tests.jobs.queues import add
 from trainers.common.events import Events
 from trainers.common.sheets import write_sheet
 

@@ -13,7 +13,7 @@ from rf_app.registry.card import as_id, write_card
 from rf_app.registry.loras import WEIGHTS, LoraCard
 from rf_app.settings.recipes import recipes
 from rf_app.ui.train.form import Form, build
-from tests.jobs.test_queue import add
+from tests.jobs.queues import add
 from tests.plugins.lora_files import random_lora, write
 from tests.tiny import tiny_unet
 

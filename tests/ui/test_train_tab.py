@@ -17,6 +17,7 @@ from rf_app.registry.models import Registry
 from rf_app.registry.permission import Permission
 from rf_app.ui.page import build
 from tests.browser import arrived
+from tests.jobs.queues import kill_all
 from tests.server import Server
 from tests.settled import settled, watch
 
@@ -61,9 +62,7 @@ def serve(tmp_path: Path) -> Iterator:
     yield start
     for server in servers:
         server.kill()
-    for process in psutil.process_iter(["cmdline"]):
-        if str(tmp_path) in " ".join(process.info["cmdline"] or ()):
-            process.kill()
+    kill_all(tmp_path)
 
 
 @pytest.fixture
