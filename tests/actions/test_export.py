@@ -26,7 +26,6 @@ from rf_app.registry.controlnets import ControlNets
 from rf_app.registry.loras import LoraCard, Loras
 from rf_app.settings.picture import PictureSettings
 from tests.actions.test_decoders import decoder_for
-from tests.actions.test_single_file import shape  # noqa: F401
 from tests.full_disk import full_disk
 from tests.plugins.lora_files import random_lora, write
 from tests.tiny import load, tiny_unet
@@ -68,7 +67,7 @@ def test_a_plug_in_is_what_it_was(own_app, ink, tmp_path, key, kind):
 
 
 @pytest.mark.parametrize("id", ["tiny-2rf", "tiny-sd"])
-def test_as_a_single_file_it_comes_back_as_it_was(own_app, shape, tmp_path, id):  # noqa: F811
+def test_as_a_single_file_it_comes_back_as_it_was(own_app, shape, tmp_path, id):
     """A velocity for other programs' flow matching, whose sign is the other one, and a diffusion model."""
     (folder,) = results(export(own_app, Export(id, tmp_path / "out", layout="single-file")))
     assert {path.name for path in folder.iterdir()} == {f"{id}.safetensors", "README.md", "sample.png"}

@@ -20,7 +20,7 @@ from rf_app.registry import catalogue
 from rf_app.registry.loras import WEIGHTS, LoraCard, sampling_in
 from rf_app.registry.recognition import RECOMMENDED
 from rf_app.settings.picture import Lora, PictureSettings
-from tests.actions.test_fetching import Hub, hub, reached  # noqa: F401
+from tests.actions.importing.hub import Hub
 from tests.plugins.lora_files import EVERYWHERE, as_kohya, random_lora, write
 from tests.tiny import load
 
@@ -201,7 +201,7 @@ def test_a_merged_model_is_of_that_kind(ann, tmp_path):
     assert np.abs(np.asarray(draw(ann, model="quick").image, int) - np.asarray(expected, int)).max() <= 1
 
 
-def test_the_catalogue_s_is_imported_and_drawn(ann, reached, tmp_path, monkeypatch):  # noqa: F811
+def test_the_catalogue_s_is_imported_and_drawn(ann, reached, tmp_path, monkeypatch):
     """From a Hub that has other files beside it, each entry that is a LoRA."""
     entries = [each for each in catalogue.catalogue() if "A LoRA" in each.about]
     assert len(entries) == 2

@@ -12,11 +12,9 @@ from safetensors.torch import load_file, save_file
 
 from rf_app.actions import gathering, reported
 from rf_app.actions import import_model as importing
-from rf_app.actions.application import Application
 from rf_app.actions.collection import thing
 from rf_app.actions.import_model import ImportModel, answer, id_of, import_model, start_import
 from rf_app.actions.receiving import Arrival
-from rf_app.actions.run import results
 from rf_app.errors import UserError
 from rf_app.jobs import events, queue
 from rf_app.jobs.progress import progress
@@ -25,46 +23,12 @@ from rf_app.plugins.checkpoint import short
 from rf_app.registry.catalogue import catalogue, obstacle
 from rf_app.registry.checking import WEIGHTS
 from rf_app.registry.loading import load
-from rf_app.registry.models import Registry
 from rf_app.settings.picture import PictureSettings
+from tests.actions.importing.bringing import UNET, bring_in, change, files
 from tests.jobs.queues import ended
 from tests.settled import until
 from tests.single_file import save_single_file
 from tests.tiny import in_shards
-
-UNET = "unet/diffusion_pytorch_model.safetensors"
-
-
-@pytest.fixture
-def elsewhere(tiny_models, tmp_path):
-    """tiny-sd as it may lie in anybody's folder: other file names, no card of ours, and things beside it."""
-    folder = tmp_path / "elsewhere" / "My Model (v2)"
-    shutil.copytree(tiny_models / "tiny-sd", folder)
-    (folder / "README.md").write_text("---\nlicense: [mit, 'cc-by-4.0']  # two\n---\n# Somebody's\n")
-    (folder / "unet" / "diffusion_pytorch_model.bin").write_bytes(b"\x80\x04 a pickle")
-    (folder / "safety_checker").mkdir()
-    (folder / "run-me.py").write_text("raise SystemExit('run')")
-    weights = folder / "vae" / WEIGHTS["vae"]
-    weights.rename(weights.with_name("diffusion_pytorch_model.fp16.safetensors"))
-    return folder
-
-
-@pytest.fixture
-def app(database, tmp_path, monkeypatch):
-    """One with an empty folder of models, as a process of its own finds it, too."""
-    monkeypatch.setenv("INSTAFLOW_HOME", str(tmp_path / "home"))
-    found = replace(Application.on(Registry.default(tmp_path / "models"), "cpu"), jobs=database)
-    yield found
-    found.worker.close()
-
-
-def bring_in(app, wish):
-    (arrival,) = results(import_model(app, wish))
-    return arrival.folder
-
-
-def files(folder):
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
 def test_a_folder_is_taken_without_what_is_no_part_of_a_model(app, elsewhere):
@@ -200,14 +164,6 @@ def test_a_chosen_kind_comes_before_our_card_s(app, tiny_models):
     assert (card.kind, card.steps, card.guidance) == ("one-step", 1, 1.0)
     bring_in(app, ImportModel(source, id="same", kind="diffusion"))
     assert (app.registry.card("same").steps, app.registry.card("same").guidance) == (4, 3.0)
-
-
-def change(path, name, value):
-    """Spoil or mend one tensor of a safetensors file, whose size stays; its time does not."""
-    tensors = load_file(path)
-    tensors[name].view(-1)[0] = value
-    save_file(tensors, path, metadata={"format": "pt"})
-    os.utime(path, ns=(0, path.stat().st_mtime_ns + 10**9))
 
 
 def cut_off(app, elsewhere, monkeypatch):

@@ -2,21 +2,14 @@
 
 import json
 import os
-import random
-import re
 import signal
 import subprocess
 import sys
-import threading
 import time
-from contextlib import suppress
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 import torch
-from huggingface_hub import constants
 from safetensors.torch import save
 
 from rf_app.actions.application import Application
@@ -26,20 +19,19 @@ from rf_app.actions.run import results
 from rf_app.actions.wanted import wanted
 from rf_app.errors import UserError
 from rf_app.jobs import queue
+from rf_app.jobs.processes import ROOT
 from rf_app.jobs.progress import progress
 from rf_app.registry.checking import CONFIGS, WEIGHTS
 from rf_app.registry.models import Registry
-from tests.actions.test_import_model import app  # noqa: F401
+from tests.actions.importing.bringing import UNET
+from tests.actions.importing.hub import CHUNK, Hub
 from tests.jobs.queues import ended
 from tests.settled import until
 
-ROOT = Path(__file__).parents[2]
-UNET = "unet/diffusion_pytorch_model.safetensors"
 CONTROLNET = "diffusion_pytorch_model.safetensors"
 CONTROLNET_HALF = "diffusion_pytorch_model.fp16.safetensors"
 VERSION = "diffusion_pytorch_model.v0-0.safetensors"
 LORA = "pytorch_lora_weights.safetensors"
-CHUNK = 10 * 2**20  # bytes that the library writes at once
 FETCH = """
 import sys
 from pathlib import Path
@@ -140,92 +132,6 @@ def test_weights_in_shards_are_named_before_anything_is_fetched(piece, variant):
         wanted(dict.fromkeys(names, 1))
 
 
-class Hub(BaseHTTPRequestHandler):
-    """As much of the Hub as a download needs. mood: what happens to the first request for the U-Net."""
-
-    files: dict[str, bytes]
-    mood: str  # "breaks": it ends in the middle; "stalls": it waits there for `go_on`; "whole": no ranges
-    go_on: threading.Event
-    starts: list[int]  # where the U-Net was asked for from
-    ends: list[tuple[str, int]]  # up to which byte a safetensors file was asked for
-    sent: int  # bytes in the mood "whole"
-
-    def do_HEAD(self):
-        self.do_GET(body=False)
-
-    def do_GET(self, body=True):
-        if self.path.startswith("/api/models/"):
-            siblings = [{"rfilename": name, "size": len(content)} for name, content in self.files.items()]
-            answer = {"id": self.path[len("/api/models/") :], "sha": "a" * 40, "siblings": siblings}
-            return self.answer(json.dumps(answer).encode())
-        found = re.fullmatch(r"/somebody/\w+/resolve/a{40}/(.+)", self.path.split("?")[0])
-        if not found:  # the library asks for more at times, and can do without
-            return self.send_error(404)
-        content = self.files[found[1]]
-        if self.mood == "whole":
-            self.answer(b"", len(content))
-            with suppress(ConnectionError):
-                for begin in range(0, len(content) if body else 0, 2**16):
-                    self.wfile.write(content[begin : begin + 2**16])
-                    Hub.sent += 2**16
-            self.close_connection = True
-            return None
-        asked = re.search(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
-        start = int(asked[1]) if asked else 0
-        if found[1].endswith(".safetensors") and body:
-            self.ends.append((found[1], int(asked[2]) if asked and asked[2] else len(content) - 1))
-        if asked and asked[2]:
-            part = content[start : int(asked[2]) + 1]
-            return self.answer(part, len(part), start, len(content), start + len(part))
-        half = len(content)
-        if found[1] == UNET and body:
-            self.starts.append(start)
-            half = len(content) // 2 if len(self.starts) == 1 else half
-        self.answer(content[start:half] if body else b"", len(content) - start, start, len(content))
-        if half < len(content):
-            self.close_connection = True
-            if self.mood == "stalls":
-                self.go_on.wait(60)
-
-    def answer(self, content, length=None, start=0, total=0, end=0):
-        self.send_response(206 if start or end else 200)
-        self.send_header("Content-Length", str(len(content) if length is None else length))
-        self.send_header("ETag", '"' + "b" * 40 + '"')
-        self.send_header("X-Repo-Commit", "a" * 40)
-        self.send_header("Accept-Ranges", "bytes")
-        if start or end:
-            self.send_header("Content-Range", f"bytes {start}-{(end or total) - 1}/{total}")
-        self.end_headers()
-        self.wfile.write(content)
-        self.wfile.flush()
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def hub():
-    Hub.files = {
-        "unet/config.json": b"{}",
-        UNET: random.Random(0).randbytes(3 * CHUNK),
-        "unet/diffusion_pytorch_model.bin": b"a pickle",
-    }
-    Hub.mood, Hub.go_on, Hub.starts, Hub.ends, Hub.sent = "breaks", threading.Event(), [], [], 0
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    Hub.go_on.set()
-    server.shutdown()
-
-
-@pytest.fixture
-def reached(hub, monkeypatch):
-    """The same, reached from this process."""
-    template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, hub)
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-    monkeypatch.setattr(constants, "ENDPOINT", hub)
-
-
 def start(hub, folder):
     """Fetch in a process of its own, as an import does."""
     return subprocess.Popen(
@@ -240,7 +146,10 @@ def start(hub, folder):
     )
 
 
-def check_whole(folder):
+def check_fetched(process, folder):
+    """It ends well, and all is there but the pickle."""
+    _, said = process.communicate()
+    assert process.returncode == 0, said
     hub = folder / "hub" / ("a" * 40)
     got = {str(path.relative_to(hub)): path.read_bytes() for path in hub.rglob("*") if path.is_file()}
     assert got == {name: content for name, content in Hub.files.items() if not name.endswith(".bin")}
@@ -313,7 +222,7 @@ def index(pipeline):
         ),
     ],
 )
-def test_what_cannot_be_used_costs_none_of_its_weights(app, reached, files, message):  # noqa: F811
+def test_what_cannot_be_used_costs_none_of_its_weights(app, reached, files, message):
     """No byte is asked for behind the header, and next to nothing waits for another try."""
     Hub.files = {"README.md": b"#", **files}
     with pytest.raises(UserError, match=message):
@@ -327,7 +236,7 @@ def test_what_cannot_be_used_costs_none_of_its_weights(app, reached, files, mess
     ("source", "config"),
     [("somebody/taesdxl", True), ("somebody/taef1", True), ("somebody/taesdxl/taesdxl.safetensors", False)],
 )
-def test_a_tiny_decoder_of_another_base_costs_none_of_its_weights(app, reached, source, config):  # noqa: F811
+def test_a_tiny_decoder_of_another_base_costs_none_of_its_weights(app, reached, source, config):
     weights = tensors(("decoder.layers.0.weight", (64, 4, 3, 3)))
     Hub.files = {"taesdxl.safetensors": weights}
     if config:
@@ -337,7 +246,7 @@ def test_a_tiny_decoder_of_another_base_costs_none_of_its_weights(app, reached, 
     assert all(end < 8 + int.from_bytes(weights[:8], "little") for _, end in Hub.ends)
 
 
-def test_of_a_server_that_gives_whole_files_only_a_header_is_taken(app, reached):  # noqa: F811
+def test_of_a_server_that_gives_whole_files_only_a_header_is_taken(app, reached):
     width = pair("unet.mid_block.attentions.0.transformer_blocks.0.attn2.to_v", 2048)
     Hub.files, Hub.mood = {LORA: tensors(*width, ("rest", (2**23,)))}, "whole"
     with pytest.raises(UserError, match="is for Stable Diffusion XL"):
@@ -346,10 +255,7 @@ def test_of_a_server_that_gives_whole_files_only_a_header_is_taken(app, reached)
 
 
 def test_a_transfer_that_breaks_off_is_gone_on_with(hub, tmp_path):
-    process = start(hub, tmp_path)
-    _, said = process.communicate()
-    assert process.returncode == 0, said
-    check_whole(tmp_path)
+    check_fetched(start(hub, tmp_path), tmp_path)
     assert Hub.starts == [0, CHUNK]
 
 
@@ -357,10 +263,7 @@ def test_what_the_library_has_already_is_not_fetched_again(hub, tmp_path):
     snapshot = tmp_path / "cache" / "models--somebody--tiny" / "snapshots" / ("a" * 40)
     (snapshot / "unet").mkdir(parents=True)
     (snapshot / UNET).write_bytes(Hub.files[UNET])
-    process = start(hub, tmp_path)
-    _, said = process.communicate()
-    assert process.returncode == 0, said
-    check_whole(tmp_path)
+    check_fetched(start(hub, tmp_path), tmp_path)
     assert Hub.starts == []
 
 
@@ -372,10 +275,7 @@ def test_a_killed_transfer_is_gone_on_with(hub, tmp_path):
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    again = start(hub, tmp_path)
-    _, said = again.communicate()
-    assert again.returncode == 0, said
-    check_whole(tmp_path)
+    check_fetched(start(hub, tmp_path), tmp_path)
     assert Hub.starts == [0, CHUNK]
 
 

@@ -27,7 +27,7 @@ from rf_app.registry.recognition import RECOMMENDED
 from rf_app.schedulers.perflow import PeRFlowScheduler
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
 from rf_app.settings.picture import PictureSettings
-from tests.actions.test_import_model import UNET, app, bring_in, elsewhere  # noqa: F401
+from tests.actions.importing.bringing import UNET, bring_in
 from tests.tiny import save_tiny_safety_checker, tiny_text_encoder, tiny_tokenizer, tiny_unet, tiny_vae
 
 BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
@@ -145,8 +145,8 @@ ZERO_TERMINAL_SNR = DDIMScheduler(
     ],
 )
 def test_each_published_layout_is_drawn_as_it_was_made_to_be(
-    app,  # noqa: F811
-    elsewhere,  # noqa: F811
+    app,
+    elsewhere,
     name,
     index,
     scheduler,
@@ -183,7 +183,7 @@ def test_each_published_layout_is_drawn_as_it_was_made_to_be(
     assert np.abs(np.asarray(drawn.image, int) - np.asarray(expected, int)).max() <= 1
 
 
-def test_a_safety_checker_comes_along_or_is_said_to_be_missing(app, elsewhere):  # noqa: F811
+def test_a_safety_checker_comes_along_or_is_said_to_be_missing(app, elsewhere):
     """Its first picture is drawn there, though it lets none through; a pickle is left where it is."""
     source = published(elsewhere, "instaflow", "RectifiedFlowPipeline", PNDMScheduler())
     index = {"_class_name": "RectifiedFlowPipeline", "safety_checker": ["stable_diffusion", "Checker"]}
@@ -219,14 +219,14 @@ def test_a_safety_checker_comes_along_or_is_said_to_be_missing(app, elsewhere): 
     public.close()
 
 
-def test_what_is_refused_by_name_costs_no_copy(app, elsewhere):  # noqa: F811
+def test_what_is_refused_by_name_costs_no_copy(app, elsewhere):
     (elsewhere / "model_index.json").write_text('{"_class_name": "StableDiffusionXLPipeline"}')
     with pytest.raises(UserError, match="is Stable Diffusion XL; expected"):
         bring_in(app, ImportModel(str(elsewhere), id="mine"))
     assert not list((app.registry.folders[-1] / ".imports").rglob("*.safetensors"))
 
 
-def test_weights_for_another_engine_are_named(app, elsewhere):  # noqa: F811
+def test_weights_for_another_engine_are_named(app, elsewhere):
     (elsewhere / UNET).rename(elsewhere / "unet" / "openvino_model.bin")
     (elsewhere / "unet" / "openvino_model.xml").write_text("<net/>")
     with pytest.raises(UserError, match="its weights are OpenVINO's, which are not read"):

@@ -20,9 +20,8 @@ from rf_app.plugins.checkpoint import configs_of, empty, short
 from rf_app.plugins.original_names import original
 from rf_app.registry.checking import read_json
 from rf_app.settings.picture import PictureSettings
-from tests.actions.test_import_model import app, bring_in  # noqa: F401
-from tests.actions.test_published_layouts import BETAS
-from tests.actions.test_single_file import saved, shape  # noqa: F401
+from tests.actions.importing.bringing import bring_in, saved
+from tests.actions.importing.test_published_layouts import BETAS
 from tests.tiny import tiny_tokenizer, tiny_unet, tiny_vae
 
 OPEN_CLIP = {
@@ -103,9 +102,9 @@ def as_single_file(pipeline, prefix):
     ],
 )
 def test_it_is_drawn_as_the_stock_pipeline_draws_it(
-    app,  # noqa: F811
+    app,
     tmp_path,
-    shape,  # noqa: F811
+    shape,
     monkeypatch,
     name,
     prefix,

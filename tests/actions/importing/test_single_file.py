@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from rf_app.actions import single_file
 from rf_app.actions.import_model import ImportModel
@@ -15,35 +15,10 @@ from rf_app.plugins.checkpoint import configs_of, empty, short
 from rf_app.registry.checking import WEIGHTS, check_piece
 from rf_app.registry.loading import load_piece
 from rf_app.settings.picture import PictureSettings
-from tests.actions.test_import_model import UNET, app, bring_in  # noqa: F401
+from tests.actions.importing.bringing import UNET, bring_in, saved
 from tests.plugins.lora_files import random_lora, write
-from tests.single_file import save_controlnet_file, save_single_file
+from tests.single_file import save_controlnet_file
 from tests.tiny import tiny_controlnet, tiny_unet
-
-
-@pytest.fixture
-def shape(tiny_models, tmp_path, monkeypatch):
-    """What comes with the program for Stable Diffusion 1.x, of the tiny models' shape instead."""
-    folder = tmp_path / "shape"
-    pattern = shutil.ignore_patterns("*.safetensors", "README.md")
-    shutil.copytree(tiny_models / "tiny-sd", folder, ignore=pattern)
-    monkeypatch.setattr(single_file, "SD1", folder)
-    return folder
-
-
-@pytest.fixture
-def whole(tiny_models, tmp_path, shape):
-    """Every tensor of tiny-sd, in the names of the original code."""
-    path = tmp_path / "whole.safetensors"
-    source = tiny_models / "tiny-sd"
-    save_single_file({piece: source / piece for piece in ("unet", "vae", "text_encoder")}, path)
-    return load_file(path)
-
-
-def saved(tmp_path, tensors, name="Some Model.safetensors", **metadata):
-    path = tmp_path / name
-    save_file(tensors, path, metadata=metadata or None)
-    return path
 
 
 def same_weights(folder, other):
@@ -54,7 +29,7 @@ def same_weights(folder, other):
         assert all(torch.equal(tensor, two[name]) for name, tensor in one.items())
 
 
-def test_with_averages_integers_and_older_names_and_no_model_like_it(app, tiny_models, tmp_path, whole):  # noqa: F811
+def test_with_averages_integers_and_older_names_and_no_model_like_it(app, tiny_models, tmp_path, whole):
     """As v1-5-pruned is: the averages of its training, step counters, a text encoder of older names."""
     unet = {name: tensor for name, tensor in whole.items() if name.startswith("model.diffusion_model.")}
     tensors = {name.replace("transformer.text_model.", "transformer."): each for name, each in whole.items()}
@@ -75,7 +50,7 @@ def test_with_averages_integers_and_older_names_and_no_model_like_it(app, tiny_m
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64, torch.float8_e4m3fn])
-def test_other_precisions_are_read(app, tmp_path, whole, dtype):  # noqa: F811
+def test_other_precisions_are_read(app, tmp_path, whole, dtype):
     path = saved(tmp_path, {name: tensor.to(dtype) for name, tensor in whole.items()})
     unet = load_file(bring_in(app, ImportModel(str(path))) / UNET)["conv_in.weight"]
     kept = {torch.float64: torch.float32, torch.float8_e4m3fn: torch.float16}.get(dtype, dtype)
@@ -84,7 +59,7 @@ def test_other_precisions_are_read(app, tmp_path, whole, dtype):  # noqa: F811
 
 
 @pytest.mark.parametrize("how", ["header", "ComfyUI's header", "mark", "beside"])
-def test_a_velocity_is_known_for_one(app, tmp_path, whole, how):  # noqa: F811
+def test_a_velocity_is_known_for_one(app, tmp_path, whole, how):
     """By the header's modelspec, an empty tensor as a mark, or the original code's configuration beside."""
     fields = {"header": "modelspec.prediction_type", "ComfyUI's header": "modelspec.predict_key"}
     metadata = {fields[how]: "v"} if how in fields else {}
@@ -100,7 +75,7 @@ def test_a_velocity_is_known_for_one(app, tmp_path, whole, how):  # noqa: F811
 
 
 @pytest.mark.parametrize("names", ["original", "original, bare", "diffusers"])
-def test_a_unet_alone_is_given_the_rest_of_a_model_at_hand(app, tiny_models, tmp_path, whole, names):  # noqa: F811
+def test_a_unet_alone_is_given_the_rest_of_a_model_at_hand(app, tiny_models, tmp_path, whole, names):
     unet = {name: tensor for name, tensor in whole.items() if name.startswith("model.diffusion_model.")}
     if names == "original, bare":
         unet = {name.removeprefix("model.diffusion_model."): tensor for name, tensor in unet.items()}
@@ -155,7 +130,7 @@ def test_a_unet_alone_is_given_the_rest_of_a_model_at_hand(app, tiny_models, tmp
         ),
     ],
 )
-def test_another_model_is_refused_by_name(app, tmp_path, whole, change, message):  # noqa: F811
+def test_another_model_is_refused_by_name(app, tmp_path, whole, change, message):
     changed = {name: torch.zeros(shape) for name, shape in change.items()}
     with pytest.raises(UserError, match=f"Some Model.safetensors: {message}"):
         bring_in(app, ImportModel(str(saved(tmp_path, whole | changed))))
@@ -179,13 +154,13 @@ def test_another_model_is_refused_by_name(app, tmp_path, whole, change, message)
         ),
     ],
 )
-def test_what_is_none_of_ours_is_named(app, tmp_path, name, message):  # noqa: F811
+def test_what_is_none_of_ours_is_named(app, tmp_path, name, message):
     with pytest.raises(UserError, match=message):
         bring_in(app, ImportModel(str(saved(tmp_path, {name: torch.zeros(2, 2)}))))
 
 
 @pytest.mark.parametrize("names", ["original", "diffusers", "folder"])
-def test_a_controlnet_comes_among_the_controlnets(app, tmp_path, shape, names):  # noqa: F811
+def test_a_controlnet_comes_among_the_controlnets(app, tmp_path, shape, names):
     folder = tmp_path / "control_v11p_sd15_canny"
     net = tiny_controlnet(0)
     net.save_pretrained(folder)
@@ -202,7 +177,7 @@ def test_a_controlnet_comes_among_the_controlnets(app, tmp_path, shape, names): 
     assert all(torch.equal(tensor, own[name]) for name, tensor in found.items())
 
 
-def test_a_controlnet_of_another_base_is_refused_by_name(app, tmp_path, shape):  # noqa: F811
+def test_a_controlnet_of_another_base_is_refused_by_name(app, tmp_path, shape):
     folder = tmp_path / "controlnet-canny-sdxl"
     net = tiny_controlnet(0)
     net.register_to_config(cross_attention_dim=2048)
@@ -220,7 +195,7 @@ def test_a_controlnet_of_another_base_is_refused_by_name(app, tmp_path, shape): 
     assert "is a T2I adapter" in app.controlnets.problems()[folder.name]
 
 
-def test_a_lora_comes_among_the_loras_where_it_lies(app, tmp_path):  # noqa: F811
+def test_a_lora_comes_among_the_loras_where_it_lies(app, tmp_path):
     folder = tmp_path / "woodcut-lora"
     folder.mkdir()
     path = write(folder / "pytorch_lora_weights.safetensors", random_lora(tiny_unet(3)))
