@@ -14,7 +14,7 @@ from rf_app.plugins.preprocessors import condition_map
 from rf_app.ui.parts.control_unit import PNG_URL
 from tests.browser import arrived
 from tests.settled import settled
-from tests.ui.test_page import FIRST_PROMPT, IMAGE, ask, choose, download, drop, shows
+from tests.ui.generate_tab import FIRST_PROMPT, IMAGE, ask, choose, download, drop, shows
 
 MAP = "#control-1-map img"
 ON = "#control-1-on input"

@@ -6,8 +6,8 @@ from rf_app.actions.application import Application
 from rf_app.metrics.edges import canny, edge_recall
 from rf_app.registry.models import BUNDLED, Registry
 from tests.browser import served, visiting
+from tests.ui.generate_tab import ask, shows
 from tests.ui.test_control_panel import MAP, ON, changed, decoded, drawn, open_panel, picture, pixels
-from tests.ui.test_page import ask, shows
 from trainers.evaluate_controlnet import SOFT
 
 PROMPT = "a snowy mountain under sunshine"

@@ -21,7 +21,7 @@ from rf_app.ui.interpolate.examples import EXAMPLES
 from tests.browser import arrived, visiting
 from tests.settled import settled, until
 from tests.ui.conftest import answering
-from tests.ui.test_page import drop
+from tests.ui.generate_tab import drop
 
 PICTURE = "#scrubber img"
 MODEL = "tiny-instaflow"

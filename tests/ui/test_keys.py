@@ -3,7 +3,7 @@
 from playwright.sync_api import expect
 
 from tests.settled import settled
-from tests.ui.test_page import IMAGE, PROMPT, ask, number
+from tests.ui.generate_tab import IMAGE, PROMPT, ask, number
 
 FOCUSED = "document.activeElement.matches(':focus-visible') && getComputedStyle(document.activeElement)"
 

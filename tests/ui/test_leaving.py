@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from tests.settled import settled, until
 from tests.ui.conftest import answering
-from tests.ui.test_page import PROMPT, ask, choose, number, shows
+from tests.ui.generate_tab import PROMPT, ask, choose, number, shows
 
 WISH = {"prompt": "a lake", "model": "tiny-sd", "steps": 100, "guidance": 1, "seed": 0, "count": 16}
 

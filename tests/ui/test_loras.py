@@ -15,7 +15,7 @@ from tests.browser import arrived, visiting
 from tests.plugins.lora_files import as_kohya, random_lora, write
 from tests.settled import answered, settled, until
 from tests.tiny import load
-from tests.ui.test_page import IMAGE, PROMPT, ask, choose, download, shows
+from tests.ui.generate_tab import IMAGE, PROMPT, ask, choose, download, shows
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 

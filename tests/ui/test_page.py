@@ -22,56 +22,18 @@ from tests.browser import arrived, visiting
 from tests.settled import settled, watch
 from tests.tiny import save_tiny_refiner
 from tests.ui.conftest import EXAMPLES
-
-IMAGE = "#stage img"
-PROMPT = "#prompt textarea"
-FIRST_PROMPT, FIRST_SEED = EXAMPLES[0][1:]
-
-
-def number(page, name):
-    """The number field of a setting."""
-    return page.locator(f"#{name} input[type=number]")
-
-
-def ask(page, text):
-    """Type a prompt, press Enter, and wait until both have been answered."""
-    page.fill(PROMPT, text)
-    page.press(PROMPT, "Enter")
-    settled(page)
-
-
-def shows(page, text):
-    """The picture at the end of all that was asked for is one of this prompt."""
-    settled(page)
-    expect(page.locator(IMAGE).first).to_have_attribute("alt", text)
-
-
-def choose(page, title):
-    """Choose a model in the list."""
-    page.click("#model input")
-    page.get_by_role("option", name=title).click()
-    settled(page)
-
-
-def drop(page, name, content):
-    """Drop a file on the page."""
-    transfer = page.evaluate_handle(
-        """([name, content]) => {
-            const bytes = Uint8Array.from(atob(content), (c) => c.charCodeAt(0));
-            const transfer = new DataTransfer();
-            transfer.items.add(new File([bytes], name, { type: "image/png" }));
-            return transfer;
-        }""",
-        [name, base64.b64encode(content).decode()],
-    )
-    page.dispatch_event("body", "drop", {"dataTransfer": transfer})
-
-
-def download(page):
-    """The bytes of the first picture's Save link."""
-    with page.expect_download() as download:
-        page.locator("#stage .save").first.click()
-    return download.value.suggested_filename, download.value.path().read_bytes()
+from tests.ui.generate_tab import (
+    FIRST_PROMPT,
+    FIRST_SEED,
+    IMAGE,
+    PROMPT,
+    ask,
+    choose,
+    download,
+    drop,
+    number,
+    shows,
+)
 
 
 def test_it_opens_with_a_picture_and_asks_nobody_else(browser, url):
@@ -364,57 +326,6 @@ def test_another_program_s_picture_dropped_on_the_page_brings_back_what_it_can(p
     expect(page.locator(IMAGE)).to_have_attribute("data-seed", "9")
     said = "Left out: model <i>deliberate</i>, size 512×768."
     expect(page.locator(".toast-body")).to_contain_text(said)
-
-
-def test_unknown_words_are_marked_in_the_prompt_and_known_ones_offered_under_it(page):
-    page.fill(PROMPT, "🌄 a zebra near a lkae")
-    settled(page)
-    marks, reading = page.locator("#prompt mark"), page.locator("#reading")
-    expect(marks).to_have_text(["zebra", "lkae"])
-    expect(reading.locator("b")).to_have_text(["zebra", "lkae"])
-    expect(reading).to_contain_text("Emoji are not read by this model")
-    for width in (1440, 390):
-        page.set_viewport_size({"width": width, "height": 844})
-        settled(page)
-        prompt, under = (page.locator(each).bounding_box() for each in (PROMPT, "#reading p"))
-        assert prompt["y"] + prompt["height"] <= under["y"] + 1 < 400
-    reading.get_by_role("button", name="lake").click()
-    shows(page, "🌄 a zebra near a lake")
-    expect(marks).to_have_text(["zebra"])
-    reading.get_by_text("What it knows").click()
-    reading.get_by_role("button", name="red tent").click()
-    shows(page, "🌄 a zebra near a lake red tent")
-    page.fill(PROMPT, "a red tent near a zebra")
-    settled(page)
-    reading.get_by_role("button", name="red tent").click()  # is still unfolded
-    shows(page, "red tent near a zebra")
-
-
-def test_the_marks_stay_on_their_words(page):
-    page.fill(PROMPT, "a lake, " * 40 + "a zebra")
-    settled(page)
-    typed = """text => {
-        const box = document.querySelector("#prompt textarea");
-        box.setRangeText(text, 0, 0);
-        box.dispatchEvent(new Event("input", { bubbles: true }));
-        return [...document.querySelectorAll("#prompt mark")].map((mark) => mark.textContent);
-    }"""
-    before = page.locator("#prompt mark").all_text_contents()
-    assert before[-1].endswith("a zebra"), "the end is not read"
-    assert page.evaluate(typed, "a big red tent, ") == before  # before the server has answered
-    settled(page)
-    boxes = page.evaluate(
-        """() => {
-            const box = document.querySelector("#prompt textarea");
-            box.scrollTop = 1e6;
-            return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(
-                [box, document.querySelector("#prompt .marks")].map((each) =>
-                    [each.scrollTop, each.scrollHeight, each.clientWidth, each.offsetLeft + each.clientLeft])
-            ))));
-        }"""
-    )
-    assert boxes[0] == boxes[1]
-    assert boxes[0][0] > 0
 
 
 def test_a_bad_prompt_gets_its_message_and_the_page_stays_alive(page):

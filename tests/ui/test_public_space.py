@@ -17,7 +17,7 @@ from rf_app.registry.permission import Permission
 from rf_app.ui.page import build
 from tests.browser import served, visiting
 from tests.tiny import save_tiny_safety_checker
-from tests.ui.test_page import choose
+from tests.ui.generate_tab import choose
 
 OWNERS = {
     "ask": ("tiny-2rf",),
