@@ -12,16 +12,8 @@ from rf_app.errors import UserError
 from rf_app.pipeline import residence
 from rf_app.pipeline.memory import decoding_bytes, sampling_bytes
 from rf_app.pipeline.turns import result_of
-from rf_app.pipeline.worker import Worker
 from rf_app.settings.picture import PictureSettings
 from tests.plugins.test_controlnet import LINE
-
-
-@pytest.fixture
-def worker(tiny_registry):
-    worker = Worker(tiny_registry, device="cpu")
-    yield worker
-    worker.close()
 
 
 def draw(worker, model="tiny-instaflow", **values):

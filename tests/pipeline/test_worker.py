@@ -23,13 +23,6 @@ MODELS = ["tiny-sd", "tiny-2rf", "tiny-instaflow"]
 KIND = {"tiny-sd": "diffusion", "tiny-2rf": "rectified-flow", "tiny-instaflow": "one-step"}
 
 
-@pytest.fixture
-def worker(tiny_registry):
-    worker = Worker(tiny_registry, device="cpu")
-    yield worker
-    worker.close()
-
-
 def turn(worker, **values):
     return worker.draw(PictureSettings(**({"prompt": "a lake", "model": "tiny-instaflow"} | values)))
 

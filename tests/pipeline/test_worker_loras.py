@@ -11,7 +11,6 @@ from diffusers.utils import convert_state_dict_to_kohya
 from rf_app.errors import UserError
 from rf_app.pipeline.trajectory import Recorder
 from rf_app.pipeline.turns import result_of
-from rf_app.pipeline.worker import Worker
 from rf_app.plugins.plugging import RESIDENT
 from rf_app.registry.loras import WEIGHTS
 from rf_app.settings.picture import Lora, PictureSettings
@@ -20,13 +19,6 @@ from tests.plugins.lora_files import EVERYWHERE, as_kohya, as_peft, random_lora,
 from tests.tiny import load
 
 MODELS = ["tiny-sd", "tiny-2rf", "tiny-instaflow"]
-
-
-@pytest.fixture
-def worker(tiny_registry):
-    worker = Worker(tiny_registry, device="cpu")
-    yield worker
-    worker.close()
 
 
 def put(worker, id, **options):
