@@ -2,9 +2,12 @@
 
 import os
 import threading
+from contextlib import contextmanager
 
 import pytest
 from gradio import Blocks
+from gradio_client import Client
+from gradio_client.exceptions import AppError
 from PIL import Image, ImageDraw
 from playwright.sync_api import Page
 
@@ -48,6 +51,21 @@ def url(app, tmp_path_factory):
     result_of(app.worker.draw(PictureSettings("warming up", app.first_model())))
     with served(app, folder, mcp_server=True) as address:
         yield address
+
+
+@pytest.fixture(scope="module")
+def client(url, tmp_path_factory):
+    """A program that uses the page's API."""
+    return Client(url, verbose=False, download_files=str(tmp_path_factory.mktemp("downloads")))
+
+
+@contextmanager
+def refusal(message):
+    """What is asked of the API inside is answered with this message, and without a traceback."""
+    with pytest.raises(AppError) as error:
+        yield
+    assert message in str(error.value)
+    assert "Traceback" not in str(error.value)
 
 
 @pytest.fixture

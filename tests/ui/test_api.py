@@ -8,19 +8,13 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from gradio_client import Client
 from gradio_client.exceptions import AppError
 from PIL import Image, ImageDraw
 
 from rf_app.pipeline.png import read_png_settings
 from rf_app.plugins.picture import decode_map, digest
 from tests.full_disk import full_disk
-
-
-@pytest.fixture(scope="module")
-def client(url, tmp_path_factory):
-    """A program that uses the page's API."""
-    return Client(url, verbose=False, download_files=str(tmp_path_factory.mktemp("downloads")))
+from tests.ui.conftest import refusal
 
 
 def test_a_prompt_is_enough(client):
@@ -101,10 +95,8 @@ def test_a_model_brings_its_own_steps_and_guidance(client):
     ],
 )
 def test_a_bad_wish_is_answered_with_its_message(client, wish, message):
-    with pytest.raises(AppError) as error:
+    with refusal(message):
         client.predict(**({"prompt": "a lake"} | wish), api_name="/generate")
-    assert message in str(error.value)
-    assert "Traceback" not in str(error.value)
     client.predict("a lake", api_name="/generate")
 
 
@@ -158,10 +150,8 @@ def test_a_picture_is_followed(client):
     ],
 )
 def test_a_bad_control_is_answered_with_its_message(client, control, message):
-    with pytest.raises(AppError) as error:
+    with refusal(message):
         client.predict("a lake", control=control, api_name="/generate")
-    assert message in str(error.value)
-    assert "Traceback" not in str(error.value)
 
 
 def test_an_endpoint_has_a_name_and_says_what_it_takes(client):
