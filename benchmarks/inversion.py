@@ -7,7 +7,7 @@ guidance, and drawn again from where that ends, by the same method in as many st
 what the autoencoder makes of them, so that its own loss does not count. DDIM inversion (arXiv 2105.05233) is
 Euler's method without correction; the others are `rf_app.flow.inversion` with its corrections, and
 Runge-Kutta 45, whose calls follow from its tolerance. --learned 1000 adds iRFDS, which learns the noise
-(`benchmarks.learned_inversion`), drawn again in 18 steps as its authors do, but without guidance. "noise" is
+(`rf_app.flow.learned_inversion`), drawn again in 18 steps as its authors do, but without guidance. "noise" is
 the root mean square of what was found at tau = 0: 1 for noise, and far from it a model has not learned to
 draw.
 """
@@ -24,9 +24,9 @@ from tqdm import tqdm
 
 from benchmarks.charts import lines
 from benchmarks.latency import machine
-from benchmarks.learned_inversion import DECODED_FROM, learned
 from rf_app.errors import UserError
 from rf_app.flow.inversion import CORRECTIONS, inverted
+from rf_app.flow.learned_inversion import DECODED_FROM, learned
 from rf_app.flow.path import interpolate, uniform_taus
 from rf_app.flow.solvers import Trajectory, euler, heun, rk45
 from rf_app.flow.velocity import Velocity, velocity_field

@@ -38,6 +38,7 @@ from rf_app.registry import loading
 from rf_app.registry.card import ModelCard, write_card
 from rf_app.registry.controlnets import ControlNetCard
 from rf_app.registry.models import Registry
+from rf_app.registry.translations import FLOW, ONE_STEP, TranslationCard, Translations
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
 
 SIZE = 96  # pixels a side of the pictures
@@ -211,6 +212,20 @@ def tiny_controlnet(seed: int) -> ControlNetModel:
     ]:
         torch.nn.init.normal_(layer.weight, std=0.2)
     return net
+
+
+def publish_translation(translations: Translations) -> None:
+    """Publish day-to-night for tiny-sd, whose flow says nothing: it leaves pictures as they are."""
+
+    def build(folder: Path) -> None:
+        tiny_unet(6).save_pretrained(folder / ONE_STEP)
+        still = tiny_unet(7)
+        for last in still.conv_out.parameters():
+            torch.nn.init.zeros_(last)
+        still.save_pretrained(folder / FLOW)
+
+    card = TranslationCard("day-to-night", "Day to night", source="day", target="night", base_model="tiny-sd")
+    translations.publish("day-to-night", build, card)
 
 
 def build_tiny_controlnets(folder: Path) -> None:

@@ -7,23 +7,22 @@
 Rectified flow joins any two distributions (arXiv 2209.03003): here x0 are latents of the one kind, where
 elsewhere it is noise. The first flow learns from latents of both kinds, paired anew in every batch; the
 second from where the first carries the source's, which makes it straighter and no costlier; and from where
-that one carries them a single step is learned, and published. The losses are those of `trainers.reflow` and
-`trainers.distill`. Printed in the end, and on the card: cost and straightness of each flow, on pictures of
-the source that were held out, and what the judge sees in translated drawings (`trainers.common.translated`),
-beside SDEdit, told the target's word, or a whole caption, which no translation is told. Ctrl-C stops; the
-same command resumes.
+that one carries them a single step is learned. Those two are published. The losses are those of
+`trainers.reflow` and `trainers.distill`. Printed in the end, and on the card: cost and straightness of each
+flow, on pictures of the source that were held out, and what the judge sees in translated drawings
+(`trainers.common.translated`), beside SDEdit, told the target's word, or a whole caption, which no
+translation is told. Ctrl-C stops; the same command resumes.
 """
 
+import copy
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from rf_app.errors import UserError
 from rf_app.flow.coupling import matched
 from rf_app.flow.path import uniform_taus
 from rf_app.flow.solvers import euler
@@ -31,8 +30,8 @@ from rf_app.flow.straightness import straightness, transport_cost
 from rf_app.flow.velocity import Velocity, velocity_field
 from rf_app.metrics.judge import BUNDLED, Judge
 from rf_app.registry.disk import write_atomically
-from rf_app.registry.translations import TranslationCard, Translations
-from rf_app.settings.training import Published, SteppedTraining
+from rf_app.registry.translations import FLOW, ONE_STEP, TranslationCard, Translations
+from rf_app.settings.translation import Translate
 from trainers.common import LoopConfig, command, train
 from trainers.common.cards import as_it_ran
 from trainers.common.loop import Loss, Samples
@@ -54,42 +53,6 @@ STEPS = 16  # of Euler, in which a flow carries pictures over
 MEASURED, MEASURED_STEPS, BATCH = 64, 25, 64  # for cost and straightness
 POOL = 8  # times the batch: what it is paired in
 SHOWN = 8
-
-
-@dataclass(frozen=True, kw_only=True)
-class Translate(Published, SteppedTraining):
-    """Settings of a translation; the defaults suit the pocket models. Its run has a folder a training."""
-
-    source: str
-    """What is given: a value of the pocket world, such as day or summer, a style of it, such as plain or
-    woodcut, or a folder of pictures."""
-    target: str
-    """What it becomes: another value of the same attribute, another style, or another folder. No picture
-    needs a counterpart there."""
-    base: str = "pocket-sd"
-    """Model id whose U-Net is the start, in whose latents pictures are translated."""
-    drawings: int = 4_000
-    """Number of drawings of each kind."""
-    measured: int = 200
-    """Number of held-out drawings that the judge looks at in the end."""
-    judge: Path | None = None
-    """Folder of the judge, which also says what values the world has (default: the bundled one)."""
-    translations: Path | None = None
-    """Folder to publish into (default: the user's)."""
-    steps: int = 3_000
-    """Optimizer steps of each rectification, and of the distillation."""
-    batch: int = 48
-    learning_rate: float = 4e-4
-    """Peak learning rate."""
-
-    def __post_init__(self) -> None:
-        """Raises UserError for a value out of its range."""
-        super().__post_init__()
-        for name, least in (("drawings", 20), ("measured", 2)):
-            if (value := getattr(self, name)) < least:
-                raise UserError(f"--{name} must be at least {least}, not {value}.")
-        if self.source == self.target:
-            raise UserError(f"--source and --target are both {self.source!r:.60}; they must differ.")
 
 
 class Translation:
@@ -186,7 +149,8 @@ class Translation:
         def samples(_: nn.Module, step: int) -> None:
             x = self.held[:SHOWN]
             ways = (x, self.carried(x, 1), self.carried(x))
-            write_sheet(folder / "samples" / f"step-{step:06d}.png", [self.pictures(each) for each in ways])
+            sheet = folder / "samples" / f"step-{step:06d}.png"
+            write_sheet(sheet, [self.pictures(each) for each in ways], "given")
 
         return samples
 
@@ -204,25 +168,27 @@ class Translation:
             shares = held.shares(held.mapped(self.pipeline, lambda x, _: self.carried(x, steps)))
         return Row(name, steps, cost, curved, shares)
 
-    def publish(self, rows: list[Row]) -> None:
-        """Publish the U-Net as it is, with the figures."""
+    def publish(self, flow: nn.Module, rows: list[Row]) -> None:
+        """Publish the flow for several steps, the U-Net as it is for one, and the figures."""
         config, names = self.config, (Path(self.config.source).name, Path(self.config.target).name)
         card = TranslationCard(
             id=config.output,
             title=config.title or "{} to {}".format(*names).capitalize(),
             source=names[0],
             target=names[1],
-            description="One Euler step from pictures of the one kind to the other, in the latents of "
-            f"`{config.base}`: a rectified flow between them, rectified once more and distilled.",
+            description="From pictures of the one kind to the other, in the latents of "
+            f"`{config.base}`: a flow between them, rectified once more, and what was distilled from it.",
             license=self.base.license,
             base_model=self.base.id,
             settings=as_it_ran(config, self.accelerator) | {"source": names[0], "target": names[1]},
             measured={row.way: row.figures() for row in rows},
         )
-        self.unet.half().to(memory_format=torch.contiguous_format)
-        where = self.store.publish(
-            config.output, lambda folder: self.unet.save_pretrained(folder / "unet"), card, config.overwrite
-        )
+
+        def build(folder: Path) -> None:
+            for name, unet in ((ONE_STEP, self.unet), (FLOW, flow)):
+                unet.half().to(memory_format=torch.contiguous_format).save_pretrained(folder / name)
+
+        where = self.store.publish(config.output, build, card, config.overwrite)
         print(f"published {config.output} in {where}", flush=True)
 
 
@@ -245,12 +211,13 @@ def main(config: Translate) -> None:
         way.learn(name, rectify)
         rows += [way.row(name, steps, held) for steps in (STEPS, 1)]
         pairs = way.paired_with(way.ends())
+    flow = copy.deepcopy(way.unet).cpu()
     way.learn(DISTILLED, distil)
     rows.append(way.row(DISTILLED, 1, held))
     if way.accelerator.is_main_process:
         rows += beside(way, held) if held else []
         print(table(rows), flush=True)
-        way.publish(rows)
+        way.publish(flow, rows)
 
 
 def beside(way: Translation, held: HeldOutDrawings) -> list[Row]:

@@ -29,6 +29,7 @@ from rf_app.registry.loras import Loras
 from rf_app.registry.models import Registry
 from rf_app.registry.permission import Permission
 from rf_app.registry.store import Store
+from rf_app.registry.translations import Translations
 from rf_app.registry.vocabulary import vocabulary
 from rf_app.schedulers.solvers import TITLES, solvers
 from rf_app.settings.alternatives import expanded
@@ -161,6 +162,11 @@ class Application:
     def decoders(self) -> Decoders:
         """The tiny decoders."""
         return self.worker.decoders
+
+    @property
+    def translations(self) -> Translations:
+        """The translations between two kinds of pictures."""
+        return self.worker.translations
 
     @property
     def stores(self) -> tuple[Store, ...]:

@@ -13,6 +13,7 @@ from rf_app.registry.file_recognition import CONTROLNET, DECODER, LORA
 from rf_app.registry.store import Store
 
 GENERATIONS = 100  # of a family, at most: cards may come from anyone
+TRANSLATION = "translation"  # which stand on no shelf: the Edit tab lists them
 SHELVES = {**KIND_TITLES, LORA: "LoRA", CONTROLNET: "ControlNet", DECODER: "Tiny decoder"}
 """Kinds of things and what they are called, in the order in which they are shown."""
 
@@ -61,7 +62,7 @@ def beside(app: Application) -> dict[str, Store]:
 def thing(app: Application, key: str) -> Thing:
     """The one of a key; raises UserError where it is not here."""
     kind, _, id = key.rpartition("/")
-    if store := beside(app).get(kind):
+    if store := (beside(app) | {TRANSLATION: app.translations}).get(kind):
         return Thing(kind, store.card(id), store)
     card = app.registry.card(key)
     return Thing(card.kind, card, app.registry)

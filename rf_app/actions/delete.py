@@ -17,7 +17,7 @@ class Delete:
     """What goes."""
 
     id: str
-    """Id of a model, or lora/ID, or controlnet/ID."""
+    """Id of a model, or lora/ID, controlnet/ID or translation/ID."""
 
 
 def deletable(app: Application, id: str) -> Thing:

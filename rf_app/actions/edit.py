@@ -18,7 +18,7 @@ from rf_app.plugins.picture import MAX_FILE_BYTES, digest
 from rf_app.registry.card import ModelCard
 from rf_app.schedulers.solvers import FOLLOWED
 from rf_app.settings.picture import Control, Lora, PictureSettings
-from rf_app.settings.start import Start
+from rf_app.settings.start import CORRECTED, Start
 
 SOLVER = "euler"
 SMEARS = "{} was made to go from pure noise in one step; from a picture it smears. {} keeps what is there."
@@ -47,6 +47,7 @@ def ask(
     height: int | None = None,
     control: tuple[Control, ...] = (),
     loras: tuple[Lora, ...] = (),
+    inversion: str = CORRECTED,
 ) -> Edit:
     """The wish of a program.
 
@@ -65,10 +66,12 @@ def ask(
         height: Height in pixels (default: the model's own).
         control: Up to 2 pictures to follow, as in generate.
         loras: Up to 8 objects of "id", as upload_lora gives it, and "strength" (-2 to 2, default 1).
+        inversion: How the old picture is followed back: corrected, step by step; or learned (iRFDS), which
+            looks for the noise that agrees with the whole way, in some 2,000 calls of the model.
     """
     settings = PictureSettings(prompt, model, steps, guidance, seed, negative_prompt)
     settings = replace(settings, width=width, height=height, control=control, loras=loras)
-    start = Start(_as_text(image), strength, shows, _as_text(mask) if mask else "")
+    start = Start(_as_text(image), strength, shows, inversion, _as_text(mask) if mask else "")
     return Edit(settings, start)
 
 

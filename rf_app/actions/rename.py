@@ -16,7 +16,7 @@ class Rename:
     """What is called how."""
 
     id: str
-    """Id of a model, or lora/ID, or controlnet/ID."""
+    """Id of a model, or lora/ID, controlnet/ID or translation/ID."""
     title: str
     """Its new title."""
 

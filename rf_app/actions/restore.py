@@ -27,6 +27,7 @@ from rf_app.settings.picture import (
     read_picture_settings,
 )
 from rf_app.settings.start import START, Start, read_start
+from rf_app.settings.translated import TRANSLATED, Translated, read_translated
 from rf_app.settings.way import Way, read_way
 
 SAMPLERS = {"dpm++ 2m": "dpm++", "dpmpp_2m": "dpm++"}
@@ -37,8 +38,9 @@ NAMED, LONGEST = 12, 60  # parts of a note, and characters of each
 
 @dataclass(frozen=True)
 class Restored:
-    """settings: of the picture itself, None where it lies between others; way: of a frame of an
-    interpolation; start: what the picture began from, if not from noise alone.
+    """settings: of the picture itself, None where it lies between others or is a translation; way: of a frame
+    of an interpolation; start: what the picture began from, if not from noise alone; translated: which one
+    was carried over to it, if one was.
 
     note: what could not be restored, or nothing.
     """
@@ -47,6 +49,7 @@ class Restored:
     way: Way | None
     note: str
     start: Start | None = None
+    translated: Translated | None = None
 
 
 def restore(app: Application, path: Path) -> Restored:
@@ -74,6 +77,8 @@ def restore_sent(app: Application, text: str) -> Restored:
 
 def restore_json(app: Application, found: dict[str, Any], source: str) -> Restored:
     """Settings of a model, LoRA or ControlNet that is not here give everything else, with a note."""
+    if TRANSLATED in found:
+        return Restored(None, None, "", translated=read_translated(found[TRANSLATED]))
     way, settings, note = None, None, ""
     if WAY in found:
         way = read_way(found[WAY])

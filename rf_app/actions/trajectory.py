@@ -16,6 +16,7 @@ from rf_app.actions.application import Application
 from rf_app.actions.asking import File
 from rf_app.actions.attempt import Attempt, attempt
 from rf_app.actions.compare import best_of_kinds, in_force
+from rf_app.actions.film_strip import film_strip
 from rf_app.actions.progress import Clock, Events
 from rf_app.errors import UserError
 from rf_app.pipeline.pace import calls
@@ -27,7 +28,6 @@ from rf_app.settings.picture import Control, Lora, PictureSettings
 STEPS = 25
 FRAMES = 6  # of a strip, after the noise
 CLOSE = 0.1  # of the way: a single step that misses by less gives nearly the same picture
-GAP = 4  # pixels between the frames of a strip
 ALIKE = 1.2  # S within this factor is no difference to speak of
 
 
@@ -73,11 +73,7 @@ class Followed:
         """The film strip as a PNG, "trajectory-pocket-sd-7.png", with its settings, and the tau of each frame
         after the noise.
         """
-        width, height = self.images[0].size
-        strip = Image.new("RGB", (len(self.images) * (width + GAP) - GAP, height), "white")
-        for i, frame in enumerate(self.images):
-            strip.paste(frame, (i * (width + GAP), 0))
-        png = as_png(strip, self.settings | {"film_strip_taus": self.trajectory.taus})
+        png = as_png(film_strip(self.images), self.settings | {"film_strip_taus": self.trajectory.taus})
         settings = self.attempt.settings
         return File(f"trajectory-{settings.model}-{settings.seed}.png", png)
 

@@ -84,7 +84,7 @@ def start(
     """Queue a training.
 
     Args:
-        recipe: What to make: instaflow, reflow, distill, perflow, lora, controlnet, pairs or
+        recipe: What to make: instaflow, reflow, distill, perflow, lora, controlnet, translate, pairs or
             world.
         teacher: Id of the model to begin with; a world has none.
         output: Id of what is made.

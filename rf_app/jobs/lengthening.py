@@ -40,6 +40,8 @@ def length(job: Job) -> Length | None:
     found = events.read(Path(loops[-1].run))
     if not found:
         return None
+    if loops[-1].key and [loop.key for loop in loops].count(loops[-1].key) > 1:
+        return None  # more steps would change what the last part begins with
     if loops[-1].key:
         return Length(loops[-1].key.split()[1], "steps", found[-1]["of"])
     arguments = job.stages[-1].arguments

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from rf_app.errors import UserError
 from rf_app.flow.inversion import inverted
+from rf_app.flow.learned_inversion import ITERATIONS, learned
 from rf_app.flow.path import interpolate
 from rf_app.flow.velocity import Velocity, velocity_field
 from rf_app.pipeline.checking import check_number, check_text
@@ -18,7 +19,7 @@ from rf_app.plugins.mask import of_latents
 from rf_app.plugins.picture import decode_map, encode_map, read_base64, read_picture
 from rf_app.registry.encoding import encoded
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
-from rf_app.settings.start import Start
+from rf_app.settings.start import INVERSIONS, LEARNED, Start
 
 
 def check_start(start: Start, size: tuple[int, int]) -> Start:
@@ -32,8 +33,17 @@ def check_start(start: Start, size: tuple[int, int]) -> Start:
         image=encode_map(picture),
         strength=check_number("strength", start.strength, 0, 1),
         shows=None if start.shows is None else check_text("text of what the picture shows", start.shows),
+        inversion=_checked_inversion(start),
         mask=_checked_mask(start.mask, size),
     )
+
+
+def _checked_inversion(start: Start) -> str:
+    if start.inversion not in INVERSIONS:
+        raise UserError(f"inversion is {start.inversion!r:.40}; it must be one of {', '.join(INVERSIONS)}.")
+    if start.inversion == LEARNED and start.shows is None:
+        raise UserError("inversion is learned, for which shows must say what the picture shows now.")
+    return start.inversion
 
 
 def _checked_mask(text: str, size: tuple[int, int]) -> str:
@@ -70,17 +80,24 @@ def known_way(
     noise: Tensor,
     steps: int,
     shown: Tensor | None,
+    seed: int,
     report: Callable[[int], None],
 ) -> Known:
     """The way to a checked start's picture, at the times of a solve in so many steps, which begins there.
 
     shown: the embeddings [1, L, D] of what the picture shows, under which the flow is followed back; None
-    mixes it with the noise [1, C, h, w]. report: is told the steps back that are done.
+    mixes it with the noise [1, C, h, w]. seed: of what learning draws. report: is told what is done of
+    `steps_back`.
     """
     scheduler.begin = 1 - start.strength
     taus = scheduler.taus(steps)
     data = encode(pipeline.vae, decode_map(start.image))
-    if shown is None:
+    if shown is not None and start.inversion == LEARNED:
+        velocity = _velocity_of(scheduler, pipeline.unet, shown)
+        generator = torch.Generator().manual_seed(seed)
+        with torch.inference_mode(False), torch.enable_grad():  # which the noise has
+            noise = learned(velocity, data, noise, generator, lambda i, *_: report(i), ITERATIONS).x
+    if shown is None or start.inversion == LEARNED:
         points = [interpolate(noise, data, tau) for tau in taus]
     else:
         points = [data]
@@ -95,6 +112,13 @@ def known_way(
     if start.mask:
         change = of_latents(decode_map(start.mask), data.shape[-2:]).to(data)
     return Known(points, change)
+
+
+def steps_back(start: Start, steps: int) -> int:
+    """The parts in which a start is followed back, of a solve in so many steps."""
+    if start.shows is None:
+        return 0
+    return ITERATIONS if start.inversion == LEARNED else steps
 
 
 def _velocity_of(scheduler: RectifiedFlowScheduler, unet: nn.Module, embeds: Tensor) -> Velocity:

@@ -30,8 +30,9 @@ from rf_app.pipeline.models import Resident, ResidentControlNets, ResidentDecode
 from rf_app.pipeline.pace import Pace
 from rf_app.pipeline.prompts import unread
 from rf_app.pipeline.residence import Residence
-from rf_app.pipeline.start import known_way
+from rf_app.pipeline.start import known_way, steps_back
 from rf_app.pipeline.texts import Texts
+from rf_app.pipeline.translating import Carried, Translator
 from rf_app.pipeline.turns import NOBODY, Line, Report, Step, Turn, Turns
 from rf_app.plugins.controlnet import controlled
 from rf_app.plugins.lora import LoraFile
@@ -46,6 +47,7 @@ from rf_app.registry.controlnets import ControlNets
 from rf_app.registry.decoders import Decoders
 from rf_app.registry.loras import Loras, with_loras
 from rf_app.registry.models import Registry
+from rf_app.registry.translations import Translations
 from rf_app.schedulers.solvers import ETA, fresh, straight
 from rf_app.settings.engine import OPENVINO, asked
 from rf_app.settings.picture import CheckedSettings, Lora, PictureSettings
@@ -95,6 +97,8 @@ class Worker:
         self.decoders = Decoders.beside(registry)
         self._tiny = ResidentDecoders(self.decoders, self._residence, self.dtype)
         self._enlarger = Enlarger(self._residence, self.dtype)
+        self.translations = Translations.beside(registry)
+        self._translator = Translator(self.translations, self._residence, self.dtype)
         self.pace = Pace()
         self._turns = Turns()
 
@@ -163,6 +167,23 @@ class Worker:
             )
 
         return self._turns.take(work, line)
+
+    def translate(
+        self, id: str, image: Image.Image, steps: int, frames: int = 0, line: Line = NOBODY
+    ) -> Turn[Carried]:
+        """A picture of its base's size carried over by a translation; in turn as `draw`.
+
+        steps: of Euler's method. frames: pictures on the way, evenly in time, 2 or more, or 0 for none.
+        Raises as `draw`, and UserError for a translation, or a base of it, that is not there or broken.
+        """
+
+        @torch.inference_mode()
+        def carried(report: Report) -> Carried:
+            base = self._models.get(self.translations.card(id).base_model)
+            null = self._texts.embed(base, "", self._plugs.plugged(base.pipeline, (), ""))
+            return self._translator.carried(id, base, null, image, steps, frames, report)
+
+        return self._turns.take(lambda report: self._residence.twice(lambda: carried(report), id), line)
 
     def condition_map(
         self, picture: Image.Image, preprocessor: str, size: tuple[int, int], **thresholds: float
@@ -265,11 +286,11 @@ class Worker:
         with graphs.computing(model, size, embeds.shape[1]) if graphs else nullcontext():
             text_done = now(self.device)
             if start:
-                shown = None
-                if start.shows is not None:
-                    back, shown = steps, self._texts.embed(model, start.shows, plugged)
+                back, shown = steps_back(start, steps), None
+                if back:
+                    shown = self._texts.embed(model, start.shows, plugged)
                 past = known_way(
-                    *(start, model.pipeline, scheduler, noise, steps, shown),
+                    *(start, model.pipeline, scheduler, noise, steps, shown, settings.seed),
                     report=lambda i: report(Step(i, back + steps)),
                 )
                 noise = past.points[0]

@@ -7,10 +7,12 @@ from rf_app.registry.card import Card
 from rf_app.registry.checking import check_piece
 from rf_app.registry.store import Store
 
+ONE_STEP, FLOW = "unet", "flow"  # folders of a translation: for a single Euler step, and for several
+
 
 @dataclass(frozen=True, kw_only=True)
 class TranslationCard(Card):
-    """The card of a translation: one Euler step of its U-Net under the empty text is one.
+    """The card of a translation: Euler's method with its U-Nets under the empty text is one.
 
     base_model lends autoencoder and text encoder.
     """
@@ -27,12 +29,12 @@ class Translations(Store[TranslationCard]):
 
     CARD = TranslationCard
     FOLDER = "translations"
-    CONTENT = "a U-Net as unet/"
+    CONTENT = f"two U-Nets as {ONE_STEP}/ and {FLOW}/"
 
     def parts(self, folder: Path) -> list[Path]:
-        """The U-Net alone."""
-        return [folder / "unet"]
+        """The U-Nets."""
+        return [folder / ONE_STEP, folder / FLOW]
 
     def check_part(self, folder: Path) -> None:
         """Raise UserError unless it is whole and harmless."""
-        check_piece(folder)
+        check_piece(folder, "unet")

@@ -10,12 +10,13 @@ from docstring_parser import parse_from_object
 from rf_app.errors import UserError
 from rf_app.settings.from_nothing import Autoencoder, Contrastive, Teacher, World
 from rf_app.settings.training import ControlNet, Distill, Lora, Merge, Pairs, PeRFlow, Reflow
+from rf_app.settings.translation import Translate
 
 TRAINERS: dict[str, type] = {
     each.__name__.lower(): each
     for each in (
         *(Autoencoder, Teacher, Contrastive, World),
-        *(Pairs, Reflow, Distill, PeRFlow, Lora, ControlNet, Merge),
+        *(Pairs, Reflow, Distill, PeRFlow, Lora, ControlNet, Merge, Translate),
     )
 }
 """The settings of what a recipe can run, by the command's name."""

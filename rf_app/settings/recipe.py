@@ -56,7 +56,7 @@ class Recipe:
     shown: tuple[Shown, ...]
     presets: dict[str, dict[str, Any]]  # values of any options, TRAINER.OPTION
     steps: tuple[Step, ...]
-    makes: str = ""  # models, loras, controlnets, or nothing to publish
+    makes: str = ""  # models, loras, controlnets, translations, or nothing to publish
     asks: tuple[str, ...] = ()  # what else may be given; see `plan.Wish`
     needs: str = ""  # the one of `asks` that must be given
 

@@ -278,6 +278,50 @@ CONTROLNET = Recipe(
     asks=("images",),
 )
 
+FLOWS = {  # folders of a run, and what happens there
+    "1-rectified": "A first flow joins the two kinds",
+    "2-rectified": "A second one gets straighter",
+    "distilled": "One step is left of it",
+}
+
+TRANSLATE = Recipe(
+    "translate",
+    "From one kind of picture to another",
+    "Day to night, plain to woodcut: a translation, with which the Edit tab draws in one step. It learns "
+    "from pictures of both kinds, of which none needs a counterpart.",
+    "My translation",
+    teachers=("diffusion",),
+    shown=(
+        Shown("translate.source", "From", "Such as day, summer or plain; or a folder of pictures here."),
+        Shown("translate.target", "To", "Such as night, winter or woodcut; or another folder."),
+        Shown("translate.drawings", "Drawings", "Of each kind, where no folders are given.", 20),
+        Shown("translate.steps", "Steps", "Of each of the three parts. More is better.", 10),
+    ),
+    presets={
+        "quick": {"translate.drawings": 300, "translate.steps": 60, "translate.batch": 24}
+        | {"translate.ema": 0.98, "translate.measured": 50},
+        "medium": {"translate.drawings": 1000, "translate.steps": 300, "translate.batch": 32}
+        | {"translate.ema": 0.98, "translate.measured": 100},
+        "good": {"translate.drawings": 4000, "translate.steps": 3000},
+    },
+    steps=(
+        Step(
+            "Pictures learn their way",
+            "translate",
+            {"base": "{teacher}", "output": "{output}", "title": "{title}", "run": "{folder}/translate"}
+            | {"translations": "{home}/translations", "models": "{models}"},
+            product="{home}/translations/{output}",
+            defaults=QUICK | {"source": "day", "target": "night"},
+            loops=tuple(
+                Loop(f"{{folder}}/translate/{folder}", "steps", "batch", 0.007, title)
+                for folder, title in FLOWS.items()
+            ),
+            memory=1.8,
+        ),
+    ),
+    makes="translations",
+)
+
 PAIRS = Recipe(
     "pairs",
     "Pairs only",
@@ -382,7 +426,7 @@ WORLD = Recipe(
     needs="images",
 )
 
-RECIPES = (INSTAFLOW, REFLOW, DISTILL, PERFLOW, LORA, CONTROLNET, PAIRS, WORLD)
+RECIPES = (INSTAFLOW, REFLOW, DISTILL, PERFLOW, LORA, CONTROLNET, TRANSLATE, PAIRS, WORLD)
 
 
 def recipes() -> dict[str, Recipe]:

@@ -6,6 +6,7 @@ from typing import Any
 from rf_app.errors import UserError
 
 START = "start"  # in a picture's settings
+CORRECTED, LEARNED = INVERSIONS = ("corrected", "learned")
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,8 @@ class Start:
     shows: str | None = None
     """What the picture shows: under these words it is followed back along the flow to that point, which keeps
     its forms. None mixes it with the seed's noise instead (SDEdit, arXiv 2108.01073)."""
+    inversion: str = CORRECTED
+    """How it is followed back: step by step with corrections, or to noise that is learned (iRFDS)."""
     mask: str = ""
     """Where it may change, white on black, in base64; nothing: everywhere."""
 

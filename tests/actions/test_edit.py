@@ -8,12 +8,15 @@ import pytest
 from PIL import Image
 
 from rf_app.actions import edit as module
+from rf_app.actions import invert as inversion
 from rf_app.actions.asking import File, asking
 from rf_app.actions.edit import Edit, advice, answer, edit, editing_model
 from rf_app.actions.generate import Generate, generate
+from rf_app.actions.progress import Progress
 from rf_app.actions.restore import restore
-from rf_app.actions.run import results
+from rf_app.actions.run import results, run
 from rf_app.errors import UserError
+from rf_app.pipeline import start as start_module
 from rf_app.settings.picture import PictureSettings
 from rf_app.settings.start import Start
 
@@ -74,6 +77,44 @@ def test_followed_back_under_its_own_words_it_comes_again(app):
     assert np.abs(pixels(again) - old).mean() < 1 < np.abs(pixels(mixed) - old).mean()
 
 
+def test_learned_noise_keeps_more_than_the_seed_s(app, monkeypatch):
+    monkeypatch.setattr(start_module, "ITERATIONS", 150)
+    settings = PictureSettings("a lake", "tiny-2rf", guidance=1, seed=5)
+    events = edit(app, Edit(settings, Start(text(PHOTO), 0.9, "a lake", "learned")))
+    found = list(run(events))
+    progress = [each for each in found if isinstance(each, Progress)]
+    assert all(0 < each.done <= 1 for each in progress)
+    old = pixels(make(app, settings, strength=0)).astype(float)
+    kept, mixed = (
+        np.abs(pixels(each) - old).mean() for each in (found[-1], make(app, settings, strength=0.9))
+    )
+    assert kept < 0.9 * mixed
+
+
+def test_learning_ends_when_who_asked_has_left(app, monkeypatch):
+    monkeypatch.setattr(start_module, "ITERATIONS", 10**9)
+    events = edit(app, Edit(LAKE, Start(text(PHOTO), 0.9, "a lake", "learned")))
+    next(each for each in events if isinstance(each, Progress))
+    events.close()
+    assert make(app, strength=0.5).drawn.image.size == (SIDE, SIDE)  # the worker is free
+
+
+def test_a_picture_comes_back_from_its_noise_nearer_in_more_steps(app, tmp_path):
+    PHOTO.save(tmp_path / "photo.png")
+    given = {"image": File("photo.png", tmp_path / "photo.png"), "prompt": "a lake", "model": "tiny-2rf"}
+    psnr = []
+    for steps in (1, 8):
+        found = results(inversion.invert(app, asking(inversion).wish(given | {"steps": steps})))
+        file, said = inversion.answer(app, found)
+        psnr.append(said["psnr"])
+        assert (file.content, said["steps"], said["start"]["inversion"]) == (
+            found[0].again.png,
+            steps,
+            "corrected",
+        )
+    assert 20 < psnr[0] < psnr[1]
+
+
 def test_it_carries_what_makes_it_again(app, tmp_path):
     made = make(app, strength=0.7, shows="a tent", mask=text(right_half()))
     path = tmp_path / made.name
@@ -130,6 +171,8 @@ def test_a_program_gives_files(app, tmp_path):
         ({"mask": text(Image.new("L", (SIDE, SIDE)))}, "mask is empty"),
         ({"mask": "?"}, "not base64"),
         ({"shows": 7}, "must be text"),
+        ({"inversion": "guessed"}, "one of corrected, learned"),
+        ({"inversion": "learned"}, "shows must say"),
     ],
 )
 def test_bad_values_are_named(app, start, message):

@@ -16,7 +16,7 @@ from benchmarks.inversion import (
     chart,
     main,
 )
-from benchmarks.learned_inversion import learned
+from rf_app.flow.learned_inversion import learned
 from rf_app.flow.velocity import Velocity
 
 

@@ -48,6 +48,8 @@ WISHES = {
         "",
     ],
     "edit": [{"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}, "a lake", 0.5, "a tent"],
+    "invert": [{"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}, "a lake", "tiny-2rf", 2],
+    "translate": [{"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}, "day-to-night", 1, 6],
     "batch": ["a lake\na tent", "tiny-2rf", 2, 3, 1, 1.5, "a tent", "euler", LORAS, CONTROL],
     "upload_lora": [{"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}, "tiny-sd"],
     "compare": ["a lake", ["tiny-2rf", {"model": "tiny-sd", "steps": 2}], 5, LORAS, CONTROL],

@@ -61,8 +61,11 @@ def test_a_killed_translation_resumes_to_the_same_weights(at_home: Path, survive
     said = survives(translate, options, "translations", UNET, "2-rectified")
     assert all(f"| {name} | " in said for name in ("1-rectified", "2-rectified", "distilled"))
     start = load_frozen(Registry.default(), "tiny-sd").unet.half()
-    whole = load_file(at_home / "translations" / "whole" / UNET)
-    assert not torch.equal(whole["conv_in.weight"], start.conv_in.weight)
+    folders = [at_home / "translations" / name for name in ("killed", "whole")]
+    for part in (UNET, UNET.replace("unet", "flow")):
+        killed, whole = (load_file(folder / part) for folder in folders)
+        assert all(torch.equal(killed[name], whole[name]) for name in whole)
+        assert not torch.equal(whole["conv_in.weight"], start.conv_in.weight)
     card = Translations.default().card("whole")
     assert (card.source, card.target, card.base_model) == ("day", "night", "tiny-sd")
     assert card.measured["distilled, 1 step"].keys() == {"cost", "changed", "kept", "both"}

@@ -3,6 +3,7 @@
 from playwright.sync_api import expect
 
 from tests.settled import settled
+from tests.tiny import publish_translation
 
 RESULT = "#easel .result img"
 
@@ -62,6 +63,44 @@ def test_a_picture_is_painted_over_partly_drawn_anew_kept_and_gone_on_from(own_p
     settled(page)
     expect(page.locator("#edit-tab-button")).to_have_attribute("aria-selected", "true")
     expect(page.locator("#edit-prompt textarea")).to_have_value("a lake")
+
+
+def test_a_picture_is_translated_once_there_is_a_translation(own_page, own_app):
+    page = own_page
+    page.locator("#stage").get_by_role("button", name="Edit").click()
+    settled(page)
+    page.get_by_text("By a translation").click()
+    settled(page)
+    expect(page.locator("#edit-translation-about")).to_contain_text("There is none here yet")
+    expect(page.locator("#edit-strength")).to_be_hidden()
+    page.get_by_role("button", name="Open the Train tab").click()
+    settled(page)
+    expect(page.locator("#train-translate-source input")).to_have_value("day")
+    publish_translation(own_app.translations)
+
+    page.click("#edit-tab-button")
+    settled(page)
+    expect(page.locator("#edit-translation input")).to_have_value("Day to night")
+    page.locator("#edit-live input").uncheck()
+    page.locator("#edit-live input").check()
+    settled(page)
+    expect(page.locator(RESULT)).to_have_attribute("alt", "Day to night")
+    expect(page.locator("#easel .passage figure")).to_have_count(6)
+    live = source(page)
+    page.click("#edit-go")
+    settled(page)
+    assert source(page) == live
+
+    page.get_by_text("With words or strokes").click()
+    settled(page)
+    page.click("#history-tab-button")
+    settled(page)
+    page.locator("[data-kept]").click()
+    settled(page)
+    page.get_by_role("button", name="Use again").click()
+    settled(page)
+    expect(page.locator("#edit-translation")).to_be_visible()
+    expect(page.locator(RESULT)).to_have_attribute("alt", "Day to night")
 
 
 def test_an_empty_board_is_named(page):

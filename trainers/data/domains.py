@@ -81,7 +81,7 @@ def domains(
 
     kinds: the attributes of the world. Raises UserError for what is no such kind, and for empty folders.
     """
-    folders = Path(source), Path(target)
+    folders = Path(source).expanduser(), Path(target).expanduser()
     if all(folder.is_dir() for folder in folders):
         first, second = (ImageFolder(folder, size) for folder in folders)
         for folder, images in zip(folders, (first, second), strict=True):

@@ -5,9 +5,11 @@ const find = (selector) => element.querySelector(selector);
 const [picture, mask, words] = [".picture", ".mask", ".board p"].map(find);
 const [only, size, another, file] = [".only", ".size input", "input[type=color]", "input[type=file]"].map(find);
 const [result, back, save, speed, problem] = [".result img", ".back", ".save", ".speed", ".problem"].map(find);
+const [laid, earlier, handle, passage] = [".laid", ".laid span", ".laid input", ".passage"].map(find);
 const pen = picture.getContext("2d", { willReadFrequently: true });
 const marker = mask.getContext("2d", { willReadFrequently: true });
 const MOST = 20; // changes that can be undone
+const FRAMES = 6; // from a picture to its translation
 const GROUND = "#d9d6cd"; // of an empty board
 
 let form = props.value;
@@ -19,6 +21,7 @@ let adopted; // when the picture on the board came with a value
 let wanted = false;
 let busy = false;
 let moments = []; // when the latest pictures were shown, without a pause between them
+let uncovered = false;
 let made = null; // the latest picture, for "Go on from this"
 
 const masking = () => only.getAttribute("aria-pressed") === "true";
@@ -57,9 +60,13 @@ const maskImage = () => {
   return shrunk(small).toDataURL("image/png");
 };
 const wish = () => {
-  const { strength, shows, live, size: _, at, picture: __, ...settings } = form;
-  const start = { image: shrunk(picture).toDataURL("image/png"), strength };
-  if (shows?.trim()) start.shows = shows;
+  const { strength, shows, live, size: _, at, picture: __, mode, inversion, ...more } = form;
+  const { translation, translation_steps: steps, ...settings } = more;
+  const image = shrunk(picture).toDataURL("image/png");
+  // While a stroke is made its way is not drawn.
+  if (mode === "translate") return { translated: { translation: translation ?? "", image, steps }, frames: last ? 0 : FRAMES };
+  const start = { image, strength };
+  if (shows?.trim()) Object.assign(start, { shows, inversion });
   if (isMasked()) start.mask = maskImage();
   return { ...settings, start };
 };
@@ -88,11 +95,30 @@ const show = (found) => {
   made = found;
   result.src = save.href = found.src;
   result.alt = found.settings.prompt;
+  const { start, translated } = found.settings;
+  earlier.style.backgroundImage = `url(data:image/png;base64,${(start ?? translated).image})`;
+  laid.classList.add("done");
+  if (!uncovered) handle.value = translated ? 50 : 0; // until somebody has moved it
+  studio.uncover(handle);
+  walk(translated, found.way);
   save.download = found.name;
   back.disabled = false;
   moments = [...moments, performance.now()].slice(-25);
   const rate = (moments.length - 1) / ((moments.at(-1) - moments[0]) / 1000);
   speed.textContent = moments.length > 3 ? `${rate.toFixed(1)} pictures/s` : "";
+};
+// The pictures on the way to a translation.
+const walk = (translated, way) => {
+  passage.hidden = !translated;
+  if (!way?.length) return;
+  const said = (i) => (i ? (i < way.length - 1 ? `${Math.round((100 * i) / (way.length - 1))} %` : "its translation") : "the picture");
+  const frames = way.map((src, i) => {
+    const frame = document.createElement("figure");
+    const image = Object.assign(document.createElement("img"), { src, alt: said(i) });
+    frame.append(image, Object.assign(document.createElement("figcaption"), { textContent: said(i) }));
+    return frame;
+  });
+  passage.replaceChildren(...frames);
 };
 const changed = () => {
   words.hidden = !empty;
@@ -202,6 +228,7 @@ find(".clear").addEventListener("click", () => {
   unmask();
   changed();
 });
+handle.addEventListener("input", () => (uncovered = true));
 back.addEventListener("click", async () => {
   const image = await load(made.src);
   remember();

@@ -8,28 +8,34 @@ import base64
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from html import escape
 from typing import Any
 
 import gradio as gr
 
-from rf_app.actions import edit
+from rf_app.actions import edit, invert, translate
 from rf_app.actions.application import Application
 from rf_app.actions.picture import Picture
 from rf_app.actions.progress import Events
 from rf_app.actions.restore import Restored
 from rf_app.actions.run import LatestRun
+from rf_app.actions.translate import Made
 from rf_app.errors import UserError
+from rf_app.plugins.picture import encode_map, read_base64, read_picture
 from rf_app.settings.picture import parse_json
-from rf_app.settings.start import START, Start
+from rf_app.settings.start import CORRECTED, LEARNED, START, Start
+from rf_app.settings.translated import Translated
 from rf_app.ui.api import endpoint, seen_by
-from rf_app.ui.edit.easel import easel, shown, wish_of
+from rf_app.ui.edit import translation
+from rf_app.ui.edit.easel import asked, easel, shown
+from rf_app.ui.edit.examples import EXAMPLES, Example
+from rf_app.ui.edit.translation import MODES, WORDS, chips_of
 from rf_app.ui.parts.complaint import complaining
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.control import as_text
 from rf_app.ui.parts.events import LATEST, PAGE_ONLY, QUIET, RUN, in_browser
-from rf_app.ui.parts.fields import explained, live_switch, slider, text_field
+from rf_app.ui.parts.fields import choice, explained, live_switch, slider, text_field
 from rf_app.ui.parts.keeping import kept
 from rf_app.ui.parts.model_form import NEGATIVE, model_list, steps_and_guidance
 from rf_app.ui.parts.plug_ins import plug_ins
@@ -39,33 +45,14 @@ from rf_app.ui.parts.seed_row import seed_row
 from rf_app.ui.parts.size import size_fields
 from rf_app.ui.parts.streaming import Updates, stops, stream
 
+INVERSIONS = [("Step by step", CORRECTED), ("Learned (iRFDS)", LEARNED)]
+INVERSION = (
+    "It counts where you say what the picture shows now. Learned looks for the noise that agrees with the "
+    "whole way, in some 2,000 calls of the model: it is not live, so press Draw."
+)
 COMMON = ("prompt", "model", "steps", "guidance", "seed", "negative_prompt")
 SHOWS = "What is on the picture now. Its forms then stay where they are; without it, they only guide."
 STRENGTH = "A little changes colours and light; much keeps little more than where things are."
-
-
-@dataclass(frozen=True)
-class Example:
-    """One click: a picture of the examples, what it shows, and what the new one shall show."""
-
-    picture: str
-    shows: str | None
-    prompt: str
-    strength: float
-
-
-EXAMPLES = {
-    "Make it night": Example(
-        "2-red-sailboat", "a red sailboat on the sea at sunset", "a red sailboat on the sea at night", 0.8
-    ),
-    "Paint the balloon red": Example(
-        "3-balloon-over-dunes",
-        "desert dunes with a blue balloon on a sunny day",
-        "desert dunes with a red balloon on a sunny day",
-        0.8,
-    ),
-    "Another place": Example("6-white-house", None, "a white house on a sea coast under sunshine", 0.75),
-}
 
 
 def build(app: Application, page: Page) -> None:
@@ -79,24 +66,30 @@ def build(app: Application, page: Page) -> None:
             board = easel(app, {"size": [preset.sizes.own] * 2, "live": live_at_first})
             line = gr.HTML("", elem_id="edit-way")
         with gr.Column(elem_id="edit-settings"):
-            with gr.Row(elem_classes="chips"):
-                chips = [gr.Button(name, size="sm", min_width=80, elem_classes="chip") for name in EXAMPLES]
-            prompt = text_field(first.prompt, "The new picture shows", "edit-prompt")
-            shows = text_field("", "The picture shows now (optional)", "edit-shows", SHOWS)
-            title, id = "How much may change", "edit-strength"
-            strength = slider(0.05, 1, first.strength, 0.05, title, id, STRENGTH)
+            mode = gr.Radio(MODES, value=WORDS, label="Change it", elem_id="edit-mode")
+            with gr.Column(elem_classes="with-words"):
+                chips = chips_of(EXAMPLES)
+                prompt = text_field(first.prompt, "The new picture shows", "edit-prompt")
+                shows = text_field("", "The picture shows now (optional)", "edit-shows", SHOWS)
+                title, id = "How much may change", "edit-strength"
+                strength = slider(0.05, 1, first.strength, 0.05, title, id, STRENGTH)
+            with gr.Column(elem_classes="by-translation"):
+                translated = translation.build(app)
             with gr.Row(elem_classes="acts"):
                 go = gr.Button("Draw", variant="primary", elem_id="edit-go", min_width=140)
                 stop = gr.Button("Stop", elem_id="edit-stop", min_width=70)
                 live = live_switch(live_at_first, "edit-live")
-            model = model_list(app, model_id, elem_id="edit-model")
-            about = gr.HTML("", elem_id="edit-about")
-            size = size_fields(preset, "edit-")
-            steps, guidance = steps_and_guidance(preset, "edit-")
-            seed, dice, locked = seed_row(7, "edit-")
-            plugs = plug_ins(app, page, "edit-")
-            with gr.Accordion("Advanced", open=False, elem_classes="advanced"):
-                negative = gr.Textbox("", label="Leave out (negative prompt)", **explained(NEGATIVE))
+            with gr.Column(elem_classes="with-words"):
+                model = model_list(app, model_id, elem_id="edit-model")
+                about = gr.HTML("", elem_id="edit-about")
+                size = size_fields(preset, "edit-")
+                steps, guidance = steps_and_guidance(preset, "edit-")
+                seed, dice, locked = seed_row(7, "edit-")
+                plugs = plug_ins(app, page, "edit-")
+                with gr.Accordion("Advanced", open=False, elem_classes="advanced"):
+                    negative = gr.Textbox("", label="Leave out (negative prompt)", **explained(NEGATIVE))
+                    title, id = "How it is followed back (inversion)", "edit-inversion"
+                    inversion = choice(INVERSIONS, CORRECTED, title, id, INVERSION)
             upload = restore_button("edit-restore")
     page.lists.append(model)
     sent = gr.Textbox("", visible="hidden", elem_id="sent-edit")
@@ -107,7 +100,7 @@ def build(app: Application, page: Page) -> None:
 
     # In the browser alone.
     fields = [live, prompt, shows, strength, model, steps, guidance, seed, negative]
-    fields += [*size.fields, loras, follows]
+    fields += [*size.fields, loras, follows, inversion, mode, *translated.fields]
     again = {"js": browser("editForm"), "inputs": [board, *fields], "outputs": [board], **PAGE_ONLY}
     gr.on([*(field.change for field in fields if field not in (model, loras)), loras.input], **again)
     dice.click(js=browser("randomSeed"), outputs=[seed], **PAGE_ONLY)
@@ -118,13 +111,12 @@ def build(app: Application, page: Page) -> None:
     def draw(text: str, latest_now: LatestRun, number_now: Any, asked_by: gr.Request) -> Iterator[Updates]:
         own = seen_by(app, asked_by)
 
-        def show(made: Picture) -> Updates:
+        def show(made: Picture | Made) -> Updates:
             kept(own, made)
             return {board: {"result": shown(made)}}
 
-        def events() -> Events[Picture]:
-            wish = wish_of(parse_json(text.split(":", 2)[-1], "The page's words"))
-            yield from edit.edit(own, wish)
+        def events() -> Events[Picture | Made]:
+            yield from asked(own, parse_json(text.split(":", 2)[-1], "The page's words"))
 
         yield from stream(events(), latest_now, line, show, number=number_now)
 
@@ -138,11 +130,14 @@ def build(app: Application, page: Page) -> None:
             board: common
             | {"width": width, "height": height, "size": [width, height], "live": live_at_first}
             | {"strength": start.strength, "shows": start.shows or "", "at": time.time()}
+            | {"mode": WORDS, "inversion": start.inversion}
             | {"picture": {name: _address(getattr(start, name)) for name in ("image", "mask")}}
             | {name: [asdict(each) for each in getattr(settings, name)] for name in ("loras", "control")},
             prompt: settings.prompt,
             shows: start.shows or "",
             strength: start.strength,
+            mode: WORDS,
+            inversion: start.inversion,
             model: gr.Dropdown(own.models(), value=settings.model),  # it may be newer than the page
             about: _about(own, settings.model),
             **size.show(sizes, settings.width, settings.height),
@@ -162,12 +157,27 @@ def build(app: Application, page: Page) -> None:
             said = parse_json(source, "The settings sent here")
             source = json.dumps({"model": edit.editing_model(own)} | said)
         found = restored(own, source)
+        if found.translated:
+            return translation_of(own, found.translated)
         if found.start is None:
             raise UserError("This picture began from noise alone: to begin from it, drop it on the board.")
         return form_of(own, found)
 
+    def translation_of(own: Application, found: Translated) -> Updates:
+        """The other mode with a translation, of the picture that it says, or else of an example."""
+        if found.translation:
+            own.translations.card(found.translation)  # it may be gone
+        image = found.image or picture_of(next(iter(translation.TRIES.values())))
+        with own.one_picture:
+            image = encode_map(read_picture(read_base64(image)))
+        on_board, fields = translated.show(own, found, _address(image))
+        return {board: on_board | {"live": live_at_first}, mode: translation.TRANSLATE} | fields
+
+    def picture_of(name: str) -> str:
+        return base64.b64encode((page.examples / f"{name}.png").read_bytes()).decode()
+
     def begun(example: Example, asked_by: gr.Request) -> Updates:
-        image = base64.b64encode((page.examples / f"{example.picture}.png").read_bytes()).decode()
+        image = picture_of(example.picture)
         start = Start(image, example.strength, example.shows)
         return receive(json.dumps({"prompt": example.prompt, "seed": 7, START: start.as_json()}), asked_by)
 
@@ -194,7 +204,7 @@ def build(app: Application, page: Page) -> None:
     of_model = [steps, guidance, about, *size.fields]
     model.input(chosen, [model, *size.fields], of_model, **LATEST).then(**again)
     outputs = [board, prompt, shows, strength, model, about, *size.fields, steps, guidance, seed, negative]
-    outputs += [*plugs.parts, follows]
+    outputs += [*plugs.parts, follows, inversion, mode, *translated.parts]
     for event, source in ((upload.upload, upload), (sent.change, sent)):
         event(receive, source, outputs, **QUIET)
     for chip, example in zip(chips, EXAMPLES.values(), strict=True):
@@ -203,7 +213,22 @@ def build(app: Application, page: Page) -> None:
             return begun(example, asked_by)
 
         chip.click(begin, None, outputs, **QUIET)
+
+    def fresh(chosen: str | None, asked_by: gr.Request) -> Updates:
+        return translated.fresh(seen_by(app, asked_by), chosen)
+
+    for button, name in zip(translated.tries, translation.TRIES.values(), strict=True):
+
+        def attempt(chosen: str | None, steps_now: int, asked_by: gr.Request, name: str = name) -> Updates:
+            image = picture_of(name)
+            return translation_of(seen_by(app, asked_by), Translated(chosen or "", image, steps_now))
+
+        button.click(attempt, translated.fields, outputs, **QUIET)
+    now = {"fn": fresh, "inputs": translated.translation, "outputs": translated.parts, **LATEST}
+    gr.on([page.tab.select, mode.input, translated.translation.input], **now)
     endpoint(app, edit, ("image", "prompt"))
+    endpoint(app, invert)
+    endpoint(app, translate)
 
 
 def _address(image: str) -> str:

@@ -13,6 +13,7 @@ from rf_app.actions import words
 from rf_app.pipeline.history import Kept
 from rf_app.settings.picture import read_picture_settings
 from rf_app.settings.start import START
+from rf_app.settings.translated import TRANSLATED
 from rf_app.ui.parts.image import SAVE, data_url
 from rf_app.ui.parts.send import edit_button, send_button
 
@@ -49,7 +50,7 @@ def full(picture: Kept, png: bytes, titles: Mapping[str, str]) -> str:
     name = PurePosixPath(picture.name).name
     image = f'<img src="{data_url(png)}" alt="{prompt}">'
     save = f'<a class="send" href="#" onclick="{SAVE}" download="instaflow-{escape(name)}">Save PNG</a>'
-    if START in settings:
+    if START in settings or TRANSLATED in settings:
         send = send_button("edit", settings, "Use again")
     else:
         send = send_button("generate", settings, "Use again") + edit_button(settings)
@@ -66,7 +67,10 @@ def full(picture: Kept, png: bytes, titles: Mapping[str, str]) -> str:
 
 def _facts(settings: dict[str, Any], titles: Mapping[str, str]) -> dict[str, Any]:
     made = read_picture_settings(settings, "The picture's settings")
-    found = {"Model": titles.get(made.model, made.model), "Seed": made.seed}
+    found = {"Model": titles.get(made.model, made.model)}
+    if TRANSLATED in settings:
+        return found | {"Began from": "another picture"}
+    found["Seed"] = made.seed
     found["Steps"] = made.steps and words.steps(made.steps)
     found["Guidance"] = made.guidance
     found["Size"] = f"{made.width}×{made.height}" if made.width and made.height else ""

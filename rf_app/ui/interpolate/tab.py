@@ -30,7 +30,7 @@ from rf_app.ui.parts.control import as_text
 from rf_app.ui.parts.events import PAGE_ONLY, QUIET
 from rf_app.ui.parts.model_form import ModelForm, advanced, decoder_list, model_list, steps_and_guidance
 from rf_app.ui.parts.plug_ins import plug_ins
-from rf_app.ui.parts.restoring import restore_button, restored
+from rf_app.ui.parts.restoring import IN_EDIT, restore_button, restored
 from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.seed_row import seed_field
 from rf_app.ui.parts.size import size_fields
@@ -146,6 +146,8 @@ def build(app: Application, page: Page) -> None:
         """A frame brings its way back; any other picture becomes the first key frame."""
         own = seen_by(app, asked_by)
         found = restored(own, source)
+        if found.translated:
+            raise UserError(IN_EDIT)
         way = found.way
         if way is None:
             way = read_way(shown)

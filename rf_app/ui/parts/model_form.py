@@ -123,9 +123,9 @@ def model_list(app: Application, value: str | None, label: str = "Model", **more
     return gr.Dropdown(app.models(), value=value, **shown, **explained(MODEL), **more)
 
 
-def steps_slider(value: int, id: str) -> gr.Slider:
+def steps_slider(value: int, id: str, info: str = STEPS, **more: Any) -> gr.Slider:
     """The number of steps."""
-    return slider(1, MAX_STEPS, value, 1, "Steps", id, STEPS, min_width=140)
+    return slider(1, MAX_STEPS, value, 1, "Steps", id, info, min_width=140, **more)
 
 
 def steps_and_guidance(preset: Preset, prefix: str = "") -> tuple[gr.Slider, gr.Slider]:

@@ -11,6 +11,7 @@ from rf_app.errors import UserError
 from rf_app.settings.picture import CheckedSettings
 from rf_app.ui.api import uploaded
 
+IN_EDIT = "This picture is a translation of another one: open it in the Edit tab."
 TYPES = [".png", ".jpg", ".jpeg", ".webp"]
 
 
@@ -42,6 +43,8 @@ def restored_picture(own: Application, source: Any) -> CheckedSettings:
     from another, too.
     """
     found = restored(own, source)
+    if found.translated:
+        raise UserError(IN_EDIT)
     if found.settings is None:
         raise UserError("This picture lies between others: open it in the Interpolate tab.")
     if found.start:

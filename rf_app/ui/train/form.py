@@ -102,8 +102,9 @@ class Form:
     def show(self, wish: Wish) -> Updates:
         """The fields as they are for a wish."""
         found = recipes()[wish.recipe]
-        values = found.presets[wish.preset] | dict(wish.settings)
         shown = {each.key: each for each in found.shown}
+        values = {key: option.default for key, option in found.options().items() if key in shown}
+        values |= found.presets[wish.preset] | dict(wish.settings)
         own_set = Path(wish.images).parent == self.app.jobs.pictures
         return {
             self.recipe: wish.recipe,
@@ -175,7 +176,8 @@ class Form:
         found = recipes()[values[self.recipe]]
         wish = Wish(found.name, "", "", preset=values[self.preset])
         own = found.presets[wish.preset]
-        return {field: own.get(key) for key, field in self.settings.items()} | {
+        numbers = [each.key for each in found.shown if each.minimum is not None]  # what is written stays
+        return {self.settings[key]: own.get(key) for key in numbers} | {
             field: advanced_update(key, field, found, wish) for key, field in self.advanced.items()
         }
 
@@ -205,7 +207,7 @@ class Form:
 
     def free_name(self, title: str) -> str:
         """The name, with a number where it is taken or about to be."""
-        stores = (self.app.registry, self.app.loras, self.app.controlnets)
+        stores = (self.app.registry, self.app.loras, self.app.controlnets, self.app.translations)
         taken = {card.id for store in stores for card in store.cards()}
         taken |= {job.output for job in self.app.jobs.jobs() if job.state != "done"}
         base, number = re.sub(r" \d+$", "", title), 2

@@ -1,4 +1,6 @@
-"""Buttons that show what a job has made: a model and its teacher, a style, a ControlNet along lines."""
+"""Buttons that show what a job has made: a model and its teacher, a style, a ControlNet along lines, a
+translation.
+"""
 
 from dataclasses import asdict
 from typing import Any
@@ -11,6 +13,7 @@ from rf_app.jobs.plan import Wish
 from rf_app.plugins.picture import encode_map, read_picture
 from rf_app.settings.picture import Control, PictureSettings
 from rf_app.settings.recipes import recipes
+from rf_app.settings.translated import TRANSLATED
 from rf_app.ui.parts.send import send_button
 from rf_app.ui.train.contact_sheet import WORLD
 
@@ -37,6 +40,9 @@ def opening(app: Application, job: Job) -> str:
         return send_button("generate", settings) + against
     if makes == "loras":
         return send_button("generate", _styled(wish))
+    if makes == "translations":
+        sent = {TRANSLATED: {"translation": wish.output, "image": ""}}
+        return send_button("edit", sent, "Translate a picture")
     if makes == "controlnets":
         return _following(app, wish)
     return ""

@@ -16,8 +16,8 @@ GAP = 6  # pixels
 def sample_strip(sheets: tuple[Path, ...]) -> str:
     """The strip as HTML; "" where there are no sheets yet.
 
-    A sheet of several rows has the wanted pictures in its first row and the model's in the second; one of a
-    single row is a page of finished pictures, of which the latest is shown.
+    A sheet of several rows has the wanted or given pictures in its first row, the model's in the second; one
+    of a single row is a page of finished pictures, of which the latest is shown.
     """
     if not sheets:
         return ""
@@ -46,7 +46,7 @@ def _strip(sheets: tuple[Path, ...]) -> tuple[bytes, int, tuple[str, ...]]:
     """The picture, how many samples stand side by side in it, and what is written under it."""
     with Image.open(sheets[-1]) as last:
         rows, columns = (int(number) for number in last.text["grid"].split())
-        newest = last.convert("RGB")
+        newest, first = last.convert("RGB"), last.text.get("first", "wanted")
     if rows == 1:
         return encoded(newest), columns, ("The latest",)
     side = newest.width // columns
@@ -58,7 +58,7 @@ def _strip(sheets: tuple[Path, ...]) -> tuple[bytes, int, tuple[str, ...]]:
         _column(wide, picture, 1, i * (side + GAP), side, count)
     _column(wide, newest, 0, len(sheets) * (side + GAP), side, count)
     steps = [int(path.stem.rpartition("-")[2]) for path in sheets]
-    return encoded(wide), len(sheets) + 1, (*(f"step {step:,}" for step in steps), "wanted")
+    return encoded(wide), len(sheets) + 1, (*(f"step {step:,}" for step in steps), first)
 
 
 def _column(wide: Image.Image, sheet: Image.Image, row: int, x: int, side: int, count: int) -> None:

@@ -35,6 +35,11 @@ FIGURES = {  # what trainers call them, some of them by trainer: title, what the
         "error of the noise it predicts; lower is better",
         FALLS,
     ),
+    "trainers.translate loss": (
+        "How far it is from one straight way for each picture",
+        "error of its direction; lower is better",
+        FALLS,
+    ),
     "trainers.lora loss": (
         "How wrong it is about the noise",
         "lower is better",

@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from rf_app.flow.path import interpolate
-from rf_app.flow.solvers import Trajectory
+from rf_app.flow.solvers import Callback, Trajectory
 from rf_app.flow.velocity import Velocity
 
 ITERATIONS, DRAWS, RATE = 1000, 2, 3e-3
@@ -22,18 +22,19 @@ def learned(
     x1: Tensor,
     x0: Tensor,
     generator: Generator,
+    callback: Callback | None = None,
     iterations: int = ITERATIONS,
 ) -> Trajectory:
     """Noise e [B, ...] that minimises |e - (x1 - v(X_tau, tau))|^2 + mean(e)^2 + (var(e) - 1)^2.
 
     X_tau lies between e and the data x1 [B, ...], at a tau that is drawn anew for each sample; v is taken as
-    it is, without its gradient; mean and variance are each sample's. x0: the noise to begin with. `DRAWS`
-    evaluations an iteration.
+    it is, without its gradient; mean and variance are each sample's. x0: the noise to begin with. callback is
+    told each iteration, with `DECODED_FROM` as its tau. `DRAWS` evaluations an iteration.
     """
     noise = x0.clone().requires_grad_(True)
     adam = torch.optim.Adam([noise], RATE)
     low, high = TAUS
-    for _ in range(iterations):
+    for i in range(1, iterations + 1):
         adam.zero_grad()
         for _ in range(DRAWS):
             tau = (low + (high - low) * torch.rand(len(x1), generator=generator)).to(x1.device)
@@ -44,4 +45,6 @@ def learned(
             loss = (noise - wanted).flatten(1).square().mean(1) + natural
             (loss.sum() / DRAWS).backward()
         adam.step()
+        if callback:
+            callback(i, DECODED_FROM, noise.detach())
     return Trajectory(noise.detach(), DRAWS * iterations)
