@@ -32,7 +32,7 @@ from rf_app.ui.edit.easel import asked, easel, shown
 from rf_app.ui.edit.examples import EXAMPLES, Example
 from rf_app.ui.edit.translation import MODES, WORDS, chips_of
 from rf_app.ui.parts.complaint import complaining
-from rf_app.ui.parts.context import Page
+from rf_app.ui.parts.context import Page, Updates
 from rf_app.ui.parts.control import as_text
 from rf_app.ui.parts.events import LATEST, PAGE_ONLY, QUIET, RUN, in_browser
 from rf_app.ui.parts.fields import choice, explained, live_switch, slider, text_field
@@ -43,7 +43,7 @@ from rf_app.ui.parts.restoring import restore_button, restored
 from rf_app.ui.parts.script import browser
 from rf_app.ui.parts.seed_row import seed_row
 from rf_app.ui.parts.size import size_fields
-from rf_app.ui.parts.streaming import Updates, stops, stream
+from rf_app.ui.parts.streaming import stops, stream
 
 INVERSIONS = [("Step by step", CORRECTED), ("Learned (iRFDS)", LEARNED)]
 INVERSION = (
@@ -128,9 +128,10 @@ def build(app: Application, page: Page) -> None:
         common = {name: getattr(settings, name) for name in COMMON}
         return {
             board: common
-            | {"width": width, "height": height, "size": [width, height], "live": live_at_first}
+            | {"width": width, "height": height, "size": [width, height]}
             | {"strength": start.strength, "shows": start.shows or "", "at": time.time()}
             | {"mode": WORDS, "inversion": start.inversion}
+            | {"live": live_at_first and start.inversion == CORRECTED}
             | {"picture": {name: _address(getattr(start, name)) for name in ("image", "mask")}}
             | {name: [asdict(each) for each in getattr(settings, name)] for name in ("loras", "control")},
             prompt: settings.prompt,
@@ -219,6 +220,7 @@ def build(app: Application, page: Page) -> None:
 
     for button, name in zip(translated.tries, translation.TRIES.values(), strict=True):
 
+        @complaining
         def attempt(chosen: str | None, steps_now: int, asked_by: gr.Request, name: str = name) -> Updates:
             image = picture_of(name)
             return translation_of(seen_by(app, asked_by), Translated(chosen or "", image, steps_now))

@@ -13,10 +13,10 @@ from rf_app.actions.translate import base_of
 from rf_app.errors import UserError
 from rf_app.registry.translations import TranslationCard
 from rf_app.settings.translated import Translated
+from rf_app.ui.parts.context import Updates
 from rf_app.ui.parts.events import in_browser
 from rf_app.ui.parts.fields import changing, choice
 from rf_app.ui.parts.model_form import steps_slider
-from rf_app.ui.parts.streaming import Updates
 
 WORDS, TRANSLATE = "words", "translate"
 MODES = [("With words or strokes", WORDS), ("By a translation", TRANSLATE)]
