@@ -74,7 +74,7 @@ studio.easelIsEmpty = () => empty;
 studio.easelWish = (seed) => JSON.stringify(empty ? {} : { ...wish(), seed });
 
 const draw = async () => {
-  if (empty || !form.live) return;
+  if (empty || !form.live || (form.mode === "translate" && !form.translation)) return;
   wanted = true;
   if (busy) return;
   busy = true;

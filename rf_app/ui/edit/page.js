@@ -24,9 +24,14 @@
   };
   // To the Train tab, with the recipe chosen that makes translations.
   const train = () => {
-    document.querySelector("#train-tab-button").click();
-    document.querySelector('#train-recipe input[value="translate"]').click();
+    studio.openTab("train-tab-button");
+    choose();
     return [];
+  };
+  const choose = (tries = 200) => {
+    const found = document.querySelector('#train-recipe input[value="translate"]'); // once the tab is drawn
+    if (found) found.click();
+    else if (tries) setTimeout(choose, 50, tries - 1);
   };
   window.studio = { ...window.studio, editForm: form, editWish: wish, firstEdit: first, trainTranslation: train };
 }

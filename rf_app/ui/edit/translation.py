@@ -30,13 +30,13 @@ NONE = (
 TRAIN = "Make one on the Train tab: “From one kind of picture to another”, in a few minutes."
 STRANGER = "The owner of this page can train one."
 FIGURES = {
-    "cost": ("How far pictures move (cost)", "{:.3g}"),
-    "straightness": ("How bent the paths are (straightness)", "{:.3g}"),
-    "changed": ("Become the other kind", "{:.0%}"),
-    "kept": ("Keep everything else", "{:.0%}"),
-    "both": ("Both", "{:.0%}"),
+    "cost": ("Cost", "How far pictures move on the way", "{:.3g}"),
+    "straightness": ("Bent", "How far paths are from straight ones: 0 is straight (straightness)", "{:.3g}"),
+    "changed": ("Changed", "Pictures that become the other kind", "{:.0%}"),
+    "kept": ("Kept", "Pictures on which everything else stays", "{:.0%}"),
+    "both": ("Both", "Pictures that do both", "{:.0%}"),
 }
-"""Of a card's measured rows, by key: what they are called, and how they are written."""
+"""Of a card's measured rows, by key: what they are called, what that means, and how they are written."""
 TRIES = {"A lake": "1-mountain-lake", "A house": "6-white-house", "A valley": "8-green-valley"}
 
 
@@ -122,7 +122,7 @@ def _measured(card: TranslationCard) -> str:
     names = [name for name in FIGURES if any(name in row for row in rows.values())]
     if not names:
         return ""
-    head = "".join(f"<th>{FIGURES[name][0]}</th>" for name in names)
+    head = "".join('<th title="{1}">{0}</th>'.format(*FIGURES[name]) for name in names)
     body = "".join(f"<tr><th>{escape(way)}</th>{_cells(row, names)}</tr>" for way, row in rows.items())
     table = f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table>"
     return f"<details><summary>How good it is, as measured</summary><div>{table}</div></details>"
@@ -130,5 +130,5 @@ def _measured(card: TranslationCard) -> str:
 
 def _cells(row: dict[str, Any], names: Sequence[str]) -> str:
     values = ((name, row.get(name)) for name in names)
-    said = (FIGURES[name][1].format(v) if isinstance(v, (int, float)) else "" for name, v in values)
+    said = (FIGURES[name][2].format(v) if isinstance(v, (int, float)) else "" for name, v in values)
     return "".join(f"<td>{each}</td>" for each in said)
