@@ -111,7 +111,7 @@ const show = (found) => {
 const walk = (translated, way) => {
   passage.hidden = !translated;
   if (!way?.length) return;
-  const said = (i) => (i ? (i < way.length - 1 ? `${Math.round((100 * i) / (way.length - 1))} %` : "its translation") : "the picture");
+  const said = (i) => (i ? (i < way.length - 1 ? `${Math.round((100 * i) / (way.length - 1))} %` : "after") : "before");
   const frames = way.map((src, i) => {
     const frame = document.createElement("figure");
     const image = Object.assign(document.createElement("img"), { src, alt: said(i) });
