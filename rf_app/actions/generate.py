@@ -15,7 +15,7 @@ from rf_app.actions.picture import Picture
 from rf_app.actions.presets import preset
 from rf_app.actions.progress import Clock, Events
 from rf_app.pipeline.checking import check_whole
-from rf_app.plugins.picture import digest
+from rf_app.plugins.picture import digest, is_empty
 from rf_app.settings.picture import MAX_SEED, PictureSettings
 
 MAX_COUNT = 16
@@ -62,6 +62,7 @@ def details(app: Application, pictures: Sequence[Picture]) -> dict[str, Any]:
     settings["control"] = [
         {name: value for name, value in asdict(each).items() if name in ("model", "strength", "start", "end")}
         | {"map": digest(each.image)}
+        | ({"empty": True} if is_empty(each.image) else {})
         for each in first.settings.control
     ]
     return settings

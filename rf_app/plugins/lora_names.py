@@ -23,18 +23,20 @@ OTHER_MODELS = {  # by how their layers' names begin
     "text_encoder_2_|lora_te2_|text_encoders_clip_g_": "SDXL, which has a second text encoder",
     "text_encoder_3_|lora_te3_|text_encoders_t5": "SD 3 or Flux, which have another text encoder",
     "(lora_|lycoris_)?transformer_|single_transformer_blocks_"
-    "|((lora_unet|lycoris|diffusion_model|unet)_)?((joint|double|single|(single_)?transformer)_)?blocks_"
-    "|(lora_unet|lycoris|diffusion_model)_layers_": "a transformer, as SD 3 and Flux have",
+    "|((lora_unet|lycoris|(model_)?diffusion_model|unet)_)?((joint|double|single|(single_)?transformer)_)?blocks_"
+    "|(lora_unet|lycoris|(model_)?diffusion_model)_layers_": "a transformer, as SD 3 and Flux have",
 }
 BEGINNINGS = {
     "lora_unet_": UNET,
     "lycoris_": UNET,
     "diffusion_model_": UNET,
+    "model_diffusion_model_": UNET,
     "unet_": UNET,
     "lora_te_": TEXT_ENCODER,
     "lora_te1_": TEXT_ENCODER,
     "text_encoders_clip_l_transformer_": TEXT_ENCODER,
     "text_encoders_clip_h_transformer_": TEXT_ENCODER,  # of Stable Diffusion 2
+    "cond_stage_model_transformer_": TEXT_ENCODER,
     "text_encoder_": TEXT_ENCODER,
 }
 

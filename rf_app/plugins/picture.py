@@ -114,6 +114,11 @@ def decode_map(text: str) -> Image.Image:
     return image
 
 
+def is_empty(text: str) -> bool:
+    """Whether nothing stands out in a condition map, so that there is nothing to follow."""
+    return _contrast(decode_map(text)) < FAINT
+
+
 def digest(text: str) -> str:
     """16 hexadecimal digits that name a condition map by its pixels, whoever encoded it."""
     image = decode_map(text)

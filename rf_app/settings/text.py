@@ -9,11 +9,12 @@ from rf_app.errors import UserError
 INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u202a-\u202e"
     "\u2060-\u2064\u2066-\u206f\u3164\ufeff\uffa0\ufff9-\ufffc\U000e0001]"
+    "|(?<![^A-Za-z\u00c0-\u024f\\s])[\u200c\u200d\ufe00-\ufe0f]"
     "|(?<![\U0001f3f4\U000e0020-\U000e007e])[\U000e0020-\U000e007f]+"
 )
-"""Control characters, marks of direction, fillers, spaces and hyphens of no width; and the tags that text is
-hidden in, but for those after a black flag, which make it England's. Joiners are none of them: without them
-letters of some scripts, and emoji, look otherwise.
+"""Control characters, marks of direction, fillers, spaces and hyphens of no width; tags, which text is hidden
+in, but for those after a black flag, which make it England's; and after a Latin letter or a space joiners and
+selectors of a variant: elsewhere letters, and emoji, look otherwise without them.
 """
 
 

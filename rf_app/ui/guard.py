@@ -153,6 +153,11 @@ class Guard:
 
         try:
             await self._app(scope, counted, send)
+        except RuntimeError as error:
+            if not isinstance(error.__cause__, HTTPException):
+                raise
+            # A stream for a session that is not there has said so, and Gradio raises it once more.
+            await send({"type": "http.response.body", "body": b""})
         finally:
             self._held -= received
 

@@ -8,7 +8,6 @@ import gradio as gr
 from fastapi import Depends
 from fastapi.exceptions import RequestValidationError
 from gradio.block_function import BlockFunction
-from gradio.blocks import Block
 from gradio.route_utils import FnIndexInferError
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -35,6 +34,7 @@ from rf_app.ui import (
     translation,
 )
 from rf_app.ui.guard import Guard, check_session, not_there, not_understood
+from rf_app.ui.parts.components import Config
 from rf_app.ui.parts.context import Page
 from rf_app.ui.parts.model_lists import keep_fresh, state_of
 from rf_app.ui.parts.script import scripts
@@ -68,6 +68,10 @@ class Blocks(gr.Blocks):
     """Gradio's own, but that what anybody sends in the place of the page is refused without a traceback, and
     that no answer of a run takes another back.
     """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.default_config = Config(self)
 
     async def preprocess_data(
         self, block_fn: BlockFunction, inputs: list[Any], *given: Any, **options: Any
@@ -106,19 +110,6 @@ class Blocks(gr.Blocks):
         return [[["replace", [], value]] if edits else [] for value, edits in zip(whole, told, strict=True)]
 
 
-class Components(dict[int, Block]):
-    """Components by their number, of which Gradio gives each session a copy.
-
-    Each time a component is updated without a value, as by `gr.skip`, Gradio puts a new one in its place,
-    with a number of its own; under that it keeps it once more, with the next value. So a session would grow
-    by every picture that is drawn in it. Here it has the number of the place where it is put.
-    """
-
-    def __setitem__(self, number: int, component: Block) -> None:
-        component._id = number
-        super().__setitem__(number, component)
-
-
 def build(app: Application, examples: Path) -> gr.Blocks:
     """The whole page; examples: a folder of pictures to begin with."""
     with Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as blocks:
@@ -135,7 +126,6 @@ def build(app: Application, examples: Path) -> gr.Blocks:
     for event in blocks.fns.values():
         if event.show_progress == "hidden":
             event.show_progress_on = []
-    blocks.default_config.blocks = Components(blocks.default_config.blocks)
     blocks.permission = app.permission  # for `complain`, which every handler may call
     # Past the queue nothing would be counted: what has a place in it may not be asked for otherwise.
     blocks.api_open = False

@@ -216,11 +216,22 @@ def flat(tensors, unet):
     }
 
 
+def single_file(tensors, unet):
+    """The same under the names of a whole model in one file."""
+    begin = {"diffusion_model.": "model.diffusion_model.", "text_encoders.clip_l.": "cond_stage_model."}
+    return {
+        f"{begin[old]}{name.removeprefix(old)}": tensor
+        for name, tensor in comfy(tensors, unet).items()
+        for old in begin
+        if name.startswith(old)
+    }
+
+
 def lycoris(tensors, unet):
     return {re.sub(r"^lora_unet", "lycoris", name): tensor for name, tensor in as_kohya(tensors).items()}
 
 
-@pytest.mark.parametrize("renamed", [comfy, flat, lycoris])
+@pytest.mark.parametrize("renamed", [comfy, flat, single_file, lycoris])
 def test_every_layer_is_found_under_every_name(model, tmp_path, renamed):
     every = [path for path, layer in model[0].named_modules() if hasattr(layer, "weight")]
     tensors = random_lora(*model, layers=(*EVERYWHERE, *ATTENTION, *every))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from rf_app.errors import UserError
-from rf_app.plugins.picture import decode_map, digest, encode_map, read_base64, read_picture
+from rf_app.plugins.picture import decode_map, digest, encode_map, is_empty, read_base64, read_picture
 
 
 def saved(image, form="PNG", **options):
@@ -66,6 +66,14 @@ def test_ink_stands_out_from_what_was_transparent(ink, ground, mode):
     grey = np.asarray(read_picture(saved(drawing.convert(mode))).convert("L")).astype(int)
     assert grey[0, 0] == ground
     assert abs(grey[3, 3] - ground) > 100
+
+
+def test_a_map_in_which_nothing_stands_out_is_empty():
+    for ground in ("black", "white"):
+        map = Image.new("RGB", (8, 8), ground)
+        assert is_empty(encode_map(map))
+        map.putpixel((3, 4), (128, 128, 128))
+        assert not is_empty(encode_map(map))
 
 
 def test_sixteen_bits_are_scaled():

@@ -42,6 +42,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         "a la\u00adke",
         "a\x08 lake",
         "a la\u3164ke\x9f\ufffc",
+        "\u200da la\u200cke\ufe0f",
         "a lake\U000e0068\U000e0069",
     ],
 )

@@ -195,6 +195,9 @@ def test_ink_on_a_transparent_ground_is_followed_black_and_then_white(page, tmp_
         settled(page)
         found = pixels(page.locator(MAP))[..., 0] > 0
         assert np.abs(np.flatnonzero(found.mean(1) > 0.9) - y * 96 / 300).max() <= 1
+    Image.new("RGBA", (300, 300), (0, 0, 0, 0)).save(tmp_path / "clear.png")
+    page.set_input_files("#control-1-sketch input[type=file]", tmp_path / "clear.png")
+    expect(page.locator("#control-1-map")).to_contain_text("The map is empty")
 
 
 def test_a_saved_picture_brings_its_controls_back(page):

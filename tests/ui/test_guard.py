@@ -159,6 +159,13 @@ def test_what_gradio_has_for_other_pages_is_not_there(address, path):
     assert ask(address, path, "POST")[::2] == (404, "Not found.")
 
 
+@pytest.mark.parametrize("path", ["call/generate/none", "queue/data?session_hash=none"])
+def test_answers_that_are_not_there_are_said_to_be_so_and_leave_no_traceback(address, path, capsys):
+    status, _, said = ask(address, f"/gradio_api/{path}")
+    assert (status, "404" in said) == (200, True)
+    assert "Traceback" not in capsys.readouterr().err
+
+
 def test_long_names_are_refused_before_they_are_kept(address):
     assert ask(address, f"/gradio_api/upload_progress?upload_id={'a' * MAX_QUERY}")[0] == 414
 

@@ -118,6 +118,7 @@ def test_only_the_latest_sessions_are_kept(blocks, monkeypatch):
     for i in range(6):
         ask(blocks, "", f"made up {i}")
         until(lambda: not blocks._queue.event_ids_to_events)
+    assert not any(blocks.state_holder["made up 5"].config_values.values())
     kept = ["made up 2", "made up 3", "made up 4", "made up 5"]  # one comes after the look
     assert list(blocks._queue.pending_messages_per_session) == kept
     assert sorted(blocks._queue.pending_event_ids_session) == kept

@@ -11,7 +11,7 @@ import gradio as gr
 
 from rf_app.actions.application import Application
 from rf_app.metrics.edges import HIGH, LOW
-from rf_app.plugins.picture import decode_map, read_base64, read_picture
+from rf_app.plugins.picture import decode_map, is_empty, read_base64, read_picture
 from rf_app.plugins.preprocessors import MAX_THRESHOLD, suggested
 from rf_app.settings.picture import MAX_STRENGTH, Control
 from rf_app.ui.parts.context import Updates, Values
@@ -30,6 +30,7 @@ NET = "What has learned to hold a model to a drawing."
 HOW = "The picture is made into a map of its edges, its depth or a pose; that map is followed."
 PNG_URL = "data:image/png;base64,"
 EMPTY = '<div class="map blank">The map appears here</div>'
+NOTHING = '<div class="map blank">The map is empty: nothing in the picture stands out</div>'
 
 
 @dataclass(frozen=True)
@@ -163,4 +164,6 @@ def _view(text: str) -> str:
     """The map as a person sees it; `text` is ours."""
     if not text:
         return EMPTY
+    if is_empty(text):
+        return NOTHING
     return f'<img class="map" src="{PNG_URL}{escape(text)}" alt="The condition map">'
