@@ -8,6 +8,7 @@ send what needs no answer: so a request that names another origin than the serve
 import os
 import socket
 import time
+from asyncio import TimeoutError, wait_for
 from collections import OrderedDict, deque
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -27,6 +28,8 @@ from rf_app.ui.uploading import UPLOAD, Uploads, forget_progress
 
 MAX_BODY = 64 * 2**20  # bytes: a picture of 32 MB as base64, and some
 MAX_BODIES = 128 * 2**20  # bytes of all that is being received, and of all that waits
+SMALL = 2**20  # bytes: such a body is received beside any number of large ones, which may be slow
+STALLED = 30  # seconds in which nothing more of a body comes: it is given up
 TRIES = 10  # at a password in TRIES_IN seconds, from one address
 TRIES_IN = 60
 ADDRESSES = 1000  # that tries are remembered of
@@ -131,10 +134,17 @@ class Guard:
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand it on as long as its body is bearable; a number of bytes announced is no promise."""
         received = scope["state"]["received"] = 0
+        whole = False
 
         async def counted() -> Message:
-            nonlocal received
-            message = await receive()
+            nonlocal received, whole
+            try:
+                message = await wait_for(receive(), None if whole else STALLED)
+            except TimeoutError:
+                raise HTTPException(
+                    HTTPStatus.REQUEST_TIMEOUT, f"Nothing more of the request has come in {STALLED} seconds."
+                ) from None
+            whole = not message.get("more_body")
             size = len(message.get("body", b""))
             received += size
             self._held += size
@@ -144,7 +154,7 @@ class Guard:
                     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                     f"The request is larger than the {MAX_BODY // 2**20} MB that are accepted.",
                 )
-            if self._held > MAX_BODIES:
+            if self._held > MAX_BODIES and received > SMALL:
                 raise HTTPException(
                     HTTPStatus.SERVICE_UNAVAILABLE,
                     "Too many large requests are being received: try again in a moment.",

@@ -14,7 +14,7 @@ from gradio_client.exceptions import AppError
 
 from rf_app.actions.application import Application
 from rf_app.registry.permission import Permission
-from rf_app.ui import uploading
+from rf_app.ui import guard, uploading
 from rf_app.ui.guard import MAX_BODY, MAX_QUERY, MAX_SESSION, TRIES
 from rf_app.ui.page import build, launch_options
 from tests.full_disk import full_disk
@@ -132,6 +132,19 @@ def test_a_body_beyond_the_bound_is_refused_whether_it_says_its_length_or_not(ad
         status, _, said = ask(address, path, "POST", body, **JSON)
         assert status == 413
         assert "larger than the 64 MB" in said
+
+
+def test_bodies_that_do_not_end_keep_nobody_out_and_are_given_up(address, monkeypatch):
+    monkeypatch.setattr(guard, "MAX_BODIES", 2**20)
+    monkeypatch.setattr(guard, "STALLED", 0.5)
+    stalled = http.client.HTTPConnection(address, timeout=60)
+    stalled.putrequest("POST", "/gradio_api/queue/join")
+    stalled.putheader("Content-Length", str(2**22))
+    stalled.endheaders(b" " * (2**20 - 1))
+    assert join(address)[0] == 200
+    assert ask(address, "/gradio_api/queue/join", "POST", b" " * (2**20 + 1), **JSON)[0] == 503
+    assert stalled.getresponse().status == 408
+    stalled.close()
 
 
 def test_uploads_of_strangers_are_bounded_in_an_hour(address, monkeypatch):
