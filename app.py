@@ -134,6 +134,8 @@ def main() -> None:
     folder = own_folder(Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir()))
     os.environ["GRADIO_TEMP_DIR"] = tempfile.tempdir = str(folder)  # swept: a killed process leaves its own
     os.environ.setdefault("DIFFUSERS_DISABLE_REMOTE_CODE", "1")
+    # Or whoever asks from this computer has any address they say they ask for, and so any number of tries.
+    os.environ.setdefault("FORWARDED_ALLOW_IPS", "")
 
     from rf_app.errors import UserError
     from rf_app.settings.home import home

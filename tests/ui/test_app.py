@@ -10,9 +10,11 @@ import time
 import urllib.request
 from pathlib import Path
 
+import httpx
 import pytest
 
 import app
+from rf_app.ui.guard import TRIES
 
 APP = Path(__file__).parents[2] / "app.py"
 
@@ -127,5 +129,10 @@ def test_it_says_so_before_it_loads_and_who_may_do_what_and_then_serves(tiny_mod
             asked = urllib.request.Request(f"http://127.0.0.1:{port}/config", headers=name)
             with urllib.request.urlopen(asked) as answer:
                 assert "InstaFlow Studio" in json.load(answer)["title"]
+            tried = [
+                httpx.post(f"http://127.0.0.1:{port}/login", headers={"X-Forwarded-For": f"10.0.0.{i}"})
+                for i in range(TRIES + 1)
+            ]
+            assert tried[-1].status_code == 429  # whoever they say they are
         finally:
             process.terminate()
