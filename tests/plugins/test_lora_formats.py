@@ -218,12 +218,11 @@ def flat(tensors, unet):
 
 def single_file(tensors, unet):
     """The same under the names of a whole model in one file."""
-    begin = {"diffusion_model.": "model.diffusion_model.", "text_encoders.clip_l.": "cond_stage_model."}
     return {
-        f"{begin[old]}{name.removeprefix(old)}": tensor
+        name.replace("text_encoders.clip_l", "cond_stage_model")
+        if name.startswith("text_encoders")
+        else f"model.diffusion_model.{name}": tensor
         for name, tensor in comfy(tensors, unet).items()
-        for old in begin
-        if name.startswith(old)
     }
 
 

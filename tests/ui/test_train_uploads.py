@@ -56,6 +56,12 @@ def test_a_picture_that_cannot_be_read_is_refused_by_its_own_name(tmp_path, keep
         kept = keep_pictures(Database(tmp_path / "jobs"))([str(file) for file in tmp_path.glob("*.png")])
     assert kept == ""
     assert not (tmp_path / "jobs" / "pictures").exists()
+    with ZipFile(tmp_path / "all.zip", "w") as archive:
+        for name in ("good", "holiday-17"):
+            archive.write(tmp_path / f"{name}.png", f"{name}.png")
+    with pytest.warns(UserWarning, match=r"^holiday-17\.png: The picture cannot be read"):
+        assert keep_pictures(Database(tmp_path / "jobs"))([str(tmp_path / "all.zip")]) == ""
+    assert not list((tmp_path / "jobs" / "pictures").iterdir())
 
 
 def test_captions_of_another_encoding_are_read_or_refused(tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ from rf_app.actions.asking import asking
 from rf_app.ui import waiting
 from rf_app.ui.guard import MAX_BODIES
 from rf_app.ui.page import build, launch_options
-from rf_app.ui.parts import frames
 from rf_app.ui.waiting import AT_ONCE, CLOSED, LONG_WORK, SESSIONS
 from tests.settled import until
 
@@ -177,7 +176,7 @@ def test_nothing_is_kept_of_what_was_asked(blocks):
     assert blocks._queue.cached_event_analytics_summary == {"functions": {}}
 
 
-def test_pictures_that_follow_a_hand_are_bounded_and_wait_for_nobody_elses_turn(blocks, held, monkeypatch):
+def test_pictures_that_follow_a_hand_are_bounded_and_take_turns(app, blocks, held, monkeypatch):
     monkeypatch.setattr(waiting, "MINE", 2)
     scrubber = next(each for each in blocks.blocks.values() if each.elem_id == "scrubber")
 
@@ -188,11 +187,11 @@ def test_pictures_that_follow_a_hand_are_bounded_and_wait_for_nobody_elses_turn(
 
     with ThreadPoolExecutor(9) as pool:
         answers = [pool.submit(frame, f"hand {i // 2}") for i in range(8)]
-        until(lambda: frames.waiting.total() == 8)
+        until(lambda: in_line(app) == 8)
         assert frame("hand 0")["problem"].startswith("2 requests of yours are waiting")
         held()
         assert all("problem" not in each.result() for each in answers)
-    assert not frames.waiting
+    assert "problem" not in frame("hand 0")
 
 
 def test_nothing_goes_past_the_queue(blocks):

@@ -16,9 +16,6 @@ from rf_app.errors import UserError
 from rf_app.pipeline.turns import PULSE, Line
 from rf_app.ui.waiting import ALL, too_many
 
-THREADS = ThreadPoolExecutor(ALL, "frames")  # as many as may wait: nobody waits for another's turn here
-waiting: Counter[Line] = Counter()
-
 
 def frames(
     app: Application, draw: Callable[[Application, Any, Callable[[], bool]], dict[str, Any]]
@@ -28,6 +25,9 @@ def frames(
     draw: takes the application as the visitor has it, the wish, which may be anything, and whether they have
     left.
     """
+
+    threads = ThreadPoolExecutor(ALL, "frames")  # as many as may wait: nobody waits for another's turn here
+    waiting: Counter[Line] = Counter()
 
     def answer(wish: Any, line: Line, left: Event) -> dict[str, Any]:
         try:
@@ -42,7 +42,7 @@ def frames(
             return {"problem": why}
         waiting[line] += 1
         try:
-            drawing = asyncio.get_running_loop().run_in_executor(THREADS, answer, wish, line, left)
+            drawing = asyncio.get_running_loop().run_in_executor(threads, answer, wish, line, left)
             while not (await asyncio.wait([drawing], timeout=PULSE))[0]:
                 if await asked_by.is_disconnected():
                     left.set()

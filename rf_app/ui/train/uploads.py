@@ -25,6 +25,7 @@ MAX_PROMPT_FILE = 4_000_000  # bytes
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 LISTS = (".txt", ".csv", ".jsonl", ".parquet")  # what has captions, or both
 MAX_UNPACKED, MAX_FILES = 8 * 2**30, 200_000  # bytes and files of a ZIP
+LOOKED_AT = 1000  # pictures: of more, as a world has, what learns from them leaves out what cannot be read
 
 
 def prompts_of(path: str) -> str:
@@ -46,7 +47,8 @@ def keep_pictures(database: Database) -> Callable[..., str]:
     written into it, or else its name. One that cannot be read is named, and nothing is kept: a training would
     stop at it, under a name that nobody knows. The set before, which has all of the pictures but those just
     added, makes room. A ZIP, and pictures with a list of their captions (metadata.csv or .jsonl) or in
-    Parquet files, are kept as they are: what learns from them says what it leaves out.
+    Parquet files, are kept as they are, if up to LOOKED_AT pictures in them can be read: what learns from
+    them says what it leaves out.
     """
 
     def keep(paths: list[str] | None, before: str = "") -> str:
@@ -102,6 +104,9 @@ def _as_they_are(database: Database, files: list[Path]) -> str:
                 _unpack(file, fresh)
             else:
                 link_or_copy(file, fresh / _plain(file.name))
+        pictures = [file for file in sorted(fresh.rglob("*")) if file.suffix.lower() in SUFFIXES]
+        for picture in pictures if len(pictures) <= LOOKED_AT else ():
+            _check(picture)
 
     return _set_of(database, fill)
 
