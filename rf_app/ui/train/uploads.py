@@ -104,7 +104,8 @@ def _as_they_are(database: Database, files: list[Path]) -> str:
                 _unpack(file, fresh)
             else:
                 link_or_copy(file, fresh / _plain(file.name))
-        pictures = [file for file in sorted(fresh.rglob("*")) if file.suffix.lower() in SUFFIXES]
+        found = sorted(file for file in fresh.rglob("*") if file.is_file())
+        pictures = [file for file in found if file.suffix.lower() in SUFFIXES]
         for picture in pictures if len(pictures) <= LOOKED_AT else ():
             _check(picture)
 
