@@ -163,6 +163,7 @@ def main() -> None:
             open_to_strangers=not local and chosen.auth is None,
             safety_checker=chosen.safety_checker,
         )
+        app.warm_up()  # beside what comes
         with disk_full_named(folder):  # where Gradio puts what the page shows
             page = build(app, FOLDER)
     except UserError as error:
@@ -178,7 +179,6 @@ def main() -> None:
         )
         print(f"Whoever reaches {host} may draw; {others} (see --auth and --allow-training).")
     keep_swept({folder: set, app.jobs.pictures: lambda: pictures_in_use(app.jobs)})
-    app.warm_up()
     page.launch(
         server_name=chosen.host,
         server_port=chosen.port,

@@ -57,15 +57,17 @@ def options(trainer: str) -> dict[str, Option]:
     """The options of a trainer of `TRAINERS`, by name."""
     settings = TRAINERS[trainer]
     hints = get_type_hints(settings)
-    about = {
-        each.arg_name: " ".join(each.description.split())
-        for base in reversed(settings.__mro__[:-1])
-        for each in parse_from_object(base).params
-    }
+    about = {name: text for base in reversed(settings.__mro__[:-1]) for name, text in _said_of(base).items()}
     return {
         each.name: _option(each.name, hints[each.name], each.default, about[each.name])
         for each in fields(settings)
     }
+
+
+@cache
+def _said_of(settings: type) -> dict[str, str]:
+    """What a class says of each field of its own; many trainers share a class."""
+    return {each.arg_name: " ".join(each.description.split()) for each in parse_from_object(settings).params}
 
 
 def _option(name: str, hint: Any, default: Any, about: str) -> Option:

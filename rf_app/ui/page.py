@@ -69,9 +69,15 @@ class Blocks(gr.Blocks):
     that no answer of a run takes another back.
     """
 
+    exited = False  # until Gradio says so
+
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.default_config = Config(self)
+
+    def get_config_file(self) -> Any:
+        """As Gradio's own once the page is whole: before that it asks several times, for nothing."""
+        return super().get_config_file() if self.exited else {}
 
     async def preprocess_data(
         self, block_fn: BlockFunction, inputs: list[Any], *given: Any, **options: Any

@@ -202,7 +202,7 @@ def test_a_public_space_does_not_train_until_its_owner_says_so(
 
     def ids(permission: Permission) -> set[str]:
         page = build(replace(app, permission=permission), tmp_path)
-        return {part["props"].get("elem_id") for part in page.config["components"]}
+        return {part["props"].get("elem_id") for part in page.get_config_file()["components"]}
 
     closed, opened = ids(Permission()), ids(Permission(allowed=True))
     assert "train-closed" in closed
