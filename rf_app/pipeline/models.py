@@ -118,7 +118,10 @@ class ResidentControlNets:
         Raises UserError for one that is not there, broken, or made for other models.
         """
         folder, dtype = self.controlnets.folder(id), pipeline.unet.dtype
-        key, shapes = ("controlnet", stamp(folder), dtype), (pipeline.unet.config, pipeline.vae.config)
+        key, shapes = (
+            ("controlnet", _stamps(folder, "controlnet"), dtype),
+            (pipeline.unet.config, pipeline.vae.config),
+        )
         net = self.residence.get(key)
         if net is None:
             self.residence.make_room(weights_bytes(folder, "controlnet", dtype), id)
@@ -144,7 +147,7 @@ class ResidentDecoders:
         """
         folder = self.decoders.folder(id)
         check_reads(self.decoders.card(id), read_json(folder / CONFIGS["decoder"]), vae)
-        key = "decoder", stamp(folder)
+        key = "decoder", _stamps(folder, "decoder")
         found = self.residence.get(key)
         if found is None:
             self.residence.make_room(weights_bytes(folder, "decoder", self.dtype), id)
@@ -167,6 +170,11 @@ def _linked(piece: Path, name: str) -> list[Path]:
     """Its weights, where they lie elsewhere, and may become others there."""
     file = weights_file(piece, name)
     return [file] if file.is_symlink() and file.exists() else []
+
+
+def _stamps(piece: Path, name: str) -> tuple[Stamp, ...]:
+    """What identifies the present content of a piece by itself, wherever its weights lie."""
+    return stamp(piece), *map(stamp, _linked(piece, name))
 
 
 def _unchanged(old: Stamp) -> bool:

@@ -178,6 +178,7 @@ def load_decoder(folder: Path, dtype: torch.dtype) -> AutoencoderTiny:
         found = {name: each.to(dtype) for name, each in load_file(weights).items()}
         own = {name: each for name, each in found.items() if name.startswith("decoder.")}
         made.load_state_dict(own, assign=True)
+    _hold(made, weights)
     return made.eval().requires_grad_(False)
 
 
@@ -244,10 +245,15 @@ def load_piece(folder: Path, dtype: torch.dtype, piece: str | None = None) -> An
         raise UserError(
             f"{weights}: {sorted(info['missing_keys'])[0]} is missing, which config.json asks for."
         )
-    if weights.is_symlink():  # cut short where it lies, a file that is mapped would end this process
+    _hold(model, weights)
+    return model.eval().requires_grad_(False)
+
+
+def _hold(model: torch.nn.Module, weights: Path) -> None:
+    """Have in memory what lies elsewhere: cut short there, a file that is mapped would end this process."""
+    if weights.is_symlink():
         for tensor in (*model.parameters(), *model.buffers()):
             tensor.data = tensor.data.clone()
-    return model.eval().requires_grad_(False)
 
 
 @contextmanager

@@ -8,11 +8,13 @@ import pytest
 import torch
 from diffusers import StableDiffusionControlNetPipeline
 from PIL import Image, ImageDraw
+from safetensors.torch import load_file, save_file
 
 from rf_app.errors import UserError
 from rf_app.pipeline.turns import result_of
 from rf_app.pipeline.worker import Worker
 from rf_app.plugins.picture import decode_map, encode_map
+from rf_app.registry.checking import WEIGHTS
 from rf_app.registry.models import Registry
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
 from rf_app.settings.picture import Control, PictureSettings
@@ -158,6 +160,17 @@ def test_least_recently_used_ones_make_room(worker):
     nets = [key for key in worker._residence if key[0] == "controlnet"]
     draw(worker, LINE, OTHER, model="tiny-sd")
     assert [key for key in worker._residence if key[0] == "controlnet"] == nets  # shared by the models
+
+
+def test_one_that_becomes_another_where_it_lies_is_drawn_with(tiny_registry, tmp_path):
+    weights = tiny_registry.folders[0].parent / "controlnets" / "tiny-canny" / WEIGHTS["controlnet"]
+    away = weights.rename(tmp_path / "away.safetensors")
+    weights.symlink_to(away)
+    worker = Worker(tiny_registry, device="cpu")
+    before = draw(worker, LINE)
+    save_file({name: 2 * each for name, each in load_file(away).items()}, away)
+    assert not np.array_equal(draw(worker, LINE), before)
+    worker.close()
 
 
 def test_a_wrong_one_is_refused_and_the_worker_lives(tiny_registry):

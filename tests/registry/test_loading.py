@@ -5,10 +5,11 @@ import pickle
 
 import pytest
 import torch
-from diffusers import DPMSolverMultistepScheduler
+from diffusers import AutoencoderTiny, DPMSolverMultistepScheduler
 from safetensors.torch import load_file, save_file
 
 from rf_app.errors import UserError
+from rf_app.registry.loading import load_decoder
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
 from tests.tiny import in_shards, load
 
@@ -28,11 +29,15 @@ def test_weights_are_those_of_the_files(tiny_registry):
     assert not stock.unet.training
 
 
-def test_weights_that_lie_elsewhere_are_held_whatever_is_written_there(tiny_registry, tmp_path):
-    weights, away = tiny_registry.folder("tiny-instaflow") / "unet" / WEIGHTS, tmp_path / "away.safetensors"
-    weights.rename(away)
-    weights.symlink_to(away)
-    held = load(tiny_registry, "tiny-instaflow").unet.state_dict()
+@pytest.mark.parametrize("piece", ["unet", "decoder"])
+def test_weights_that_lie_elsewhere_are_held_whatever_is_written_there(tiny_registry, tmp_path, piece):
+    folder, away = tiny_registry.folder("tiny-instaflow") / piece, tmp_path / "away.safetensors"
+    if piece == "decoder":
+        AutoencoderTiny().save_pretrained(folder)
+    (folder / WEIGHTS).rename(away)
+    (folder / WEIGHTS).symlink_to(away)
+    unet = load(tiny_registry, "tiny-instaflow").unet
+    held = (unet if piece == "unet" else load_decoder(folder, torch.float32)).state_dict()
     saved = {name: value.clone() for name, value in held.items()}
     with away.open("r+b") as file:
         file.seek(-away.stat().st_size // 2, 2)
