@@ -56,6 +56,7 @@ CLASSES = {
 }
 OTHER_CLASSES = {("vae", TINY): AutoencoderTiny, ("unet", StackedUNet.__name__): StackedUNet}
 """Of pieces whose configs name them."""
+ALGORITHMS = ("dpmsolver++", "sde-dpmsolver++")  # that `DPMSolverMultistepScheduler` goes to the end with
 SMALL = 8  # latents a side, of the picture that a check draws
 TITLES = {  # of the pieces with weights
     "unet": "U-Net",
@@ -203,10 +204,10 @@ def load_scheduler(folder: Path, cls: type[SchedulerMixin]) -> SchedulerMixin:
     """A scheduler of that class with the folder's noise schedule."""
     check_piece(folder)
     config = read_json(folder / CONFIGS["scheduler"])
+    if config.get("algorithm_type") not in ALGORITHMS:  # another solver's, such as "deis"
+        config.pop("algorithm_type", None)
     try:
-        if PREDICTION in config:
-            return cls.from_config(own_flow(config))
-        return cls.from_pretrained(folder, local_files_only=True)
+        return cls.from_config(own_flow(config) if PREDICTION in config else config)
     except Exception as error:  # of anybody's config: it may raise anything
         raise UserError(f"{folder / 'scheduler_config.json'}: {error}") from None
 

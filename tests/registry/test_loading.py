@@ -3,14 +3,17 @@
 import json
 import pickle
 
+import diffusers
 import pytest
 import torch
 from diffusers import AutoencoderTiny, DPMSolverMultistepScheduler
 from safetensors.torch import load_file, save_file
 
 from rf_app.errors import UserError
-from rf_app.registry.loading import load_decoder
+from rf_app.registry.loading import load_decoder, load_scheduler
+from rf_app.registry.recognition import OF_DIFFUSION
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
+from rf_app.schedulers.solvers import fresh, own_class, solvers
 from tests.tiny import in_shards, load
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -19,6 +22,15 @@ WEIGHTS = "diffusion_pytorch_model.safetensors"
 def test_schedulers_by_kind(tiny_registry):
     assert type(load(tiny_registry, "tiny-sd").scheduler) is DPMSolverMultistepScheduler
     assert type(load(tiny_registry, "tiny-2rf").scheduler) is RectifiedFlowScheduler
+
+
+@pytest.mark.parametrize("name", sorted(OF_DIFFUSION - {"DPMSolverSDE"}))  # which needs torchsde
+def test_a_diffusion_model_may_have_any_scheduler_of_diffusion(tmp_path, name):
+    """As Dreamshaper has DEIS': DPM-Solver's class takes its method's name, and refuses what follows."""
+    getattr(diffusers, f"{name}Scheduler")().save_pretrained(tmp_path / "scheduler")
+    own = load_scheduler(tmp_path / "scheduler", own_class("diffusion"))
+    for solver in solvers("diffusion"):
+        fresh(own, "diffusion", solver).set_timesteps(3)
 
 
 def test_weights_are_those_of_the_files(tiny_registry):

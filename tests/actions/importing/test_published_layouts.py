@@ -79,6 +79,22 @@ ZERO_TERMINAL_SNR = DDIMScheduler(
     ("name", "index", "scheduler", "pieces", "kind", "drawn_with"),
     [
         (
+            "stable-diffusion-v1-5",
+            "StableDiffusionPipeline",
+            PNDMScheduler(**BETAS, skip_prk_steps=True, steps_offset=1),
+            {},
+            "diffusion",
+            DPMSolverMultistepScheduler(**BETAS, steps_offset=1, timestep_spacing="leading"),
+        ),
+        (
+            "dreamshaper-7",
+            "StableDiffusionPipeline",
+            DEISMultistepScheduler(**BETAS, steps_offset=1),
+            {},
+            "diffusion",
+            DPMSolverMultistepScheduler(**BETAS, steps_offset=1),
+        ),
+        (
             "v-prediction",
             "StableDiffusionPipeline",
             ZERO_TERMINAL_SNR,
