@@ -134,7 +134,7 @@ class Guard:
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand it on as long as its body is bearable; a number of bytes announced is no promise."""
         received = scope["state"]["received"] = 0
-        whole = False
+        whole = scope["method"] in ("GET", "HEAD")
 
         async def counted() -> Message:
             nonlocal received, whole
