@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rf_app.errors import UserError
 from rf_app.registry.card import ID_PATTERN, Card, read_card
-from rf_app.registry.checking import weights_file
+from rf_app.registry.checking import check_piece, weights_file
 
 LENT = ("vae", "text_encoder")
 SLICES, SLICE = 16, 4096  # of a file, and bytes: all of it takes seconds where it is Stable Diffusion's
@@ -21,7 +21,7 @@ FIRST = {"pocket-sd": "121991bf717b"}
 
 
 def lent_by(models: Sequence[Path], base: str | None) -> str:
-    """12 hexadecimal digits that tell what a model lends from what others do; "" where nothing is there.
+    """12 hexadecimal digits that tell what a model lends from what others do; "" where nothing whole is there.
 
     models: folders of models, earlier ones win. base: an id, from anyone's card.
     """
@@ -63,6 +63,7 @@ def _stamp(path: Path) -> tuple[Path, int, int, int]:
 
 @lru_cache(64)
 def _digest(path: Path, size: int, inode: int, changed: int) -> str:
+    check_piece(path.parent)
     found = hashlib.sha256(str(size).encode())
     with path.open("rb") as file:
         for i in range(SLICES):
