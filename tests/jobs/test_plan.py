@@ -95,7 +95,7 @@ def test_accumulated_batches_are_counted() -> None:
         ({"settings": {"reflow.start": "cold"}}, "one of matched, raw"),
         ({"settings": {"pairs.count": 3}}, "Pictures to learn from is 3; it must be at least 48"),
         ({"settings": {"reflow.ema": 2}}, "--ema must be at least 0 and under 1, not 2"),
-        ({"recipe": "world", "settings": {"world.size": 33}}, "--size must be 32, 64 … 512 pixels, not 33"),
+        ({"recipe": "lora", "settings": {"lora.rank": 0}}, "--rank must be 1 to 256, not 0"),
         ({"output": "../x"}, "Model id '../x'"),
         ({"prompts": "a" * (MAX_PROMPT + 1)}, "Prompt 1 has 1,001 characters"),
         ({"images": "/pictures"}, "takes no images"),
