@@ -61,9 +61,11 @@ def presets_panel(
     last = gr.State("")
 
     @complaining
-    def listed(chosen: str = "") -> Updates:
+    def listed(chosen: str | None = None) -> Updates:
+        """The lists as they are now; chosen: what is picked from now on, if anything else."""
         names, mine = [each.name for each in at_hand()], own()
-        lists = {pick: gr.Dropdown([NONE, *((name, name) for name in names)], value=chosen)}
+        value = {} if chosen is None else {"value": chosen}
+        lists = {pick: gr.Dropdown([NONE, *((name, name) for name in names)], **value)}
         if app.permission:
             text = json.dumps([each.as_json() for each in mine], ensure_ascii=False, indent=2)
             file = served(File("instaflow-presets.json", text.encode()))
@@ -97,7 +99,7 @@ def presets_panel(
     @complaining
     def dropped(chosen: str) -> Updates:
         delete(app, chosen)
-        return listed() | {sure: gr.Row(visible=False), last: ""}
+        return listed("") | {sure: gr.Row(visible=False), last: ""}
 
     @complaining
     def taken(path: str) -> Updates:
@@ -107,7 +109,8 @@ def presets_panel(
     mine = [before, after, name] if app.permission else []
     lists = [pick, export] if app.permission else [pick]
     pick.input(picked, {pick, last, *inputs}, [sent, last, *mine], **LATEST)
-    gr.on([page.load, pick.focus], listed, pick, lists, **QUIET)
+    # Nothing is picked by it: while it is under way a preset may be saved, which then is.
+    gr.on([page.load, pick.focus], listed, None, lists, **QUIET)
     if app.permission:
         keep.click(kept, {*mine, *inputs}, [*lists, last], **QUIET)
         drop.click(lambda: gr.Row(visible=True), outputs=sure, **QUIET)
