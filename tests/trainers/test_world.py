@@ -122,6 +122,10 @@ def test_from_a_folder_to_one_step(
     assert run(hours=1.0) == 1
     assert ran == ["trainers.autoencoder"]  # goes on, and what its pairs were made of does not hold any more
     assert not (tmp_path / "run/pairs").exists()
+    assert run(output="longer") == 2
+    assert "holds a world with output shapes, not longer" in capsys.readouterr().err
+    assert run(hours=2.0, output="longer") == 1  # as another one it goes on, too
+    assert json.loads((tmp_path / "run/world.json").read_text())["output"] == "longer"
     assert run(size=64) == 2
     assert "holds a world with size 32, not 64" in capsys.readouterr().err
 
