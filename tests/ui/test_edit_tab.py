@@ -56,8 +56,8 @@ def test_a_picture_is_painted_over_partly_drawn_anew_kept_and_gone_on_from(own_p
 
     page.click("#history-tab-button")
     settled(page)
-    expect(page.locator("[data-kept]")).to_have_count(1)  # what was asked for
-    page.locator("[data-kept]").click()
+    expect(page.locator("[data-kept]")).to_have_count(2)  # what was asked for
+    page.locator("[data-kept]").first.click()
     settled(page)
     page.get_by_role("button", name="Use again").click()
     settled(page)
