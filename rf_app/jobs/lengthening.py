@@ -37,15 +37,14 @@ def length(job: Job) -> Length | None:
     loops = job.stages[-1].loops if job.stages else ()
     if job.state != "done" or not isinstance(job.wish, Wish) or not loops:
         return None
-    found = events.read(Path(loops[-1].run))
-    if not found:
-        return None
-    if loops[-1].key and [loop.key for loop in loops].count(loops[-1].key) > 1:
+    run, arguments = Path(loops[-1].run), job.stages[-1].arguments
+    if not loops[-1].key:
+        hours = "--hours" in arguments and run.is_dir()
+        return Length("hours", "hours", float(arguments[arguments.index("--hours") + 1])) if hours else None
+    if [loop.key for loop in loops].count(loops[-1].key) > 1:
         return None  # more steps would change what the last part begins with
-    if loops[-1].key:
-        return Length(loops[-1].key.split()[1], "steps", found[-1]["of"])
-    arguments = job.stages[-1].arguments
-    return Length("hours", "hours", float(arguments[arguments.index("--hours") + 1]))
+    found = events.read(run)
+    return Length(loops[-1].key.split()[1], "steps", found[-1]["of"]) if found else None
 
 
 def lengthen(database: Database, id: int, more: float, output: str, title: str = "") -> Job:

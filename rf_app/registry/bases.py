@@ -21,7 +21,7 @@ FIRST = {"pocket-sd": "121991bf717b"}
 
 
 def lent_by(models: Sequence[Path], base: str | None) -> str:
-    """12 hexadecimal digits that tell what a model lends from what others do; "" where nothing whole is there.
+    """12 hexadecimal digits that tell what a model lends from what others do; "" where none is whole.
 
     models: folders of models, earlier ones win. base: an id, from anyone's card.
     """
