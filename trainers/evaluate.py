@@ -19,7 +19,7 @@ in InstaFlow's paper, by FID's Inception and CLIP, which are not bundled. CLIP s
 The JSON is one object for one row, a list of objects for several.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -50,6 +50,20 @@ from trainers.pocket.world import HELD_OUT
 BATCH, BATCH_PIXELS = 64, 2**20  # of large pictures fewer: four of 512x512
 VARIED, SEEDS = 32, 16  # prompts at most, and seeds of each, between whose pictures the distance is taken
 FRESH = HELD_OUT + 500_000_000  # the first of the seeds that held-out captions are drawn again with
+
+COLUMNS = {
+    "FID": ("fid", ".2f"),
+    "kernel": ("kernel", ".3g"),
+    "recall": ("recall", ".3f"),
+    "fidelity": ("fidelity", ".2%"),
+    "sharpness": ("sharpness", ".3f"),
+    "variety": ("variety", ".3f"),
+    "CLIP score": ("clip_score", ".4f"),
+    "straightness": ("straightness", ".1f"),
+    "transport": ("transport_cost", ".0f"),
+    "s / image": ("seconds_per_image", ".4f"),
+}
+"""What the table has of a row, and how."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,12 +102,12 @@ class Row:
     steps: int
     guidance: float
     fid: float  # has a bias that more prompts lessen
-    kernel: float
-    recall: float
     straightness: float | None  # of a flow
     transport_cost: float
     seconds_per_image: float
-    measured_on: dict[str, object]
+    measured_on: dict[str, Any]
+    kernel: float | None = None  # what older cards lack
+    recall: float | None = None
     fidelity: dict[str, float] | None = None  # this and the next two of drawings
     sharpness: float | None = None
     variety: float | None = None
@@ -275,30 +289,25 @@ def main(config: EvaluateConfig) -> None:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows as a Markdown table, and under them the floors."""
-    drawn = rows[0].fidelity is not None
-    shows = ("fidelity", "sharpness", "variety") if drawn else ("CLIP score",)
-    headings = ("model", "steps", "guidance", "FID", "kernel", "recall", *shows)
-    floors = [
-        [name, "", "", *_compared(floor), *[""] * drawn, "", "", ""]
-        for name, floor in rows[0].measured_on.get("floors", {}).items()
-    ]
-    return markdown((*headings, "straightness", "transport", "s / image"), [*map(_cells, rows), *floors])
+    """The rows as a Markdown table, and under them the floors; of the columns those that any row has."""
+    floors = rows[0].measured_on.get("floors", {})
+    lines = {(row.model, row.steps, f"{row.guidance:g}"): asdict(row) for row in rows}
+    lines |= {(name, "", ""): floor for name, floor in floors.items()}
+    columns = {
+        heading: [_cell(found.get(key), form) for found in lines.values()]
+        for heading, (key, form) in COLUMNS.items()
+        if any(getattr(row, key) is not None for row in rows)
+    }
+    cells = zip(*columns.values(), strict=True)
+    return markdown(
+        ("model", "steps", "guidance", *columns),
+        [(*name, *each) for name, each in zip(lines, cells, strict=True)],
+    )
 
 
-def _cells(row: Row) -> list[str]:
-    straight = "–" if row.straightness is None else f"{row.straightness:.1f}"
-    variety = [] if row.variety is None else [f"{row.variety:.3f}"]
-    figures = [*variety, straight, f"{row.transport_cost:.0f}", f"{row.seconds_per_image:.4f}"]
-    return [row.model, str(row.steps), f"{row.guidance:g}", *_compared(asdict(row)), *figures]
-
-
-def _compared(found: Mapping[str, Any]) -> list[str]:
-    shown = [f"{found['fid']:.2f}", f"{found['kernel']:.3g}", f"{found['recall']:.3f}"]
-    if found.get("clip_score") is not None:
-        return [*shown, f"{found['clip_score']:.4f}"]
-    fidelity = found.get("fidelity")
-    return [*shown, f"{fidelity['mean']:.2%}" if fidelity else "", f"{found['sharpness']:.3f}"]
+def _cell(value: Any, form: str) -> str:
+    value = value["mean"] if isinstance(value, dict) else value
+    return "–" if value is None else format(value, form)
 
 
 if __name__ == "__main__":
