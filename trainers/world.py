@@ -54,6 +54,8 @@ def main(config: World) -> None:
     run = (config.run or default_run(f"world/{config.output}")).absolute()
     pictures, notes = run / "pictures", run / "world.json"
     begun = json.loads(notes.read_text()) if notes.exists() else None
+    if begun:
+        _check_same(begun, config, run)
     if begun is None or begun["output"] != config.output:
         for id in (f"{config.output}-teacher", f"{config.output}-2rf", config.output):
             registry.check_free(id, overwrite=False)
@@ -65,7 +67,6 @@ def main(config: World) -> None:
                 looked.save(pictures)
         count = len(looked.pictures)
     else:
-        _check_same(begun, config, run)
         count = len(ImageFolder(pictures, config.size))
         print(f"goes on with the {count:,} pictures in {pictures}", flush=True)
     settings = begun["settings"] if begun else {}
