@@ -91,7 +91,7 @@ def test_every_text_that_the_page_is_laid_out_with_has_its_german(app):
         texts += [text for each in recipe.shown for text in (each.title, each.about)]
         assert not [text for text in texts if text.strip() and not known.fullmatch(text)]
     in_style = set(re.findall(r"var\((--words-[\w-]+)", (ASSETS / "style.css").read_text()))
-    assert in_style == {name for name in table if name.startswith("--")}
+    assert in_style == {name for name in table if name.startswith("--words-")}
     for english, german in table.items():
         assert len(re.findall(r"\{#?\}", english)) == german.count("{}"), english
 

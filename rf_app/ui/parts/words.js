@@ -71,7 +71,7 @@
     table = known ? await (await fetch(`words/${language}.json`)).json() : {};
     patterns = Object.entries(table).filter(([english]) => english.includes("{")).map(pattern);
     for (const name in { ...before, ...table }) // what style.css says
-      if (name.startsWith("--")) root.style.setProperty(name, table[name] ?? "");
+      if (name.startsWith("--words-")) root.style.setProperty(name, table[name] ?? "");
     observer.disconnect();
     within(document.body);
     if (known)
