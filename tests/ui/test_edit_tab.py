@@ -1,7 +1,10 @@
 """The Edit tab as a person uses it: a picture of Generate, strokes, a mask, and what is kept."""
 
+from PIL import Image
 from playwright.sync_api import expect
 
+from rf_app.ui.edit.examples import EXAMPLES
+from rf_app.ui.edit.translation import TRIES
 from tests.settled import settled
 from tests.tiny import publish_translation
 
@@ -65,9 +68,12 @@ def test_a_picture_is_painted_over_partly_drawn_anew_kept_and_gone_on_from(own_p
     expect(page.locator("#edit-prompt textarea")).to_have_value("a lake")
 
 
-def test_a_picture_is_translated_once_there_is_a_translation(own_page, own_app):
-    page = own_page
-    page.locator("#stage").get_by_role("button", name="Edit").click()
+def test_a_picture_is_translated_once_there_is_a_translation(own_page, own_app, tmp_path):
+    page, examples = own_page, tmp_path / "no-examples"
+    examples.mkdir()
+    for name in {*(each.picture for each in EXAMPLES.values()), *TRIES.values()}:
+        Image.new("RGB", (96, 96), "teal").save(examples / f"{name}.png")
+    page.click("#edit-tab-button")
     settled(page)
     page.get_by_text("By a translation").click()
     settled(page)
