@@ -212,7 +212,6 @@ def _free(path: Path) -> Path:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # how a job is stopped
-    gc.freeze()  # what the imports keep stays to the end
     gc.enable()
     code = main()
     if code == 130:
