@@ -60,7 +60,7 @@ def check_size(width: Any, height: Any, card: ModelCard) -> dict[str, int | None
     """
     sides = {"width": width, "height": height}
     sides = {name: card.resolution if value is None else value for name, value in sides.items()}
-    if set(sides.values()) == {card.resolution}:
+    if all(value == card.resolution for value in sides.values()):
         return dict.fromkeys(sides)
     for name, value in sides.items():
         sides[name] = check_whole(name, value, *card.sides)

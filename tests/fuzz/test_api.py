@@ -82,6 +82,12 @@ def body(value: Any, rng: random.Random) -> bytes:
     return spoiled_bytes(text, rng) if rng.random() < 0.1 else text
 
 
+def defaults(blocks: Blocks, name: str) -> list[Any]:
+    """What an endpoint is given where a program says nothing."""
+    about = blocks.get_api_info()["named_endpoints"][f"/{name}"]["parameters"]
+    return [each["parameter_default"] for each in about]
+
+
 def answer(blocks: Blocks, path: str, content: bytes) -> httpx.Response:
     """What a request gets; where that is a place in the queue, what it gets in the end."""
     kind = {"content-type": "application/json"}
@@ -100,10 +106,11 @@ def test_a_mutated_request_is_answered_or_refused(
 ) -> None:
     """And nothing goes wrong in between: what the log has of that are tracebacks."""
     answers = set()
+    wishes = {name: [*given, *defaults(blocks, name)[len(given) :]] for name, given in WISHES.items()}
     for _ in rounds:
         name = rng.choice([*WISHES, *WISHES, "generate", "queue/join", *OTHERS])
         if name in WISHES:
-            path, given = f"call/{name}", {"data": spoiled(WISHES[name], rng)}
+            path, given = f"call/{name}", {"data": spoiled(wishes[name], rng)}
         elif name == "queue/join":
             index = rng.choice([*blocks.fns])
             given = [rng.choice((None, 1, "a", [], {}, *ODD)) for _ in blocks.fns[index].inputs]
@@ -118,5 +125,5 @@ def test_a_mutated_request_is_answered_or_refused(
         log = capsys.readouterr().err + caplog.text
         assert "Traceback" not in log, f"{path} {given!r:.300}: {log}"
     assert answers == {True, False}
-    whole = answer(blocks, "call/generate", json.dumps({"data": WISHES["generate"]}).encode())
+    whole = answer(blocks, "call/generate", json.dumps({"data": wishes["generate"]}).encode())
     assert "event: complete" in whole.text

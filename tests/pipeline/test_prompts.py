@@ -1,5 +1,7 @@
 """Long prompts and weights: of models that have no vocabulary of their own, as Stable Diffusion's."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from rf_app.pipeline.prompts import MAX_CHUNKS, STRONGEST, chunks, embed, stretc
 from rf_app.pipeline.turns import result_of
 from rf_app.pipeline.worker import Worker
 from rf_app.plugins.picture import encode_map
+from rf_app.registry.card import write_card
 from rf_app.registry.loras import WEIGHTS
 from rf_app.settings.picture import Control, Lora, PictureSettings
 from rf_app.settings.way import KeyFrame, Way
@@ -20,6 +23,9 @@ LONG = "a mountain near a lake at sunset, a red tent"
 
 @pytest.fixture
 def worker(tiny_registry):
+    # It was made for the other encoder.
+    of_any = replace(tiny_registry.card("tiny-2rf"), base_weights="")
+    write_card(tiny_registry.folder("tiny-2rf"), of_any)
     folder = tiny_registry.folder("tiny-sd")
     (folder / "vocabulary.json").unlink()
     encoder = load(tiny_registry, "tiny-sd").text_encoder
