@@ -165,7 +165,7 @@ class Evaluation:
         made, own = (self.reference.features(each) for each in (seen, self.own))
         return {
             "fid": frechet.distance(frechet.fit(made.numpy()), self.gaussian),
-            "kernel": kernel.distance(made.numpy(), own.numpy()),
+            "kernel": kernel.distance(made.numpy(), own.numpy(), paired=True),
             "recall": recall(own, made, min(NEIGHBOURS, len(made) - 1)),
             **self.reference.figures(seen, self.own),
         }

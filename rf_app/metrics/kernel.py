@@ -3,18 +3,20 @@
 import numpy as np
 
 
-def distance(a: np.ndarray, b: np.ndarray) -> float:
+def distance(a: np.ndarray, b: np.ndarray, paired: bool = False) -> float:
     """Unbiased squared MMD of features [N, D] and [M, D] under the kernel (x.y / D + 1)^3.
 
-    About 0, and as often under it as over, for two draws of the same; the scale is the features' own.
+    paired: what has one number in both shows the same; the two are not compared, as they are no independent
+    draws. About 0, and as often under it as over, for two draws of the same; the scale is the features' own.
     """
-    return float(_within(a) + _within(b) - 2 * _kernel(a, b).mean())
+    across = _kernel(a, b)
+    between = _of_two(across) if paired else across.mean()
+    return float(_of_two(_kernel(a, a)) + _of_two(_kernel(b, b)) - 2 * between)
 
 
-def _within(a: np.ndarray) -> float:
-    """The mean over all pairs of two."""
-    values = _kernel(a, a)
-    return (values.sum() - np.trace(values)) / (len(a) * (len(a) - 1))
+def _of_two(values: np.ndarray) -> float:
+    """The mean off the diagonal, over all pairs of two."""
+    return (values.sum() - np.trace(values)) / (len(values) * (len(values) - 1))
 
 
 def _kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:

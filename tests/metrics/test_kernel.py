@@ -30,3 +30,11 @@ def test_it_is_about_0_for_the_same_whatever_the_number() -> None:
     assert abs(np.mean(found)) < 0.1
     assert min(found) < 0 < max(found)
     assert distance(rng.normal(size=(20, 8)) + 1, rng.normal(size=(300, 8))) > 2
+
+
+def test_what_shows_the_same_is_not_compared() -> None:
+    rng = np.random.default_rng(0)
+    draws = rng.normal(size=(40, 20, 8))
+    near = [distance(a, a + 0.01, paired=paired) for paired in (True, False) for a in draws]
+    assert abs(np.mean(near[:40])) < 0.1
+    assert max(near[40:]) < 0
