@@ -129,6 +129,7 @@ class Evaluation:
         self.seeds = range(HELD_OUT + config.seed, HELD_OUT + config.seed + config.prompts)
         self.varied = [i // SEEDS for i in range(SEEDS * min(VARIED, -(-config.prompts // SEEDS)))]
         self.own = self.seen(self.reference.pictures, self.reference.NAME)
+        self.apart = self.drawings_apart() if isinstance(self.reference, Drawings) else None
         self.gaussian = frechet.fit(self.reference.features(self.own).numpy())
         own_figures = self.reference.figures(self.own, self.own)
         self.measured_on = {
@@ -172,10 +173,9 @@ class Evaluation:
 
     def look_at_floors(self, vae: AutoencoderKL) -> None:
         """Measure what is no model's fault: drawings that other seeds make of the captions, what the
-        autoencoder leaves of drawings, and drawings of other scenes. And how far apart drawings of a caption
-        are, which is a variety of 1.
+        autoencoder leaves of drawings, and drawings of other scenes.
         """
-        drawings, fresh = self.reference, range(FRESH, FRESH + max(len(self.seeds), len(self.varied)))
+        drawings, fresh = self.reference, range(FRESH, FRESH + len(self.seeds))
 
         def through(numbers: Sequence[int]) -> Tensor:
             images = drawings.pictures(numbers).to(vae.device)
@@ -190,10 +190,14 @@ class Evaluation:
             name: self.compared(self.seen(make, name)) for name, make in makers.items()
         }
         del self.measured_on["floors"]["other scenes"]["fidelity"]
-        self.apart = self.distance(
-            lambda numbers: drawings.again([self.varied[i] for i in numbers], [fresh[i] for i in numbers]),
-            "drawings",
-        )
+
+    def drawings_apart(self) -> float:
+        """How far apart drawings of a caption are, which is a variety of 1."""
+
+        def again(numbers: Sequence[int]) -> Tensor:
+            return self.reference.again([self.varied[i] for i in numbers], [FRESH + i for i in numbers])
+
+        return self.distance(again, "drawings")
 
     def distance(self, images_of: Callable[[Sequence[int]], Tensor], name: str) -> float:
         """The mean distance of two pictures of a caption, in what the reference compares."""
