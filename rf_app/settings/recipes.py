@@ -65,8 +65,7 @@ def _distillation(teacher: str, pairs: str) -> Step:
             "models": "{models}",
         },
         product="{models}/{output}",
-        # It works at tau = 0, where the conversion from epsilon multiplies rounding by 15.
-        defaults={"precision": "no"},
+        defaults=QUICK,
         loops=(
             Loop("{folder}/distill/l2", "l2_steps", "l2_batch", 0.012),
             Loop("{folder}/distill/lpips", "lpips_steps", "lpips_batch", 0.06),

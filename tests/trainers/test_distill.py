@@ -107,6 +107,17 @@ def test_straight_from_the_diffusion_teacher(
     assert load_frozen(Registry.default(), id).scheduler.config.prediction_type == prediction
 
 
+def test_a_matched_network_polishes_in_float32(at_home: Path) -> None:
+    learned = []
+    for precision in ("bf16", "no"):
+        more = ("--teacher", "tiny-sd", "--l2-steps", 0, "--lpips-steps", 2, "--precision", precision)
+        code, said = command(at_home, "distill", *options(at_home, precision, *more)).finish()
+        assert code == 0, said
+        learned.append(load_file(at_home / "models" / precision / UNET))
+    one, other = learned
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
 @pytest.mark.parametrize(("stage", "steps"), [("lpips", (2, 8, 0)), ("match", (2, 0, 8))])
 def test_a_run_stopped_in_a_later_stage_resumes_to_the_same_weights(
     at_home: Path, works: Command, stage: str, steps: tuple[int, int, int]

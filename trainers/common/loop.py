@@ -75,6 +75,8 @@ class LoopConfig:
     """Have the model, one of diffusers', compute again what it would keep for the backward pass."""
     use_8bit_adam: bool = False
     """bitsandbytes' AdamW."""
+    float32: bool = False
+    """Compute in float32, whatever the accelerator's arithmetic is."""
     tracker: Tracker | None = None
     """Where the events go besides."""
     subject: dict[str, object] = field(default_factory=dict)
@@ -120,7 +122,7 @@ def train(
     `Diverged`, and UserError for a run folder of another model or subject, or in which another process works,
     and for a tracker that is not installed.
     """
-    accelerator = accelerator_with(config.tracker, config.run)
+    accelerator = accelerator_with(config.tracker, config.run, config.float32)
     with alone_in(config.run, accelerator):
         return _trained(accelerator, config, model, loss, samples)
 
@@ -143,7 +145,7 @@ def _trained(
     run = _Run(config, accelerator, optimizer, training, notes)
     sample_every = config.sample_every or max(1, config.steps // SHEETS)
     tracked = tracking(accelerator, config.run, notes["step"])
-    with tracked, Stopping() as stopping, run.progress_bar() as bar, _attention(accelerator):
+    with tracked, Stopping() as stopping, run.progress_bar() as bar, _attention(accelerator, config):
         for step in range(notes["step"], config.steps):
             run.one_step(wrapped, loss, step)
             done = step + 1
@@ -175,9 +177,10 @@ def _adamw(config: LoopConfig, parameters: list[nn.Parameter]) -> torch.optim.Op
     return AdamW8bit(parameters, **own)
 
 
-def _attention(accelerator: Accelerator) -> AbstractContextManager:
+def _attention(accelerator: Accelerator, config: LoopConfig) -> AbstractContextManager:
     """Plain on a CPU in bfloat16: the fused one's backward takes a third of a pocket U-Net's step."""
-    slow = accelerator.device.type == "cpu" and accelerator.mixed_precision == "bf16"
+    halved = accelerator.mixed_precision == "bf16" and not config.float32
+    slow = accelerator.device.type == "cpu" and halved
     return sdpa_kernel(SDPBackend.MATH) if slow else nullcontext()
 
 

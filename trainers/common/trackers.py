@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from accelerate import Accelerator
+from accelerate.utils import AutocastKwargs
 
 from rf_app.errors import UserError
 from rf_app.settings.training import Tracker
@@ -17,13 +18,17 @@ from rf_app.settings.training import Tracker
 PROJECT = "instaflow"  # of trackio; TensorBoard's files lie in a folder of this name
 
 
-def accelerator_with(tracker: Tracker | None, run: Path) -> Accelerator:
-    """The process's accelerator, which logs to a tracker if any; UserError where that is not installed."""
+def accelerator_with(tracker: Tracker | None, run: Path, float32: bool) -> Accelerator:
+    """The process's accelerator, which logs to a tracker if any; UserError where that is not installed.
+
+    float32: leave a model's arithmetic as it is.
+    """
     if tracker and find_spec(tracker) is None:
         raise UserError(
             f"--tracker {tracker} needs {tracker}, which is not installed: pip install {tracker}."
         )
-    return Accelerator(log_with=tracker, project_dir=run)
+    arithmetic = AutocastKwargs(enabled=not float32)
+    return Accelerator(log_with=tracker, project_dir=run, kwargs_handlers=[arithmetic])
 
 
 @contextmanager
