@@ -1,5 +1,5 @@
-"""What is at hand, as a person browses it: models, LoRAs, ControlNets and tiny decoders, searched, with their
-size and family.
+"""What is at hand, as a person browses it: models and all that stands beside them, searched, with their size
+and family.
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,14 @@ from rf_app.registry.file_recognition import CONTROLNET, DECODER, LORA
 from rf_app.registry.store import Store
 
 GENERATIONS = 100  # of a family, at most: cards may come from anyone
-TRANSLATION = "translation"  # which stand on no shelf: the Edit tab lists them
-SHELVES = {**KIND_TITLES, LORA: "LoRA", CONTROLNET: "ControlNet", DECODER: "Tiny decoder"}
+TRANSLATION = "translation"
+SHELVES = {
+    **KIND_TITLES,
+    LORA: "LoRA",
+    CONTROLNET: "ControlNet",
+    DECODER: "Tiny decoder",
+    TRANSLATION: "Translation",
+}
 """Kinds of things and what they are called, in the order in which they are shown."""
 
 
@@ -56,13 +62,18 @@ class Thing:
 
 def beside(app: Application) -> dict[str, Store]:
     """The stores of what is no model, by kind."""
-    return {LORA: app.loras, CONTROLNET: app.controlnets, DECODER: app.decoders}
+    return {
+        LORA: app.loras,
+        CONTROLNET: app.controlnets,
+        DECODER: app.decoders,
+        TRANSLATION: app.translations,
+    }
 
 
 def thing(app: Application, key: str) -> Thing:
     """The one of a key; raises UserError where it is not here."""
     kind, _, id = key.rpartition("/")
-    if store := (beside(app) | {TRANSLATION: app.translations}).get(kind):
+    if store := beside(app).get(kind):
         return Thing(kind, store.card(id), store)
     card = app.registry.card(key)
     return Thing(card.kind, card, app.registry)

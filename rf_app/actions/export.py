@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from rf_app.actions.application import Application
-from rf_app.actions.collection import DECODER, Thing, thing
+from rf_app.actions.collection import DECODER, SHELVES, TRANSLATION, Thing, thing
 from rf_app.actions.other_programs import CONTROLNET, GRAPHS, LORA, settings_for
 from rf_app.actions.progress import Events, result_in
 from rf_app.actions.reported import Report, reported
@@ -54,7 +54,7 @@ class Export:
     """What to take along, and where to."""
 
     id: str
-    """Id of a model, or lora/ID, or controlnet/ID."""
+    """Id of a model, or lora/ID, controlnet/ID or translation/ID."""
     to: Path = Path("exported")
     """The folder in which its own, or its ZIP, is made."""
     archive: bool = False
@@ -119,8 +119,8 @@ def _single_file(app: Application, found: Thing, folder: Path, sample: Path | No
         write_lora(target, card, _fitted(app, card))
         trigger = f" behind `{card.trigger}`" if card.trigger else ""
         use = LORA.format(id=card.id, strength=card.strength, trigger=trigger)
-    elif found.kind == DECODER:
-        raise UserError(f"{card.id}: a tiny decoder is taken along as diffusers has it, as a folder.")
+    elif found.kind in (DECODER, TRANSLATION):
+        raise UserError(f"{card.id}: a {SHELVES[found.kind].lower()} is taken along as it is, as a folder.")
     else:  # they read it as diffusers has it
         shutil.copyfile(weights_file(found.folder, "controlnet"), target)
         use = CONTROLNET.format(id=card.id)

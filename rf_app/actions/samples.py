@@ -1,5 +1,6 @@
-"""A sample picture of each model, LoRA and ControlNet, drawn once and kept beside the models."""
+"""A sample picture of each thing at hand, drawn once and kept beside the models."""
 
+from collections.abc import Generator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -8,10 +9,12 @@ from typing import Any
 from PIL import Image
 
 from rf_app.actions.application import Application
+from rf_app.actions.asking import File
 from rf_app.actions.collection import LORA, Thing
 from rf_app.actions.examples import DRAWINGS, examples
 from rf_app.actions.picture import Picture
-from rf_app.actions.progress import Clock, Events
+from rf_app.actions.progress import Clock, Events, Progress, result_in
+from rf_app.actions.translate import Translate, base_of, translate
 from rf_app.errors import UserError
 from rf_app.pipeline.pace import SMALL
 from rf_app.pipeline.png import read_png_settings
@@ -20,7 +23,9 @@ from rf_app.registry.card import ModelCard
 from rf_app.registry.decoders import DecoderCard
 from rf_app.registry.disk import stamp, writable, write_atomically
 from rf_app.registry.loras import LoraCard
+from rf_app.registry.translations import ONE_STEP, TranslationCard
 from rf_app.settings.picture import Control, Lora, PictureSettings
+from rf_app.settings.translated import TRANSLATED, Translated
 
 FOLDER = ".samples"
 PROMPT = "A photograph of a snowy mountain near a beautiful lake under sunshine."
@@ -65,20 +70,37 @@ def is_quick(app: Application, thing: Thing) -> bool:
     """Whether its sample takes so little that nobody need ask for it."""
     if app.on_loan:
         return False
-    model = app.registry.card(sample_settings(app, thing).model)
+    if isinstance(thing.card, TranslationCard):
+        try:
+            model = base_of(app, thing.card)
+        except UserError:  # it cannot translate at all
+            return False
+    else:
+        model = app.registry.card(sample_settings(app, thing).model)
     return app.worker.device.type != "cpu" or model.resolution <= SMALL
 
 
 def draw_sample(app: Application, thing: Thing) -> Events[Path]:
     """Draw the sample now; raises UserError where it cannot be drawn or the folder is read-only."""
     path = _path(app, thing)
-    turn = app.draw(app.prepared(sample_settings(app, thing)))
-    drawn = yield from Clock(1).follow(turn, "Drawing a sample")
+    png = yield from _drawn(app, thing)
     for old in path.parent.glob("*.png"):
         old.unlink(missing_ok=True)
     with writable(path.parents[1]):
-        write_atomically(path, lambda temporary: temporary.write_bytes(Picture(drawn).png))
+        write_atomically(path, lambda temporary: temporary.write_bytes(png))
     yield path
+
+
+def _drawn(app: Application, thing: Thing) -> Generator[Progress | None, None, bytes]:
+    if isinstance(thing.card, TranslationCard):
+        given = examples()[0].path
+        made = yield from result_in(
+            translate(app, Translate(File(given.name, given), thing.card.id, frames=0))
+        )
+        return made.png
+    turn = app.draw(app.prepared(sample_settings(app, thing)))
+    drawn = yield from Clock(1).follow(turn, "Drawing a sample")
+    return Picture(drawn).png
 
 
 def opening_settings(app: Application, thing: Thing, sample: Path | None) -> dict[str, Any]:
@@ -87,6 +109,8 @@ def opening_settings(app: Application, thing: Thing, sample: Path | None) -> dic
         found = read_png_settings(sample) if sample else None
         if found:
             return found
+    if isinstance(thing.card, TranslationCard):
+        return {TRANSLATED: Translated(thing.card.id, "").as_json()}
     return replace(sample_settings(app, thing), control=()).as_json()
 
 
@@ -100,7 +124,8 @@ def thumbnail(sample: Path, side: int) -> Image.Image:
 def _path(app: Application, thing: Thing) -> Path:
     """It changes with the weights, and not with the card."""
     folder = thing.folder
-    weights = folder / "unet" if isinstance(thing.card, ModelCard) else _weights(folder)
+    whole = isinstance(thing.card, ModelCard | TranslationCard)
+    weights = folder / ONE_STEP if whole else _weights(folder)
     _, inode, time = stamp(weights)
     own = f"{thing.kind}-{thing.card.id}" if "/" in thing.key else thing.card.id
     return app.registry.folders[-1] / FOLDER / own / f"{inode:x}-{time:x}.png"

@@ -13,9 +13,12 @@ from PIL import Image
 from rf_app.actions import translate as module
 from rf_app.actions.application import Application
 from rf_app.actions.asking import File, asking
+from rf_app.actions.collection import things
 from rf_app.actions.delete import Delete, delete
+from rf_app.actions.export import SINGLE_FILE, Export, export
 from rf_app.actions.restore import restore
 from rf_app.actions.run import results
+from rf_app.actions.samples import draw_sample, is_quick, opening_settings
 from rf_app.actions.translate import Made, Translate, answer, translate
 from rf_app.errors import UserError
 from rf_app.pipeline.start import encode
@@ -60,6 +63,21 @@ def test_one_step_is_the_distilled_one_and_more_follow_the_flow(app_with_one: Ap
         assert len(found.way) == 6
         assert np.array_equal(found.way[-1], found.image)
     assert np.array_equal(one.way[0], four.way[0])
+
+
+def test_it_stands_on_its_shelf_with_a_sample_and_can_be_taken_along(
+    app_with_one: Application, tmp_path: Path
+) -> None:
+    [found] = things(app_with_one, "night", "translation")
+    assert is_quick(app_with_one, found)
+    assert opening_settings(app_with_one, found, None)["translated"]["image"] == ""
+    [sample] = results(draw_sample(app_with_one, found))
+    settings = opening_settings(app_with_one, found, sample)
+    assert settings["translated"]["translation"] == "day-to-night"
+    [taken] = results(export(app_with_one, Export(found.key, tmp_path)))
+    assert sorted(path.name for path in taken.iterdir() if path.is_dir()) == ["flow", "unet"]
+    with pytest.raises(UserError, match="a translation is taken along as it is"):
+        results(export(app_with_one, Export(found.key, tmp_path / "other", layout=SINGLE_FILE)))
 
 
 def test_it_carries_what_makes_it_again(app_with_one: Application, tmp_path: Path) -> None:

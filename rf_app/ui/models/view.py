@@ -16,6 +16,7 @@ from rf_app.actions.samples import opening_settings, sample_at_hand, thumbnail
 from rf_app.plugins.picture import encoded
 from rf_app.registry.card import Card, ModelCard, flat
 from rf_app.registry.decoders import DecoderCard
+from rf_app.registry.translations import TranslationCard
 from rf_app.ui.parts.colours import colour_of
 from rf_app.ui.parts.image import data_url
 from rf_app.ui.parts.send import send_button
@@ -101,6 +102,7 @@ def _own_facts(card: Card) -> dict[str, str]:
             "Recommended": f"{words.steps(card.steps)}, guidance {card.guidance:g}",
         }
     own = {"Trigger words": getattr(card, "trigger", ""), "Follows": getattr(card, "preprocessor", "")}
+    own |= {"From": getattr(card, "source", ""), "To": getattr(card, "target", "")}
     own["For" if isinstance(card, DecoderCard) else "Trained on"] = card.base_model or ""
     return {name: text for name, text in own.items() if text}
 
@@ -119,6 +121,8 @@ def _address(sample: Path, side: int) -> str:
 
 def _links(app: Application, thing: Thing, sample: Path | None) -> str:
     settings = opening_settings(app, thing, sample)
+    if isinstance(thing.card, TranslationCard):
+        return send_button("edit", settings, "Translate a picture")
     lineage = getattr(thing.card, "lineage", ())
     against = {"against": lineage[-1]} if lineage else {}
     return send_button("generate", settings, "Use in Generate") + send_button("compare", settings | against)
