@@ -192,7 +192,8 @@ def _peak() -> int:
     """Bytes that this process has held at most; what getrusage says counts those of who started it, too."""
     status = Path("/proc/self/status")
     if status.exists():
-        return next(int(line.split()[1]) * 2**10 for line in status.open() if line.startswith("VmHWM"))
+        lines = status.read_text().splitlines()
+        return next(int(line.split()[1]) * 2**10 for line in lines if line.startswith("VmHWM"))
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # of macOS, in bytes
 
 

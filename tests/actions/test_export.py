@@ -89,7 +89,7 @@ def test_a_plug_in_as_a_single_file_is_named_as_other_programs_want_it(own_app, 
     own = own_app.controlnets.folder("tiny-canny") / WEIGHTS["controlnet"]
     assert (folder / "tiny-canny.safetensors").read_bytes() == own.read_bytes()
     decoder_for(own_app)
-    with pytest.raises(UserError, match="as diffusers has it, as a folder"):
+    with pytest.raises(UserError, match="a tiny decoder is taken along as it is, as a folder"):
         results(export(own_app, Export("decoder/small", tmp_path / "out", layout="single-file")))
     assert list((tmp_path / "out").iterdir()) == []
 

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 def to_tensor(pixels: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
     """uint8 [B, H, W, 3] to float [B, 3, H, W] in -1..1 on `device`, channels last in memory."""
-    return torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).to(torch.float32) / 127.5 - 1
+    return torch.tensor(pixels, device=device).permute(0, 3, 1, 2).to(torch.float32) / 127.5 - 1
 
 
 def to_pixels(images: Tensor) -> np.ndarray:
