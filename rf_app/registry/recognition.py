@@ -57,7 +57,9 @@ NAMED = {
     "lcm": "consistency",
     "turbo": "turbo",
 }
-"""What a word in the name of a file says, which has no model_index.json."""
+"""What a word in the name of a file says, which has no model_index.json; of a folder's name LCM alone counts,
+as others have other layouts.
+"""
 PIPELINES = ("StableDiffusionPipeline", "RectifiedFlowPipeline", "LatentConsistencyModelPipeline")
 OTHERS = {
     "StableDiffusionXLImg2Img": "the Stable Diffusion XL refiner, which belongs beside models as refiner",
@@ -214,14 +216,16 @@ def _kind(
         return "piecewise-flow"
     if "sdxs" in called:
         return "one-step-diffusion"
-    if not pipeline and not sampler.startswith("LCM"):  # a single file, of which nothing else is known
-        words = re.split("[^a-z0-9]+", called)
-        if named := next((kind for word, kind in NAMED.items() if word in words), ""):
-            return named
+    words = re.findall("2rf|[a-z]+", called)  # as of "dreamshaper_8LCM"
+    named = next((kind for word, kind in NAMED.items() if word in words), "")
+    if not pipeline and named and not sampler.startswith("LCM"):  # of a single file nothing else is known
+        return named
+    plain = sampler.removesuffix("Scheduler") in OF_DIFFUSION and not _is_flow_matching(sampler, scheduler)
     if (
         sampler == "LCMScheduler"
         or pipeline.startswith("LatentConsistency")
         or unet.get("time_cond_proj_dim")
+        or (plain and named == "consistency")  # fine-tunes keep the sampler of what they were made from
     ):
         return "consistency"
     if sampler == "TCDScheduler":
@@ -234,7 +238,7 @@ def _kind(
     spaced, predicted = scheduler.get("timestep_spacing"), scheduler.get("prediction_type", "epsilon")
     if sampler == TURBO and (spaced, predicted) == ("trailing", "epsilon"):
         return "turbo"
-    if sampler and sampler.removesuffix("Scheduler") not in OF_DIFFUSION:
+    if sampler and not plain:
         raise UserError(f"{called}: was made for the sampler {sampler!a:.80}, which is not here.")
     return "diffusion"
 

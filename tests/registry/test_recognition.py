@@ -76,6 +76,18 @@ def folder(tmp_path):
             {"unet": {"time_cond_proj_dim": 256}, "scheduler": PNDM},
             Recognized("consistency", {"_class_name": "LCMScheduler", "beta_schedule": "scaled_linear"}),
         ),
+        (
+            {"name": "Lykon/dreamshaper-8-lcm", "scheduler": {"_class_name": "DEISMultistepScheduler"}},
+            Recognized("consistency", {"_class_name": "LCMScheduler"}),
+        ),
+        (
+            {"name": "dreamshaper_8LCM.safetensors", "index": None},
+            Recognized("consistency", {"_class_name": "LCMScheduler", "beta_schedule": "scaled_linear"}),
+        ),
+        (
+            {"name": "somebody/lcm-to-flow", "scheduler": {"_class_name": FLOW}},
+            Recognized("rectified-flow"),
+        ),
         ({"scheduler": TRAILING}, Recognized("turbo")),
         ({"scheduler": TRAILING | {"prediction_type": "v_prediction"}}, Recognized("diffusion")),
         (
