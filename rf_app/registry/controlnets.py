@@ -66,8 +66,7 @@ class ControlNets(Store[ControlNetCard]):
 
 def check_base(id: str, config: Mapping[str, Any]) -> None:
     """Raise UserError for a ControlNet whose config says that it is for Stable Diffusion XL or the like."""
-    width = config.get("cross_attention_dim")
-    if config.get("addition_embed_type") or FAMILIES.get(width) == "SDXL":
+    if config.get("addition_embed_type") or _family(config.get("cross_attention_dim")) == "SDXL":
         raise UserError(
             f"{id}: is a ControlNet for Stable Diffusion XL; expected one for Stable Diffusion 1.x or 2.x."
         )
@@ -81,8 +80,8 @@ def check_fit(id: str, config: Mapping[str, Any], unet: Mapping[str, Any], vae: 
 
     width, own = config.get("cross_attention_dim"), unet["cross_attention_dim"]
     if width != own:
-        family = f"{FAMILIES[width]}, " if width in FAMILIES else ""
-        refuse(f"{family}cross-attention width {width!r:.40}", str(own))
+        family = _family(width)
+        refuse(f"{family}{', ' * bool(family)}cross-attention width {width!r:.40}", str(own))
     if config.get("addition_embed_type"):
         refuse("a model with additional embeddings, as SDXL has", "none")
     if config.get("conditioning_channels", 3) != 3:
@@ -97,10 +96,15 @@ def check_fit(id: str, config: Mapping[str, Any], unet: Mapping[str, Any], vae: 
         refuse(f"latents {found} times smaller than the map", f"latents {expected} times smaller")
 
 
+def _family(width: Any) -> str:
+    """Whose texts are so wide; "" for another width, or a list of them."""
+    return FAMILIES.get(width, "") if isinstance(width, int) else ""
+
+
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, (list, tuple)) else value
 
 
-def _factor(channels: Sequence[int]) -> int:
+def _factor(channels: Sequence[int] | int) -> int:
     """How much smaller what leaves a stack of these convolutions is: each but the first halves it."""
-    return 2 ** (len(channels) - 1)
+    return 1 if isinstance(channels, int) else 2 ** (len(channels) - 1)

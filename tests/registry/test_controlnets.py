@@ -73,18 +73,21 @@ def test_it_loads_for_a_model_that_it_fits(nets, tiny_registry):
         ({"cross_attention_dim": 2048}, "was made for SDXL, cross-attention width 2048; this model has 32"),
         ({"cross_attention_dim": 768}, "was made for SD 1.5, cross-attention width 768; this model has 32"),
         ({"cross_attention_dim": "wide"}, "cross_attention_dim is 'wide'"),
+        ({"cross_attention_dim": [768, 768]}, r"cross-attention width \[768, 768\]; this model has 32"),
         ({"addition_embed_type": "text_time"}, "additional embeddings, as SDXL has"),
         ({"conditioning_channels": 1}, "maps of 1 channels"),
         ({"in_channels": 4}, "latent channels 4; this model has 8"),
         ({"block_out_channels": [320, 640]}, r"widths \[320, 640\]; this model has \[16, 32\]"),
         ({"layers_per_block": 2}, "layers a block 2"),
         ({"conditioning_embedding_out_channels": [8, 8]}, "latents 2 times smaller than the map"),
+        ({"conditioning_embedding_out_channels": 8}, "latents 1 times smaller than the map"),
     ],
 )
 def test_one_for_another_base_is_refused_with_the_reason(nets, config, message):
     change_config(nets, **config)
     with pytest.raises(UserError, match=message):
         load_controlnet(nets.folder("tiny-canny"), torch.float32, UNET, VAE)
+    assert "tiny-depth" in [card.id for card in nets.cards()]
 
 
 @pytest.mark.parametrize(
