@@ -112,9 +112,9 @@ def gather_decoder_file(path: Path, files: Path, report: Report) -> None:
     """
     found = places(path)
     weights = {
-        f"decoder.layers.{int(name.split('.')[0]) - 1}.{name.split('.', 1)[1]}": place
+        f"decoder.layers.{int(numbered[1]) - 1}.{numbered[2]}": place
         for name, place in found.items()
-        if name[0].isdigit()
+        if (numbered := re.fullmatch(r"([0-9]+)\.(.+)", name))
     }
     weights = weights or {name: place for name, place in found.items() if name.startswith("decoder.")}
     first = weights.get("decoder.layers.0.weight")
@@ -242,7 +242,8 @@ def _controlnet(
 ) -> tuple[dict[str, Any], dict[str, Place]]:
     """The config of a ControlNet whose names and shapes a single file has, and its tensors."""
     for layout in layouts(registry):
-        with suppress(KeyError, IndexError, AttributeError):  # the names of another shape
+        # The names of another shape; or a shape that the original code cannot have.
+        with suppress(KeyError, IndexError, AttributeError, TypeError):
             config = _controlnet_config(read_json(layout["unet"] / CONFIGS["unet"]), found)
             weights = convert_controlnet_checkpoint(dict(found), config)
             if shapes_of(weights) == shapes_of(empty("controlnet", config)):

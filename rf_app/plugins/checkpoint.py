@@ -145,7 +145,7 @@ def in_pieces(called: str, found: dict[str, Place], configs: Mapping[str, Mappin
                 "vae": convert_ldm_vae_checkpoint(vae, configs["vae"]) if vae else {},
                 "text_encoder": _text_encoder(found, configs["text_encoder"]),
             }
-        except (KeyError, IndexError, AttributeError) as error:
+        except (KeyError, IndexError, AttributeError, TypeError) as error:
             raise UserError(f"{called}: its tensors are not those of a whole model ({error}).") from None
         if unused := {found[name].name for name in unet} - {each.name for each in converted["unet"].values()}:
             raise UserError(f"{called}: its U-Net has {min(unused)}, which Stable Diffusion's has not.")

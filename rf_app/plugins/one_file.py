@@ -85,7 +85,7 @@ def in_original_names(
                 matrix = place.ndim == 2 and VAE_MATRIX.fullmatch(called)
                 found[called] = replace(place, shape=(*place.shape, 1, 1)) if matrix else place
         again = in_pieces(id, found, configs)
-    except (KeyError, UserError):
+    except (KeyError, TypeError, UserError):
         raise _other_shape(id) from None
     if any(shapes_of(again[piece]) != shapes_of(empty(piece, config)) for piece, config in configs.items()):
         raise _other_shape(id)

@@ -57,9 +57,19 @@ def test_stable_diffusion_1_5_has_its_own_names_and_shapes():
     }
 
 
-def test_another_shape_is_refused():
+@pytest.mark.parametrize("change", [{"time_cond_proj_dim": 256}, {"layers_per_block": [2, 2, 2, 2]}])
+def test_another_shape_is_refused(change):
+    configs, weights = stable_diffusion_1(**change)
     with pytest.raises(UserError, match=r"not that of Stable Diffusion 1\.x"):
-        in_original_names("it", *stable_diffusion_1(time_cond_proj_dim=256))
+        in_original_names("it", configs, weights)
+
+
+def test_a_model_whose_shape_the_original_code_cannot_have_has_no_single_file():
+    configs, weights = stable_diffusion_1()
+    found = in_original_names("it", configs, weights)
+    configs["unet"]["layers_per_block"] = [2, 2, 2, 2]
+    with pytest.raises(UserError, match="not those of a whole model"):
+        in_pieces("it", found, configs)
 
 
 def test_a_lora_is_the_same_in_kohya_s_names(tiny_models, tmp_path):
