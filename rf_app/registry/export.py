@@ -21,11 +21,11 @@ from transformers import CLIPConfig
 from rf_app.registry.card import ModelCard, write_card
 from rf_app.registry.checking import CONFIGS, WEIGHTS, read_json, weights_file
 from rf_app.registry.disk import publish_folder
-from rf_app.registry.loading import feature_extractor, load_scheduler, model_class
+from rf_app.registry.loading import as_kind, feature_extractor, load_scheduler, model_class
 from rf_app.registry.models import Registry
 from rf_app.registry.recognition import PREDICTION
 from rf_app.registry.stacked import SECOND, StackedUNet
-from rf_app.schedulers.solvers import own_class
+from rf_app.schedulers.solvers import ETA, own_class, solvers
 from rf_app.schedulers.stock import Stock, stock
 
 ROOT = Path(__file__).parents[2]
@@ -86,7 +86,8 @@ def export(registry: Registry, id: str, target: Path, sample: Path | None = None
     cannot be written to, and `DiskFull`.
     """
     card, pieces = registry.card(id), registry.pieces(id)
-    found = stock(load_scheduler(pieces["scheduler"], own_class(card.kind)), card.steps)
+    own = load_scheduler(pieces["scheduler"], own_class(card.kind))
+    found = stock(own, card.steps)
     ours: dict[str, type] = {} if found else {"scheduler": own_class(card.kind)}  # the pieces' classes
     if model_class("unet", read_json(pieces["unet"] / CONFIGS["unet"])) is StackedUNet:
         ours["unet"] = StackedUNet
@@ -105,7 +106,9 @@ def export(registry: Registry, id: str, target: Path, sample: Path | None = None
         if (checker := fresh / "safety_checker").is_dir():
             side = CLIPConfig.from_pretrained(checker).vision_config.image_size
             feature_extractor(side).save_pretrained(fresh / "feature_extractor")
-        if found and type(found.scheduler) is not own_class(card.kind):
+        if found and found.scheduler is own:  # an import's folder may have another one than it is drawn with
+            as_kind(own, card.kind).save_pretrained(fresh / "scheduler")
+        elif found:
             _write_stock(fresh, found)
         for piece in ours:
             _write_code(fresh / piece, CODE[piece])
@@ -177,6 +180,8 @@ def _usage(card: ModelCard, found: Stock | None, ours: Mapping[str, type]) -> st
     if found and found.sigmas:
         steps = f"sigmas={found.sigmas}"
         notes.append(SIGMAS_NOTE.format(steps=card.steps))
+    if eta := ETA.get(solvers(card.kind)[0]):
+        steps += f", eta={eta}"
     if found and found.negated:
         notes.append(NEGATED_NOTE)
     use = USE.format(

@@ -9,17 +9,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import PNDMScheduler, StableDiffusionPipeline
 from huggingface_hub import ModelCard as HubCard
 from PIL import Image
 
 from rf_app.errors import UserError
 from rf_app.registry.card import read_card, write_card
 from rf_app.registry.export import export
+from rf_app.registry.loading import as_kind
 from rf_app.registry.models import Registry
 from rf_app.registry.stacked import StackedUNet
 from rf_app.schedulers.perflow import PeRFlowScheduler
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
+from rf_app.schedulers.solvers import ETA, solvers
 from rf_app.schedulers.stock import stock
 from tests.tiny import load, save_tiny_safety_checker, tiny_card, tiny_unet
 
@@ -55,10 +57,12 @@ def with_scheduler(scheduler, unet):
 
 
 def drawn(pipeline, card):
+    pipeline.scheduler = as_kind(pipeline.scheduler, card.kind)
     return pipeline(
         "a snowy mountain near a lake at sunset",
         num_inference_steps=card.steps,
         guidance_scale=card.guidance,
+        eta=ETA.get(solvers(card.kind)[0], 0.0),
         generator=torch.Generator().manual_seed(3),
     ).images[0]
 
@@ -69,9 +73,17 @@ def apart(one, other):
 
 
 def test_what_the_card_says_draws_the_same_with_diffusers_alone(tiny_registry, tmp_path):
-    """Only what no scheduler, or no U-Net, of diffusers can draw brings code of ours."""
+    """Only what no scheduler, or no U-Net, of diffusers can draw brings code of ours.
+
+    Folders of the Hub have PNDM, whatever they are drawn with.
+    """
     epsilon, unet = RectifiedFlowScheduler(prediction_type="epsilon"), tiny_unet(6)
+    betas = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+    pndm = PNDMScheduler(**betas, skip_prk_steps=True, steps_offset=1)
     for id, scheduler, network, kind, steps, guidance in (
+        ("tiny-imported", pndm, unet, "diffusion", 4, 2.0),
+        ("tiny-few", pndm, unet, "few-step", 3, 1.0),
+        ("tiny-tcd", pndm, unet, "trajectory-consistency", 3, 1.0),
         ("tiny-perflow", PeRFlowScheduler(), unet, "piecewise-flow", 4, 4.5),
         ("tiny-epsilon", epsilon, unet, "one-step", 1, 1.0),
         ("tiny-matched", epsilon, unet, "rectified-flow", 8, 1.5),
