@@ -36,6 +36,10 @@ FLOW = """- **ComfyUI**: ModelSamplingSD3 (shift {shift:g}) between the checkpoi
 NAMED = """- **ComfyUI**: KSampler with `{0}`, `{1}`, {steps} steps, cfg {cfg:g}, denoise 1.
 - **Forge, A1111**: sampling method {2}, schedule type {3}, {steps} steps, CFG scale {cfg:g}.
 """
+VELOCITY = """- This model predicts v. **ComfyUI**: ModelSamplingDiscrete (`v_prediction`, zsnr {zsnr}) before
+  KSampler. **A1111**: a file `{id}.yaml` beside it, Stable Diffusion's `v1-inference.yaml` with
+  `parameterization: "v"` under `params` of `model`.
+"""
 SMALLER = """These programs read models of Stable Diffusion 1.5's shape. This one has another shape, which
 only InstaFlow Studio and diffusers read.
 """
@@ -73,4 +77,7 @@ def settings_for(card: ModelCard, own: SchedulerMixin, unet: Mapping[str, Any]) 
         found = stock(own, card.steps)
         return text + (MANUAL.format(sigmas=found.sigmas.strip("[]"), **said) if found else NONE)
     names = SAMPLERS.get("one-step" if flow else card.kind)
+    if names and own.config.prediction_type == "v_prediction":
+        zsnr = str(bool(own.config.get("rescale_betas_zero_snr"))).lower()
+        text += VELOCITY.format(id=card.id, zsnr=zsnr)
     return text + (NAMED.format(*names, **said) if names else NONE)

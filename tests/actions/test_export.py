@@ -10,11 +10,13 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 import torch
+from diffusers import DPMSolverMultistepScheduler
 from safetensors.torch import load_file
 
 from rf_app.actions.collection import thing
 from rf_app.actions.export import Export, export
 from rf_app.actions.import_model import ImportModel, import_model
+from rf_app.actions.other_programs import settings_for
 from rf_app.actions.progress import Progress
 from rf_app.actions.run import results
 from rf_app.errors import UserError
@@ -28,7 +30,7 @@ from rf_app.settings.picture import PictureSettings
 from tests.actions.test_decoders import decoder_for
 from tests.full_disk import full_disk
 from tests.plugins.lora_files import random_lora, write
-from tests.tiny import load, tiny_unet
+from tests.tiny import load, tiny_card, tiny_unet
 
 ALONE = """
 import runpy, sys
@@ -78,6 +80,12 @@ def test_as_a_single_file_it_comes_back_as_it_was(own_app, shape, tmp_path, id):
     assert replace(kept, id=id, base_model=own_app.registry.card(id).base_model) == own_app.registry.card(id)
     one, other = (result_of(own_app.worker.draw(PictureSettings("a lake", each))) for each in (id, "again"))
     assert one.image.tobytes() == other.image.tobytes()
+
+
+def test_of_a_model_that_predicts_v_other_programs_have_to_be_told():
+    own = DPMSolverMultistepScheduler(prediction_type="v_prediction", rescale_betas_zero_snr=True)
+    said = settings_for(tiny_card("it", "diffusion", 25, 7.5), own, {"cross_attention_dim": 768})
+    assert "ModelSamplingDiscrete (`v_prediction`, zsnr true)" in said
 
 
 def test_a_plug_in_as_a_single_file_is_named_as_other_programs_want_it(own_app, ink, tmp_path):
