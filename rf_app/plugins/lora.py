@@ -32,11 +32,11 @@ MAX_SETTINGS = 256 * 2**10  # letters of what diffusers writes beside the tensor
 MAX_PATTERNS = 1000  # of alpha; each is compared with each layer's path
 
 PLAIN = re.compile(
-    r"(?P<stem>.+?)[._]lora(?:_linear_layer)?[._](?P<part>down|up|mid|A|B)(?:\.[A-Za-z0-9-]+)?\.weight"
+    r"(?P<stem>.+?)[._]lora(?:_linear_layer)?[._](?P<part>down|up|mid|A|B)(?:\.[\w-]+)?\.weight"
 )
 NAMED = re.compile(
     r"(?P<stem>.+)\.(?P<part>alpha|dora_scale|diff|diff_b|w_norm|b_norm|hada_w[12]_[ab]|hada_t[12]"
-    r"|lokr_w[12](?:_[ab])?|lokr_t2|lora_magnitude_vector)(?:\.(?:default\.)?weight)?"
+    r"|lokr_w[12](?:_[ab])?|lokr_t2|lora_magnitude_vector)(?:\.(?:[\w-]+\.)?weight)?"
 )
 LISTENING = re.compile(r"attn2[._](processor[._])?to[._][kv]$")  # the layers that take the text in
 PARTS = {

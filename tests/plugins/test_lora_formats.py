@@ -230,7 +230,12 @@ def lycoris(tensors, unet):
     return {re.sub(r"^lora_unet", "lycoris", name): tensor for name, tensor in as_kohya(tensors).items()}
 
 
-@pytest.mark.parametrize("renamed", [comfy, flat, single_file, lycoris])
+def state_dict(tensors, unet):
+    """As a model has them that diffusers has loaded a LoRA into."""
+    return {name.replace(".weight", ".default_0.weight"): tensor for name, tensor in tensors.items()}
+
+
+@pytest.mark.parametrize("renamed", [comfy, flat, single_file, lycoris, state_dict])
 def test_every_layer_is_found_under_every_name(model, tmp_path, renamed):
     every = [path for path, layer in model[0].named_modules() if hasattr(layer, "weight")]
     tensors = random_lora(*model, layers=(*EVERYWHERE, *ATTENTION, *every))
