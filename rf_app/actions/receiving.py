@@ -4,6 +4,7 @@ import json
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from rf_app.actions.application import Application
@@ -172,19 +173,26 @@ def _lora(app: Application, parcel: Parcel, files: Path, report: Report) -> Path
         said |= {name: getattr(entry, name) for name in ("license", "kind", "steps", "guidance")}
     if parcel.kind and parcel.kind != said.get("kind"):
         said |= made_for(parcel.kind)
-    unused = *read.unused, *_without_place(app, read)
+    unused = *read.unused, *_without_place(app, parcel.called, read)
     about = f"{entry.about if entry else parcel.about} {not_used(unused)}".strip()
     card = LoraCard(parcel.id, parcel.called, about, settings={"imported": called_in(parcel.source)}, **said)
     place = parcel.place or shutil.copyfile
     return app.loras.publish(parcel.id, lambda folder: place(parcel.path, folder / LORA_WEIGHTS), card)
 
 
-def _without_place(app: Application, lora: LoraFile) -> tuple[str, ...]:
-    """The layers that the first shape of model which a LoRA fits has not."""
-    for pieces in layouts(app.registry):
-        with suppress(UserError):
+def _without_place(app: Application, called: str, lora: LoraFile) -> tuple[str, ...]:
+    """The layers that the first shape of model which a LoRA fits has not.
+
+    Raises UserError for a LoRA that fits neither Stable Diffusion nor any model at hand.
+    """
+    faults = []
+    here = (app.registry.pieces(card.id) for card in app.registry.cards() if card.kind != "diffusion")
+    for pieces in chain(layouts(app.registry), here):
+        try:
             return fitted_to(lora, pieces).unused
-    return ()
+        except UserError as error:
+            faults.append(error)
+    raise UserError(f"{called}: fits neither Stable Diffusion 1.x or 2.x nor a model at hand. {faults[0]}")
 
 
 def _name_again(files: Path, folder: Path) -> None:

@@ -149,6 +149,8 @@ def _check_name(name: str) -> None:
         fault = (
             "looks like a path"
             if re.search(r"[/\\]|\.\.|^[.~]|^\w:", name)
+            else "is a token, as textual inversions have, which are not read"
+            if re.fullmatch(r"<[\w-]+>", name)
             else "holds HTML"
             if re.search(r"[<>&]", name)
             else "is none"

@@ -23,9 +23,12 @@ FILES = {
     r"(adapter\.)?body\.\d+\.(block1|block2|in_conv|resnets)|adapter\.": "a T2I adapter",
     r"(ip_adapter|image_proj)\.": "an IP-Adapter",
     r".*motion_modules\.": "a motion module of AnimateDiff",
-    r"(emb_params|clip_[lg])$": "a textual inversion",
+    r"(emb_params|clip_[lg]|string_to_param\.\*)$": "a textual inversion",
     r".*time_embed(ding)?\.cond_proj\.weight": "a consistency model that is told its guidance, which is "
     "read from a folder alone, as SimianLuo/LCM_Dreamshaper_v7",
+    r"difference$": "a ControlNet as differences to a model's weights, which are not read",
+    r"lora_controlnet$": "a Control-LoRA, which is no LoRA but a part of a ControlNet",
+    r"lllite_": "a ControlNet-LLLite",
     r"(control_model\.|input_hint_block\.|controlnet_cond_embedding\.)": CONTROLNET,
     r".*(lora_|lora\.|hada_|lokr_|lycoris_|oft_|ia3_|vera_|\.diff$)": LORA,
     r"((model\.diffusion_model\.)?input_blocks\.0\.0\.|conv_in\.)weight": MODEL,

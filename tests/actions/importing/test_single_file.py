@@ -145,6 +145,10 @@ def test_another_model_is_refused_by_name(app, tmp_path, whole, change, message)
         ("image_proj.proj.weight", "is an IP-Adapter"),
         ("down_blocks.0.motion_modules.0.norm.weight", "is a motion module"),
         ("emb_params", "is a textual inversion"),
+        ("<cat-toy>", "'<cat-toy>' is a token, as textual inversions have"),
+        ("difference", "is a ControlNet as differences to a model's weights"),
+        ("lora_controlnet", "is a Control-LoRA"),
+        ("lllite_unet_mid.down.0.weight", "is a ControlNet-LLLite"),
         ("double_blocks.0.img_attn.norm.key_norm.scale", "is a Flux model"),
         ("joint_blocks.0.x_block.attn.qkv.weight", "is a Stable Diffusion 3 model"),
         ("first_stage_model.decoder.conv_in.weight", "is an autoencoder by itself"),
@@ -195,7 +199,18 @@ def test_a_controlnet_of_another_base_is_refused_by_name(app, tmp_path, shape):
     assert "is a T2I adapter" in app.controlnets.problems()[folder.name]
 
 
-def test_a_lora_comes_among_the_loras_where_it_lies(app, tmp_path):
+def test_a_lora_that_fits_nothing_is_refused(app, tmp_path):
+    layer = "base_model.model.model.layers.0.self_attn.q_proj"  # of a language model, by PEFT
+    file = saved(
+        tmp_path, {f"{layer}.lora_A.weight": torch.ones(4, 8), f"{layer}.lora_B.weight": torch.ones(8, 4)}
+    )
+    with pytest.raises(
+        UserError, match=r"Some Model: fits neither Stable Diffusion 1\.x or 2\.x nor a model"
+    ):
+        bring_in(app, ImportModel(str(file)))
+
+
+def test_a_lora_comes_among_the_loras_where_it_lies(app, shape, tmp_path):
     folder = tmp_path / "woodcut-lora"
     folder.mkdir()
     path = write(folder / "pytorch_lora_weights.safetensors", random_lora(tiny_unet(3)))
