@@ -91,6 +91,8 @@ def _by_flat_name(module: nn.Module) -> dict[str, str]:
 def _split(stem: str) -> tuple[str, str]:
     """The beginning of a name, and the layer in it."""
     flat = stem.replace(".", "_").removeprefix("base_model_model_").replace("_processor_", "_")
+    # Before PEFT diffusers had the U-Net's names for the text encoder's attention, too.
+    flat = re.sub(r"_self_attn_to_(q|k|v|out)$", r"_self_attn_\1_proj", flat)
     for beginnings, model in OTHER_MODELS.items():
         if re.match(beginnings, flat):
             raise UserError(f"It was made for {model}; no model here has one. (Layer {stem}.)")

@@ -235,7 +235,19 @@ def state_dict(tensors, unet):
     return {name.replace(".weight", ".default_0.weight"): tensor for name, tensor in tensors.items()}
 
 
-@pytest.mark.parametrize("renamed", [comfy, flat, single_file, lycoris, state_dict])
+def before_peft(tensors, unet):
+    """As diffusers has had them, with the names of the U-Net's attention in the text encoder, too."""
+    renamed = {}
+    for name, tensor in tensors.items():
+        path, half, _ = name.rsplit(".", 2)
+        path = re.sub(r"\.to_(q|k|v|out)(\.0)?$", r".processor.to_\1_lora", path)
+        path = re.sub(r"\.(q|k|v|out)_proj$", r".to_\1_lora", path)
+        path += "" if path.endswith("_lora") else ".lora"
+        renamed[f"{path}.{'down' if half == 'lora_A' else 'up'}.weight"] = tensor
+    return renamed
+
+
+@pytest.mark.parametrize("renamed", [comfy, flat, single_file, lycoris, state_dict, before_peft])
 def test_every_layer_is_found_under_every_name(model, tmp_path, renamed):
     every = [path for path, layer in model[0].named_modules() if hasattr(layer, "weight")]
     tensors = random_lora(*model, layers=(*EVERYWHERE, *ATTENTION, *every))
