@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
+from safetensors.torch import load_file, save_file
+
 from rf_app.actions.application import Application
 from rf_app.actions.gathering import Placing, begin_anew_unless, gather_model, gather_piece, refer
 from rf_app.actions.loras import not_used
@@ -36,6 +38,8 @@ from rf_app.registry.loras import LoraCard, made_for, sampling_in
 from rf_app.registry.recognition import (
     INDEX,
     LORA_WEIGHTS,
+    PEFT_CONFIG,
+    PEFT_WEIGHTS,
     RECOMMENDED,
     Recognized,
     called_in,
@@ -163,7 +167,10 @@ def _lora(app: Application, parcel: Parcel, files: Path, report: Report) -> Path
     report(1, 1, "Checking the LoRA…")
     entry = entry_of(parcel.source)
     named = f"{parcel.path.parent.name} " if parcel.path.name == LORA_WEIGHTS else ""
-    read = read_lora(parcel.path)
+    file, place = parcel.path, parcel.place or shutil.copyfile
+    if file.name == PEFT_WEIGHTS and file.with_name(PEFT_CONFIG).is_file():
+        file, place = _with_alpha(file, files / LORA_WEIGHTS), link_or_copy
+    read = read_lora(file)
     said = read.said | sampling_in(named + called_in(parcel.source))
     said["license"] = _license(parcel.path.parent)
     with suppress(UserError):
@@ -176,8 +183,20 @@ def _lora(app: Application, parcel: Parcel, files: Path, report: Report) -> Path
     unused = *read.unused, *_without_place(app, parcel.called, read)
     about = f"{entry.about if entry else parcel.about} {not_used(unused)}".strip()
     card = LoraCard(parcel.id, parcel.called, about, settings={"imported": called_in(parcel.source)}, **said)
-    place = parcel.place or shutil.copyfile
-    return app.loras.publish(parcel.id, lambda folder: place(parcel.path, folder / LORA_WEIGHTS), card)
+    return app.loras.publish(parcel.id, lambda folder: place(file, folder / LORA_WEIGHTS), card)
+
+
+def _with_alpha(file: Path, target: Path) -> Path:
+    """Write a LoRA of PEFT's, whose alpha lies in a config beside it, with that in its header as diffusers
+    has it; returns `target`.
+    """
+    config = read_json(file.with_name(PEFT_CONFIG))
+    alpha = config.get("lora_alpha", config.get("alpha"))  # LoRA's, or that of LoHa and LoKr
+    said = {"lora_alpha": alpha, "alpha_pattern": config.get("alpha_pattern") or {}}
+    said |= {"use_rslora": bool(config.get("use_rslora"))}
+    named = {f"base_model.{name}": value for name, value in said.items() if value is not None}
+    save_file(load_file(file), target, {"lora_adapter_metadata": json.dumps(named)})
+    return target
 
 
 def _without_place(app: Application, called: str, lora: LoraFile) -> tuple[str, ...]:

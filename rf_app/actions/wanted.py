@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rf_app.errors import UserError
 from rf_app.registry.checking import BORROWED, CONFIGS, OPTIONAL, OWN, WEIGHTS, no_weights
-from rf_app.registry.recognition import INDEX, LORA_WEIGHTS
+from rf_app.registry.recognition import INDEX, LORA_WEIGHTS, PEFT_CONFIG, PEFT_WEIGHTS
 
 TOKENIZER = (
     "tokenizer_config.json",
@@ -77,7 +77,7 @@ def _one_piece(sizes: Mapping[str, int], file: str) -> list[str]:
             "It is no diffusers model: it has no folder unet/. To import one of its files, give "
             f"OWNER/NAME/FILE; there are {_listed(files)}."
         )
-    return files
+    return [*[PEFT_CONFIG] * (files == [PEFT_WEIGHTS] and PEFT_CONFIG in sizes), *files]
 
 
 def _listed(files: list[str]) -> str:

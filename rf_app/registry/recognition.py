@@ -89,6 +89,8 @@ EXPECTED = "expected a text-to-image model of Stable Diffusion 1.x or 2.x in dif
 LORA_WEIGHTS = "pytorch_lora_weights.safetensors"  # as diffusers names it
 UNNAMED = tuple(f"diffusion_pytorch_model{variant}.safetensors" for variant in ("", ".fp16", ".non_ema"))
 """As it names a U-Net or a ControlNet."""
+PEFT_WEIGHTS, PEFT_CONFIG = "adapter_model.safetensors", "adapter_config.json"
+"""As PEFT names a LoRA, and what says its alpha."""
 
 
 @dataclass(frozen=True)

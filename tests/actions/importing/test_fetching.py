@@ -81,6 +81,7 @@ def test_of_the_files_on_the_hub_half_precision_is_wanted_and_pickles_are_not():
         (["config.json", CONTROLNET, "control.py"], "", [CONTROLNET]),
         (["README.md", LORA, "other.safetensors"], "", [LORA]),
         (["one.safetensors", "one.ckpt", "config.json"], "", ["one.safetensors"]),
+        (["adapter_model.safetensors", "adapter_config.json"], "", ["adapter_model.safetensors"]),
         (["a.safetensors", "lora/b c.safetensors", UNET], "lora/b c.safetensors", ["lora/b c.safetensors"]),
     ],
 )
@@ -88,6 +89,7 @@ def test_what_is_no_whole_model_is_wanted_as_one_file(names, file, expected):
     chosen = wanted(dict.fromkeys(names, 1), file)
     assert [name for name in chosen if name.endswith(".safetensors")] == expected
     assert ("config.json" in chosen) == (expected[0] in (CONTROLNET, CONTROLNET_HALF))
+    assert ("adapter_config.json" in chosen) == ("adapter_config.json" in names)
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,12 @@ from rf_app.actions.import_model import ImportModel
 from rf_app.errors import UserError
 from rf_app.pipeline.turns import result_of
 from rf_app.plugins.checkpoint import configs_of, empty, short
+from rf_app.plugins.lora import read_lora
 from rf_app.registry.checking import WEIGHTS, check_piece
 from rf_app.registry.loading import load_piece
 from rf_app.settings.picture import PictureSettings
 from tests.actions.importing.bringing import UNET, bring_in, saved
-from tests.plugins.lora_files import random_lora, write
+from tests.plugins.lora_files import as_peft, random_lora, write
 from tests.single_file import save_controlnet_file
 from tests.tiny import tiny_controlnet, tiny_unet
 
@@ -208,6 +209,19 @@ def test_a_lora_that_fits_nothing_is_refused(app, tmp_path):
         UserError, match=r"Some Model: fits neither Stable Diffusion 1\.x or 2\.x nor a model"
     ):
         bring_in(app, ImportModel(str(file)))
+
+
+def test_a_lora_of_peft_s_has_the_alpha_of_its_config(app, shape, tmp_path):
+    path = write(tmp_path / "ink" / "adapter_model.safetensors", as_peft(random_lora(tiny_unet(3), rank=4)))
+    path.with_name("adapter_config.json").write_text(
+        json.dumps({"r": 4, "lora_alpha": 6, "alpha_pattern": {"attn1.to_k": 2}})
+    )
+    bring_in(app, ImportModel(str(path.parent)))
+    layers = read_lora(app.loras.file("ink")).layers
+    assert {name.split(".")[-2]: layer.scale for name, layer in layers.items() if "to_k" in name} == {
+        "attn1": 0.5,
+        "attn2": 1.5,
+    }
 
 
 def test_a_lora_comes_among_the_loras_where_it_lies(app, shape, tmp_path):
