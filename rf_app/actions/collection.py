@@ -50,7 +50,7 @@ class Thing:
     @property
     def linked(self) -> Path | None:
         """The folder elsewhere that most of it lies in, if it was not copied."""
-        files = [path for path in self.folder.rglob("*") if path.is_symlink()]
+        files = [path for path in self.folder.rglob("*") if path.is_symlink() and path.exists()]
         largest = max(files, key=lambda path: path.stat().st_size, default=None)
         return largest and largest.readlink().parent
 

@@ -1,5 +1,6 @@
 """Models on disk: pieces of a diffusers pipeline, some of them borrowed from another model."""
 
+import os
 from pathlib import Path
 
 from rf_app.errors import UserError
@@ -82,7 +83,10 @@ class Registry(Store[ModelCard]):
             missing = [name for name in missing if name not in pieces]
             if not missing:
                 brought = [owner / name for owner in reversed(owners) for name in OPTIONAL]
-                return pieces | {each.name: each for each in brought if (each / WEIGHTS[each.name]).is_file()}
+                # A link that is gone is a fault, too: nothing is to be drawn unchecked for that.
+                return pieces | {
+                    each.name: each for each in brought if os.path.lexists(each / WEIGHTS[each.name])
+                }
             base = self._index.card(owner).base_model
             if base is None:
                 raise UserError(

@@ -70,6 +70,7 @@ def test_weights_are_used_where_they_lie_or_copied(app, elsewhere):
     assert not config.samefile(elsewhere / "unet" / "config.json")
     before.rename(elsewhere / "away")
     assert {card.id for card in app.registry.cards()} >= {"copied"}
+    assert seen.linked != before.parent
     assert f"is a link to {before}, which is gone" in app.registry.problems()["linked"]
     (elsewhere / "away").rename(before)
     assert "linked" in {card.id for card in app.registry.cards()}

@@ -232,6 +232,7 @@ def test_a_safety_checker_comes_along_or_is_said_to_be_missing(app, elsewhere):
         "Its safety checker is left out: it has no safetensors file."
     )
     assert result_of(public.draw(PictureSettings("a lake", "without"))).image
+    assert "safety_checker/model.safetensors: is a link to" in app.registry.problems()["with-it"]
     public.close()
 
 
