@@ -47,16 +47,19 @@ def test_texts_stand_beside_pictures(tmp_path: Path) -> None:
 
 
 def test_a_table_or_the_names_caption_pictures_too(tmp_path: Path) -> None:
-    for name in ("Red-tent_2.png", "a lake.jpg", "0017.png", ".hidden.png"):
+    for name in ("Red-tent_2.png", "a lake.jpg", "0017.png", ".hidden.png", "ein Ba\u0308r.png"):
         draw(tmp_path / name)
     named = ImageFolder(tmp_path, 32)
-    assert sorted(named.captions) == ["a lake", "a picture", "red tent"]
+    assert sorted(named.captions) == ["a lake", "a picture", "ein bär", "red tent"]
     (tmp_path / "metadata.csv").write_text('file_name,text\n0017.png,"a red, red square"\n')
     assert ImageFolder(tmp_path, 32).captions == ["a red, red square"]
     (tmp_path / "metadata.csv").write_text('file_name,text\n0017.png,"a red\nsquare"\n')
     assert ImageFolder(tmp_path, 32).captions == ["a red\nsquare"]
     (tmp_path / "metadata.csv").write_text("name,text\n0017.png,x\n")
     with pytest.raises(UserError, match=r"metadata.csv, line 2: expected the columns file_name and text"):
+        ImageFolder(tmp_path, 32)
+    (tmp_path / "metadata.csv").write_text(f'file_name,text\n0017.png,"a red{" square" * 20_000}\n')
+    with pytest.raises(UserError, match=r"metadata.csv, line \d: expected the columns"):
         ImageFolder(tmp_path, 32)
 
 
@@ -139,6 +142,9 @@ def test_a_digest_tells_folders_apart(tmp_path: Path) -> None:
     second = ImageFolder(tmp_path, 32).digest()
     draw(tmp_path / "a.png", colour="blue")
     assert len({first, second, ImageFolder(tmp_path, 32).digest()}) == 3
+    (tmp_path / "b.png").symlink_to("nowhere")  # left out later on
+    (tmp_path / "b.txt").write_text("gone")
+    assert ImageFolder(tmp_path, 32).digest()
 
 
 @pytest.mark.parametrize("tiny", [False, True])
@@ -160,6 +166,7 @@ def test_latents_are_the_autoencoder_s_and_kept(tmp_path: Path, tiny: bool) -> N
     ("line", "said"),
     [
         ("not JSON", "line 2: expected"),
+        ("[" * 100_000, "line 2: expected"),
         ({"file_name": "a.png"}, "line 2: expected"),
         ({"file_name": 7, "text": "x"}, "line 2: expected"),
         ({"file_name": "a.png", "text": 7}, "line 2: 'a.png' must be"),
@@ -184,4 +191,9 @@ def test_an_empty_folder_and_a_broken_picture_are_named(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"no picture")
     (tmp_path / "a.txt").write_text("x")
     with pytest.raises(UserError, match=r"a\.png cannot be read"):
+        ImageFolder(tmp_path, 32).pixels([0])
+    Image.effect_noise((300, 300), 90).save(tmp_path / "a.png")
+    whole, _, rest = (tmp_path / "a.png").read_bytes().rpartition(b"IDAT")
+    (tmp_path / "a.png").write_bytes(whole + b"\0\1\2\3" + rest)  # Pillow calls that a SyntaxError
+    with pytest.raises(UserError, match=r"a\.png cannot be read \(broken PNG"):
         ImageFolder(tmp_path, 32).pixels([0])

@@ -184,6 +184,14 @@ def test_what_is_used_and_what_is_left_out(tmp_path: Path) -> None:
     assert "a picture" in by_caption  # a name without a word
 
 
+def test_a_folder_within_whose_pictures_a_list_names_is_not_left_out(tmp_path: Path) -> None:
+    pictures = sorted(drawn(tmp_path / "images", 9).iterdir())
+    (tmp_path / "more").mkdir()
+    lines = [json.dumps({"file_name": f"images/{path.name}", "text": "a shape"}) for path in pictures]
+    (tmp_path / "metadata.jsonl").write_text("\n".join(lines))
+    assert look(tmp_path, 32).left_out == {"folders within": ["more"]}
+
+
 def test_parquet_files_are_a_folder_of_pictures(pictures: Path, tmp_path: Path) -> None:
     files = sorted(pictures.iterdir())[:12]
     rows = [{"bytes": file.read_bytes(), "path": "/etc/passwd"} for file in files] + [
@@ -198,6 +206,10 @@ def test_parquet_files_are_a_folder_of_pictures(pictures: Path, tmp_path: Path) 
     assert found.pictures[3][1] == "a shape 3"
     assert len(found.left_out["cannot be read"]) == 1
     assert not folder.exists()
+    several = table.set_column(1, "caption", [[[f"a shape {i}", "it"] for i in range(13)]])
+    pq.write_table(several, tmp_path / "data/train-00000.parquet")
+    with as_folder(tmp_path, 100) as folder:
+        assert ImageFolder(folder, 32).captions[3] == "a shape 3"
     with as_folder(pictures, 100) as folder:
         assert folder == pictures
     pq.write_table(pa.table({"name": ["a"], "size": [1]}), tmp_path / "data/train-00000.parquet")

@@ -9,8 +9,10 @@ import csv
 import hashlib
 import json
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from copy import copy
 from io import StringIO
 from pathlib import Path
@@ -109,10 +111,14 @@ class ImageFolder:
         return {"topics": {"words": often[:TOPIC]}, "words": sorted(count)}
 
     def digest(self) -> str:
-        """12 hexadecimal digits that tell folders apart, by the pictures' bytes and captions."""
+        """12 hexadecimal digits that tell folders apart, by the pictures' bytes and captions.
+
+        One that cannot be read, such as a link to nothing, has none: whoever looks at it says so.
+        """
         digest = hashlib.sha256()
         for path, caption in zip(self.paths, self.captions, strict=True):
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
+            with suppress(OSError):
+                digest.update(hashlib.sha256(path.read_bytes()).digest())
             digest.update(hashlib.sha256(caption.encode()).digest())
         return digest.hexdigest()[:12]
 
@@ -166,13 +172,16 @@ def _entries(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
     text = read_text(path)
     if path.suffix == ".csv":
         rows = csv.DictReader(StringIO(text, newline=""))  # a caption may have lines
-        yield from ((rows.line_num, row) for row in rows)
+        try:
+            yield from ((rows.line_num, row) for row in rows)
+        except csv.Error:  # as of a quote that is never closed
+            raise _expected(path, rows.line_num) from None
         return
     for number, line in enumerate(text.split("\n"), 1):  # JSON may hold what else is taken to end a line
         if line.strip():
             try:
                 yield number, json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 raise _expected(path, number) from None
 
 
@@ -211,7 +220,9 @@ def _texts(folder: Path) -> list[tuple[Path, str]]:
 
 def _names(folder: Path) -> list[tuple[Path, str]]:
     """All pictures, with the words of their names: "red-tent_2.png" is a red tent."""
-    words = ((path, re.sub(r"[\W\d_]+", " ", path.stem).strip().lower()) for path in _pictures(folder))
+    # macOS writes an "ä" as an "a" and its dots, which are no letter.
+    stems = ((path, unicodedata.normalize("NFC", path.stem)) for path in _pictures(folder))
+    words = ((path, re.sub(r"[\W\d_]+", " ", stem).strip().lower()) for path, stem in stems)
     return [(path, text if len(text) > 1 else NAMELESS) for path, text in words]
 
 
@@ -225,5 +236,5 @@ def square(path: Path, size: int) -> np.ndarray:
     try:
         with Image.open(path) as image:
             return np.asarray(ImageOps.fit(as_rgb(image), (size, size)))
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
+    except Exception as error:  # Pillow's decoders raise a dozen kinds for files that are cut or crooked
         raise UserError(f"The picture {path} cannot be read ({error}).") from None

@@ -110,7 +110,12 @@ def look(folder: Path, size: int, from_nothing: bool = True) -> Looked:
             pictures.append((images.paths[i], " ".join(visible(text).split())[:LONGEST] or NAMELESS))
     files, taken = sorted(path.name for path in folder.iterdir()), set(order)
     hidden = [name for name in files if name.startswith(".")]
-    folders = [path.name for path in folder.iterdir() if path.is_dir() and path.name not in hidden]
+    used = {parent for path in images.paths for parent in path.resolve().parents}  # which a list may name
+    folders = [
+        path.name
+        for path in folder.iterdir()
+        if path.is_dir() and path.name not in hidden and path.resolve() not in used
+    ]
     for why, names in (
         ("hidden", hidden),
         ("folders within", sorted(folders)),
@@ -138,15 +143,15 @@ class _Seen:
 def _look(path: Path, size: int) -> _Seen | str:
     try:
         pixels = square(path, size)
-    except UserError as error:
+        with Image.open(path) as image:
+            about = {
+                "cut": image.width != image.height,
+                "enlarged": min(image.size) < size,
+                "on white": image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info,
+                "turned": image.getexif().get(EXIF_ORIENTATION, 1) != 1,
+            }
+    except (UserError, OSError) as error:  # or it has gone just now
         return str(error)
-    with Image.open(path) as image:
-        about = {
-            "cut": image.width != image.height,
-            "enlarged": min(image.size) < size,
-            "on white": image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info,
-            "turned": image.getexif().get(EXIF_ORIENTATION, 1) != 1,
-        }
     return _Seen(hashlib.sha256(pixels.tobytes()).digest(), tuple(what for what, so in about.items() if so))
 
 

@@ -55,6 +55,7 @@ def _lay_out(source: Path, files: list[Path], folder: Path, most: int) -> None:
             for number, row in enumerate(rows.select_columns([image, text])):
                 name, caption = f"{number:05d}.png", row[text]
                 (folder / name).write_bytes(_content(row[image]))
+                caption = caption[0] if isinstance(caption, list) and caption else caption  # of several
                 said = labels[text].int2str(caption) if text in labels else str(caption or "")
                 listed.write(json.dumps({"file_name": name, "text": said}) + "\n")
     except UserError:
