@@ -9,6 +9,7 @@ import pytest
 
 from rf_app.actions.application import Application
 from rf_app.jobs.database import Database
+from rf_app.jobs.plan import Wish
 from rf_app.registry.card import as_id, write_card
 from rf_app.registry.loras import WEIGHTS, LoraCard
 from rf_app.settings.recipes import recipes
@@ -61,6 +62,21 @@ def test_pictures_for_one_recipe_do_not_hinder_the_next(form: Form, tmp_path: Pa
     assert "takes no" not in shown[form.estimate]
     for field in (form.prompts, form.images):  # for whoever goes back
         assert "value" not in shown[field]
+
+
+def test_a_preset_that_the_next_recipe_has_not_is_left(form: Form) -> None:
+    """Stable Diffusion's, and what a job begun by command may have."""
+    form.show_recipe(filled(form, preset="sd15"))
+    shown = form.show_recipe(filled(form, preset="sd15", recipe="lora"))
+    assert shown[form.preset].value == "quick"
+    again = form.show(Wish("instaflow", "gone", "x", preset="bundled", style="gone"))
+    assert "bundled" in dict(map(reversed, again[form.preset].choices))
+    assert "gone" in again[form.estimate]
+
+
+def test_a_folder_that_may_not_be_asked_for_is_none(form: Form) -> None:
+    values = filled(form, recipe="world", source="a prompt, and no folder. " * 30)
+    assert "there is no such folder" in form.said(form.read(values))
 
 
 def test_what_is_said_on_the_page_counts_where_other_recipes_have_it_among_their_advanced_settings(

@@ -10,6 +10,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import pytest
 from PIL import Image
 
+from rf_app.errors import UserError
 from rf_app.jobs.database import Database
 from rf_app.jobs.plan import Wish
 from rf_app.jobs.stage import TRAINING, Plan, Stage
@@ -81,7 +82,8 @@ def test_a_file_that_is_no_text_gives_no_prompts(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a lake\nein See im Gebirge, übermorgen", encoding="utf-8-sig")
     (tmp_path / "b.txt").write_bytes(b"\x89\x00picture")
     assert prompts_of(str(tmp_path / "a.txt")) == "a lake\nein See im Gebirge, übermorgen"
-    assert prompts_of(str(tmp_path / "b.txt")) == ""
+    with pytest.raises(UserError, match=r"^b\.txt cannot be read as UTF-8"):
+        prompts_of(str(tmp_path / "b.txt"))
 
 
 def upload(folder: Path, count: int) -> list[str]:
@@ -154,13 +156,17 @@ def test_a_zip_is_kept_as_it_is_but_for_what_no_name_should_have(tmp_path):
     with ZipFile(archive, "w") as whole:
         whole.write(files[0], "kites/red kite.png")
         whole.write(files[1], "kites/more/blue<b>.png")
+        whole.writestr(
+            f"kites/{'a kite, ' * 20}&c, it's [new]!.txt", b"x"
+        )  # as a list of captions may say it
         for name in ("kites/notes.pdf", "kites/.hidden", "__MACOSX/kites/._red kite.png", "../../out.png"):
             whole.writestr(name, b"x")
     database = Database(tmp_path / "jobs")
     folder = Path(keep_pictures(database)([str(archive)]))
     assert folder.parent == database.pictures
     found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    assert found == {"red kite.png", "more/blue_b_.png", "notes.pdf"}
+    listed = f"{'a kite, ' * 20}&c, it's [new]!.txt"
+    assert found == {"red kite.png", "more/blue_b_.png", "notes.pdf", listed}
     assert not list(tmp_path.rglob("out.png"))
 
 
@@ -188,6 +194,11 @@ def test_a_zip_that_is_none_or_too_large_is_refused_and_nothing_stays(tmp_path, 
                 whole.writestr(name, "")
         with pytest.warns(UserWarning, match=r"kites\.zip cannot be unpacked"):
             assert keep_pictures(database)([str(archive)]) == ""
+    with ZipFile(archive, "w") as whole:
+        whole.writestr("é.png", "")
+    archive.write_bytes(archive.read_bytes().replace("é".encode(), b"\xff\xff"))  # is no UTF-8, as it says
+    with pytest.warns(UserWarning, match=r"kites\.zip cannot be unpacked"):
+        assert keep_pictures(database)([str(archive)]) == ""
     with ZipFile(archive, "w", ZIP_DEFLATED) as whole:
         whole.writestr("bomb.png", bytes(2_000_000))
     monkeypatch.setattr(uploads, "MAX_UNPACKED", 1_000_000)

@@ -116,7 +116,7 @@ class Form:
             self.name: wish.title,
             self.prompts_box: gr.Column(visible="prompts" in found.asks),
             self.prompts: wish.prompts,
-            self.style: gr.Dropdown(value=wish.style, visible="style" in found.asks),
+            self.style: gr.Dropdown(styles(self.app), value=wish.style, visible="style" in found.asks),
             self.pictures: gr.File(visible="images" in found.asks),
             self.images: wish.images if own_set else "",
             self.source: gr.Textbox("" if own_set else wish.images, visible="images" in found.asks),
@@ -152,7 +152,10 @@ class Form:
         images = _folder(values[self.source]) or values[self.images]
         asked = {"prompts": values[self.prompts], "images": images}
         given = {name: value for name, value in asked.items() if name in found.asks}
-        wish = Wish(found.name, teacher, as_id(title), title, values[self.preset], **given)
+        preset = (
+            values[self.preset] if values[self.preset] in found.presets else "quick"
+        )  # SD 1.5's: few have
+        wish = Wish(found.name, teacher, as_id(title), title, preset, **given)
         # The recipe, too: with the arrow keys the next one may have been chosen meanwhile.
         kept = dict.fromkeys((self.recipe, self.prompts, self.images), gr.skip())
         return self.show(wish) | kept | {self.source: gr.Textbox(visible="images" in found.asks)}
@@ -182,7 +185,8 @@ class Form:
         }
 
     def show_lists(self, values: Values) -> Updates:
-        """For the opening of the tab: the models and LoRAs there are now, and how long each preset takes.
+        """For the opening of the tab, or another teacher: the models and LoRAs there are now, and how long
+        each preset takes.
 
         No value but a name that is taken: somebody may have begun to fill the form in. Raises UserError.
         """
@@ -221,12 +225,16 @@ class Form:
         return self.free_name(found.proposes) if proposed else own_name
 
     def _presets(self, wish: Wish) -> list[tuple[str, str]]:
-        """The presets, with the time each takes here; Stable Diffusion's where the teacher is of its size."""
+        """The presets, with the time each takes here; Stable Diffusion's where the teacher is of its size,
+        and in any case the wish's, as a job begun by command may have another one.
+        """
         choices, offered = [], PRESETS
         cards = {card.id: card for card in self.app.registry.cards()}
         if wish.teacher in cards and cards[wish.teacher].resolution >= SD_SIZE:
             own = recipes()[wish.recipe].presets
             offered = PRESETS | {name: title for name, title in sd15.PRESETS.items() if name in own}
+        if wish.preset not in offered:
+            offered = offered | {wish.preset: sd15.PRESETS.get(wish.preset, wish.preset.capitalize())}
         for name, title in offered.items():
             each = Wish(wish.recipe, wish.teacher, wish.output, preset=name)
             try:
@@ -285,14 +293,16 @@ def build(app: Application) -> Form:
             prompt_file = gr.UploadButton(
                 "Take them from a text file", file_types=[".txt"], size="sm", elem_id="train-prompt-file"
             )
-        style = gr.Dropdown(
-            styles(app),
-            value="",
-            label="Style",
-            info="The new model draws in it: a LoRA that goes into the teacher first.",
-            filterable=False,
-            visible="style" in first.asks,
-            elem_id="train-style",
+        style = changing(
+            gr.Dropdown(
+                styles(app),
+                value="",
+                label="Style",
+                info="The new model draws in it: a LoRA that goes into the teacher first.",
+                filterable=False,
+                visible="style" in first.asks,
+                elem_id="train-style",
+            )
         )
         pictures = gr.File(
             label="Pictures and their captions, or a ZIP of them",

@@ -80,7 +80,8 @@ def build(app: Application, page: Page) -> None:
             way, folder = ways[chosen.id][1], app.jobs.job_folder(chosen.id)
             slower = pace.in_words() if chosen.state == "running" else ""
             parts[head] = view.job_head(chosen, way, slower)
-            parts[actions] = view.job_actions(chosen, _bytes(folder), opening(app, chosen))
+            held = 0 if chosen.state == "running" else _bytes(folder)  # then there is nothing to delete yet
+            parts[actions] = view.job_actions(chosen, held, opening(app, chosen))
             parts[charts], parts[more] = view.job_charts(way)
             parts[strip] = contact_sheet(folder) or sample_strip(way.sheets)
             parts[log] = view.job_log(tail(folder))
@@ -119,7 +120,7 @@ def build(app: Application, page: Page) -> None:
             said = json.loads(text)
             name, id = said["act"], int(said["job"])
             if name == "lengthen":
-                return {selected: longer(id, float(said["more"]))}
+                return {selected: longer(id, float(said["more"] or "nan"))}  # of an empty field, too
             wish = acts[name](id)
             chosen = {"show": id, "copy": id, "resume": id, "delete": None}.get(name, chosen)
             if name != "copy":
@@ -140,14 +141,16 @@ def build(app: Application, page: Page) -> None:
     act.change(acted, [act, selected], [selected, *form.shaped], **QUIET).then(**look)
     choice = {form.recipe, form.preset, form.teacher, form.name, form.prompts, form.images, form.source}
     form.recipe.input(complaining(form.show_recipe), choice, list(form.shaped), **LATEST)
-    form.prompt_file.upload(prompts_of, form.prompt_file, form.prompts, **QUIET)
+    form.prompt_file.upload(complaining(prompts_of), form.prompt_file, form.prompts, **QUIET)
     form.pictures.change(keep_pictures(app.jobs), [form.pictures, form.images], form.images, **QUIET)
     # As a rule only what a person changes is listened to: each event sends every field.
     own = [*form.settings.values(), *form.advanced.values()]
     preset_chosen = form.preset.input(form.show_preset, {form.recipe, form.preset}, own, **LATEST)
-    # Models and LoRAs may have come since the page was opened.
+    # Models and LoRAs may have come since the page was opened; another teacher takes another time.
     lists = [form.teacher, form.preset, form.name, form.style]
-    tab_opened = page.tab.select(complaining(form.show_lists), choice, lists, **QUIET)
+    opened = gr.on(
+        [page.tab.select, form.teacher.input], complaining(form.show_lists), choice, lists, **LATEST
+    )
     estimate = {
         "fn": lambda values: form.said(form.read(values)),
         "inputs": form.fields,
@@ -155,7 +158,7 @@ def build(app: Application, page: Page) -> None:
         **LATEST,
     }
     # A text box's `input` misses pasting and deleting.
-    changed = [form.teacher, form.name, form.style, form.source, *own]
+    changed = [form.name, form.style, form.source, *own]
     changes = [field.change if isinstance(field, gr.Textbox) else field.input for field in changed]
     gr.on([form.images.change, *changes], **estimate)
 
@@ -172,7 +175,7 @@ def build(app: Application, page: Page) -> None:
         looked, {*form.fields, form.pictures, run}, [form.looking, form.report, form.few], **AGAIN
     )
     form.few.click(complaining(form.show_style), choice, list(form.shaped), **QUIET)
-    for event in (tab_opened, preset_chosen, start):
+    for event in (opened, preset_chosen, start):
         event.then(**estimate)
 
 

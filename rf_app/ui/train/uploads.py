@@ -25,19 +25,17 @@ MAX_PROMPT_FILE = 4_000_000  # bytes
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 LISTS = (".txt", ".csv", ".jsonl", ".parquet")  # what has captions, or both
 MAX_UNPACKED, MAX_FILES = 8 * 2**30, 200_000  # bytes and files of a ZIP
+CROOKED = (BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, zlib.error, LZMAError)
+MAX_NAME = 255  # bytes, as most disks have it
 LOOKED_AT = 1000  # pictures: of more, as a world has, what learns from them leaves out what cannot be read
 
 
 def prompts_of(path: str) -> str:
-    """What an uploaded text file holds."""
+    """What an uploaded text file holds; raises UserError."""
     file = Path(path)
-    try:
-        if file.stat().st_size > MAX_PROMPT_FILE:
-            raise UserError(f"The text file is larger than the {MAX_PROMPT_FILE // 1_000_000} MB accepted.")
-        return read_text(file, file.name)
-    except UserError as error:
-        complain(error)
-    return ""
+    if file.stat().st_size > MAX_PROMPT_FILE:
+        raise UserError(f"{file.name} is larger than the {MAX_PROMPT_FILE // 1_000_000} MB accepted.")
+    return read_text(file, file.name)
 
 
 def keep_pictures(database: Database) -> Callable[..., str]:
@@ -148,7 +146,9 @@ def _unpack(archive: Path, folder: Path) -> None:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with whole.open(member) as source, path.open("wb") as target:
                     shutil.copyfileobj(source, target)
-    except (BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error, LZMAError, OSError) as error:
+    except UserError:
+        raise
+    except (*CROOKED, OSError) as error:
         # A name that is a file's and a folder's, or too long; a full disk is told of elsewhere.
         if isinstance(error, OSError) and error.errno in FULL:
             raise
@@ -156,8 +156,9 @@ def _unpack(archive: Path, folder: Path) -> None:
 
 
 def _plain(name: str) -> str:
-    """A file's name, without what a name should not have."""
-    return re.sub(r"[^\w .,()+-]", "_", name)[-100:].lstrip(".")
+    """A file's name, without what a name should not have: a list of captions may say it."""
+    plain = re.sub(r'[<>"/\\\x00-\x1f\x7f]', "_", name).encode()[-MAX_NAME:]
+    return plain.decode(errors="ignore").lstrip(".")
 
 
 def _check(picture: Path) -> None:
