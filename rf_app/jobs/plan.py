@@ -1,6 +1,7 @@
 """From what somebody wishes to the commands that make it: checked before anything is written."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from rf_app.settings.recipes import recipe
 
 MAX_PROMPTS = 100_000
 MAX_PROMPT = 1_000  # characters
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ def _stage(step: Step, values: Mapping[str, Any], words: dict[str, str], teacher
     TRAINERS[step.trainer](**chosen)  # raises UserError for a value out of its range
     guided = " guided" if chosen.get("guidance", 1) != 1 else ""
     stacked = bool(chosen.get("stacked"))  # two networks
+    pictures = _pictures(chosen.get("images"))
     return Stage(
         title=step.title,
         module=f"trainers.{step.trainer}",
@@ -119,7 +122,9 @@ def _stage(step: Step, values: Mapping[str, Any], words: dict[str, str], teacher
             LoopWork(
                 key=f"{step.trainer} {loop.steps}{guided}{' stacked' * stacked}",
                 run=loop.run.format(**words),
-                samples=chosen[loop.steps] * chosen[loop.batch] * chosen.get("accumulate", 1),
+                samples=chosen[loop.steps]
+                * min(chosen[loop.batch], pictures or chosen[loop.batch])
+                * chosen.get("accumulate", 1),
                 seconds=loop.seconds * (1 + stacked),
                 title=loop.title,
             )
@@ -132,6 +137,13 @@ def _stage(step: Step, values: Mapping[str, Any], words: dict[str, str], teacher
         ),
         memory=step.memory * (1 + stacked),
     )
+
+
+def _pictures(folder: str | None) -> int:
+    """How many a folder holds, at a glance: a batch is no larger. 0 where none lie there, as of a table."""
+    with suppress(OSError):  # it may not be read: that is said elsewhere
+        return sum(path.suffix.lower() in PICTURES for path in Path(folder).iterdir()) if folder else 0
+    return 0
 
 
 def check_prompts(text: str) -> list[str]:

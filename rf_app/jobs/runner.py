@@ -164,11 +164,14 @@ def _measured(database: Database, each: _Attended, taken: float) -> None:
     job, loops = each.job, 0.0
     stage = job.stages[job.stage]
     for loop in filter(lambda loop: loop.key, stage.loops):
-        seconds = events.whole(events.read(Path(loop.run)))
+        found = events.read(Path(loop.run))
+        seconds = events.whole(found)
         if seconds is not None:
             loops += seconds
-            database.measured(loop.key, job.size, seconds / loop.samples)
-            database.measured(PACE_KEY, 0.0, seconds / loop.samples / guess(loop, job.size))
+            # Of those there were: a batch is no larger than there are pictures to learn from.
+            speed = found[-1].get("samples_per_second") or loop.samples / seconds
+            database.measured(loop.key, job.size, 1 / speed)
+            database.measured(PACE_KEY, 0.0, 1 / speed / guess(loop, job.size))
     if each.peak:
         database.measured(stage.memory_key, job.size, each.peak)
     if each.fresh and loops:  # and not a part of it, after a pause

@@ -8,8 +8,10 @@ import pytest
 from rf_app.errors import UserError
 from rf_app.jobs import estimate, events, training
 from rf_app.jobs.database import Database
+from rf_app.jobs.job import Job
 from rf_app.jobs.plan import MAX_PROMPT, Wish, check_prompts, stages
 from rf_app.jobs.progress import progress
+from rf_app.jobs.runner import _Attended, _measured
 from rf_app.jobs.stage import Stage
 from rf_app.registry.models import Registry
 from tests.tiny import tiny_card
@@ -132,6 +134,22 @@ def test_an_estimate_is_a_guess_until_measured_and_says_so(tmp_path: Path) -> No
     larger = estimate.estimate(database, planned(), estimate.ModelSize(110e6, 1152, 12))
     assert larger.sure == "scaled"
     assert larger.seconds == pytest.approx(20 * work)
+
+
+def test_few_pictures_are_a_small_batch(tmp_path: Path) -> None:
+    """Before it is trained, and in what is remembered of its pace for other numbers of pictures."""
+    for name in ("a.png", "b.JPG", "a.txt"):
+        (tmp_path / name).touch()
+    wish = Wish("lora", "tiny-sd", "mine", images=str(tmp_path), settings={"lora.steps": 10})
+    (stage,) = stages(wish, TEACHER, tmp_path / "1", tmp_path / "models")
+    assert stage.loops[0].samples == 2 * 10
+    job = Job(1, stages=(replace(stage, loops=(replace(stage.loops[0], samples=999),)),), size=1.0)
+    run = Path(stage.loops[0].run)
+    run.mkdir(parents=True)
+    events.append(run, {"step": 5, "of": 10, "seconds_left": 5.0, "samples_per_second": 2.0})
+    database = Database(tmp_path)
+    _measured(database, _Attended(job, None, False, 0.0), 12.0)
+    assert database.rates("lora steps") == {1.0: 0.5}
 
 
 def test_a_guess_goes_by_the_pace_of_what_was_measured(tmp_path: Path) -> None:
