@@ -127,18 +127,18 @@ def main(config: ControlNet) -> None:
 def control_samples(
     pipeline: StableDiffusionPipeline, guidance: float, maps: Tensor, captions: Sequence[str], run: Path
 ) -> Callable[[nn.Module, int], dict[str, float]]:
-    """Writes a sheet: the maps, then pictures without and with the ControlNet, from the same noise.
+    """Writes a sheet: the maps, then pictures with and without the ControlNet, from the same noise.
 
     Returns how the edges of the pictures with it agree with the maps: F1, 1 is best.
     """
 
     def samples(model: nn.Module, step: int) -> dict[str, float]:
         rows = [maps * 2 - 1]
-        for unet in (pipeline.unet, controlled(model, pipeline.unet, maps)):
+        for unet in (controlled(model, pipeline.unet, maps), pipeline.unet):
             latents = drawn(pipeline, captions, range(len(captions)), guidance, 12, unet)
             rows.append(decode(pipeline, latents))
         write_sheet(run / "samples" / f"step-{step:06d}.png", rows)
-        wanted, made = (to_pixels(row) for row in (rows[0], rows[-1]))
+        wanted, made = (to_pixels(row) for row in rows[:2])
         scores = [edge_f1(map[..., 0] > 0, canny(picture)) for map, picture in zip(wanted, made, strict=True)]
         return {"edge_f1": sum(scores) / len(scores)}
 

@@ -142,7 +142,7 @@ def lora_samples(
     def samples(model: nn.Module, step: int) -> dict[str, float]:
         rows = [plain(), row()]
         path = run / "samples" / f"step-{step:06d}.png"
-        write_sheet(path, [decode(pipeline, latents) for latents in rows])
+        write_sheet(path, [decode(pipeline, latents) for latents in rows], "without it")
         if len(captions) < 2:
             return {}  # deviations want two
         before, after, there = (

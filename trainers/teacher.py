@@ -127,7 +127,7 @@ def main(config: Teacher) -> None:
         pipe = pipeline(model)
         prompts = [held_out.caption(i % len(held_out)) for i in range(SHOWN)]
         made = decode(pipe, drawn(pipe, prompts, range(HELD_OUT, HELD_OUT + SHOWN), GUIDANCE, STEPS))
-        write_sheet(run / "samples" / f"step-{step:06d}.png", made.split(COLUMNS))
+        write_sheet(run / "samples" / f"step-{step:06d}.png", made.split(COLUMNS), first="")
 
     loop = LoopConfig.of(config, run, sample_every=max(100, config.steps // 12))
     pipe = pipeline(train(loop, model, loss, samples))

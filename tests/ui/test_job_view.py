@@ -100,6 +100,18 @@ def test_the_strip_shows_the_models_rows_in_time_and_the_wanted_ones_last(tmp_pa
     assert "wanted" in html
 
 
+def test_of_sheets_that_are_all_the_models_none_is_called_wanted(tmp_path: Path) -> None:
+    """As those of a teacher, which begins with nothing."""
+    for step in (10, 20):
+        rows = [torch.full((8, 3, 16, 16), step / 20), torch.zeros(8, 3, 16, 16)]
+        write_sheet(tmp_path / f"step-{step:06d}.png", rows, first="")
+    html = sample_strip(tuple(sorted(tmp_path.glob("*.png"))))
+    image = Image.open(io.BytesIO(base64.b64decode(re.search('base64,([^"]+)', html)[1]))).convert("RGB")
+    assert image.size == (2 * (16 + GAP) - GAP, ROWS * (16 + GAP) - GAP)
+    assert image.getpixel((16 + GAP + 8, 8)) == (255, 255, 255)
+    assert re.findall("<span>(.*?)</span>", html) == ["step 10", "step 20"]
+
+
 def test_finished_pictures_are_as_large_as_those_of_a_strip(tmp_path: Path) -> None:
     write_sheet(tmp_path / "step-000010.png", [torch.zeros(8, 3, 16, 16)])
     assert "--across:8; --labels:1" in sample_strip((tmp_path / "step-000010.png",))

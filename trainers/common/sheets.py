@@ -17,7 +17,7 @@ def write_sheet(path: Path, rows: Sequence[Tensor], first: str = "wanted") -> No
     """Write rows of images, each [N, 3, H, W] in about -1..1, under one another as a PNG.
 
     Its text "grid" tells rows and columns, such as "3 8", so that a reader can take it apart, and "first"
-    what is in the first of several rows.
+    what is in the first of several rows, "" where that is the model's, too.
     """
     images = [Image.fromarray(pixels) for pixels in to_pixels(torch.cat(list(rows)))]
     sheet = make_image_grid(images, len(rows), len(rows[0]))

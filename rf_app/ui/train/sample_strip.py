@@ -16,8 +16,9 @@ GAP = 6  # pixels
 def sample_strip(sheets: tuple[Path, ...]) -> str:
     """The strip as HTML; "" where there are no sheets yet.
 
-    A sheet of several rows has the wanted or given pictures in its first row, the model's in the second; one
-    of a single row is a page of finished pictures, of which the latest is shown.
+    A sheet of several rows has the wanted or given pictures in its first row, the model's in the second, or
+    says that all are the model's; one of a single row is a page of finished pictures, of which the latest is
+    shown.
     """
     if not sheets:
         return ""
@@ -51,14 +52,17 @@ def _strip(sheets: tuple[Path, ...]) -> tuple[bytes, int, tuple[str, ...]]:
         return encoded(newest), columns, ("The latest",)
     side = newest.width // columns
     count = min(ROWS, columns)
-    wide = Image.new("RGBA", (len(sheets) * (side + GAP) + side, count * (side + GAP) - GAP))
+    across, row = (len(sheets) + 1, 1) if first else (len(sheets), 0)
+    wide = Image.new("RGBA", (across * (side + GAP) - GAP, count * (side + GAP) - GAP))
     for i, path in enumerate(sheets):
         with Image.open(path) as sheet:
             picture = sheet.convert("RGB")
-        _column(wide, picture, 1, i * (side + GAP), side, count)
-    _column(wide, newest, 0, len(sheets) * (side + GAP), side, count)
-    steps = [int(path.stem.rpartition("-")[2]) for path in sheets]
-    return encoded(wide), len(sheets) + 1, (*(f"step {step:,}" for step in steps), first)
+        _column(wide, picture, row, i * (side + GAP), side, count)
+    labels = [f"step {int(path.stem.rpartition('-')[2]):,}" for path in sheets]
+    if first:
+        _column(wide, newest, 0, len(sheets) * (side + GAP), side, count)
+        labels.append(first)
+    return encoded(wide), across, tuple(labels)
 
 
 def _column(wide: Image.Image, sheet: Image.Image, row: int, x: int, side: int, count: int) -> None:
