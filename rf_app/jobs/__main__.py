@@ -192,7 +192,7 @@ def _show(database: Database, id: int) -> None:
     print(f"job {job.id}: {job.output} ({work_in_words(job)}{of}), {state_in_words(job)}")
     print(f"{way.share:.0%}, {way.text}{left}")
     for curve in way.curves:
-        print(f"  {curve.name} {curve.points[0][1]:.4g} -> {curve.points[-1][1]:.4g}  ({curve.stage.title})")
+        print(f"  {curve.name} {curve.points[0][1]:.4g} -> {curve.points[-1][1]:.4g}  ({curve.title})")
     for line in [job.said] if job.said else tail(database.job_folder(job.id)):
         print(f"  {line}")
     print(f"  log: {log_path(database.job_folder(job.id))}")

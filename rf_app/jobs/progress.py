@@ -16,9 +16,12 @@ NOT_FIGURES = {"step", "of", "loss", "lr", "seconds_left", "samples_per_second",
 
 @dataclass(frozen=True)
 class Curve:
-    """A figure over the steps of a loop. points: (step, value), at most `POINTS`."""
+    """A figure over the steps of a loop. title: the loop's, or its stage's; points: (step, value), at most
+    `POINTS`.
+    """
 
     stage: Stage
+    title: str
     name: str  # "loss", or what the trainer calls it
     of: int  # steps in all
     points: tuple[tuple[float, float], ...]
@@ -60,7 +63,7 @@ def progress(database: Database, job: Job) -> Progress:
             done, left = done + whole * share, left + whole * (1 - share)
             if found:
                 latest, title = (found[-1], loop.title) if number == job.stage else ({}, "")
-                curves = _curves(stage, found) + curves
+                curves = _curves(stage, loop.title or stage.title, found) + curves
                 sheets = tuple(events.sheets(Path(loop.run))) or sheets
     return Progress(
         share=1.0 if job.state == "done" else done / max(done + left, 1e-9),
@@ -92,11 +95,13 @@ def _text(job: Job, latest: events.Event, title: str) -> str:
     return f"{title}{many}{steps}"
 
 
-def _curves(stage: Stage, found: Sequence[events.Event]) -> list[Curve]:
+def _curves(stage: Stage, title: str, found: Sequence[events.Event]) -> list[Curve]:
     names = ["loss"] if any("loss" in event for event in found) else []
     names += sorted({name for event in found for name in event} - NOT_FIGURES)
     return [
-        Curve(stage, name, found[-1]["of"], _points([(e["step"], e[name]) for e in found if name in e]))
+        Curve(
+            stage, title, name, found[-1]["of"], _points([(e["step"], e[name]) for e in found if name in e])
+        )
         for name in names
     ]
 

@@ -148,8 +148,8 @@ def test_curves_come_from_the_events_and_stay_small(tmp_path: Path) -> None:
 def test_the_curves_that_say_most_come_first_and_are_smooth(tmp_path: Path) -> None:
     stage = Stage("Distillation", "trainers.distill", (), "x", ())
     noisy = tuple((step, 1.0 + (-1) ** step * 0.5) for step in range(100))
-    curves = [Curve(stage, name, 100, noisy) for name in ("loss", "l2", "lpips", "psnr")]
-    earlier = Curve(replace(stage, title="Reflow", module="trainers.reflow"), "loss", 100, noisy)
+    curves = [Curve(stage, stage.title, name, 100, noisy) for name in ("loss", "l2", "lpips", "psnr")]
+    earlier = Curve(replace(stage, module="trainers.reflow"), "Reflow", "loss", 100, noisy)
     first, more = view.job_charts(replace(WAY, curves=(*curves, earlier)))
     assert [title in first for title in ("Nearness to the teacher", "How far one step")] == [True, True]
     assert first.count("<figure") == 2

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -10,7 +11,10 @@ from playwright.sync_api import expect
 from rf_app.actions.examples import FOLDER
 from rf_app.errors import UserError
 from rf_app.jobs import training
+from rf_app.jobs.job import Job
 from rf_app.jobs.plan import Wish
+from rf_app.jobs.progress import Curve, Progress
+from rf_app.jobs.stage import TRAINING, Stage
 from rf_app.settings.bundled import ASSETS
 from rf_app.settings.from_nothing import World
 from rf_app.settings.recipes import recipes
@@ -22,6 +26,7 @@ from rf_app.ui.translation import tables
 from tests.browser import visiting
 from tests.settled import settled
 from tests.trainers.test_world import drawn
+from trainers.common.likeness import REAL, in_words
 from trainers.data.looking import look
 from trainers.world import estimate
 
@@ -129,6 +134,37 @@ def test_what_a_world_says_of_pictures_and_what_is_wrong_with_them_has_its_germa
     known = re.compile("|".join(map(shape, table)))
     assert not [text for text in texts if not known.fullmatch(text)]
     assert len(texts) > 25
+
+
+def test_what_is_said_of_jobs_and_of_a_finished_world_has_its_german():
+    names = [name.split() for name in view.FIGURES]
+    stage = Stage("Reflow straightens the paths", "trainers.reflow", (), "x", ())
+    curves = [
+        Curve(replace(stage, module="".join(of)), stage.title, name, 90, ((0, 1.0), (50, 2.0)))
+        for *of, name in names
+    ]
+    way = Progress(0.45, 4e5, f"{stage.title} (1 of 2), 10 of 90", 12.0, tuple(curves), ())
+    own = {"kind": TRAINING, "lane": TRAINING, "output": "x", "title": "Good night", "stages": (stage,)}
+    jobs = [
+        Job(1, **own, wish=Wish(recipe, teacher and "tiny-sd", "x"), state=state, seconds=900.0, busy=9e3)
+        for recipe, teacher in ((each.name, each.teachers) for each in recipes().values())
+        for state in ("queued", "running", "done", "stopped", "interrupted", "failed")
+    ]
+    parts = [view.job_list([(job, way) for job in jobs], 1), *view.job_charts(way)]
+    for job in jobs[:6]:
+        parts += [view.job_head(job, way, "a picture takes 2 s meanwhile, 1.5 × as long")]
+        parts += [view.job_actions(job, 5e6, "")]
+    real = {"far": 1.0, "sharpness": 1.0, "new": 1.0, "words": 0.9}
+    bad = {"far": 3.0, "sharpness": 0.5, "new": 0.0, "words": 0.1}
+    rows = {REAL: real, "x": bad, "y": bad | {"far": 9.0, "sharpness": 2.0}, "z": real}
+    parts += [in_words(rows, name, 9) for name in "xyz"]
+    texts = {" ".join(text.split()) for part in parts for text in Texts(part).found}
+    table = json.loads(tables()["de"])
+    known = re.compile("|".join(map(shape, table)))
+    assert not [text for text in texts if re.search("[a-z]{2}", text) and not known.fullmatch(text)]
+    assert len(texts) > 60
+    first = next(name for name in table if re.fullmatch(shape(name), "45%, 4.6 days left"))
+    assert table[first] == "{} %, noch {}"  # not "noch 45%, …"
 
 
 def test_a_german_browser_shows_german_and_leaves_what_people_write(browser, url):

@@ -50,6 +50,11 @@ FIGURES = {  # what trainers call them, some of them by trainer: title, what the
         "lower is better",
         "It hardly falls, and says little: look at the samples.",
     ),
+    "trainers.world psnr": (
+        "Nearness to the pictures that it is to make",
+        "PSNR in dB, higher is nearer",
+        "Good once it no longer rises.",
+    ),
     "loss": ("Error while it learns (loss)", "lower is better", FALLS),
     "psnr": (
         "Nearness to the teacher’s pictures",
@@ -65,6 +70,10 @@ FIGURES = {  # what trainers call them, some of them by trainer: title, what the
     "style": ("Way from the base’s pictures to yours", "share, 1 is all the way", "Good near 1."),
     "lpips": ("What the eye sees", "LPIPS, lower is nearer", ""),
     "l2": ("Error in small abstract pictures (latents)", "lower is better", ""),
+    "pixels": ("Error in pixels and edges", "lower is better", FALLS),
+    "sharpness": ("Sharpness", "share of the real pictures’, 1 is as sharp", "Good near 1."),
+    "discriminator": ("How hard its pictures are to tell from real ones", "2 is by chance", ""),
+    "critic": ("Error of the network that compares (critic)", "lower is better", ""),
 }
 MEASURED = ("psnr", "straightness", "edge_f1", "style")  # on samples, from the same noise each time
 SMOOTHED = 10  # a point is the mean of so large a part of the curve around it
@@ -114,7 +123,7 @@ def _row(job: Job, way: Progress, chosen: bool, line: list[int], known: dict) ->
         movers += _act(job, "down", "↓", "Later", off=place == len(line) - 1)
     return (
         f'<li class="{job.state}" {"aria-current=true" if chosen else ""}>'
-        f'<button class="pick" data-act="show" data-job="{job.id}"><b>{escape(job.name)}</b>'
+        f'<button class="pick" data-act="show" data-job="{job.id}"><b translate="no">{escape(job.name)}</b>'
         f"<small>{escape(makes + of)}</small></button>"
         f'<span class="state">{escape(said)}</span>{movers}'
         f'<i style="width:{way.share:.1%}"></i></li>'
@@ -134,7 +143,7 @@ def job_head(job: Job, way: Progress, slower: str) -> str:
     took = f"{duration(job.busy)} of work" if job.state == "done" else ""
     notes = " · ".join(filter(None, (pace, took, slower)))
     line = f"{bar(way.share, job.state == 'running')}<p>{escape(way.text)}<span>{left}</span></p>"
-    head = f'<h3>{escape(job.name)}</h3><div class="way">{line}</div>'
+    head = f'<h3 translate="no">{escape(job.name)}</h3><div class="way">{line}</div>'
     return head + (f'<p class="pace">{escape(notes)}</p>' if notes else "") + _why(job)
 
 
@@ -206,7 +215,7 @@ def _chart(curve: Curve) -> str:
         title,
         [Series(title, "c0", smooth, points)],
         Axis("steps", 0, curve.of),
-        Axis(f"{curve.stage.title}; {axis}" if axis else curve.stage.title, *edges, scale=scale),
+        Axis(f"{curve.title}; {axis}" if axis else curve.title, *edges, scale=scale),
         height=170,
         note=good,
     )
@@ -228,7 +237,11 @@ def smoothed(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]
 
 def job_log(lines: Sequence[str]) -> str:
     """The end of the log."""
-    return f"<pre>{escape(chr(10).join(lines))}</pre>" if lines else "<p>Nothing was said yet.</p>"
+    return (
+        f'<pre translate="no">{escape(chr(10).join(lines))}</pre>'
+        if lines
+        else "<p>Nothing was said yet.</p>"
+    )
 
 
 def report(said: str) -> str:
