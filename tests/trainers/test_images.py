@@ -53,8 +53,8 @@ def test_a_table_or_the_names_caption_pictures_too(tmp_path: Path) -> None:
     assert sorted(named.captions) == ["a lake", "a picture", "ein bär", "red tent"]
     (tmp_path / "metadata.csv").write_text('file_name,text\n0017.png,"a red, red square"\n')
     assert ImageFolder(tmp_path, 32).captions == ["a red, red square"]
-    (tmp_path / "metadata.csv").write_text('file_name,text\n0017.png,"a red\nsquare"\n')
-    assert ImageFolder(tmp_path, 32).captions == ["a red\nsquare"]
+    (tmp_path / "metadata.csv").write_text('file_name;text\n0017.png;"a red,\nred square"\n')  # Excel's
+    assert ImageFolder(tmp_path, 32).captions == ["a red,\nred square"]
     (tmp_path / "metadata.csv").write_text("name,text\n0017.png,x\n")
     with pytest.raises(UserError, match=r"metadata.csv, line 2: expected the columns file_name and text"):
         ImageFolder(tmp_path, 32)
@@ -66,15 +66,14 @@ def test_a_table_or_the_names_caption_pictures_too(tmp_path: Path) -> None:
 def test_what_is_left_out_is_said(tmp_path: Path) -> None:
     draw(tmp_path / "a.png")
     (tmp_path / "a.txt").write_text("x")
-    assert ImageFolder(tmp_path, 32).in_words() == "1 of 1 pictures"
+    assert ImageFolder(tmp_path, 32).left_out == []
     draw(tmp_path / "b.gif")
     draw(tmp_path / "c.png")
     (tmp_path / "b.txt").write_text("x")
-    said = ImageFolder(tmp_path, 32).in_words()
-    assert said.startswith("1 of 3 pictures; left out")
-    assert said.endswith(": b.gif, c.png")
+    (tmp_path / "captions.csv").write_text("file_name,text\nc.png,x\n")  # has another name than it must
+    assert ImageFolder(tmp_path, 32).left_out == ["b.gif", "c.png", "captions.csv"]
     listed(tmp_path, {"file_name": "c.png", "text": "x"})
-    assert ImageFolder(tmp_path, 32).in_words().endswith(": a.png, b.gif")
+    assert ImageFolder(tmp_path, 32).left_out == ["a.png", "b.gif", "captions.csv"]
 
 
 def test_coco_s_annotations_lie_beside_the_folder(tmp_path: Path) -> None:
@@ -93,7 +92,7 @@ def test_coco_s_annotations_lie_beside_the_folder(tmp_path: Path) -> None:
     found = ImageFolder(folder, 32)
     assert [path.name for path in found.paths] == ["a.jpg", "b.jpg"]
     assert found.captions == ["other", "first"]
-    assert found.in_words().endswith(": c.jpg")
+    assert found.left_out == ["c.jpg"]
     content["images"][0]["file_name"] = "../annotations/captions_val2017.json"
     annotations.write_text(json.dumps(content))
     with pytest.raises(UserError, match=r"there is no picture '\.\./annotations"):

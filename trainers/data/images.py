@@ -35,8 +35,8 @@ from rf_app.settings.text import read_text
 from trainers.common.pixels import to_tensor
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+LISTS = ("metadata.jsonl", "metadata.csv")
 ENCODE_BATCH = 64
-NAMED = 10  # of the pictures that are left out
 TOPIC = 24  # words that the page shows
 NAMELESS = "a picture"  # what a file's name says that holds no word
 MAX_ANNOTATIONS = 2**30  # bytes; those of COCO's largest part have 92 MB
@@ -49,7 +49,7 @@ class ImageFolder:
         """size: pixels a side. Raises UserError for a folder without captioned pictures, naming the fault."""
         self.size = size
         coco = folder.parent / "annotations" / f"captions_{folder.name}.json"
-        listed = [path for suffix in ("jsonl", "csv") if (path := folder / f"metadata.{suffix}").is_file()]
+        listed = [path for name in LISTS if (path := folder / name).is_file()]
         self.captioned_by = listed[0].name if listed else coco.name if coco.is_file() else ".txt"
         found = _metadata(listed[0]) if listed else _coco(folder, coco) if coco.is_file() else _texts(folder)
         if not found and not listed:
@@ -67,7 +67,8 @@ class ImageFolder:
             path.name
             for path in sorted(folder.iterdir())
             if path.is_file()
-            and path.suffix.lower() not in (".txt", ".jsonl", ".csv")
+            and path.suffix.lower() != ".txt"
+            and path.name not in LISTS
             and not path.name.startswith(".")
             and path.resolve() not in taken
         ]
@@ -75,12 +76,6 @@ class ImageFolder:
     def __len__(self) -> int:
         """The number of pictures."""
         return len(self.paths)
-
-    def in_words(self) -> str:
-        """How many of the folder's pictures these are, and which ones are left out."""
-        names = ", ".join(self.left_out[:NAMED]) + (", …" if len(self.left_out) > NAMED else "")
-        why = f"; left out (without a caption, or not {', '.join(SUFFIXES)}): {names}" if names else ""
-        return f"{len(self)} of {len(self) + len(self.left_out)} pictures{why}"
 
     def pixels(self, indices: Sequence[int]) -> np.ndarray:
         """The pictures, cut to squares: uint8 [B, size, size, 3]. Raises UserError for an unreadable one."""
@@ -171,7 +166,8 @@ def _entries(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
     """The lines of a list that hold anything, with their numbers."""
     text = read_text(path)
     if path.suffix == ".csv":
-        rows = csv.DictReader(StringIO(text, newline=""))  # a caption may have lines
+        separator = next((each for each in ",;\t" if each in text.partition("\n")[0]), ",")
+        rows = csv.DictReader(StringIO(text, newline=""), delimiter=separator)  # a caption may have lines
         try:
             yield from ((rows.line_num, row) for row in rows)
         except csv.Error:  # as of a quote that is never closed

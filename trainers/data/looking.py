@@ -21,11 +21,12 @@ from rf_app.registry.disk import disk_full_named, write_atomically
 from rf_app.registry.vocabulary import split_words
 from rf_app.settings.text import visible
 from rf_app.settings.world import FEW, FEW_SAID
-from trainers.data.images import NAMED, NAMELESS, ImageFolder, square
+from trainers.data.images import NAMELESS, ImageFolder, square
 from trainers.data.source import FEWEST, held_out_of
 
 MOST = 20_000  # pictures; of more a part is taken
 LONGEST = 1_000  # characters of a caption
+NAMED = 10  # of the pictures that are left out
 EXIF_ORIENTATION = 0x0112
 
 
