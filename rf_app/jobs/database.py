@@ -198,7 +198,11 @@ class Database:
                 raise UserError(
                     f"Job {id} is {job.state}; only one that is {' or '.join(RESUMABLE)} can be resumed."
                 )
-            _set(rows, id, state="queued", stop=0, said="")
+            stage = job.stages[job.stage]
+            # What is there by now may be another's, who took the name: then it goes on, and says so itself.
+            own = stage.finished and job.ended and Path(stage.product).stat().st_mtime <= job.ended
+            pid = job.pid if own or job.pid is None else 0  # of no process, though one has begun with it
+            _set(rows, id, state="queued", stop=0, said="", pid=pid)
             rows.execute(f"UPDATE job SET place = {LAST} WHERE id = ?", (id,))
 
     def move(self, id: int, up: bool) -> None:

@@ -38,7 +38,7 @@ class Job:
     place: int = 0  # in the queue, the lowest first
     stage: int = 0  # the number of stages that have finished
     stop: bool = False  # somebody asked for it
-    pid: int | None = None  # of the stage's process
+    pid: int | None = None  # of the stage's process; 0 after a pause
     created: float = 0.0
     began: float | None = None
     ended: float | None = None

@@ -80,7 +80,7 @@ def _go_on(database: Database, job: Job | None, process: psutil.Process | None =
     """Begin with the next stage of a job that still runs; `process` is under way with it already."""
     while job and job.state == "running":
         stage = job.stages[job.stage]
-        if process is None and job.pid is not None and stage.finished:
+        if process is None and job.pid and stage.finished:
             job = database.finish_stage(job, 0.0)  # it was killed just after publishing
             continue
         fresh = not any(events.read(Path(loop.run)) for loop in stage.loops)

@@ -231,6 +231,19 @@ def test_somebody_elses_sigterm_is_a_stop_not_the_end(database: Database) -> Non
     assert database.job(id).stage == 0
 
 
+def test_what_another_made_under_its_name_is_not_taken_for_a_resumed_jobs(database: Database) -> None:
+    id = add(database, ("--steps", "6", "--slow", "0.2"))
+    begun(database, id)
+    queue.stop(database, id)
+    (stage,) = ended(database, id, "stopped").stages
+    product = Path(stage.product)
+    product.write_text("another's")
+    os.utime(product, (product.stat().st_mtime + 60,) * 2)
+    queue.resume(database, id)
+    ended(database, id)
+    assert len(events.read(Path(stage.loops[0].run))) == 6
+
+
 def test_an_error_is_the_jobs_last_word_and_the_queue_goes_on(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
