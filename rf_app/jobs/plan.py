@@ -69,9 +69,8 @@ def stages(wish: Wish, teacher: ModelCard | None, folder: Path, models: Path) ->
             f"“{found.title}” begins with a {' or '.join(found.teachers)} model; "
             f"{teacher.id} is a {teacher.kind} one."
         )
-    if found.makes:
-        check_id(wish.output)
-        check_id(f"{wish.output}-teacher")  # the longest id that a recipe makes of it
+    check_id(wish.output)  # its name in the lists, too, where nothing is published
+    check_id(f"{wish.output}-teacher")  # the longest id that a recipe makes of it
     prompts = check_prompts(wish.prompts)
     given = {name for name in ("prompts", "style", "images", "pairs") if getattr(wish, name)}
     for name in sorted(given - set(found.asks)):

@@ -99,6 +99,7 @@ def test_accumulated_batches_are_counted() -> None:
         ({"settings": {"reflow.ema": 2}}, "--ema must be at least 0 and under 1, not 2"),
         ({"recipe": "lora", "settings": {"lora.rank": 0}}, "--rank must be 1 to 256, not 0"),
         ({"output": "../x"}, "Model id '../x'"),
+        ({"recipe": "pairs", "output": ""}, "Model id ''"),
         ({"prompts": "a" * (MAX_PROMPT + 1)}, "Prompt 1 has 1,001 characters"),
         ({"images": "/pictures"}, "takes no images"),
     ],

@@ -191,6 +191,11 @@ def test_an_empty_folder_and_a_broken_picture_are_named(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("x")
     with pytest.raises(UserError, match=r"a\.png cannot be read"):
         ImageFolder(tmp_path, 32).pixels([0])
+    (tmp_path / "a.png").write_text(
+        "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n"
+    )
+    with pytest.raises(UserError, match=r"a\.png cannot be read \(EPS"):
+        ImageFolder(tmp_path, 32).pixels([0])
     Image.effect_noise((300, 300), 90).save(tmp_path / "a.png")
     whole, _, rest = (tmp_path / "a.png").read_bytes().rpartition(b"IDAT")
     (tmp_path / "a.png").write_bytes(whole + b"\0\1\2\3" + rest)  # Pillow calls that a SyntaxError

@@ -231,6 +231,8 @@ def square(path: Path, size: int) -> np.ndarray:
     """The middle square of a picture, uint8 [size, size, 3]. Raises UserError for an unreadable one."""
     try:
         with Image.open(path) as image:
+            if image.format == "EPS":  # which Pillow has Ghostscript run
+                raise ValueError("EPS is a program, and no picture")
             return np.asarray(ImageOps.fit(as_rgb(image), (size, size)))
     except Exception as error:  # Pillow's decoders raise a dozen kinds for files that are cut or crooked
         raise UserError(f"The picture {path} cannot be read ({error}).") from None
