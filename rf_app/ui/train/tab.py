@@ -174,6 +174,8 @@ def build(app: Application, page: Page) -> None:
     form.look.click(
         looked, {*form.fields, form.pictures, run}, [form.looking, form.report, form.few], **AGAIN
     )
+    gone = {"fn": lambda: ("", gr.Button(visible=False)), "outputs": [form.report, form.few], **QUIET}
+    gr.on([form.images.change, form.source.change], **gone)  # it is of other pictures
     form.few.click(complaining(form.show_style), choice, list(form.shaped), **QUIET)
     for event in (opened, preset_chosen, start):
         event.then(**estimate)
