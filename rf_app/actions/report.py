@@ -43,9 +43,8 @@ def report(app: Application, wish: Wish, named: str = "") -> Events[str]:
             process.kill()
     spoken = named or wish.images
     if process.returncode:
-        lines = (
-            errors.strip().splitlines() if process.returncode > 0 else ()
-        )  # of a killed one, a progress bar
+        killed = process.returncode < 0  # and what it said last is a progress bar
+        lines = [] if killed else errors.strip().splitlines()
         lines = lines or ["The pictures could not be looked at: memory may have run out."]
         raise UserError(lines[-1].removeprefix("error: ").replace(wish.images, spoken))
     yield said.replace(wish.images, spoken)

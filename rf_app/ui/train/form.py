@@ -152,9 +152,8 @@ class Form:
         images = _folder(values[self.source]) or values[self.images]
         asked = {"prompts": values[self.prompts], "images": images}
         given = {name: value for name, value in asked.items() if name in found.asks}
-        preset = (
-            values[self.preset] if values[self.preset] in found.presets else "quick"
-        )  # SD 1.5's: few have
+        preset = values[self.preset]
+        preset = preset if preset in found.presets else "quick"  # few have SD 1.5's
         wish = Wish(found.name, teacher, as_id(title), title, preset, **given)
         # The recipe, too: with the arrow keys the next one may have been chosen meanwhile.
         kept = dict.fromkeys((self.recipe, self.prompts, self.images), gr.skip())
