@@ -48,6 +48,7 @@ from rf_app.settings.picture import Control, Lora
 from rf_app.settings.prompts import Text
 from rf_app.settings.text import read_text
 
+REST = "\x1b[K"  # erases what a terminal shows from here to the end of the line
 OUT = "out"  # an action that has it writes each of its files as soon as it is made
 
 
@@ -124,11 +125,15 @@ def _act(app: Application, action: Asking, chosen: dict[str, Any]) -> int:
     """Run the action with the options that were chosen, and give out what it has made."""
     wish = action.wish({each.name: _value(each, chosen[each.name]) for each in action.arguments})
     found: list[Any] = []
-    for event in run(action.act(app, wish)):
-        if isinstance(event, Progress):
-            _say(event, chosen["events"])
-        elif event is not None:
-            found.append(event)
+    try:
+        for event in run(action.act(app, wish)):
+            if isinstance(event, Progress):
+                _say(event, chosen["events"])
+            elif event is not None:
+                found.append(event)
+    finally:
+        if sys.stderr.isatty():  # what is said next takes the line of the progress
+            print(end=REST, file=sys.stderr, flush=True)
     attempts = [each for each in (getattr(each, "attempt", each) for each in found) if hasattr(each, "error")]
     for each in attempts:
         if each.error:
@@ -178,15 +183,16 @@ def _say(progress: Progress, folder: Path | None) -> None:
         told = {"step": progress.done, "of": progress.of, "text": progress.text}
         events.append(folder, told | {"seconds_left": progress.seconds_left})
     left = "" if progress.seconds_left is None else f", {progress.seconds_left:.0f} s left"
-    end = "\r" if sys.stderr.isatty() else "\n"
+    end = f"{REST}\r" if sys.stderr.isatty() else "\n"
     print(f"{progress.done / progress.of:4.0%}  {progress.text}{left}", end=end, file=sys.stderr, flush=True)
 
 
 def _give(answer: Any, out: Path, as_json: bool) -> None:
     """Write the files of an answer, print the rest: beside files only where it is asked for."""
     for each in answer if isinstance(answer, tuple) else (answer,):
-        if isinstance(each, (File, list)):
-            for file in each if isinstance(each, list) else [each]:
+        files = [each] if isinstance(each, File) else each
+        if isinstance(files, list) and files is not answer:  # what is listed alone is no files
+            for file in files:
                 path = out / file.name
                 if file.content != path:
                     with writable(out):

@@ -150,6 +150,25 @@ def test_models_are_compared(tmp_path, capsys):
     ]
 
 
+def test_a_terminal_shows_nothing_of_the_progress_beside_what_comes_after(tmp_path, monkeypatch):
+    monkeypatch.setattr("rf_app.actions.run.PULSE", 0.0)  # nothing is too quick to be told
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", terminal)
+    wish = ["generate", "a lake", "--model", "tiny-2rf", "--steps", "2", "--json", "--out", str(tmp_path)]
+    assert main(wish) == 0
+    first, *_, last = terminal.getvalue().rpartition("%")[2].split("\r")
+    assert first.endswith("\x1b[K")
+    assert last.startswith(f"\x1b[K{tmp_path}")
+
+
+def test_what_is_listed_is_printed(capsys):
+    assert main(["presets"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["name"]
+    assert main(["history", "--words", "lake"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+
+
 def test_a_full_disk_is_named_and_no_half_of_a_file_stays(tmp_path, capsys):
     out = tmp_path / "made"
     with full_disk(1000):

@@ -1,6 +1,6 @@
 """What was drawn here and kept. It is the owner's: what they drew is no stranger's business.
 
-python -m rf_app history "red boat" --starred
+python -m rf_app history --words "red boat" --starred
 """
 
 from dataclasses import dataclass
@@ -10,8 +10,7 @@ from rf_app.actions.application import Application
 from rf_app.actions.generate import Generate, generate
 from rf_app.actions.progress import Events
 from rf_app.actions.run import results
-from rf_app.errors import UserError
-from rf_app.pipeline.checking import check_whole
+from rf_app.pipeline.checking import check_text, check_whole
 from rf_app.pipeline.history import History as Pictures
 from rf_app.pipeline.history import Kept
 from rf_app.settings.picture import CheckedSettings
@@ -59,9 +58,8 @@ def star(app: Application, settings: CheckedSettings) -> None:
 def history(app: Application, wish: History) -> Events[Kept]:
     """Look up pictures that were drawn on the page, the newest first."""
     count = check_whole("count", wish.count, 1, MAX_COUNT)
-    if not isinstance(wish.words, str):
-        raise UserError(f"words must be a text, not {wish.words!r:.40}.")
-    yield from pictures(app).search(wish.words, bool(wish.starred), count)[0]
+    words = check_text("words", wish.words)
+    yield from pictures(app).search(words, bool(wish.starred), count)[0]
 
 
 def answer(app: Application, found: list[Kept]) -> list[dict[str, Any]]:
