@@ -35,11 +35,14 @@ def wrap(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
             lines[-1] = longer
     if len(lines) > 4:
         lines = [*lines[:3], lines[3] + " …"]
-    while any(font.getlength(line) > width for line in lines):  # a single word without an end
-        lines = [
-            line if font.getlength(line) <= width else line[: len(line) * 3 // 4] + "…" for line in lines
-        ]
-    return lines
+    return [_within(line, font, width) for line in lines]
+
+
+def _within(line: str, font: ImageFont.FreeTypeFont, width: int) -> str:
+    """The line, cut where it is a single word without an end; of a width that has no room an ellipsis."""
+    while font.getlength(line) > width and line != "…":
+        line = line[: (len(line) - 1) * 3 // 4] + "…"
+    return line
 
 
 def widest(lines: list[str], font: ImageFont.FreeTypeFont) -> int:

@@ -23,6 +23,7 @@ from rf_app.actions.grid_plan import (
     steps_figure,
 )
 from rf_app.actions.grid_sheet import MARGIN, archive, as_json, sheet
+from rf_app.actions.lettering import best_font, wrap
 from rf_app.actions.progress import Progress
 from rf_app.actions.restore import restore
 from rf_app.actions.run import results
@@ -303,6 +304,12 @@ def test_the_sheet_has_every_picture_in_its_place(app):
 def test_a_sheet_of_any_prompt(app, text):
     planned, done = drawn(app, Grid(BASE, axis("prompt", [text, "a lake"])))
     assert sheet(planned, done).width < 2000
+
+
+@pytest.mark.parametrize("width", [1, 16, 24, 33])
+def test_a_place_too_narrow_for_a_word_has_its_beginning(width):
+    font = best_font(13, "")
+    assert all(font.getlength(line) <= width or line == "…" for line in wrap("seed 1000", font, width))
 
 
 def test_the_footer_of_a_narrow_sheet_is_not_cut_off(app):
