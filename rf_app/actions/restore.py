@@ -13,8 +13,9 @@ from rf_app.actions.application import Application
 from rf_app.actions.compare import best_of_kinds
 from rf_app.actions.foreign import READERS, Foreign, read_foreign
 from rf_app.actions.picture import WAY
+from rf_app.actions.sizes import Sizes
 from rf_app.errors import UserError
-from rf_app.pipeline.checking import check_way
+from rf_app.pipeline.checking import check_size, check_way
 from rf_app.pipeline.png import read_png_settings, read_texts
 from rf_app.pipeline.start import check_start
 from rf_app.registry.card import Card
@@ -113,6 +114,17 @@ def usable(app: Application, found: dict[str, Any], settings: PictureSettings) -
     return app.check(settings)
 
 
+def on_another(app: Application, settings: PictureSettings, model: str) -> PictureSettings:
+    """The same on a model that they were not made with: in a size that it draws, with its own solver."""
+    card = app.registry.card(model)
+    try:
+        size = check_size(settings.width, settings.height, card)
+    except UserError:
+        sides = (side or card.resolution for side in (settings.width, settings.height))
+        size = dict(zip(("width", "height"), Sizes.of(card).like(*sides), strict=True))
+    return replace(settings, model=model, solver=None, **size)
+
+
 def _at_hand(app: Application, settings: PictureSettings) -> tuple[PictureSettings, str]:
     """The settings without what is not here, and a note that says so."""
     notes = []
@@ -121,7 +133,7 @@ def _at_hand(app: Application, settings: PictureSettings) -> tuple[PictureSettin
             f"The picture was made with “{settings.model}”, which is not in the model list; the rest is "
             "restored."
         )
-        settings = replace(settings, model=app.first_model(), solver=None)
+        settings = on_another(app, settings, app.first_model())
     loras = {card.id for card in app.loras.cards()} | {each.id for each in app.worker.uploads.of(app.visitor)}
     nets = {card.id for card in app.controlnets.cards()} if settings.control else set()
     gone = [each.id for each in settings.loras if each.id not in loras]

@@ -112,6 +112,7 @@ def test_a_picture_of_the_first_edition_is_restored(app, tmp_path):
             {"control": [{"model": "gone", "image": encode_map(BAR)}]},
             "“gone”, a ControlNet that is not here; it is left out",
         ),
+        ({"model": "gone", "width": 768, "height": 512}, "the rest is restored"),
         (
             {"model": "gone", "solver": "dpm++", "loras": ["gone"]},
             "rest is restored. It used the LoRA “gone”",
@@ -125,6 +126,7 @@ def test_what_is_not_here_any_more_is_left_out_with_a_note(app, gone, note):
     found = restored.settings
     assert (found.prompt, found.seed, found.loras, found.control) == (PROMPT, 5, (), ())
     assert found.model == ("tiny-instaflow" if "model" in gone else "tiny-2rf")
+    assert (found.width, found.height) == ((144, 96) if "width" in gone else (None, None))
     # The same rule between key frames.
     way = {"key_frames": [{"prompt": "a", "seed": 1}, {"prompt": "b", "seed": 2}], "position": [0.5]}
     between = restore_sent(app, json.dumps({WAY: way | settings}))

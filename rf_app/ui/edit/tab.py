@@ -18,12 +18,12 @@ from rf_app.actions import edit, invert, translate
 from rf_app.actions.application import Application
 from rf_app.actions.picture import Picture
 from rf_app.actions.progress import Events
-from rf_app.actions.restore import Restored
+from rf_app.actions.restore import Restored, on_another
 from rf_app.actions.run import LatestRun
 from rf_app.actions.translate import Made
 from rf_app.errors import UserError
 from rf_app.plugins.picture import encode_map, read_base64, read_picture
-from rf_app.settings.picture import parse_json
+from rf_app.settings.picture import parse_json, read_picture_settings
 from rf_app.settings.start import CORRECTED, LEARNED, START, Start
 from rf_app.settings.translated import Translated
 from rf_app.ui.api import endpoint, seen_by
@@ -156,7 +156,9 @@ def build(app: Application, page: Page) -> None:
         own = seen_by(app, asked_by)
         if isinstance(source, str) and source.startswith("{"):
             said = parse_json(source, "The settings sent here")
-            source = json.dumps({"model": edit.editing_model(own)} | said)
+            if "model" not in said:  # a picture to begin from, of whichever model
+                given = read_picture_settings(said, "The settings sent here")
+                source = json.dumps(said | on_another(own, given, edit.editing_model(own)).as_json())
         found = restored(own, source)
         if found.translated:
             return translation_of(own, found.translated)
