@@ -43,7 +43,7 @@ def lines(text: str, base: PictureSettings) -> Iterator[Line]:
 
     A table is a text whose first line names a column "prompt", with commas, semicolons or tabs between the
     columns. Otherwise each line is a prompt. Empty lines, and those that begin with "#", are none. Raises
-    UserError for a column that is not known, and for a cell that cannot be read.
+    UserError for a column that is not known, for a cell that cannot be read, and for one too many.
     """
     text = text.lstrip("\ufeff")
     heading = next(StringIO(text, newline=None), "")
@@ -70,6 +70,11 @@ def _rows(text: str, separator: str, names: list[str], base: PictureSettings) ->
         for row in table:
             named = zip(names, map(str.strip, row), strict=False)
             cells = {name: _read(table.line_num, name, cell) for name, cell in named if name and cell}
+            if any(cell.strip() for cell in row[len(names) :]):
+                raise UserError(
+                    f"Line {table.line_num} has more cells than the heading: put a prompt with {separator!r} "
+                    "in it between quotation marks."
+                )
             if cells and not cells.get("prompt", "").startswith(COMMENT):
                 count = cells.pop(COUNT, None)
                 settings = replace(base, **{"prompt": ""} | cells)

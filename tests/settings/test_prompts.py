@@ -49,6 +49,7 @@ def test_a_table_of_one_column_may_break_lines():
     [
         ("prompt,colour\na,b", "no column 'colour'; there may be prompt, negative_prompt, model, seed"),
         ("prompt,seed\na lake,seven", "Line 2: seed is 'seven'; expected a whole number"),
+        ("prompt\na lake, at night", "Line 2 has more cells than the heading: put a prompt with ',' in it"),
         ("prompt,guidance\n\na lake,strong", "Line 3: guidance is 'strong'; expected a number"),
         ('prompt,seed\n"' + 200_000 * "a", "cannot be read"),
     ],
