@@ -16,7 +16,7 @@ from typing import Any
 from rf_app.actions.application import Application
 from rf_app.actions.progress import Events
 from rf_app.errors import UserError
-from rf_app.pipeline.checking import check_number
+from rf_app.pipeline.checking import check_number, check_text
 from rf_app.registry.disk import writable, write_atomically
 from rf_app.settings.bundled import ASSETS
 from rf_app.settings.home import home
@@ -27,7 +27,7 @@ from rf_app.settings.picture import (
     parse_json,
     read_picture_settings,
 )
-from rf_app.settings.text import read_text, visible
+from rf_app.settings.text import read_text
 
 SHIPPED = ASSETS / "presets.json"
 MAX_NAME, MAX_PRESETS = 60, 500  # characters, and of one's own
@@ -61,10 +61,10 @@ class PromptPreset:
         return prompt[len(before) : len(prompt) - len(after)] if is_around else prompt
 
     def applied(self, settings: PictureSettings) -> PictureSettings:
-        """The settings with those of the preset that they leave open."""
+        """The settings with those of the preset that they leave open; raises UserError for no text."""
         left_open = [name for name in SETTINGS if getattr(settings, name) == getattr(OPEN, name)]
         mine = {name: getattr(self.settings, name) for name in left_open}
-        return replace(settings, prompt=self.around(settings.prompt), **mine)
+        return replace(settings, prompt=self.around(check_text("prompt", settings.prompt)), **mine)
 
     def as_json(self) -> dict[str, Any]:
         """Its words and settings, without those at their default."""
@@ -102,7 +102,7 @@ def own() -> list[PromptPreset]:
 def preset(name: str) -> PromptPreset:
     """The one of a name; raises UserError where there is none."""
     known = {each.name: each for each in at_hand()}
-    if name not in known:
+    if name not in tuple(known):  # a program may send what no dict can look up
         raise UserError(f"There is no preset {name!r:.80}; there are {', '.join(known)}.")
     return known[name]
 
@@ -152,11 +152,12 @@ def _checked(each: PromptPreset) -> PromptPreset:
             raise UserError(
                 f"A preset's {name} is {text!r:.40}; it must be a text of up to {most} characters."
             )
-    if not visible(each.name).strip():
+    seen = {name: check_text(f"preset's {name}", getattr(each, name)) for name in WORDS}
+    if not seen["name"]:
         raise UserError("Give the preset a name.")
     for lora in each.settings.loras:
         check_number(f"LoRA {lora.id!r:.80}: strength", lora.strength, -MAX_STRENGTH, MAX_STRENGTH)
-    return replace(each, name=visible(each.name).strip())
+    return replace(each, **seen)
 
 
 def _path() -> Path:

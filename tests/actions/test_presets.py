@@ -41,8 +41,11 @@ def test_a_picture_is_drawn_with_one(own_app):
         "tiny-2rf",
         2,
     )
-    with pytest.raises(UserError, match=r"no preset 'Yours'; there are .*Mine"):
-        results(generate(own_app, Generate(PictureSettings("lake"), preset="Yours")))
+    for name in ("Yours", ["Yours"]):
+        with pytest.raises(UserError, match=r"no preset .*'Yours'.*; there are .*Mine"):
+            results(generate(own_app, Generate(PictureSettings("lake"), preset=name)))
+    with pytest.raises(UserError, match="prompt must be text, not None"):
+        results(generate(own_app, Generate(PictureSettings(None), preset="Mine")))
 
 
 def test_ones_own_are_kept_exported_read_and_deleted(own_app, tmp_path, monkeypatch):
@@ -83,6 +86,7 @@ def test_strangers_keep_none(own_app, monkeypatch):
         ('[{"name": "x", "steps": "many"}]', "steps is 'many'"),
         ('[{"name": "x", "loras": [{"id": "y", "strength": 9}]}]', "strength is 9"),
         ('[{"name": "x", "after": "' + "a" * 3000 + '"}]', "after is 'aaa.*up to 2000 characters"),
+        ('[{"name": "x", "before": "\\ud83d"}]', "before holds half a surrogate pair"),
         ("[" + '{"name": "x"},' * 500 + '{"name": "x"}]', "at most 500"),
         ('[], "more": [', "not readable|expected a list"),
     ],
