@@ -13,7 +13,7 @@ from rf_app.actions.sizes import Sizes
 from rf_app.actions.words import duration
 from rf_app.errors import UserError
 from rf_app.jobs.database import Database
-from rf_app.pipeline.checking import check, check_count, check_size
+from rf_app.pipeline.checking import check, check_count, check_size, check_whole
 from rf_app.pipeline.drawn import Drawn, Observer
 from rf_app.pipeline.history import History
 from rf_app.pipeline.pace import LIVE, SMALL
@@ -34,7 +34,7 @@ from rf_app.registry.vocabulary import vocabulary
 from rf_app.schedulers.solvers import TITLES, solvers
 from rf_app.settings.alternatives import expanded
 from rf_app.settings.engine import on_zero_gpu
-from rf_app.settings.picture import MAX_CONTROLS, CheckedSettings, Control, Lora, PictureSettings
+from rf_app.settings.picture import MAX_CONTROLS, MAX_SEED, CheckedSettings, Control, Lora, PictureSettings
 from rf_app.settings.start import Start
 from rf_app.settings.way import Way
 
@@ -132,10 +132,12 @@ class Application:
 
     def expanded(self, settings: PictureSettings) -> PictureSettings:
         """The same, where the prompts have alternatives, with those that the seed chooses."""
-        if not isinstance(settings.seed, int):  # whoever draws says what it must be
+        try:
+            seed = check_whole("seed", settings.seed, 0, MAX_SEED)
+        except UserError:  # whoever draws says so
             return settings
         texts = {"prompt": settings.prompt, "negative_prompt": settings.negative_prompt}
-        made = {k: expanded(text, settings.seed) for k, text in texts.items() if isinstance(text, str)}
+        made = {k: expanded(text, seed) for k, text in texts.items() if isinstance(text, str)}
         return replace(settings, **made)
 
     @property
