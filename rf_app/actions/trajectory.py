@@ -98,7 +98,7 @@ def trajectory(app: Application, wish: TrajectorySettings) -> Events[Followed]:
     models = best_of_kinds(app.registry, FOLLOWED) if wish.models is None else wish.models
     if not models:
         raise UserError("No model is chosen: choose one or more.")
-    wishes = []
+    wishes, failed = [], []
     for id in dict.fromkeys(models):
         shared = {name: getattr(wish, name) for name in ("seed", "loras", "control", "width", "height")}
         settings = PictureSettings(wish.prompt, id, wish.steps, **shared)
@@ -112,11 +112,15 @@ def trajectory(app: Application, wish: TrajectorySettings) -> Events[Followed]:
                 raise UserError(
                     f"With a few-step LoRA {card.title} jumps to the picture: there is no path to follow."
                 )
+            settings = in_force(app, settings)
         except UserError as error:
-            yield Followed(id, Attempt(settings, error=app.permission.told(error)))
+            failed.append(Followed(id, Attempt(settings, error=app.permission.told(error))))
             continue
-        settings = in_force(app, settings)
         wishes.append((card, replace(settings, steps=1) if card.kind == "one-step" else settings))
+    errors = {each.attempt.error for each in failed}
+    if not wishes and len(errors) == 1:
+        raise UserError(errors.pop())
+    yield from failed
     costs = [calls(settings) for _, settings in wishes]
     clock = Clock(sum(costs))
     for (card, settings), cost in zip(wishes, costs, strict=True):

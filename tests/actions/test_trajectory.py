@@ -65,6 +65,14 @@ def test_a_model_that_fails_says_why_and_the_others_go_on(own_app):
     assert good.trajectory
 
 
+def test_a_model_that_cannot_draw_the_size_says_so_and_the_others_go_on(own_app):
+    folder = own_app.registry.folder("tiny-2rf")
+    write_card(folder, replace(own_app.registry.card("tiny-2rf"), largest_side=96))
+    small, good = results(trajectory(own_app, wish("tiny-2rf", "tiny-instaflow", width=144)))
+    assert "width is 144" in small.attempt.error
+    assert good.trajectory
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
