@@ -20,9 +20,10 @@
   window.studio = {
     ...window.studio,
     batch: (act) => JSON.stringify({ act, name, at: performance.now() }),
-    batchForm: (prompts, count, seed, model, steps, guidance, solver, negative_prompt, width, height, decoder) => {
+    batchForm: (prompts, count, seed, model, steps, guidance, solver, negative_prompt, ...more) => {
       const form = { prompts, count, seed, model, steps, guidance, solver, negative_prompt };
-      keep({ form: { ...form, width, height, decoder } });
+      const [width, height, decoder, rows] = more;
+      keep({ form: { ...form, width, height, decoder, loras: studio.used(rows) } });
       return [];
     },
     batchLeft: () => [left],

@@ -19,6 +19,7 @@ from rf_app.actions.batch import Batch, PictureDone, Planned
 from rf_app.actions.contact_sheet import files
 from rf_app.actions.detached import Run
 from rf_app.actions.history import keep
+from rf_app.actions.loras import rows as lora_rows
 from rf_app.actions.progress import Events
 from rf_app.actions.restore import usable
 from rf_app.actions.run import LatestRun
@@ -166,6 +167,7 @@ def build(app: Application, page: Page) -> None:
                 model: gr.Dropdown(own.models(), value=settings.model),  # it may be newer than the page
                 prompts: text if isinstance(text, str) else EXAMPLE,
                 seed: settings.seed,
+                loras.rows: lora_rows(own, settings.loras),
                 count: many if many in range(1, batch.MAX_COUNT + 1) else 1,
             }
         if run:
@@ -178,7 +180,7 @@ def build(app: Application, page: Page) -> None:
         app.detached.stop(_said(text)[1])
 
     outputs = [line, shown, again, sheet, archive]
-    form_now = [prompts, count, seed, *form.fields]
+    form_now = [prompts, count, seed, *form.fields, loras.rows]
     go.click(js=browser("batch", "go"), outputs=cue, **PAGE_ONLY)
     again.click(js=browser("batch", "on"), outputs=cue, **PAGE_ONLY)
     cue.change(draw, {cue, prompts, count, seed, latest, loras.rows, *form.fields}, outputs, **AGAIN)

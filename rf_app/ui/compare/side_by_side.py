@@ -195,17 +195,15 @@ def build(app: Application, page: Page, plugs: PlugIns, sent: gr.Textbox, subtab
             sides = read_sides(found.get("sides"))[:MOST]
         except UserError:
             return gr.skip()
-        updates = shape(max(SHOWN, len(sides)))
+        updates, loras = shape(max(SHOWN, len(sides))), ()
         for column, model, side in zip(columns, models, sides, strict=False):
             settings = usable(own, found | asdict(side), PictureSettings(EXAMPLES[0][1], model))
             updates |= column.form.show(own, settings)
             updates[column.form.model] = gr.Dropdown(own.models(), value=settings.model)  # may be newer
-            updates |= {
-                prompt: settings.prompt,
-                seed: settings.seed,
-                plugs.loras.rows: lora_rows(own, settings.loras),
-            }
-        return updates | size.left(found) | {locked: found.get("locked") is True}
+            updates |= {prompt: settings.prompt, seed: settings.seed}
+            loras = max(loras, settings.loras, key=len)  # some models go without one
+        shared = {plugs.loras.rows: lora_rows(own, loras), locked: found.get("locked") is True}
+        return updates | size.left(found) | shared
 
     wish = {latest, cue, prompt, seed, count, *size.fields, *plugs.inputs, *fields, number}
     cue.change(draw, wish, [headline, laid_over, *pictures], **RUN)
