@@ -83,6 +83,8 @@ def presets_panel(
         plain = new.within(plain)  # the page was opened anew, or the words typed
         made = new.applied(PictureSettings(plain, seed=now.seed, control=now.control))
         made = made if made.model else replace(made, model=now.model)
+        if made.model == now.model:  # another one may have none
+            made = replace(made, decoder=now.decoder)
         words = {before: new.before, after: new.after, name: new.name} if app.permission else {}
         return {sent: json.dumps(made.as_json()), last: values[pick], **words}
 
