@@ -170,7 +170,7 @@ const stroke = (from, to) => {
   on.stroke();
 };
 picture.addEventListener("pointerdown", (event) => {
-  if (event.button) return;
+  if (event.button || !event.isPrimary) return; // a second finger draws nothing
   event.preventDefault();
   picture.setPointerCapture(event.pointerId);
   problem.textContent = "";
@@ -182,7 +182,7 @@ picture.addEventListener("pointerdown", (event) => {
   changed();
 });
 picture.addEventListener("pointermove", (event) => {
-  if (!last) return;
+  if (!last || !event.isPrimary) return;
   for (const each of event.getCoalescedEvents?.() ?? [event]) {
     const to = at(each);
     stroke(last, to);
@@ -191,7 +191,8 @@ picture.addEventListener("pointermove", (event) => {
   changed();
 });
 for (const kind of ["pointerup", "pointercancel"])
-  picture.addEventListener(kind, () => {
+  picture.addEventListener(kind, (event) => {
+    if (!event.isPrimary) return;
     if (last) changed();
     last = null;
   });
@@ -269,6 +270,7 @@ const adopt = async () => {
   if (value.at !== undefined && value.at !== adopted) {
     adopted = value.at;
     const images = await Promise.all([value.picture.image, value.picture.mask].map((each) => each && load(each)));
+    if (adopted !== value.at) return; // another one has come meanwhile
     remember();
     fill(images[0]);
     unmask();

@@ -118,14 +118,14 @@ for (const end of ["source", "target"]) {
     if (drawn[end].length < +canvas.dataset.most && point.every((v) => Math.abs(v) <= REACH)) drawn[end].push(point);
   };
   canvas.addEventListener("pointerdown", (event) => {
-    if (event.button) return;
+    if (event.button || !event.isPrimary) return; // a second finger draws nothing
     event.preventDefault();
     canvas.setPointerCapture(event.pointerId);
     put((last = at(event)));
     paint(end);
   });
   canvas.addEventListener("pointermove", (event) => {
-    if (!last) return;
+    if (!last || !event.isPrimary) return;
     const to = at(event);
     const far = Math.hypot(to[0] - last[0], to[1] - last[1]);
     if (far < GAP) return;
@@ -135,7 +135,8 @@ for (const end of ["source", "target"]) {
     last = to;
     paint(end);
   });
-  for (const kind of ["pointerup", "pointercancel"]) canvas.addEventListener(kind, () => (last = null));
+  for (const kind of ["pointerup", "pointercancel"])
+    canvas.addEventListener(kind, (event) => event.isPrimary && (last = null));
 }
 
 show(props.value);

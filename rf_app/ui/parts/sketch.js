@@ -126,7 +126,7 @@ const stroke = (from, to) => {
 };
 
 canvas.addEventListener("pointerdown", (event) => {
-  if (event.button) return;
+  if (event.button || !event.isPrimary) return; // a second finger draws nothing
   event.preventDefault();
   canvas.setPointerCapture(event.pointerId);
   find(".problem").textContent = "";
@@ -137,14 +137,15 @@ canvas.addEventListener("pointerdown", (event) => {
   stroke(last, last);
 });
 canvas.addEventListener("pointermove", (event) => {
-  if (!last) return;
+  if (!last || !event.isPrimary) return;
   const to = at(event);
   stroke(last, to);
   last = to;
   if (performance.now() - told > EVERY) tell();
 });
 for (const kind of ["pointerup", "pointercancel"])
-  canvas.addEventListener(kind, () => {
+  canvas.addEventListener(kind, (event) => {
+    if (!event.isPrimary) return;
     if (last) tell();
     last = null;
   });
