@@ -20,12 +20,15 @@
   box.innerHTML = `<h2 id="keys-title">Keyboard shortcuts</h2><dl>${rows}</dl>
     <label><input type="checkbox">Single letters and digits work</label><button class="act">Close</button>`;
   const single = box.querySelector("input");
+  const isOff = () => studio.stored(() => localStorage.getItem(OFF));
   const open = () => {
     document.body.append(box);
-    single.checked = !localStorage.getItem(OFF);
+    single.checked = !isOff();
     box.showModal();
   };
-  single.addEventListener("change", () => localStorage[single.checked ? "removeItem" : "setItem"](OFF, "1"));
+  single.addEventListener("change", () =>
+    studio.stored(() => localStorage[single.checked ? "removeItem" : "setItem"](OFF, "1"))
+  );
   box.addEventListener("click", (event) => {
     if (event.target === box || event.target.closest("button")) box.close();
   });
@@ -98,7 +101,7 @@
     else if (command || event.altKey) return;
     else if (key === "Escape") done = !target.matches?.('[role="combobox"]') && press(STOP);
     else if (/^(Arrow|Home|End)/.test(key)) done = step(target, key);
-    else if (typing || localStorage.getItem(OFF)) return;
+    else if (typing || isOff()) return;
     else if (/^[1-9]$/.test(key)) done = (tabs()[key - 1]?.click(), tabs()[key - 1]);
     else done = SINGLE[key.toLowerCase()]?.();
     if (done) event.preventDefault();

@@ -32,6 +32,7 @@
   window.studio = {
     ...window.studio,
     put,
+    stored,
     openTab,
     // With the moment in it, the same wish again is news.
     tell: (id, wish) => put(id, JSON.stringify({ ...wish, at: performance.now() })),
