@@ -85,7 +85,8 @@ class LoraPanel:
                     complain(UserError(f"{path.name}: {error}"))
             if shown == before:  # nothing shall follow
                 raise gr.Error("Nothing was added.", print_exception=False, visible=False)
-            return {rows: shown, pick: _choices(app, asked_by)}
+            opened = {self.accordion: gr.Accordion(open=True)} if self.accordion else {}  # dropped on the tab
+            return opened | {rows: shown, pick: _choices(app, asked_by)}
 
         @complaining
         def kept(shown: Any, event: gr.EventData, asked_by: gr.Request) -> Updates:
@@ -112,7 +113,7 @@ class LoraPanel:
             return {pick: _choices(app, asked_by), self.problems: left_out(app.loras)}
 
         changed(pick.input(picked, [pick, rows], [pick, rows], **QUIET).then)
-        changed(upload.upload(uploaded, [upload, model, rows], [rows, pick], **QUIET).success)
+        changed(upload.upload(uploaded, [upload, model, rows], [*self.parts, pick], **QUIET).success)
         changed(rows.keep(kept, rows, [rows, pick], **QUIET).then)
         changed(rows.told(told, rows, rows, **QUIET).then)
         # A training may have made one since.
