@@ -154,6 +154,10 @@ def test_a_bad_control_is_answered_with_its_message(client, control, message):
         client.predict("a lake", control=control, api_name="/generate")
 
 
+def test_a_program_learns_which_presets_there_are(client):
+    assert "Woodcut" in [each["name"] for each in client.predict(api_name="/presets")]
+
+
 def test_an_endpoint_has_a_name_and_says_what_it_takes(client):
     endpoints = client.view_api(return_format="dict")
     assert endpoints["unnamed_endpoints"] == {}

@@ -15,7 +15,7 @@ from typing import Any
 
 import gradio as gr
 
-from rf_app.actions import generate, refine, upload_lora, upscale
+from rf_app.actions import generate, presets, refine, upload_lora, upscale
 from rf_app.actions.application import Application, Preset
 from rf_app.actions.caption import caption
 from rf_app.actions.examples import Example, examples
@@ -291,6 +291,7 @@ def build(app: Application, page: Page) -> None:
     endpoint(app, refine, order)
     endpoint(app, upscale)
     endpoint(app, upload_lora, queue=False)
+    endpoint(app, presets)
 
 
 def cue_for(kind: str, prompt: str) -> str:
