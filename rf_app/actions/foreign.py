@@ -233,7 +233,8 @@ def _others(said: Mapping[str, Any]) -> tuple[str, ...]:
         elif firsts.count(first) > 1:
             found.append(first)
         else:
-            found.append(f"{name[:1].lower()}{name[1:]} {value}" if short else name)
+            called = name if name[:2].isupper() else f"{name[:1].lower()}{name[1:]}"  # VAE is a name
+            found.append(f"{called} {value}" if short else called)
     return tuple(dict.fromkeys(found))
 
 

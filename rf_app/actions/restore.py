@@ -129,10 +129,11 @@ def _at_hand(app: Application, settings: PictureSettings) -> tuple[PictureSettin
     """The settings without what is not here, and a note that says so."""
     notes = []
     if settings.model not in (card.id for card in app.registry.cards()):
-        notes.append(
-            f"The picture was made with “{settings.model}”, which is not in the model list; the rest is "
-            "restored."
-        )
+        if settings.model:
+            notes.append(
+                f"The picture was made with “{settings.model}”, which is not in the model list; the rest is "
+                "restored."
+            )
         settings = on_another(app, settings, app.first_model())
     loras = {card.id for card in app.loras.cards()} | {each.id for each in app.worker.uploads.of(app.visitor)}
     nets = {card.id for card in app.controlnets.cards()} if settings.control else set()

@@ -155,8 +155,9 @@ def test_a1111_s_picture_brings_back_what_there_is_something_for(inked, tmp_path
         "dpm++",
         loras=(Lora("ink", 0.7),),
     )
-    found = restore(inked, png(tmp_path, parameters=A1111.replace("512x768", "80x128")))
+    found = restore(inked, png(tmp_path, parameters=A1111.replace("512x768", "80x128, VAE: own.pt")))
     assert (found.settings.width, found.settings.height) == (80, 128)
+    assert "VAE own.pt" in found.note
     assert "size" not in found.note
     found = restore(inked, png(tmp_path, parameters=A1111))
     assert found.note == (

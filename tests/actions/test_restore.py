@@ -135,6 +135,11 @@ def test_what_is_not_here_any_more_is_left_out_with_a_note(app, gone, note):
     assert (between.way.picture.model, between.way.picture.control) == (found.model, ())
 
 
+def test_settings_that_name_no_model_have_nothing_left_out(app):
+    restored = restore_sent(app, json.dumps({"prompt": PROMPT}))
+    assert (restored.settings.model, restored.note) == ("tiny-instaflow", "")
+
+
 def test_one_of_two_controls_that_is_gone_leaves_the_other(app):
     gone = (replace(CONTROL[0], model="gone"), CONTROL[1])
     settings = PictureSettings(PROMPT, "tiny-2rf", control=gone)
