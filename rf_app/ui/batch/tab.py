@@ -91,10 +91,16 @@ def build(app: Application, page: Page) -> None:
 
     def kept(own: Application, wish: Batch) -> Events[Planned | PictureDone]:
         """The action; the pictures of the owner go into the history, whether a page looks on or not."""
+        problem = None
         for event in batch.batch(own, wish):
             if isinstance(event, PictureDone) and event.new and not event.error:
-                keep(own, event.file.read_bytes(), event.settings.as_json())
+                try:
+                    keep(own, event.file.read_bytes(), event.settings.as_json())
+                except UserError as error:  # said in the end: the others go on
+                    problem = error
             yield event
+        if problem:
+            raise problem
 
     def started(values: Values, own: Application) -> Run:
         act, name = _said(values[cue])
