@@ -63,8 +63,24 @@ def history(app: Application, wish: History) -> Events[Kept]:
 
 
 def answer(app: Application, found: list[Kept]) -> list[dict[str, Any]]:
-    """For each picture its settings, its file and whether it has a star."""
+    """For each picture its settings, its file, which has the pictures in them as well, and whether it has a
+    star.
+    """
+    folder = app.history.folder
     return [
-        {"file": str(app.history.folder / each.name), "starred": each.starred, "settings": each.settings}
+        {"file": str(folder / each.name), "starred": each.starred, "settings": _in_words(each.settings)}
         for each in found
     ]
+
+
+def _in_words(settings: dict[str, Any]) -> dict[str, Any]:
+    """Without the pictures that it began from and followed, which are as long as files."""
+    bare = {name: _without_pictures(value) for name, value in settings.items()}
+    control = bare.get("control")
+    return bare | {"control": list(map(_without_pictures, control))} if isinstance(control, list) else bare
+
+
+def _without_pictures(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {name: each for name, each in value.items() if name not in ("image", "mask")}
