@@ -15,12 +15,13 @@ from rf_app.actions.foreign import READERS, Foreign, read_foreign
 from rf_app.actions.picture import WAY
 from rf_app.actions.sizes import Sizes
 from rf_app.errors import UserError
-from rf_app.pipeline.checking import check_size, check_way
+from rf_app.pipeline.checking import check_size, check_way, check_whole
 from rf_app.pipeline.png import read_png_settings, read_texts
 from rf_app.pipeline.start import check_start
 from rf_app.registry.card import Card
 from rf_app.settings.picture import (
     MAX_LORAS,
+    MAX_STEPS,
     CheckedSettings,
     Lora,
     PictureSettings,
@@ -79,7 +80,9 @@ def restore_sent(app: Application, text: str) -> Restored:
 def restore_json(app: Application, found: dict[str, Any], source: str) -> Restored:
     """Settings of a model, LoRA or ControlNet that is not here give everything else, with a note."""
     if TRANSLATED in found:
-        return Restored(None, None, "", translated=read_translated(found[TRANSLATED]))
+        made = read_translated(found[TRANSLATED])
+        made = replace(made, steps=check_whole("steps", made.steps, 1, MAX_STEPS))
+        return Restored(None, None, "", translated=made)
     way, settings, note = None, None, ""
     if WAY in found:
         way = read_way(found[WAY])
