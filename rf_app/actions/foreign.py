@@ -23,7 +23,7 @@ SAID = re.compile(
     r"(positive |negative )?prompt|(base )?model|loras?|seed|steps|cfg scale|guidance scale|sampler|scheduler"
     r"|schedule type|size|resolution|width|height"  # what is read
     r"|(app )?version|metadata.*|user|created.*|rng|rand device|(raw|full) .*|lora .*|.*hash(es)?|civitai.*"
-    r"|generation mode|denoising strength|hires (steps|upscaler|module.*)",
+    r"|generation mode|hires (steps|upscaler|module.*)",
     re.I,
 )
 """What is read, and what says nothing of the picture or says it again."""
@@ -225,6 +225,8 @@ def _others(said: Mapping[str, Any]) -> tuple[str, ...]:
     }
     firsts = [name.split(" ")[0] for name in there]
     found = []
+    if "Hires" in firsts:  # without it, it is that of a picture that began from another
+        there.pop("Denoising strength", None)
     for name, value in there.items():
         first = name.split(" ")[0]
         short = isinstance(value, (int, float, str)) and value is not True and len(str(value)) <= 24

@@ -61,7 +61,10 @@ def endpoint(
         try:
             given = zip(arguments, values, strict=True)
             wish = action.wish(
-                {each.name: uploaded(value) if wants_file(each, value) else value for each, value in given}
+                {
+                    each.name: uploaded(value, each.name) if wants_file(each, value) else value
+                    for each, value in given
+                }
             )
             for event in run(action.act(own, wish)):
                 if isinstance(event, Progress):
@@ -131,8 +134,8 @@ def _given(answer: Any) -> Any:
     return file_data(answer) if isinstance(answer, File) else answer
 
 
-def uploaded(value: Any) -> File:
-    """A file that a program has uploaded; raises UserError for any other path."""
+def uploaded(value: Any, name: str = "file") -> File:
+    """A file that a program has uploaded; raises UserError, with its name, for any other path."""
     path = value.get("path") if isinstance(value, dict) else None
     try:
         file = Path(path).resolve()
@@ -140,4 +143,4 @@ def uploaded(value: Any) -> File:
             return File(file.name, file)
     except (TypeError, ValueError, OSError):  # no text, one that is no path, one that is too long
         pass
-    raise UserError("file is missing: give a file, as gradio_client's handle_file does.")
+    raise UserError(f"{name} is missing: give a file, as gradio_client's handle_file does.")

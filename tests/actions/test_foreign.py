@@ -166,6 +166,11 @@ def test_a1111_s_picture_brings_back_what_there_is_something_for(inked, tmp_path
     )
 
 
+def test_a1111_s_picture_that_began_from_another_says_so(inked, tmp_path):
+    text = A1111.replace("Hires upscale: 2, Hires steps: 10, ", "")
+    assert "denoising strength 0.5" in restore(inked, png(tmp_path, parameters=text)).note
+
+
 @pytest.mark.parametrize(
     ("texts", "solver", "loras", "note"),
     [
