@@ -112,13 +112,17 @@ def trajectory(app: Application, wish: TrajectorySettings) -> Events[Followed]:
                 raise UserError(
                     f"With a few-step LoRA {card.title} jumps to the picture: there is no path to follow."
                 )
+        except UserError as error:
+            yield Followed(id, Attempt(settings, error=app.permission.told(error)))
+            continue
+        try:
             settings = in_force(app, settings)
         except UserError as error:
             failed.append(Followed(id, Attempt(settings, error=app.permission.told(error))))
             continue
         wishes.append((card, replace(settings, steps=1) if card.kind == "one-step" else settings))
     errors = {each.attempt.error for each in failed}
-    if not wishes and len(errors) == 1:
+    if not wishes and len(errors) == 1:  # it is wrong for all
         raise UserError(errors.pop())
     yield from failed
     costs = [calls(settings) for _, settings in wishes]

@@ -76,11 +76,11 @@
     const files = [...event.dataTransfer.files];
     const loras = files.filter((file) => file.name.toLowerCase().endsWith(".safetensors"));
     const boxes = [...document.querySelectorAll(loras.length ? ".lora-box" : ".restore-box")];
-    // On the tab that is open, folded away or not; else on the first, which is opened.
+    // On the tab that is open, folded away or not; else on the first, which is opened for what it takes.
     const here = boxes.find((each) => each.closest('[role="tabpanel"]')?.checkVisibility());
     const input = (here ?? boxes[0])?.querySelector("input[type=file]");
     if (!input || !files.length) return;
-    if (!here) studio.openTab("generate-tab-button");
+    if (!here && (loras.length || files[0].type.startsWith("image/"))) studio.openTab("generate-tab-button");
     const taken = new DataTransfer();
     for (const file of loras.length ? loras : files.slice(0, 1)) taken.items.add(file);
     input.files = taken.files;
