@@ -1,13 +1,17 @@
 """The accelerator of a command, in the arithmetic asked for."""
 
 import os
+from datetime import timedelta
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import InitProcessGroupKwargs
 
 from rf_app.errors import UserError
 from rf_app.registry.precision import quick_in_bfloat16
 from rf_app.settings.training import Precision
+
+PATIENCE = timedelta(days=1)  # of processes for one another
 
 
 def accelerator_in(precision: Precision | None) -> Accelerator:
@@ -29,4 +33,6 @@ def accelerator_in(precision: Precision | None) -> Accelerator:
         precision = None if said else "bf16" if quick_in_bfloat16() else "no"
     if precision == "fp16" and not torch.accelerator.is_available():  # accelerate would take float32
         raise UserError("--precision fp16 needs a GPU, and there is none: give bf16 or no.")
-    return Accelerator(mixed_precision=precision)
+    # NCCL's own are ten minutes, and one process alone may encode the pictures or make the last pairs.
+    waiting = InitProcessGroupKwargs(timeout=PATIENCE)
+    return Accelerator(mixed_precision=precision, kwargs_handlers=[waiting])
