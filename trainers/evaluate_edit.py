@@ -150,8 +150,8 @@ def edited(
     for some in tqdm(torch.arange(len(asked)).split(BATCH), desc=f"{card.id}, {strength:g}", mininterval=2):
         some = some.tolist()
         old, new = (encode(pipeline, [getattr(asked[i], name) for i in some]) for name in ("old", "new"))
-        x1 = encoded(pipeline.vae, drawings[some])
-        noise = noise_of([asked[i].seed for i in some], x1.shape[1:])
+        x1 = encoded(pipeline.vae, drawings[some].to(pipeline.device))
+        noise = noise_of([asked[i].seed for i in some], x1.shape[1:]).to(x1)
         back = velocity_field(pipeline.unet, old, schedule=schedule)
         forth = velocity_field(pipeline.unet, new, null, card.guidance, schedule)
         for name, corrections in METHODS.items():
@@ -159,7 +159,7 @@ def edited(
                 x = interpolate(noise, x1, taus[0])
             else:
                 x = inverted(back, x1, taus, corrections=corrections).x
-            made[name].append(decode(pipeline, euler(forth, x, taus).x).float().clamp(-1, 1))
+            made[name].append(decode(pipeline, euler(forth, x, taus).x).float().clamp(-1, 1).cpu())
     guided = 2 if card.guidance > 1 else 1
     calls = {name: (len(taus) - 1) * (guided + (0 if n is None else 1 + n)) for name, n in METHODS.items()}
     return {name: (torch.cat(images), calls[name]) for name, images in made.items()}

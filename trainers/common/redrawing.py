@@ -53,11 +53,11 @@ def redrawn(
     taus = last_taus(steps, strength)
     made = []
     for part in np.array_split(np.arange(len(seeds)), -(-len(seeds) // BATCH)):
-        pixels = to_tensor(drawings[part])
+        pixels = to_tensor(drawings[part], pipeline.device)
         x1 = encoded(pipeline.vae, pixels)
-        noise = noise_of([seeds[i] for i in part], x1.shape[1:])
+        noise = noise_of([seeds[i] for i in part], x1.shape[1:]).to(x1)
         areas = [Image.fromarray(masks[i]) for i in part]
-        change = torch.cat([of_latents(area, x1.shape[-2:]) for area in areas])
+        change = torch.cat([of_latents(area, x1.shape[-2:]) for area in areas]).to(x1)
         text = encode(pipeline, [captions[i] for i in part])
         forth = velocity_field(pipeline.unet, text, null, guidance, schedule)
         x = interpolate(noise, x1, taus[0])
