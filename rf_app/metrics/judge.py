@@ -136,6 +136,9 @@ class _ConvNext(nn.Module):
         self.backbone = ConvNextBackbone(
             ConvNextConfig(**shape, out_features=names, layer_scale_init_value=0.1)
         )
+        # The maps before the last are for looking on: several processes would wait for gradients of theirs.
+        for name in names[:-1]:
+            self.backbone.hidden_states_norms[name].requires_grad_(False)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         return list(self.backbone(images).feature_maps)

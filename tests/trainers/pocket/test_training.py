@@ -113,6 +113,14 @@ def test_a_judge_is_the_same_after_loading(tmp_path, architecture, sides):
     }
 
 
+@pytest.mark.parametrize("architecture", ["residual", "convnext"])
+def test_all_of_a_judge_that_learns_has_gradients(architecture):
+    """Several processes wait for each other's."""
+    network = Judge(architecture)
+    sum(logits.mean() for logits in network(torch.zeros(2, 3, 32, 32)).values()).backward()
+    assert [n for n, p in network.named_parameters() if p.requires_grad and p.grad is None] == []
+
+
 def test_training_noise_is_that_of_stable_diffusion():
     noising, clean = teacher.build_noising(), torch.ones(2, 1, 1, 1)
     share = noising.add_noise(clean, torch.zeros_like(clean), torch.tensor([0, 999])).flatten()
