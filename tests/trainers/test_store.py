@@ -44,6 +44,18 @@ def test_held_and_mapped_pairs_are_the_same(at_home: Path) -> None:
     assert torch.equal(held.x0[2], held.x0[3])
 
 
+def test_memory_is_shared_by_the_processes_of_a_machine(
+    at_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load_frozen(Registry.default(), "tiny-sd")
+    kinds = []
+    for processes in (1, 10**8):
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
+        pairs = Pairs(at_home / "pairs", model)
+        kinds.append((type(pairs._rows).__name__, pairs._texts.table is None))
+    assert kinds == [("_Held", False), ("_Mapped", True)]
+
+
 def test_texts_belong_to_their_pairs(at_home: Path) -> None:
     model = load_frozen(Registry.default(), "tiny-sd")
     pairs = Pairs(at_home / "pairs", model)

@@ -1,6 +1,7 @@
 """Pairs for training: tensors in memory where they fit, memory-mapped through `datasets` otherwise."""
 
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import psutil
 import pyarrow as pa
 import torch
 from accelerate import PartialState
+from accelerate.utils import gather_object
 from diffusers import StableDiffusionPipeline
 from torch import Tensor
 
@@ -16,7 +18,7 @@ from trainers.common.models import encode, latent_shape
 from trainers.data.folder import check_changed, read_all, settings_of
 from trainers.data.shards import inspect, matrix, read_columns, shard_paths
 
-SHARE = 0.4  # of the free memory that pairs, and that text embeddings, may take
+SHARE = 0.4  # of the free memory that pairs, and that text embeddings, may take, in all processes together
 ENCODE_BATCH = 48
 
 
@@ -46,7 +48,7 @@ class Pairs:
             )
         paths = shard_paths(folder)
         size = sum(path.stat().st_size for path in paths)
-        mapped = size > SHARE * psutil.virtual_memory().available if mapped is None else mapped
+        mapped = not _fits(size) if mapped is None else mapped
         self._rows = _Mapped(paths) if mapped else _Held(paths, self.settings.shape)
         self._texts = _Texts(self._rows.prompts, pipeline)
 
@@ -61,6 +63,12 @@ class Pairs:
         return Batch(x0, x1, self._texts.at(indices).to(device, torch.float32))
 
 
+def _fits(size: int) -> bool:
+    """Whether each process may hold so many bytes, on every machine: who maps pairs waits for the others."""
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", 1))  # processes, as every launcher says it
+    return all(gather_object([size * here < SHARE * psutil.virtual_memory().available]))
+
+
 class _Texts:
     """The embeddings of the pairs' prompts, each made when it is first asked for and kept where all fit."""
 
@@ -71,7 +79,7 @@ class _Texts:
         self.prompts: list[str] = encoded.dictionary.to_pylist()
         self.which = torch.tensor(encoded.indices.to_numpy(), dtype=torch.long)
         shape = pipeline.tokenizer.model_max_length, pipeline.text_encoder.config.hidden_size
-        fits = 2 * len(self.prompts) * math.prod(shape) < SHARE * psutil.virtual_memory().available
+        fits = _fits(2 * len(self.prompts) * math.prod(shape))
         self.known = torch.zeros(len(self.prompts), dtype=torch.bool)
         self.table = torch.empty(len(self.prompts), *shape, dtype=torch.half) if fits else None
 
