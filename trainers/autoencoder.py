@@ -134,7 +134,8 @@ def main(config: Autoencoder) -> None:
         write_sheet(run / "samples" / f"step-{step:06d}.png", rows)
         return figures_of(result, shown)
 
-    loop = LoopConfig.of(config, run, sample_every=max(100, config.steps // 12))
+    subject = {"pictures": images.digest(), "size": config.size}
+    loop = LoopConfig.of(config, run, sample_every=max(100, config.steps // 12), subject=subject)
     vae = train(loop, model, loss, samples).vae
     if accelerator.is_main_process:
         standardise(vae, images.pixels(range(min(STANDARD, len(images)))))

@@ -46,7 +46,8 @@ def main(config: Settings) -> None:
         logits = model(batch.contiguous(memory_format=torch.channels_last), said.to(device))
         return contrastive_loss(logits, bags[picks].to(device))
 
-    loop = LoopConfig.of(config, config.run or default_run("contrastive"))
+    subject = {"pictures": images.digest(), "size": config.size}
+    loop = LoopConfig.of(config, config.run or default_run("contrastive"), subject=subject)
     trained = train(loop, network, loss)
     if accelerator.is_main_process:
         trained.save(config.output)

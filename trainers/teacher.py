@@ -12,7 +12,6 @@ Stops cleanly on Ctrl-C; the same command resumes. Publishes a model that loads 
 
 import hashlib
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -31,6 +30,7 @@ from rf_app.registry.card import ModelCard
 from rf_app.registry.disk import disk_full_named
 from rf_app.settings.from_nothing import Teacher
 from trainers.common import LoopConfig, command, train
+from trainers.common.cards import as_it_ran
 from trainers.common.models import decode, drawn, fingerprint, registry_into
 from trainers.common.networks import build_unet
 from trainers.common.precision import accelerator_in
@@ -129,7 +129,8 @@ def main(config: Teacher) -> None:
         made = decode(pipe, drawn(pipe, prompts, range(HELD_OUT, HELD_OUT + SHOWN), GUIDANCE, STEPS))
         write_sheet(run / "samples" / f"step-{step:06d}.png", made.split(COLUMNS), first="")
 
-    loop = LoopConfig.of(config, run, sample_every=max(100, config.steps // 12))
+    subject = {"pictures": images.digest(), "size": config.size}
+    loop = LoopConfig.of(config, run, sample_every=max(100, config.steps // 12), subject=subject)
     pipe = pipeline(train(loop, model, loss, samples))
 
     def build(folder: Path) -> None:
@@ -153,12 +154,7 @@ def main(config: Teacher) -> None:
         steps=STEPS,
         guidance=GUIDANCE,
         license="apache-2.0" if world else "unknown",
-        settings={
-            name: value
-            for name, value in asdict(config).items()
-            if name in ("steps", "batch", "learning_rate", "dropout", "seed")
-        }
-        | {"pictures": len(images)},
+        settings=as_it_ran(config, accelerator, pictures=len(images)),
     )
     if accelerator.is_main_process:
         with disk_full_named(registry.folders[-1] / config.output):

@@ -16,6 +16,7 @@ LEFT_OUT = (
     "overwrite",
     "pairs",
     "images",
+    "autoencoder",
     "dry_run",
     "tracker",
 )  # this machine's

@@ -306,7 +306,7 @@ def _check_resumed(accelerator: Accelerator, config: LoopConfig, notes: dict) ->
     if not notes["step"]:
         return
     old, now = notes["config"], json.loads(json.dumps(asdict(config) | {"run": ""}))
-    for name, value in now["subject"].items():
+    for name, value in now["subject"].items() if old["subject"] else ():  # of older runs it is not known
         before = old["subject"].get(name, False)  # an option that there was not yet
         if before != value:
             raise UserError(

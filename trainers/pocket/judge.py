@@ -119,7 +119,8 @@ def trained(config: JudgeConfig, accelerator: Accelerator) -> Judge:
             flush=True,
         )
 
-    loop = LoopConfig.of(config, config.run, sample_every=500)
+    subject = {name: getattr(config, name) for name in ("architecture", "first", "pictures")}
+    loop = LoopConfig.of(config, config.run, sample_every=500, subject=subject)
     return train(loop, Judge(config.architecture).to(memory_format=torch.channels_last), loss, samples)
 
 

@@ -85,6 +85,21 @@ def test_a_rerun_of_a_published_id_is_refused_before_the_training(runs):
     assert not (runs / "other").exists()
 
 
+def test_a_run_folder_of_other_pictures_is_refused(runs):
+    """A finished run would be published again as what other pictures show."""
+    config = Teacher(
+        run=runs / "teacher",
+        autoencoder=runs / "autoencoder/vae",
+        models=runs / "models",
+        output="other",
+        pictures=8,
+        steps=2,
+        batch=1,
+    )
+    with pytest.raises(ValueError, match=r"holds a training with pictures 16 drawings .*, not 8 drawings"):
+        teacher.main(config)
+
+
 def test_samples_are_written(runs):
     assert list((runs / "autoencoder/samples").glob("*.png"))
     assert list((runs / "teacher/samples").glob("*.png"))
