@@ -23,6 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from rf_app.registry.checking import CONFIGS, read_json, weights_file
 from rf_app.registry.loading import load_piece, model_class
 from rf_app.settings.training import ControlNet, Distill, Lora, Pairs, PeRFlow, Reflow
+from trainers.common.checkpoints import KEEP
 from trainers.common.controlled import controlled
 from trainers.common.models import registry_into, stacked
 from trainers.common.precision import accelerator_in
@@ -54,7 +55,7 @@ def parts(config: Trainer, steps: int, guidance: float) -> list[Part]:
     """The parts of a training; steps, guidance: what the teacher's card recommends, for pairs."""
     if isinstance(config, Pairs):
         guidance = guidance if config.guidance is None else config.guidance
-        calls = (config.steps or steps) * (1 + (guidance != 1))
+        calls = (config.steps or steps) * (1 + (guidance > 1))
         return [Part("pairs", -(-config.count // config.batch), config.batch, 0, calls, networks=0)]
     if isinstance(config, Distill):
         often = 1 / config.match_every
@@ -200,18 +201,20 @@ def dry_run(config: Trainer) -> str:
     ]
     batch = min(TIMED, found[0][0].batch)
     a_second = speed(config, pieces, accelerator, batch, found[0][1].forward / found[0][0].batch * batch)
-    seconds = memory = disk = 0.0
+    seconds = memory = disk = checkpoint = 0.0
     for part, each in found:
         state = STATE - 6 * getattr(config, "use_8bit_adam", False)
         frozen = 4 * (each.held - each.trained + part.copies * each.held)
         memory = max(memory, others + frozen + part.networks * state * each.trained + each.living)
-        disk = max(disk, part.networks * STATE * each.trained * 2 + 2 * each.trained)
+        checkpoint = max(checkpoint, part.networks * state * each.trained)
+        disk += KEEP * part.networks * state * each.trained  # stays, so that each stage can go on
         draws = part.steps * getattr(config, "accumulate", 1)
         seconds += draws * (part.trained * each.whole + part.frozen * each.forward) / a_second
         lines.append(
             f"{part.name}: {part.steps:,} steps of {draws // part.steps * part.batch:,} samples; "
             f"{each.trained / 1e6:,.1f} of {each.held / 1e6:,.1f} million numbers learn"
         )
+    disk += checkpoint + 2 * found[-1][1].trained  # one that is being written; what is published
     if isinstance(config, Pairs):  # noise and latent in float16
         unet = read_json(pieces["unet"] / CONFIGS["unet"])
         disk = config.count * 4 * unet["in_channels"] * unet["sample_size"] ** 2
@@ -220,7 +223,7 @@ def dry_run(config: Trainer) -> str:
         [
             *lines,
             f"memory: about {memory / 1e9:,.1f} GB, besides what the libraries take",
-            f"disk: about {disk / 1e9:,.1f} GB for what is made, two checkpoints included",
+            f"disk: about {disk / 1e9:,.1f} GB for what is made, {KEEP} checkpoints of each stage included",
             f"time: about {seconds / 3600:,.2f} hours on one {name} in {accelerator.mixed_precision}, at the "
             f"{a_second / 1e9:,.0f} GFLOP a second of a forward pass of {batch} samples just now",
             "Nothing was trained.",
