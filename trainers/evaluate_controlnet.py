@@ -159,7 +159,7 @@ def table(rows: Sequence[ControlRow]) -> str:
     for row in rows:
         lines = [f"{each:.3f}" for each in (row.f1_without, row.f1_with, row.gain)]
         shares = row.fidelity_without, row.fidelity_with, row.line_without, row.line_with
-        first = f"{row.gain / rows[0].gain:.0%}"
+        first = f"{row.gain / rows[0].gain:.0%}" if rows[0].gain else ""  # one that has learned nothing
         cells.append((row.model, *lines, first, *(f"{share:.1%}" for share in shares)))
     return markdown(headings, cells)
 

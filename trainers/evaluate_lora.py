@@ -125,7 +125,8 @@ def table(rows: Sequence[LoraRow]) -> str:
     first = {row.strength: row.style_shift for row in rows if row.model == rows[0].model}
     cells = []
     for row in rows:
-        share = f"{row.style_shift / first[row.strength]:.0%}" if row.strength else ""
+        whole = first.get(row.strength)  # none of 0, nor of a strength that only the drawings have
+        share = f"{row.style_shift / whole:.0%}" if whole else ""
         figures = (f"{row.strength:g}", f"{row.style_shift:.3f}", share, f"{row.fidelity:.1%}")
         cells.append((row.model, *figures))
     return markdown(("model", "strength", "style shift", "of the first", "fidelity"), cells)

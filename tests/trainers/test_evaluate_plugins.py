@@ -91,6 +91,16 @@ def test_bad_input_is_named(plugged: Path, refused: Command, more: tuple, said: 
     refused(said, evaluate_lora, *own, *more)
 
 
+def test_tables_stand_without_a_share_of_nothing() -> None:
+    """A strength that only the drawings have, and a ControlNet that changes no edge."""
+    rows = [
+        evaluate_lora.LoraRow(*row) for row in (("a", 0.0, 0.0, 1), ("a", 0.5, 0.2, 1), ("d", 1.0, 1.0, 1))
+    ]
+    assert "| d | 1 | 1.000 |  |" in evaluate_lora.table(rows)
+    still = evaluate_controlnet.ControlRow("a", 0.3, 0.3, 1, 1, 1, 1)
+    assert "| 0.000 |  |" in evaluate_controlnet.table([still])
+
+
 def test_a_drawn_line_goes_from_side_to_side_with_peaks() -> None:
     for seed in range(40):
         line = drawn_line(seed, 96)
