@@ -236,13 +236,15 @@ class Evaluation:
             fresh = range(FRESH, FRESH + len(captions))
             varied = Subject(subject.pipeline, fresh, captions, subject.guidance, self.batch)
             variety = self.distance(partial(images_of, varied), name) / self.apart
+        with self.accelerator.autocast():
+            seconds = subject.seconds_per_image(steps)
         return Row(
             model=card.id,
             steps=steps,
             guidance=subject.guidance,
             straightness=curved,
             transport_cost=float(cost) / len(self.seeds),
-            seconds_per_image=subject.seconds_per_image(steps),
+            seconds_per_image=seconds,
             measured_on=self.measured_on,
             variety=variety,
             **self.compared(seen),
