@@ -80,8 +80,10 @@ def main(config: Distill) -> None:
             **loop,
         )
         if goes_on:  # a later stage of before began where this one ended then
-            for later in STAGES[number + 1 :]:
-                shutil.rmtree(run / later, ignore_errors=True)
+            if student.accelerator.is_main_process:
+                for later in STAGES[number + 1 :]:
+                    shutil.rmtree(run / later, ignore_errors=True)
+            student.accelerator.wait_for_everyone()
 
     def begins(batch: Batch, generator: torch.Generator) -> Tau:
         return draw_begins(len(batch.x0), generator) if config.anywhere else 0.0
