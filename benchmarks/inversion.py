@@ -147,7 +147,7 @@ class Drawings:
 @torch.no_grad()
 def drawings(pipeline: StableDiffusionPipeline, captions: Sequence[str], pixels: np.ndarray) -> Drawings:
     """Drawings uint8 [N, H, W, 3] as a model has them."""
-    parts = to_tensor(pixels).split(BATCH)
+    parts = to_tensor(pixels, pipeline.device).split(BATCH)
     return Drawings(torch.cat([encoded(pipeline.vae, part) for part in parts]), encode(pipeline, captions))
 
 
@@ -160,7 +160,7 @@ def measured(
     for x1, text in zip(given.x1.split(BATCH), given.text.split(BATCH), strict=True):
         back, forth = trip(velocity_field(pipeline.unet, text, schedule=schedule), x1)
         pictures, again = (decode(pipeline, x).clamp(-1, 1) for x in (x1, forth.x))
-        calls = torch.full((len(x1),), float(back.evaluations + forth.evaluations))
+        calls = torch.full((len(x1),), float(back.evaluations + forth.evaluations), device=x1.device)
         found.append(torch.stack([calls, psnr(again, pictures), back.x.flatten(1).square().mean(1)]))
     calls, near, square = torch.cat(found, 1).double().mean(1).tolist()
     return calls, near, square**0.5
