@@ -1,6 +1,7 @@
 """The loop: learns, resumes bit for bit after a kill or a stop, and fails clearly."""
 
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -77,6 +78,22 @@ def test_a_signal_to_one_of_two_processes_ends_both_with_a_checkpoint(
     assert f"stopped at step {stopped}; the same command resumes" in said
     assert [each.finish()[0] for each in in_two(monkeypatch, run, tmp_path, stopped + 1)] == [0, 0]
     assert checkpoints.steps_done(tmp_path) == stopped + 1
+
+
+def run_apart(folder: Path, steps: int) -> None:
+    """As on machines that share no folder."""
+    run(folder / os.environ["RANK"], steps)
+
+
+def test_processes_that_would_resume_at_different_steps_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "0").mkdir()
+    run(tmp_path / "0", 4)
+    ends = [each.finish() for each in in_two(monkeypatch, run_apart, tmp_path, 6)]
+    assert all(code for code, _ in ends)
+    assert "holds checkpoints of the steps 4, 0 for the processes" in ends[0][1]
+    assert checkpoints.steps_done(tmp_path / "0") == 4
 
 
 def test_a_second_training_in_a_run_folder_is_refused(tmp_path: Path) -> None:

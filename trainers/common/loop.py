@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.optimizer import AcceleratedOptimizer
+from accelerate.utils import gather_object
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -303,6 +304,12 @@ class _Run:
 
 def _check_resumed(accelerator: Accelerator, config: LoopConfig, notes: dict) -> None:
     """Resuming under other settings is allowed, and said; another subject is another run."""
+    steps = gather_object([notes["step"]])
+    if len({*steps}) > 1:  # else each goes on from its own, and they are averaged
+        raise UserError(
+            f"{config.run} holds checkpoints of the steps {', '.join(map(str, steps))} for the processes: "
+            "all machines must share that folder."
+        )
     if not notes["step"]:
         return
     old, now = notes["config"], json.loads(json.dumps(asdict(config) | {"run": ""}))
