@@ -58,6 +58,7 @@ class Reconstruction(nn.Module):
     def __init__(self, vae: AutoencoderKL) -> None:
         super().__init__()
         self.vae, self.discriminator = vae, Discriminator()
+        self.enable_gradient_checkpointing = vae.enable_gradient_checkpointing
 
     def forward(self, images: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Of images [B, 3, H, W] and noise [B, C, H/8, W/8]: reconstruction, and three means.

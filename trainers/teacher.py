@@ -70,6 +70,7 @@ class Denoiser(nn.Module):
     def __init__(self, text_encoder: CLIPTextModel, unet: UNet2DConditionModel):
         super().__init__()
         self.text_encoder, self.unet = text_encoder, unet
+        self.enable_gradient_checkpointing = unet.enable_gradient_checkpointing
 
     def forward(self, noisy: Tensor, timesteps: Tensor, ids: Tensor) -> Tensor:
         """Predicted noise [B, C, h, w] for noisy latents, timesteps [B] and token ids [B, 32]."""

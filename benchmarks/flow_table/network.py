@@ -36,6 +36,7 @@ class Flow(nn.Module):
             layers_per_block=1,
             attention_head_dim=32,
         )
+        self.enable_gradient_checkpointing = self.network.enable_gradient_checkpointing
 
     @property
     def end(self) -> float:

@@ -73,7 +73,7 @@ class LoopConfig:
     compile: bool = False
     """Compile the model (torch.compile)."""
     gradient_checkpointing: bool = False
-    """Have the model, one of diffusers', compute again what it would keep for the backward pass."""
+    """Have the model, made of diffusers', compute again what it would keep for the backward pass."""
     use_8bit_adam: bool = False
     """bitsandbytes' AdamW."""
     float32: bool = False
@@ -135,6 +135,10 @@ def _trained(
         model.to(memory_format=torch.contiguous_format)
     optimizer = _adamw(config, [p for p in model.parameters() if p.requires_grad])
     if config.gradient_checkpointing:
+        if not hasattr(model, "enable_gradient_checkpointing"):
+            raise UserError(
+                "--gradient-checkpointing: this network cannot compute anything again; leave it out."
+            )
         model.enable_gradient_checkpointing()
     if config.compile:
         model.compile()

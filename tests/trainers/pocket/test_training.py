@@ -12,12 +12,13 @@ import torch
 import tyro
 from diffusers import StableDiffusionPipeline
 
+from rf_app.errors import UserError
 from rf_app.metrics.attributes import ATTRIBUTES
 from rf_app.metrics.judge import Judge
 from rf_app.registry.models import Registry
 from rf_app.settings.from_nothing import Autoencoder, Teacher
 from trainers import autoencoder, teacher
-from trainers.common import chain
+from trainers.common import LoopConfig, chain, train
 from trainers.common.networks import build_autoencoder
 from trainers.common.pixels import to_tensor
 from trainers.data import source
@@ -193,6 +194,23 @@ def test_autoencoder_and_discriminator_leave_each_other_alone():
 
     assert learn(2) == {"vae"}
     assert learn(3) == {"discriminator"}
+
+
+def test_gradient_checkpointing_leaves_the_gradients_as_they_are(tmp_path):
+    model = autoencoder.Reconstruction(build_autoencoder(8, 64))
+    images, noise = torch.rand(1, 3, 32, 32) * 2 - 1, torch.randn(1, 8, 4, 4)
+
+    def gradients() -> list[torch.Tensor]:
+        model.zero_grad()
+        sum(part.mean() for part in model(images, noise)).backward()
+        return [p.grad.clone() for p in model.parameters()]
+
+    plain = gradients()
+    model.enable_gradient_checkpointing()
+    assert model.vae.is_gradient_checkpointing
+    assert all(torch.allclose(*pair, atol=1e-6) for pair in zip(plain, gradients(), strict=True))
+    with pytest.raises(UserError, match="--gradient-checkpointing: this network"):
+        train(LoopConfig(tmp_path, 1, 1e-3, gradient_checkpointing=True), Judge(), lambda *_: None)
 
 
 def test_figures_of_reconstructions():
