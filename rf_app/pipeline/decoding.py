@@ -35,8 +35,10 @@ def decode(
         pixels = _pixels(vae, latents)
         if vae.dtype == torch.float16 and not torch.isfinite(pixels).all():
             # Some autoencoders go beyond 65504 on the way; there and back the weights stay what they are.
-            pixels = _pixels(vae.float(), latents)
-            vae.half()
+            try:
+                pixels = _pixels(vae.float(), latents)
+            finally:  # also where who asked has left, or memory has run out
+                vae.half()
     finally:
         vae.disable_tiling()
         for hook in hooks:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from rf_app.errors import UserError
+from rf_app.errors import Cancelled, UserError
 from rf_app.pipeline.decoding import decode
 from rf_app.pipeline.engine import graphs_of, name_of
 from rf_app.pipeline.graphs import installed
@@ -106,6 +106,14 @@ def test_an_autoencoder_beyond_float16_still_draws(tiny_registry):
         pipeline.vae.post_quant_conv.weight.mul_(3e4)
     pictures = [np.asarray(decode(each, latents, each.vae)).astype(float) for each in (expected, found)]
     assert psnr(*pictures) > 30
+    assert found.vae.dtype == torch.float16
+
+    def leave() -> None:
+        if found.vae.dtype == torch.float32:
+            raise Cancelled("Stopped.")
+
+    with pytest.raises(Cancelled):
+        decode(found, latents, found.vae, go_on=leave)
     assert found.vae.dtype == torch.float16
 
 
