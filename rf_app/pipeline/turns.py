@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Event, Lock
+from traceback import clear_frames
 from typing import Any, TypeVar
 
 from rf_app.errors import Cancelled
@@ -107,6 +108,7 @@ class Turns:
             try:
                 future.set_result(work())
             except BaseException as error:
+                clear_frames(error.__traceback__)  # which keep a picture's tensors while the error lives
                 future.set_exception(error)
         with self._lock:  # only now, or who came while it ran would wait for the next one of the same visitor
             if begun:

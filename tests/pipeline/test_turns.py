@@ -1,6 +1,7 @@
 """Turns on one thread: fair, watched, left at any time, and the next one always comes."""
 
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -54,6 +55,21 @@ def test_an_error_comes_after_the_steps_before_it_and_the_thread_lives(turns):
     with pytest.raises(UserError, match="no such thing"):
         result_of(turn)
     assert result_of(turns.take(lambda report: "alive")) == "alive"
+
+
+def test_what_work_had_in_its_hands_goes_with_it_though_its_error_lives(turns):
+    class Latents:
+        pass
+
+    def work(report):
+        latents = Latents()
+        seen.append(weakref.ref(latents))
+        raise UserError("no such thing")
+
+    seen: list[weakref.ref] = []
+    with pytest.raises(UserError) as error:
+        result_of(turns.take(work))
+    assert seen[0]() is None, error
 
 
 def test_who_waits_is_heard_before_the_turn_comes(turns, busy):
