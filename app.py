@@ -35,7 +35,12 @@ def options() -> argparse.Namespace:
         default=[],
         help="one more name that browsers reach this page by, as behind a proxy; may be given several times",
     )
-    parser.add_argument("--port", type=int, help="port (default: the first free one from 7860)")
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=os.environ.get("GRADIO_SERVER_PORT") or None,
+        help="port (default: the first free one from 7860)",
+    )
     parser.add_argument("--models", type=Path, help="one more folder of models; new ones go into it")
     parser.add_argument(
         "--auth",
@@ -87,7 +92,8 @@ def check_free(host: str, port: int) -> bool:
     Ends with a message where nobody can listen there: seconds before Gradio tries. port: 0 for any.
     """
     try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        family, *_, address = found[0]
         with socket.socket(family) as tried:
             tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
             tried.bind(address)
@@ -96,7 +102,8 @@ def check_free(host: str, port: int) -> bool:
             f"Cannot listen on {host}, port {port or 'any'} ({error.strerror}): give another --host or "
             "--port; without --port it is the first free one from 7860."
         ) from None
-    return ip_address(address[0]).is_loopback
+    # A name may have several addresses: the server listens on all of them.
+    return all(ip_address(address[0]).is_loopback for *_, address in found)
 
 
 def own_folder(temporary: Path) -> Path:
@@ -126,8 +133,8 @@ def main() -> None:
         signal.signal(signal.SIGINT, stop)
     sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has it: terminals may lack letters
     chosen = options()
-    host = chosen.host or os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
-    local = check_free(host, chosen.port or int(os.environ.get("GRADIO_SERVER_PORT", "0")))
+    host = chosen.host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"  # empty is unset
+    local = check_free(host, chosen.port or 0)
     print("InstaFlow Studio is starting…", flush=True)
     gc.disable()  # a fifth of the start: it looks again and again through what the imports keep
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -180,7 +187,7 @@ def main() -> None:
         print(f"Whoever reaches {host} may draw; {others} (see --auth and --allow-training).")
     keep_swept({folder: set, app.jobs.pictures: lambda: pictures_in_use(app.jobs)})
     page.launch(
-        server_name=chosen.host,
+        server_name=host,
         server_port=chosen.port,
         mcp_server=chosen.mcp,
         auth=tuple(chosen.auth.split(":", 1)) if chosen.auth else None,

@@ -107,8 +107,11 @@ class Guard:
 
     def _origin_refused(self, headers: Headers) -> tuple[HTTPStatus, str] | None:
         origin = headers.get("origin")
-        own = {headers["host"].lower(), *self._named}  # the latter where a proxy has replaced the name
-        if origin is None or urlsplit(origin.lower()).netloc in own:
+        own = {
+            headers.get("host", "").lower(),
+            *self._named,
+        }  # the latter where a proxy has replaced the name
+        if origin is None or origin.lower().partition("://")[2] in own:
             return None
         return HTTPStatus.FORBIDDEN, (
             f"A page of {origin[:80]!r} may not ask this server: only its own pages may, and programs that "

@@ -1,7 +1,6 @@
 """What strangers may upload in an hour, and what is kept of it."""
 
 import time
-from collections import deque
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -20,9 +19,9 @@ IN_PROGRESS = 100  # uploads whose progress is kept
 
 @dataclass(eq=False)
 class _Uploaded:
-    """What a request has uploaded."""
+    """What a request has uploaded. latest: when something of it came."""
 
-    begun: float
+    latest: float
     address: str
     bytes: int = 0
 
@@ -32,17 +31,16 @@ class Uploads:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._seen: deque[_Uploaded] = deque()
+        self._seen: set[_Uploaded] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand it on, and count what comes."""
         if scope["app"].get_blocks().permission:
             await self._app(scope, receive, send)
             return
-        while self._seen and time.monotonic() - self._seen[0].begun > UPLOADS_IN:
-            self._seen.popleft()
-        own = _Uploaded(time.monotonic(), scope["client"][0])
-        self._seen.append(own)
+        now = time.monotonic()
+        self._seen = {each for each in self._seen if now - each.latest <= UPLOADS_IN}
+        own = _Uploaded(now, scope["client"][0])
         _, form = parse_options_header(Headers(scope=scope).get("content-type"))
         part = b"--" + form.get(b"boundary", b"")
         end = b""  # of what came before: a part may begin between two messages
@@ -52,10 +50,12 @@ class Uploads:
             message = await receive()
             body = end + message.get("body", b"")
             own.bytes += len(body) - len(end) + LEAST * body.count(part)
+            own.latest = time.monotonic()
+            self._seen.add(own)  # again, where nothing of it had come for so long that it was forgotten
             end = body[1 - len(part) :]
             theirs = sum(each.bytes for each in self._seen if each.address == own.address)
             if theirs > UPLOADS or sum(each.bytes for each in self._seen) > 2 * UPLOADS:
-                self._seen.remove(own)  # nothing of it is kept
+                self._seen.discard(own)  # nothing of it is kept
                 raise HTTPException(
                     HTTPStatus.TOO_MANY_REQUESTS,
                     f"More than the {UPLOADS // 2**20} MB that may be uploaded in an hour: try again later.",

@@ -80,6 +80,14 @@ def test_a_port_in_use_is_named_before_anything_is_loaded():
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_a_name_with_an_address_that_others_reach_is_not_this_computer_s_alone(monkeypatch):
+    """As /etc/hosts of Debian has it first, and the network has another: the server listens on both."""
+    own, network = ((socket.AF_INET, 1, 6, "", (address, 0)) for address in ("127.0.1.1", "192.0.2.7"))
+    for found, alone in (([own], True), ([own, network], False)):
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, found=found, **__: found)
+        assert app.check_free("studio", 0) == alone
+
+
 @pytest.mark.parametrize("seconds", [0, 1, 3])
 def test_ctrl_c_while_it_starts_says_that_it_stopped(seconds, tiny_models):
     command = [sys.executable, "-u", APP, "--models", tiny_models]

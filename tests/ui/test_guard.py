@@ -2,15 +2,18 @@
 tricked.
 """
 
+import asyncio
 import http.client
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
+from starlette.exceptions import HTTPException
 
 from rf_app.actions.application import Application
 from rf_app.registry.permission import Permission
@@ -87,7 +90,14 @@ def test_its_own_names_and_addresses_are_answered(address, name):
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize(
     "origin",
-    ["https://evil.example", "http://127.0.0.1:3000", "http://localhost", "null", "http://127.0.0.1"],
+    [
+        "https://evil.example",
+        "http://127.0.0.1:3000",
+        "http://localhost",
+        "null",
+        "http://127.0.0.1",
+        "x://[",
+    ],
 )
 def test_the_pages_of_others_are_refused_on_every_way(address, path, method, origin):
     status, _, said = ask(address, path, method, "{}", Origin=origin, **JSON)
@@ -166,6 +176,31 @@ def test_uploads_of_strangers_are_bounded_in_an_hour(address, monkeypatch):
     assert [upload(1, id=f"upload{i}")[0] for i in range(4)] == [200] * 4
     kept = uploading.file_upload_statuses._statuses  # forgotten once the answer is out
     until(lambda: list(kept) == ["upload2", "upload3"])
+
+
+def test_an_upload_that_pauses_until_it_is_forgotten_is_counted_when_it_goes_on(monkeypatch):
+    monkeypatch.setattr(uploading, "UPLOADS", 10)
+    monkeypatch.setattr(uploading, "UPLOADS_IN", 0.01)
+    arrived = []
+
+    async def page(_, receive, __):
+        while (message := await receive())["more_body"]:
+            arrived.append(message)
+
+    async def one() -> dict:
+        return {"body": b"1", "more_body": False}
+
+    async def slow() -> dict:
+        if arrived:
+            await asyncio.sleep(0.05)
+            await uploads(scope, one, None)  # by now what came before is forgotten
+        return {"body": b"123456", "more_body": not arrived}
+
+    uploads = uploading.Uploads(page)
+    blocks = SimpleNamespace(permission=Permission(open_to_strangers=True))
+    scope = {"app": SimpleNamespace(get_blocks=lambda: blocks), "client": ("1.2.3.4", 1), "headers": []}
+    with pytest.raises(HTTPException, match="429"):
+        asyncio.run(uploads(scope, slow, None))
 
 
 @pytest.mark.parametrize("path", ["/gradio_api/deep_link?session_hash=a", "/gradio_api/process_recording"])
