@@ -15,6 +15,7 @@ from typing import Any, ClassVar, TypeVar
 import yaml
 
 from rf_app.errors import UserError
+from rf_app.registry.disk import sync
 
 README = "README.md"
 KINDS = (
@@ -171,6 +172,7 @@ def write_card(folder: Path, card: Card) -> None:
     temporary = folder / f".{README}.new"
     try:
         temporary.write_text("\n".join(lines), encoding="utf-8")
+        sync(temporary)  # or a power cut could leave an empty card in the place of the old one
         temporary.replace(folder / README)
     finally:
         temporary.unlink(missing_ok=True)

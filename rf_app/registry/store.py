@@ -138,7 +138,6 @@ class Store(Generic[CardT]):
             if card == self.CARD.by_name(id) and (folder / README).is_file():
                 (folder / README).replace(folder / "README.original.md")
             write_card(folder, replace(card, title=title))
-            sync(folder / README)
             sync(folder)
         return title
 
