@@ -141,7 +141,8 @@ def _act(app: Application, action: Asking, chosen: dict[str, Any]) -> int:
     answer = action.answer(app, found)
     _give(answer, chosen["out"], chosen["json"])
     if chosen["events"]:
-        (chosen["events"] / ANSWER).write_text(json.dumps(answer), encoding="utf-8")
+        text = json.dumps(answer)  # whole or not there: it is what tells that a job is done
+        write_atomically(chosen["events"] / ANSWER, lambda path: path.write_text(text, encoding="utf-8"))
     return 2 if attempts and all(each.error for each in attempts) else 0
 
 

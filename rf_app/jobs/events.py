@@ -10,6 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from rf_app.registry.disk import disk_full_named
+
 Event = dict[str, Any]  # step, of, seconds_left or None, and whatever figures or text there are
 
 
@@ -53,8 +55,9 @@ def _parsed(path: Path) -> Iterator[Event]:
 
 
 def append(run: Path, event: Event) -> None:
-    """Write one more event."""
-    with (run / "events.jsonl").open("a", encoding="utf-8") as file:
+    """Write one more event; raises `DiskFull`."""
+    path = run / "events.jsonl"
+    with disk_full_named(path), path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(event) + "\n")
 
 

@@ -23,7 +23,7 @@ from rf_app.jobs.log import LOG, last_words
 from rf_app.jobs.plan import Wish
 from rf_app.jobs.processes import ROOT, end_tree, find
 from rf_app.jobs.stage import Plan, check_arguments, check_texts
-from rf_app.registry.disk import DiskFull
+from rf_app.registry.disk import DiskFull, link_or_copy
 
 
 def look(database: Database) -> list[Job]:
@@ -115,7 +115,7 @@ def start(database: Database, make: Callable[[Path], Plan]) -> Job:
 
 def _taken_along(source: str, target: str) -> None:
     """Checkpoints and pairs as links, since they are replaced and never changed; events are appended to."""
-    (shutil.copyfile if source.endswith(".jsonl") else os.link)(source, target)
+    (shutil.copyfile if source.endswith(".jsonl") else link_or_copy)(Path(source), Path(target))
 
 
 def check_free(products: set[str], jobs: list[Job]) -> None:
