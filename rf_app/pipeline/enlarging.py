@@ -13,6 +13,7 @@ from rf_app.pipeline.models import weights_bytes
 from rf_app.pipeline.residence import Residence
 from rf_app.pipeline.turns import Report, Step
 from rf_app.plugins.upscaler import enlarged, load_upscaler
+from rf_app.registry.disk import stamp
 from rf_app.registry.refiner import PIECES, load_refiner, refiner_folder
 
 if TYPE_CHECKING:
@@ -72,9 +73,10 @@ class Enlarger:
         return found
 
     def _upscaler(self, file: Path) -> "ImageModelDescriptor":
-        found = self.residence.get(file)
+        key = stamp(file)
+        found = self.residence.get(key)
         if found is None:
             self.residence.make_room(file.stat().st_size, file.stem)
             found = load_upscaler(file, self.residence.device)
-            self.residence.keep(file, found, [found.model])
+            self.residence.keep(key, found, [found.model])
         return found

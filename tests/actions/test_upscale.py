@@ -85,7 +85,6 @@ def test_an_upscaler_draws_the_same_in_tiles_as_at_once(own_app, upscaler):
     [twice] = results(upscale(own_app, Upscale(file(NOISE), 3)))
     assert twice.image.size == (600, 900)
     upscaler.write_bytes(b"\x80\x02 a pickle")
-    own_app.worker._residence.drop(upscaler)
     with pytest.raises(UserError, match=r"2x-tiny\.safetensors: This is a pickle"):
         results(upscale(own_app, Upscale(file(NOISE))))
 
