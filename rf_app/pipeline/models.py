@@ -18,7 +18,7 @@ from rf_app.registry.card import ModelCard
 from rf_app.registry.checking import CONFIGS, OPTIONAL, WEIGHTS, read_json, weights_file
 from rf_app.registry.controlnets import ControlNets, check_fit
 from rf_app.registry.decoders import Decoders, check_reads
-from rf_app.registry.disk import Stamp, files_of, stamp
+from rf_app.registry.disk import Files, Stamp, files_of, stamp
 from rf_app.registry.loading import load, load_decoder
 from rf_app.registry.models import Registry
 from rf_app.registry.precision import take_float32
@@ -45,7 +45,7 @@ class Resident:
     pipeline: StableDiffusionPipeline
     vocabulary: Vocabulary | None
     stamps: frozenset[Stamp]
-    text_stamp: Stamp  # which text encoder it has, for the cache of embeddings
+    reader: tuple[Files, Files]  # which tokenizer and text encoder it has, for the cache of embeddings
 
 
 class ResidentModels:
@@ -78,7 +78,6 @@ class ResidentModels:
         stamps = frozenset(
             stamp(path) for path in {folder, *(piece.parent for piece in pieces.values()), *links}
         )
-        text_stamp = stamp((*_linked(pieces["text_encoder"], "text_encoder"), pieces["text_encoder"])[0])
         card = self.registry.card(id)
         self.residence.make_room(self._needed(pieces), card.title)
         shared = self.residence.pieces
@@ -94,7 +93,7 @@ class ResidentModels:
             pipeline=pipeline,
             vocabulary=vocabulary(self.registry, id),
             stamps=stamps,
-            text_stamp=text_stamp,
+            reader=(files_of(pieces["tokenizer"]), files_of(pieces["text_encoder"])),
         )
 
     def _needed(self, pieces: Mapping[str, Path]) -> int:

@@ -32,7 +32,7 @@ class Texts:
     def embed(self, model: Resident, text: str, plugged: Plugged) -> Tensor:
         """That of one; from memory if it was asked for lately with the same LoRAs."""
         weighted = model.vocabulary is None
-        key = model.text_stamp, signature(plugged.text_encoder), weighted, text
+        key = model.reader, signature(plugged.text_encoder), weighted, text
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]

@@ -226,11 +226,12 @@ def files_of(folder: Path) -> Files:
     """
     found = []
     for path in folder.iterdir():
-        status = path.stat()
-        found.append((path.name, status.st_dev, status.st_ino, status.st_mtime_ns))
-        if path.name == "config.json":
-            config = json.loads(path.read_bytes())
-            found[-1] = (path.name, 0, 0, json.dumps(config, sort_keys=True))
+        with suppress(OSError, ValueError, RecursionError):  # a link that is gone, no JSON: loading says so
+            status = path.stat()
+            found.append((path.name, status.st_dev, status.st_ino, status.st_mtime_ns))
+            if path.name == "config.json":
+                config = json.loads(path.read_bytes())
+                found[-1] = (path.name, 0, 0, json.dumps(config, sort_keys=True))
     return frozenset(found)
 
 

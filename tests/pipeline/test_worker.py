@@ -7,6 +7,7 @@ from threading import Event
 import numpy as np
 import pytest
 import torch
+from transformers import CLIPTokenizer
 
 from rf_app.errors import UserError
 from rf_app.pipeline.decoding import BLOCKS
@@ -17,7 +18,7 @@ from rf_app.registry.card import write_card
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
 from rf_app.schedulers.solvers import solvers
 from rf_app.settings.picture import PictureSettings
-from tests.tiny import load, tiny_card, tiny_flow, tiny_unet
+from tests.tiny import load, tiny_card, tiny_flow, tiny_tokenizer, tiny_unet
 
 MODELS = ["tiny-sd", "tiny-2rf", "tiny-instaflow"]
 KIND = {"tiny-sd": "diffusion", "tiny-2rf": "rectified-flow", "tiny-instaflow": "one-step"}
@@ -230,7 +231,28 @@ def test_a_broken_model_is_named_and_the_others_work(worker):
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(UserError, match="not a complete safetensors file"):
         ask(worker, model="tiny-2rf")
+    weights.unlink()
+    weights.symlink_to("gone")
+    with pytest.raises(UserError, match="is a link to gone, which is gone"):
+        ask(worker, model="tiny-2rf")
+    weights.with_name("config.json").write_text("{")
+    with pytest.raises(UserError, match=r"config\.json: not valid JSON"):
+        ask(worker, model="tiny-2rf")
     assert ask(worker).image
+
+
+def test_models_of_one_text_encoder_and_two_tokenizers_read_a_prompt_each_in_its_way(worker):
+    registry, other = worker.registry, tiny_tokenizer()
+    words = other.get_vocab()
+    turned = dict(zip(words, reversed(words.values()), strict=True))
+
+    def build(folder):
+        tiny_flow(5)(folder)
+        CLIPTokenizer(turned, [], model_max_length=32).save_pretrained(folder / "tokenizer")
+
+    registry.publish("mine", build, tiny_card("mine", "one-step", 1, 1.0, "tiny-2rf"))
+    after = pixels(worker, model="tiny-instaflow"), pixels(worker, model="mine")
+    assert not np.array_equal(*after)
 
 
 SOLVERS = [(model, solver) for model in MODELS for solver in solvers(KIND[model])]
