@@ -63,13 +63,15 @@ class History:
         name = time.strftime("%Y-%m-%d/%H%M%S-") + f"{digest[:12]}.png"
         with self._open() as rows:
             found = rows.execute("SELECT name FROM picture WHERE digest = ?", [digest]).fetchone()
+            name = found["name"] if found else name
+            if not (self.folder / name).is_file():  # somebody may have taken it out of its folder
+                with writable(self.folder):
+                    write_atomically(self.folder / name, lambda temporary: temporary.write_bytes(png))
             if found:
-                rows.execute("UPDATE picture SET created = ? WHERE name = ?", [time.time(), found["name"]])
-                return found["name"]
-            with writable(self.folder):
-                write_atomically(self.folder / name, lambda temporary: temporary.write_bytes(png))
+                rows.execute("UPDATE picture SET created = ? WHERE name = ?", [time.time(), name])
+                return name
             _add(rows, name, png, settings, time.time())
-            leaving = self._over(rows)
+            leaving = self._over(rows, name)
             rows.executemany("DELETE FROM picture WHERE name = ?", [[each] for each in leaving])
         for each in leaving:
             (self.folder / each).unlink(missing_ok=True)
@@ -124,13 +126,14 @@ class History:
         with self._open() as rows:
             return tuple(rows.execute("SELECT COUNT(*), COALESCE(SUM(bytes), 0) FROM picture").fetchone())
 
-    def _over(self, rows: sqlite3.Connection) -> list[str]:
-        """The names of the oldest pictures without a star that are beyond the limit; never the newest."""
+    def _over(self, rows: sqlite3.Connection, latest: str) -> list[str]:
+        """The names of the oldest pictures without a star that are beyond the limit; never the latest, which
+        is the oldest where the clock was put back.
+        """
         total = rows.execute("SELECT SUM(bytes) FROM picture").fetchone()[0]
-        newest = "(SELECT MAX(created) FROM picture)"
-        oldest = f"SELECT name, bytes FROM picture WHERE starred = 0 AND created < {newest} ORDER BY created"
+        oldest = "SELECT name, bytes FROM picture WHERE starred = 0 AND name != ? ORDER BY created"
         leaving = []
-        for row in rows.execute(oldest):
+        for row in rows.execute(oldest, [latest]):
             if total <= self.limit:
                 break
             leaving.append(row["name"])

@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+import time
 
 import pytest
 from PIL import Image
@@ -41,6 +42,8 @@ def test_the_same_picture_again_is_kept_once_and_is_the_newest(history: History)
     history.keep(*picture("a tent", 2))
     assert history.keep(*picture("a boat", 1)) == first
     assert prompts(history) == ["a boat", "a tent"]
+    (history.folder / first).unlink()  # somebody took it away
+    assert history.keep(*picture("a boat", 1)) == first
     assert history.png(first) == picture("a boat", 1)[0]
 
 
@@ -59,7 +62,7 @@ def test_stars_and_deleting(history: History) -> None:
                 do(name)
 
 
-def test_beyond_the_limit_the_oldest_without_a_star_leaves(tmp_path) -> None:
+def test_beyond_the_limit_the_oldest_without_a_star_leaves(tmp_path, monkeypatch) -> None:
     size = len(picture("a boat", 0)[0])
     history = History(tmp_path, limit=int(2.5 * size))
     first = history.keep(*picture("a boat", 0))
@@ -71,6 +74,8 @@ def test_beyond_the_limit_the_oldest_without_a_star_leaves(tmp_path) -> None:
     }
     assert history.size()[0] == 2
     assert History(tmp_path / "small", limit=1).keep(*picture("a boat", 1))  # the newest always stays
+    monkeypatch.setattr(time, "time", lambda: 0.0)  # also where the clock was put back
+    assert history.png(history.keep(*picture("a boat", 4))) == picture("a boat", 4)[0]
 
 
 def test_files_and_index_agree_at_the_next_start(history: History, tmp_path) -> None:
