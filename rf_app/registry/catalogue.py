@@ -69,7 +69,7 @@ def obstacle(entry: Entry, models: Path) -> str:
 def hub_is_reached() -> bool:
     """Whether the Hub answers; asked once a minute at most, and waits two seconds at most."""
     address = urlsplit(constants.ENDPOINT)
-    when, reached = _reached.get(address.netloc, (0.0, False))
+    when, reached = _reached.get(address.netloc, (-REMEMBERED, False))  # the clock begins with the system
     if os.environ.get("HF_HUB_OFFLINE") or time.monotonic() - when < REMEMBERED:
         return reached
     port = address.port or (443 if address.scheme == "https" else 80)
