@@ -12,7 +12,7 @@ from asyncio import TimeoutError, wait_for
 from collections import OrderedDict, deque
 from collections.abc import Iterable
 from http import HTTPStatus
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
 
 from fastapi.exceptions import RequestValidationError
@@ -48,6 +48,17 @@ def space_hosts() -> list[str]:
     return [name for name in os.environ.get("SPACE_HOST", "").lower().split(",") if name]
 
 
+def visitor_of(host: str, port: int) -> tuple[str, int]:
+    """The address by which a visitor is counted: of IPv6 that of the network, in which each has 2^64."""
+    try:
+        address = ip_address(host)
+    except ValueError:  # of no network
+        return host, port
+    if isinstance(address, IPv6Address):
+        address = address.ipv4_mapped or IPv6Address(int(address) >> 64 << 64)
+    return str(address), port
+
+
 class Guard:
     """ASGI middleware that refuses, with the reason, what neither a page of this server asks nor a program.
 
@@ -70,6 +81,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
+        scope["client"] = visitor_of(*scope["client"])
 
         async def framed(message: Message) -> None:
             if message["type"] == "http.response.start":

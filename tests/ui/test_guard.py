@@ -230,6 +230,20 @@ def test_long_names_are_refused_before_they_are_kept(address):
     assert ask(address, "/gradio_api/component_server/", "POST", b"--x--", **form)[::2] == refused
 
 
+def test_a_visitor_is_counted_by_network_where_each_has_many_addresses():
+    counted = [
+        "192.0.2.7",
+        "2001:db8:1:2:3:4:5:6",
+        "2001:db8:1:2::9",
+        "::ffff:192.0.2.7",
+        "fe80::1%lo",
+        "none",
+    ]
+    assert [guard.visitor_of(host, 5) for host in counted] == [
+        (host, 5) for host in ("192.0.2.7", "2001:db8:1:2::", "2001:db8:1:2::", "192.0.2.7", "fe80::", "none")
+    ]
+
+
 def test_tries_at_the_password_are_counted(app, tmp_path):
     page = build(app, tmp_path)
     _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, auth=("me", "secret"), **launch_options())
