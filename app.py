@@ -57,7 +57,7 @@ def options() -> argparse.Namespace:
     parser.add_argument(
         "--safety-checker",
         action=argparse.BooleanOptionalAction,
-        default=os.environ.get("INSTAFLOW_SAFETY_CHECKER", str(int("SPACE_ID" in os.environ))) == "1",
+        default=(os.environ.get("INSTAFLOW_SAFETY_CHECKER") or str(int("SPACE_ID" in os.environ))) != "0",
         help="hold back what a model's own safety checker, where it brings one, does not let through "
         "(default: on a Space only; or as $INSTAFLOW_SAFETY_CHECKER says, 0 or 1)",
     )

@@ -62,8 +62,9 @@ def test_the_safety_checker_is_on_where_strangers_are_and_its_owner_may_choose(m
     assert (chosen(), chosen("--safety-checker")) == (False, True)
     monkeypatch.setenv("SPACE_ID", "somebody/studio")
     assert (chosen(), chosen("--no-safety-checker")) == (True, False)
-    monkeypatch.setenv("INSTAFLOW_SAFETY_CHECKER", "0")
-    assert not chosen()
+    for said, on in (("0", False), ("1", True), ("true", True), ("", True)):
+        monkeypatch.setenv("INSTAFLOW_SAFETY_CHECKER", said)
+        assert chosen() == on
 
 
 def test_a_port_in_use_is_named_before_anything_is_loaded():
