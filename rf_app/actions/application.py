@@ -6,7 +6,7 @@ import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from threading import Lock, Thread
+from threading import Lock, Semaphore, Thread
 
 from rf_app.actions.detached import Detached
 from rf_app.actions.sizes import Sizes
@@ -43,6 +43,7 @@ OPENS_WITH = "INSTAFLOW_MODEL"  # an environment variable, where it is to be ano
 WORLD = "It knows one small world: {}, and more of the kind."
 SAID = 5  # topics
 WARM = 3  # pictures: the first is no measure
+LOOKED_AT = 8  # uploaded LoRAs, of up to 256 MB where strangers are
 SLOW = "A picture takes about {} here"
 ON_LOAN = "Each picture takes of the GPU time that you have here a day"
 UNKNOWN = "How long a picture takes here is not known yet"
@@ -81,7 +82,8 @@ class Application:
 
     line: their address and session, as for `Turns`. one_picture: held while a picture of theirs is in memory,
     which may have 64 million pixels. enlarging: likewise, from before one is read until the larger one is a
-    file. saving: held while presets are, as two windows may save at one moment.
+    file. saving: held while presets are, as two windows may save at one moment. looking: held while an
+    uploaded LoRA is looked at, of which there is a copy meanwhile; by LOOKED_AT at once.
     """
 
     worker: Worker
@@ -92,6 +94,7 @@ class Application:
     one_picture: Lock = field(default_factory=Lock)
     enlarging: Lock = field(default_factory=Lock)
     saving: Lock = field(default_factory=Lock)
+    looking: Semaphore = field(default_factory=lambda: Semaphore(LOOKED_AT))
     history: History = field(default_factory=History)
     detached: Detached = field(default_factory=Detached)
     small_work: Turns = field(default_factory=small_work)

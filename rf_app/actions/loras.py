@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 
-from rf_app.actions.application import KIND_TITLES, Application
+from rf_app.actions.application import KIND_TITLES, LOOKED_AT, Application
 from rf_app.errors import UserError
 from rf_app.plugins.lora import MAX_FILE_BYTES, too_large
 from rf_app.plugins.lora_header import preview_in
@@ -66,8 +66,17 @@ def upload(app: Application, file: Path, name: str, model: str, kind: str = "") 
     """Keep a file for the visitor's session.
 
     kind: what it makes of a diffusion model, where it does not say it itself. Raises UserError where it is no
-    LoRA for the model, or there is no room, and `DiskFull`.
+    LoRA for the model, or there is no room, or too many wait to be looked at, and `DiskFull`.
     """
+    if not app.looking.acquire(blocking=False):  # it may come past the queue
+        raise UserError(f"{LOOKED_AT} uploaded files are being looked at: try again in a moment.")
+    try:
+        return _uploaded(app, file, name, model, kind)
+    finally:
+        app.looking.release()
+
+
+def _uploaded(app: Application, file: Path, name: str, model: str, kind: str) -> Upload:
     with disk_full_named(Path(gettempdir()), name), TemporaryDirectory() as folder:
         own = Path(folder) / "lora.safetensors"
         try:

@@ -3,6 +3,7 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from rf_app.actions import loras
+from rf_app.actions.application import LOOKED_AT
 from rf_app.actions.asking import File
 from rf_app.actions.generate import Generate, generate
 from rf_app.actions.run import results
@@ -117,6 +119,15 @@ def test_a_file_that_is_cleared_away_while_it_waits(own_app, file):
         assert waiting.result(60).title == "Wood & <b>Cut!"
     with pytest.raises(UserError, match="please upload it again"):
         upload(ann, file)
+
+
+def test_many_files_at_once_are_refused_before_they_are_copied(own_app, file):
+    with ExitStack() as others:
+        for _ in range(LOOKED_AT):
+            others.enter_context(own_app.looking)
+        with pytest.raises(UserError, match="8 uploaded files are being looked at: try again"):
+            upload(own_app.seen_by("ann"), file)
+    assert upload(own_app.seen_by("ann"), file)
 
 
 def test_strangers_have_a_bound_of_their_own_and_the_owner_another(own_app, file, monkeypatch):
