@@ -12,7 +12,7 @@ from gradio.queueing import Event, Queue
 from gradio.server_messages import ProcessCompletedMessage
 from starlette.requests import Request
 
-from rf_app.ui.guard import MAX_BODIES, MAX_SESSION
+from rf_app.ui.guard import MAX_BODIES, MAX_SESSION, SMALL
 
 LONG_WORK = {"concurrency_limit": None, "concurrency_id": "long work"}  # all of it takes turns at the worker
 MINE = 16  # requests of one visitor that wait or are seen to
@@ -37,6 +37,7 @@ class Waiting(Queue):
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self._idlers: dict[str, asyncio.TimerHandle] = {}
+        self._received: dict[str, int] = {}  # bytes of requests whose answers nobody has fetched
         self.ANALYTICS_MAX_EVENTS = 0  # kept, with their sessions, for a monitoring that there is not
 
     async def push(self, body: PredictBodyInternal, request: Request, username: str | None) -> Any:
@@ -49,11 +50,13 @@ class Waiting(Queue):
             return False, f"There is no event {body.fn_index!r:.40} here.", "error"
         if len(body.data) != len(fn.inputs):
             return False, f"There are {len(body.data)} values; expected {len(fn.inputs)}.", "error"
+        self._forget(request.state.received)
         if why := self._refused(fn, request):
             return False, why, "queue_full"
-        self._forget()
         answer = await super().push(body, request, username)
         session = body.session_hash or ""
+        if body.event_id:  # Gradio may have refused it
+            self._received[body.event_id] = request.state.received
         # A page's, and no program's; Gradio may have refused it.
         if request.headers.get("x-gradio-user") == "app" and session in self.pending_event_ids_session:
             self._keep_open(session)
@@ -98,19 +101,27 @@ class Waiting(Queue):
             return why
         if len(unfetched) >= ANSWERS:
             return f"{ANSWERS} answers are waiting for you: fetch them, then ask again."
-        received = sum(event.request.state.received for event in events)
-        if received + request.state.received > MAX_BODIES:
+        mine = request.state.received
+        if mine > SMALL and sum(self._received.values()) + mine > MAX_BODIES:
             return "Too many large requests are waiting: try again in a moment."
         return ""
 
-    def _forget(self) -> None:
-        """The answers of the sessions before the latest, but for those that are being answered."""
+    def _forget(self, held: int) -> None:
+        """The answers of the sessions before the latest, but for those that are being answered; and those to
+        large requests, which may be as large, beyond a bound on all together. held: bytes of this request.
+        """
         alive = {event.session_hash for event in self.event_ids_to_events.values()}
-        for session in list(self.pending_messages_per_session)[:-SESSIONS]:
-            if session not in alive:
+        for number, session in enumerate(reversed(list(self.pending_messages_per_session))):
+            mine = sum(self._received.get(id, 0) for id in self.pending_event_ids_session.get(session, ()))
+            large = mine > SMALL and held + mine > MAX_BODIES
+            if (large or number >= SESSIONS) and session not in alive:
                 del self.pending_messages_per_session[session]
+            else:
+                held += mine
         for session in self.pending_event_ids_session.keys() - self.pending_messages_per_session.keys():
             del self.pending_event_ids_session[session]
+        known = set(self.event_ids_to_events).union(*self.pending_event_ids_session.values())
+        self._received = {id: size for id, size in self._received.items() if id in known}
         holder = self.blocks.state_holder
         closed = [session for session, state in holder.session_data.items() if state.is_closed]
         for session in closed[:-CLOSED]:

@@ -101,6 +101,16 @@ def test_what_waits_is_bounded_in_bytes(blocks, held):
     assert asked[-1].json()["detail"].startswith("Too many large requests")
 
 
+def test_answers_to_large_requests_that_nobody_fetches_make_room_for_others(blocks, monkeypatch):
+    monkeypatch.setattr(waiting, "MAX_BODIES", 6 * 2**20)
+    for i in range(4):
+        assert ask(blocks, "a" * 2**21, f"done {i}").status_code == 200
+        until(lambda: not blocks._queue.event_ids_to_events)
+    kept = [name for name in blocks._queue.pending_messages_per_session if name.startswith("done")]
+    assert kept == ["done 2", "done 3"]
+    assert ask(blocks, "", "a small one").status_code == 200
+
+
 def test_answers_that_nobody_fetches_are_bounded(blocks, monkeypatch):
     monkeypatch.setattr(waiting, "ANSWERS", 4)
     for _ in range(4):
