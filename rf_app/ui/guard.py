@@ -119,9 +119,8 @@ class Guard:
 
     def _origin_refused(self, headers: Headers) -> tuple[HTTPStatus, str] | None:
         origin = headers.get("origin")
-        own = self._named | {
-            headers.get("host", "").lower()
-        }  # the former where a proxy has replaced the name
+        # The latter where a proxy has replaced the name.
+        own = {headers.get("host", "").lower(), *self._named}
         if origin is None or origin.lower().partition("://")[2] in own:
             return None
         return HTTPStatus.FORBIDDEN, (
