@@ -31,7 +31,8 @@ DRAG = """([square, seconds]) => new Promise((resolve) => {
     const moments = [];
     let waiting = Promise.resolve();
     const observer = new MutationObserver(() => {
-        waiting = image.decode().then(() => requestAnimationFrame((moment) => moments.push(moment)));
+        const seen = () => requestAnimationFrame((moment) => moments.push(moment));
+        waiting = image.decode().then(seen, () => {}); // one that the next replaces first is not seen
     });
     observer.observe(image, { attributeFilter: ["src"] });
     const start = performance.now();

@@ -6,6 +6,7 @@ import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from threading import Lock, Semaphore, Thread
 
 from rf_app.actions.detached import Detached
@@ -94,7 +95,7 @@ class Application:
     one_picture: Lock = field(default_factory=Lock)
     enlarging: Lock = field(default_factory=Lock)
     saving: Lock = field(default_factory=Lock)
-    looking: Semaphore = field(default_factory=lambda: Semaphore(LOOKED_AT))
+    looking: Semaphore = field(default_factory=partial(Semaphore, LOOKED_AT))
     history: History = field(default_factory=History)
     detached: Detached = field(default_factory=Detached)
     small_work: Turns = field(default_factory=small_work)

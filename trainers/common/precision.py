@@ -11,7 +11,7 @@ from rf_app.errors import UserError
 from rf_app.registry.precision import quick_in_bfloat16
 from rf_app.settings.training import Precision
 
-PATIENCE = timedelta(days=1)  # of processes for one another
+PATIENCE = 24 * 3600  # seconds, of processes for one another
 
 
 def accelerator_in(precision: Precision | None) -> Accelerator:
@@ -34,5 +34,5 @@ def accelerator_in(precision: Precision | None) -> Accelerator:
     if precision == "fp16" and not torch.accelerator.is_available():  # accelerate would take float32
         raise UserError("--precision fp16 needs a GPU, and there is none: give bf16 or no.")
     # NCCL's own are ten minutes, and one process alone may encode the pictures or make the last pairs.
-    waiting = InitProcessGroupKwargs(timeout=PATIENCE)
+    waiting = InitProcessGroupKwargs(timeout=timedelta(seconds=PATIENCE))
     return Accelerator(mixed_precision=precision, kwargs_handlers=[waiting])
