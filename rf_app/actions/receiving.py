@@ -168,9 +168,10 @@ def _lora(app: Application, parcel: Parcel, files: Path, report: Report) -> Path
     entry = entry_of(parcel.source)
     named = f"{parcel.path.parent.name} " if parcel.path.name == LORA_WEIGHTS else ""
     file, place = parcel.path, parcel.place or shutil.copyfile
+    read = read_lora(file)
     if file.name == PEFT_WEIGHTS and file.with_name(PEFT_CONFIG).is_file():
         file, place = _with_alpha(file, files / LORA_WEIGHTS), link_or_copy
-    read = read_lora(file)
+        read = read_lora(file)
     said = read.said | sampling_in(named + called_in(parcel.source))
     said["license"] = _license(parcel.path.parent)
     with suppress(UserError):
@@ -187,8 +188,8 @@ def _lora(app: Application, parcel: Parcel, files: Path, report: Report) -> Path
 
 
 def _with_alpha(file: Path, target: Path) -> Path:
-    """Write a LoRA of PEFT's, whose alpha lies in a config beside it, with that in its header as diffusers
-    has it; returns `target`.
+    """Write a checked LoRA of PEFT's, whose alpha lies in a config beside it, with that in its header as
+    diffusers has it; returns `target`.
     """
     config = read_json(file.with_name(PEFT_CONFIG))
     alpha = config.get("lora_alpha", config.get("alpha"))  # LoRA's, or that of LoHa and LoKr

@@ -12,10 +12,10 @@ from rf_app.registry.card import ModelCard, check_id
 from rf_app.settings.options import TRAINERS, command_line, options
 from rf_app.settings.recipe import Recipe, Step
 from rf_app.settings.recipes import recipe
+from rf_app.settings.training import PICTURE_SUFFIXES
 
 MAX_PROMPTS = 100_000
 MAX_PROMPT = 1_000  # characters
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 
 
 @dataclass(frozen=True)
@@ -140,8 +140,10 @@ def _stage(step: Step, values: Mapping[str, Any], words: dict[str, str], teacher
 
 def _pictures(folder: str | None) -> int:
     """How many a folder holds, at a glance: a batch is no larger. 0 where none lie there, as of a table."""
+    if folder is None:
+        return 0
     with suppress(OSError):  # it may not be read: that is said elsewhere
-        return sum(path.suffix.lower() in PICTURES for path in Path(folder).iterdir()) if folder else 0
+        return sum(path.suffix.lower() in PICTURE_SUFFIXES for path in Path(folder).iterdir())
     return 0
 
 

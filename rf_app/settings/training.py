@@ -17,6 +17,7 @@ Density = Literal["uniform", "u-shaped"]
 WindowPrediction = Literal["ddim_eps", "diff_eps"]
 LossName = Literal["velocity", "huber"]
 Layers = Literal["attention", "feed-forward", "convolutions"]
+PICTURE_SUFFIXES = ".png", ".jpg", ".jpeg", ".webp", ".bmp"  # as the files of a folder of pictures end
 
 
 def check_sampling(steps: int | None, guidance: float | None) -> None:

@@ -32,9 +32,9 @@ from rf_app.registry.disk import write_atomically
 from rf_app.registry.encoding import encoded
 from rf_app.registry.vocabulary import ARTICLES, LINKS, split_words
 from rf_app.settings.text import read_text
+from rf_app.settings.training import PICTURE_SUFFIXES
 from trainers.common.pixels import to_tensor
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 LISTS = ("metadata.jsonl", "metadata.csv")
 ENCODE_BATCH = 64
 TOPIC = 24  # words that the page shows
@@ -58,7 +58,7 @@ class ImageFolder:
             raise UserError(
                 f"{folder} holds no captioned pictures: expected metadata.jsonl or .csv with 'file_name' and "
                 f"'text' on each line, COCO's {coco}, a .txt beside each picture, or pictures that are named "
-                f"by what they show ({', '.join(SUFFIXES)})."
+                f"by what they show ({', '.join(PICTURE_SUFFIXES)})."
             )
         self.paths = [path for path, _ in found]
         self.captions = [caption for _, caption in found]
@@ -224,7 +224,9 @@ def _names(folder: Path) -> list[tuple[Path, str]]:
 
 def _pictures(folder: Path) -> list[Path]:
     files = sorted(folder.iterdir()) if folder.is_dir() else []
-    return [path for path in files if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")]
+    return [
+        path for path in files if path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".")
+    ]
 
 
 def square(path: Path, size: int) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import Any
 
 from rf_app.errors import UserError
 from rf_app.registry.disk import disk_full_named
-from trainers.data.images import SUFFIXES
+from rf_app.settings.training import PICTURE_SUFFIXES
 
 ON_THE_HUB = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 PICTURES, CAPTIONS = ("image", "picture", "img"), ("text", "caption", "prompt", "title", "description")
@@ -24,7 +24,7 @@ def as_folder(source: Path, most: int) -> Iterator[Path]:
     "train" is read. Raises UserError for a table without pictures or captions.
     """
     files = [source] if source.suffix == ".parquet" and source.is_file() else []
-    if source.is_dir() and not any(path.suffix.lower() in SUFFIXES for path in source.iterdir()):
+    if source.is_dir() and not any(path.suffix.lower() in PICTURE_SUFFIXES for path in source.iterdir()):
         files = sorted(source.rglob("*.parquet"))
     if not files and (source.exists() or not ON_THE_HUB.fullmatch(source.as_posix())):
         yield source
