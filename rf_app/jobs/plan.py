@@ -140,7 +140,7 @@ def _stage(step: Step, values: Mapping[str, Any], words: dict[str, str], teacher
 
 def _pictures(folder: str | None) -> int:
     """How many a folder holds, at a glance: a batch is no larger. 0 where none lie there, as of a table."""
-    if folder is None:
+    if not folder:
         return 0
     with suppress(OSError):  # it may not be read: that is said elsewhere
         return sum(path.suffix.lower() in PICTURE_SUFFIXES for path in Path(folder).iterdir())
