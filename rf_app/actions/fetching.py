@@ -22,7 +22,16 @@ from rf_app.actions.wanted import is_piece, wanted
 from rf_app.errors import UserError
 from rf_app.plugins.checking import Header, read_header
 from rf_app.plugins.deltas import HUB_NAME
-from rf_app.registry.checking import BORROWED, CONFIGS, OPTIONAL, OWN, TINY, check_config, read_json
+from rf_app.registry.checking import (
+    BORROWED,
+    CONFIGS,
+    MAX_JSON_BYTES,
+    OPTIONAL,
+    OWN,
+    TINY,
+    check_config,
+    read_json,
+)
 from rf_app.registry.controlnets import check_base
 from rf_app.registry.decoders import check_tiny
 from rf_app.registry.disk import FULL
@@ -110,6 +119,11 @@ def fetch(source: str, folder: Path, report: Report, check: Check) -> Path:
         target = folder / check_revision(info.sha)  # files of two revisions do not belong together
 
         def get(each: str, told: Callable[[], None] = lambda: None) -> None:
+            if not each.endswith(".safetensors") and there[each] > MAX_JSON_BYTES:
+                raise UserError(
+                    f"{name}: {each} has {there[each] / 2**20:,.0f} MB; beside its weights, files of at most "
+                    f"{MAX_JSON_BYTES // 2**20} MB are fetched."
+                )
             here = try_to_load_from_cache(name, each, revision=info.sha)  # as a Space has what it preloads
             _fetch_file(hf_hub_url(name, each, revision=info.sha), target / each, there[each], told, here)
 

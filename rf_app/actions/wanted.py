@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from rf_app.errors import UserError
+from rf_app.plugins.checkpoint import weights_names
 from rf_app.registry.checking import BORROWED, CONFIGS, OPTIONAL, OWN, WEIGHTS, no_weights
 from rf_app.registry.recognition import INDEX, LORA_WEIGHTS, PEFT_CONFIG, PEFT_WEIGHTS
 
@@ -53,8 +54,8 @@ def is_piece(names: Collection[str]) -> bool:
 
 def _weights(piece: str, beside: Collection[str]) -> list[str]:
     """The name of a piece's weights among its files, if there are any files."""
-    half = WEIGHTS[piece].replace(".safetensors", ".fp16.safetensors")
-    name = half if half in beside else WEIGHTS[piece]
+    half, whole = weights_names(piece)
+    name = half if half in beside else whole
     if beside and name not in beside:
         raise no_weights(Path(piece, name), beside)
     return [name] if beside else []

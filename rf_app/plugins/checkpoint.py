@@ -181,12 +181,17 @@ def shapes_of(module: nn.Module | Mapping[str, Place]) -> dict[str, tuple[int, .
 
 def find_weights(folder: Path) -> Path:
     """A piece's weights, of half size where there are two; raises UserError where none are safetensors."""
-    name = WEIGHTS[folder.name]
-    half = folder / name.replace(".safetensors", ".fp16.safetensors")
-    for path in (half, folder / name):
-        if path.is_file():
-            return path
-    raise no_weights(folder / name, (path.name for path in folder.glob("*")))
+    names = weights_names(folder.name)
+    for name in names:
+        if (folder / name).is_file():
+            return folder / name
+    raise no_weights(folder / names[-1], (path.name for path in folder.glob("*")))
+
+
+def weights_names(piece: str) -> tuple[str, str]:
+    """What a piece's weights are called: of half size, and whole."""
+    whole = WEIGHTS[piece]
+    return whole.replace(".safetensors", ".fp16.safetensors"), whole
 
 
 def configs_of(pieces: Mapping[str, Path]) -> dict[str, dict[str, Any]]:

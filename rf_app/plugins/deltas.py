@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from huggingface_hub import snapshot_download
+from huggingface_hub import HfApi, snapshot_download
 from torch import Tensor
 
 from rf_app.errors import UserError
@@ -25,6 +25,7 @@ from rf_app.plugins.checkpoint import (
     of_folders,
     of_single_file,
     short,
+    weights_names,
     write_tensors,
 )
 from rf_app.plugins.lora import fit, read_lora
@@ -147,7 +148,10 @@ def _from_hub(name: str) -> Path:
             "Hub."
         )
     try:
-        return Path(snapshot_download(name, allow_patterns=[f"{piece}/*.safetensors" for piece in PIECES]))
+        there = {each.rfilename for each in HfApi().model_info(name).siblings or []}
+        wanted = [[f"{piece}/{each}" for each in weights_names(piece)] for piece in PIECES]
+        found = [next((each for each in names if each in there), names[-1]) for names in wanted]
+        return Path(snapshot_download(name, allow_patterns=found))
     except Exception as error:  # no network, no such model, no permission: each library has its own
         raise UserError(f"{name} could not be fetched from the Hub ({type(error).__name__}).") from None
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -21,6 +22,7 @@ from rf_app.errors import UserError
 from rf_app.jobs import queue
 from rf_app.jobs.processes import ROOT
 from rf_app.jobs.progress import progress
+from rf_app.plugins.deltas import weights_of
 from rf_app.registry.checking import CONFIGS, WEIGHTS
 from rf_app.registry.models import Registry
 from tests.actions.importing.bringing import UNET
@@ -246,6 +248,33 @@ def test_a_tiny_decoder_of_another_base_costs_none_of_its_weights(app, reached, 
     with pytest.raises(UserError, match=r"is a tiny autoencoder for (Stable Diffusion XL|Flux); expected"):
         results(import_model(app, ImportModel(source)))
     assert all(end < 8 + int.from_bytes(weights[:8], "little") for _, end in Hub.ends)
+
+
+def test_what_is_large_and_no_weights_is_not_fetched(app, reached, monkeypatch):
+    monkeypatch.setattr("rf_app.actions.fetching.MAX_JSON_BYTES", 2**20)
+    Hub.files = {"unet/config.json": b"{}".ljust(2**20 + 1), UNET: ANYTHING}
+    with pytest.raises(
+        UserError, match=r"unet/config.json has 1 MB; beside its weights, files of at most 1 MB"
+    ):
+        results(import_model(app, ImportModel("somebody/tiny")))
+    assert not list(app.registry.folders[-1].rglob("config.json*"))
+
+
+def test_of_a_fine_tune_on_the_hub_a_merge_fetches_the_weights_it_reads(monkeypatch, tmp_path):
+    there = [UNET, UNET.replace(".saf", ".non_ema.saf"), UNET.replace(".saf", ".fp16.saf"), "vae/config.json"]
+    there += [f"vae/{WEIGHTS['vae']}", "safety_checker/model.safetensors"]
+    info = SimpleNamespace(siblings=[SimpleNamespace(rfilename=name) for name in there])
+    monkeypatch.setattr("rf_app.plugins.deltas.HfApi.model_info", lambda *_: info)
+
+    def download(name, allow_patterns):
+        assert name == "somebody/tiny"
+        assert set(allow_patterns) & set(there) == {there[2], there[4]}
+        (tmp_path / "unet").mkdir()
+        (tmp_path / there[2]).write_bytes(ANYTHING)
+        return tmp_path
+
+    monkeypatch.setattr("rf_app.plugins.deltas.snapshot_download", download)
+    assert list(weights_of(Registry([tmp_path]), "somebody/tiny", {})["unet"]) == ["a"]
 
 
 def test_of_a_server_that_gives_whole_files_only_a_header_is_taken(app, reached):
