@@ -20,6 +20,7 @@ def test_a_list_is_drawn_while_the_page_is_loaded_anew_stopped_and_gone_on_with(
     gate = gate_of(own_app, "tiny-sd")
     page = own_page
     page.click("#batch-tab-button")
+    settled(page)
     page.fill("#batch-prompts textarea", '"><b>a {red|blue} boat\na lake')
     page.fill("#batch-seed input", "6")
     page.locator("#batch-model input").click()

@@ -167,6 +167,7 @@ def test_export_and_bring_in(own_page, tiny_registry, tmp_path):
 
     save_single_file(tiny_registry.pieces("tiny-sd"), tmp_path / "One.safetensors")
     own_page.get_by_role("tab", name="Import").click()
+    settled(own_page)  # a field that just appeared is given its first value a moment later
     for source, id, made in (
         (tmp_path / "tiny-2rf", "again", "again"),
         (tmp_path / "One.safetensors", "", "one"),
@@ -222,6 +223,7 @@ def test_a_merge_is_stopped(own_page, own_app):
     """While its process waits; what it has begun is not seen."""
     own_page.click("#models-tab-button")
     own_page.get_by_role("tab", name="Merge").click()
+    settled(own_page)
     own_page.locator("#merge-what label", has_text="A fine-tuned model").click()
     settled(own_page)
     own_page.fill("#merge-fine input, #merge-fine textarea", "tiny-sd")
