@@ -8,7 +8,7 @@
     const tab = event.target.closest?.('#tabs > .tab-wrapper [role="tab"]');
     if (tab) studio.keepTab(tab.id);
   });
-  if (!location.hash && studio.keptTab()) studio.openTab(studio.keptTab());
+  if (!location.hash && studio.keptTab()) studio.press(`#${studio.keptTab()}`);
 
   // A picture's settings go to another tab.
   document.addEventListener("click", (event) => {

@@ -24,14 +24,9 @@
   };
   // To the Train tab, with the recipe chosen that makes translations.
   const train = () => {
-    studio.openTab("train-tab-button");
-    choose();
+    studio.press("#train-tab-button");
+    studio.press('#train-recipe input[value="translate"]');
     return [];
-  };
-  const choose = (tries = 200) => {
-    const found = document.querySelector('#train-recipe input[value="translate"]'); // once the tab is drawn
-    if (found) found.click();
-    else if (tries) setTimeout(choose, 50, tries - 1);
   };
   window.studio = { ...window.studio, editForm: form, editWish: wish, firstEdit: first, trainTranslation: train };
 }

@@ -6,5 +6,5 @@
     firstFlow: (before) =>
       before || studio.asked || location.hash.startsWith("#flow-lab=") ? before : studio.again(),
   };
-  if (location.hash.startsWith("#flow-lab=")) studio.openTab("flow-lab-tab-button");
+  if (location.hash.startsWith("#flow-lab=")) studio.press("#flow-lab-tab-button");
 }

@@ -80,7 +80,7 @@
     const here = boxes.find((each) => each.closest('[role="tabpanel"]')?.checkVisibility());
     const input = (here ?? boxes[0])?.querySelector("input[type=file]");
     if (!input || !files.length) return;
-    if (!here && (loras.length || files[0].type.startsWith("image/"))) studio.openTab("generate-tab-button");
+    if (!here && (loras.length || files[0].type.startsWith("image/"))) studio.press("#generate-tab-button");
     const taken = new DataTransfer();
     for (const file of loras.length ? loras : files.slice(0, 1)) taken.items.add(file);
     input.files = taken.files;

@@ -21,11 +21,11 @@
   };
   const TAB = "instaflow-tab";
   const CUE = /^(?:live|go|opening):(\d+\.?\d*)(?::|$)/;
-  // Opens a tab of the page, as soon as there is one.
-  const openTab = (button, tries = 200) => {
-    const found = document.getElementById(button);
-    if (found) found.click();
-    else if (tries) setTimeout(openTab, 50, button, tries - 1);
+  // Presses a button of the page, as soon as it is there: what has just come is given its first value a frame later.
+  const press = (selector, tries = 200) => {
+    const found = document.querySelector(selector);
+    if (found) requestAnimationFrame(() => requestAnimationFrame(() => found.click()));
+    else if (tries) setTimeout(press, 50, selector, tries - 1);
   };
   let wishes = 0;
   let stopped = -1; // when Stop was pressed last
@@ -33,7 +33,7 @@
     ...window.studio,
     put,
     stored,
-    openTab,
+    press,
     // With the moment in it, the same wish again is news.
     tell: (id, wish) => put(id, JSON.stringify({ ...wish, at: performance.now() })),
     randomSeed,
