@@ -60,11 +60,13 @@ def test_a_picture_is_painted_over_partly_drawn_anew_kept_and_gone_on_from(own_p
     page.click("#history-tab-button")
     settled(page)
     expect(page.locator("[data-kept]")).to_have_count(2)  # what was asked for
-    page.locator("[data-kept]").first.click()
+    page.locator("[data-kept]").last.click()
     settled(page)
+    latest = source(page)
     page.get_by_role("button", name="Use again").click()
     settled(page)
     expect(page.locator("#edit-tab-button")).to_have_attribute("aria-selected", "true")
+    assert source(page) == latest  # Live is off
     expect(page.locator("#edit-prompt textarea")).to_have_value("a lake")
 
 
@@ -81,6 +83,7 @@ def test_a_picture_is_translated_once_there_is_a_translation(own_page, own_app, 
     expect(page.locator("#edit-strength")).to_be_hidden()
     page.get_by_role("button", name="Open the Train tab").click()
     settled(page)
+    expect(page.locator('#train-recipe input[value="translate"]')).to_be_checked()
     expect(page.locator("#train-translate-source input")).to_have_value("day")
     publish_translation(own_app.translations)
 

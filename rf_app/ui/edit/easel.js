@@ -265,7 +265,7 @@ const shape = () => {
 const adopt = async () => {
   const value = props.value;
   if (value.result) return show(value.result);
-  form = value;
+  form = { live: form.live, ...value };
   shape();
   if (value.at !== undefined && value.at !== adopted) {
     adopted = value.at;

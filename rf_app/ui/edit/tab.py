@@ -131,7 +131,7 @@ def build(app: Application, page: Page) -> None:
             | {"width": width, "height": height, "size": [width, height]}
             | {"strength": start.strength, "shows": start.shows or "", "at": time.time()}
             | {"mode": WORDS, "inversion": start.inversion}
-            | {"live": live_at_first and start.inversion == CORRECTED}
+            | ({"live": False} if start.inversion == LEARNED else {})  # else as it was
             | {"picture": {name: _address(getattr(start, name)) for name in ("image", "mask")}}
             | {name: [asdict(each) for each in getattr(settings, name)] for name in ("loras", "control")},
             prompt: settings.prompt,
@@ -174,7 +174,7 @@ def build(app: Application, page: Page) -> None:
         with own.one_picture:
             image = encode_map(read_picture(read_base64(image)))
         on_board, fields = translated.show(own, found, _address(image))
-        return {board: on_board | {"live": live_at_first}, mode: translation.TRANSLATE} | fields
+        return {board: on_board, mode: translation.TRANSLATE} | fields
 
     def picture_of(name: str) -> str:
         return base64.b64encode((page.examples / f"{name}.png").read_bytes()).decode()
