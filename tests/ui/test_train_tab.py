@@ -10,14 +10,16 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from rf_app.actions.application import Application
+from rf_app.actions.examples import FOLDER
 from rf_app.jobs import events
+from rf_app.jobs.database import Database
 from rf_app.jobs.job import Job
 from rf_app.jobs.processes import find
 from rf_app.registry.models import Registry
 from rf_app.registry.permission import Permission
 from rf_app.ui.page import build
 from tests.browser import arrived
-from tests.jobs.queues import kill_all
+from tests.jobs.queues import add, execute, kill_all
 from tests.server import Server
 from tests.settled import settled, watch
 
@@ -192,6 +194,24 @@ def test_a_training_outlives_the_server_is_stopped_resumed_and_draws(
 def test_a_two_minute_pocket_distillation(serve, visit) -> None:
     server = serve(None)
     journey(visit(server), server, visit, "Pocket 2-RF", {})
+
+
+def test_a_look_takes_no_job_back_that_was_chosen_meanwhile(app: Application, tmp_path: Path) -> None:
+    jobs = Database(tmp_path / "jobs")
+    first, second = add(jobs), add(jobs, output="y")
+    execute(jobs, "UPDATE job SET state = 'stopped'")
+    page = build(replace(app, jobs=jobs), FOLDER)
+    (look, *_) = (
+        event.fn
+        for event in page.fns.values()
+        if any(getattr(each, "elem_id", "") == "train-jobs" for each in event.outputs)
+    )
+
+    def chosen(id: int) -> list[int]:
+        return [value for part, value in look({}, id).items() if value in (first, second)]
+
+    assert chosen(first) == chosen(second) == []
+    assert len(chosen(99)) == 1  # it is gone
 
 
 def test_a_public_space_does_not_train_until_its_owner_says_so(

@@ -90,7 +90,9 @@ def build(app: Application, page: Page) -> None:
         now |= {timer._id: active, details._id: bool(found)}
         fresh = parts | {timer: gr.Timer(active=active), details: gr.Column(visible=bool(found))}
         changed = {part: new for part, new in fresh.items() if seen.get(part._id) != now[part._id]}
-        return changed | {before: now, selected: chosen and chosen.id}
+        if chosen and chosen.id != chosen_id:  # else another one may have been chosen meanwhile
+            changed[selected] = chosen.id
+        return changed | {before: now}
 
     @complaining
     def started(values: Values) -> Updates:
