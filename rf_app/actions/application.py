@@ -176,8 +176,8 @@ class Application:
 
     @property
     def stores(self) -> tuple[Store, ...]:
-        """All that can be brought in lies in one of these."""
-        return self.registry, self.loras, self.controlnets, self.decoders
+        """All that is at hand lies in one of these."""
+        return self.registry, self.loras, self.controlnets, self.decoders, self.translations
 
     def check(self, settings: PictureSettings) -> CheckedSettings:
         """The settings in force on their model, and what computes them; raises UserError as `check` does."""

@@ -4,9 +4,14 @@ import shutil
 
 from playwright.sync_api import expect
 
+from rf_app.actions.application import Application
+from rf_app.registry.card import write_card
+from rf_app.registry.loras import WEIGHTS, LoraCard
 from rf_app.registry.models import Registry
+from rf_app.ui.parts.model_lists import state_of
+from tests.plugins.lora_files import random_lora, write
 from tests.settled import settled
-from tests.tiny import tiny_card, tiny_flow
+from tests.tiny import publish_translation, tiny_card, tiny_flow, tiny_unet
 
 
 def test_a_model_that_comes_and_goes_is_seen_without_a_reload(own_page, tiny_registry: Registry):
@@ -27,3 +32,14 @@ def test_a_model_that_comes_and_goes_is_seen_without_a_reload(own_page, tiny_reg
     expect(own_page.locator("#model input")).to_have_value("Tiny Instaflow")
     own_page.click("#model input")
     expect(own_page.get_by_role("option")).to_have_count(3)
+
+
+def test_a_style_and_a_translation_are_news_for_the_gallery_too(own_app: Application):
+    seen = [state_of(own_app)]
+    folder = own_app.loras.folders[-1] / "ink"
+    write(folder / WEIGHTS, random_lora(tiny_unet(0)))
+    write_card(folder, LoraCard("ink", "Ink"))
+    seen.append(state_of(own_app))
+    publish_translation(own_app.translations)
+    seen.append(state_of(own_app))
+    assert len(set(seen)) == 3

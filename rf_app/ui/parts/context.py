@@ -14,7 +14,7 @@ Updates = dict[gr.Component, Any]
 
 @dataclass(frozen=True)
 class Page:
-    """blocks: the whole page; tab: the tab's own; seen: a hidden text that changes with the registry.
+    """blocks: the whole page; tab: the tab's own; seen: a hidden text that changes with the stores.
 
     lists: every list of models on the page; a tab adds its own, and they are kept fresh. examples: a folder
     of pictures to begin with.

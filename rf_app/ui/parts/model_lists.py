@@ -1,4 +1,4 @@
-"""Every list of models on the page follows the registry: what appears or goes is seen without a reload."""
+"""Every list of models on the page follows the stores: what appears or goes is seen without a reload."""
 
 from collections.abc import Sequence
 
@@ -11,9 +11,9 @@ EVERY = 2.0  # seconds; a look costs a few microseconds a model, and most looks 
 
 
 def keep_fresh(app: Application, lists: Sequence[gr.Dropdown], page: gr.Blocks, seen: gr.Textbox) -> None:
-    """Look at the registry when the page opens and every two seconds; a change fills all `lists` anew.
+    """Look at the stores when the page opens and every two seconds; a change fills all `lists` anew.
 
-    seen: a hidden text that has `state_of` the registry and changes with it.
+    seen: a hidden text that has `state_of` the stores and changes with it.
     """
     timer = gr.Timer(EVERY)
 
@@ -30,8 +30,8 @@ def keep_fresh(app: Application, lists: Sequence[gr.Dropdown], page: gr.Blocks, 
 
 
 def state_of(app: Application) -> str:
-    """Another text once a model has come or gone."""
-    return str(app.registry.state())
+    """Another text once a model, or what stands beside them in the gallery, has come or gone."""
+    return str([store.state() for store in app.stores])
 
 
 def _filled(models: list[tuple[str, str]], value: str | list[str] | None) -> gr.Dropdown:
