@@ -74,7 +74,7 @@ class Form:
     def shaped(self) -> set[gr.Component]:
         """What `show` changes."""
         shape = {self.about, self.prompts_box, self.pictures, self.advanced_box, self.look, self.report}
-        return self.fields | shape | {self.few, self.estimate}
+        return (self.fields - {self.images}) | shape | {self.few, self.estimate}
 
     @property
     def _own(self) -> set[gr.Component]:
@@ -100,12 +100,13 @@ class Form:
         )
 
     def show(self, wish: Wish) -> Updates:
-        """The fields as they are for a wish."""
+        """The fields as they are for a wish. Its pictures are a folder, also those that were uploaded: what
+        was uploaded here stays.
+        """
         found = recipes()[wish.recipe]
         shown = {each.key: each for each in found.shown}
         values = {key: option.default for key, option in found.options().items() if key in shown}
         values |= found.presets[wish.preset] | dict(wish.settings)
-        own_set = Path(wish.images).parent == self.app.jobs.pictures
         return {
             self.recipe: wish.recipe,
             self.about: purpose(found),
@@ -118,8 +119,7 @@ class Form:
             self.prompts: wish.prompts,
             self.style: gr.Dropdown(styles(self.app), value=wish.style, visible="style" in found.asks),
             self.pictures: gr.File(visible="images" in found.asks),
-            self.images: wish.images if own_set else "",
-            self.source: gr.Textbox("" if own_set else wish.images, visible="images" in found.asks),
+            self.source: gr.Textbox(wish.images, visible="images" in found.asks),
             self.advanced_box: gr.Accordion(visible=bool(found.advanced())),
             self.look: gr.Button(visible="images" in found.asks),
             self.report: "",
@@ -156,7 +156,7 @@ class Form:
         preset = preset if preset in found.presets else "quick"  # few have SD 1.5's
         wish = Wish(found.name, teacher, as_id(title), title, preset, **given)
         # The recipe, too: with the arrow keys the next one may have been chosen meanwhile.
-        kept = dict.fromkeys((self.recipe, self.prompts, self.images), gr.skip())
+        kept = dict.fromkeys((self.recipe, self.prompts), gr.skip())
         return self.show(wish) | kept | {self.source: gr.Textbox(visible="images" in found.asks)}
 
     def show_style(self, values: Values) -> Updates:
