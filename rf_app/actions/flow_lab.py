@@ -85,16 +85,16 @@ def answer(app: Application, found: list[FlowLab | Coupled | Drawing]) -> dict[s
     coupled = [each for each in results if isinstance(each, Coupled)]
     return {
         "wish": asdict(wish),
-        "summary": in_words(coupled),
+        "summary": " ".join(sentences(coupled)),
         "couplings": [asdict(each) for each in coupled],
         "drawings": [asdict(each) for each in results if isinstance(each, Drawing)],
     }
 
 
-def in_words(coupled: Sequence[Coupled]) -> str:
-    """What the figures say, in a sentence or two; "" without any."""
+def sentences(coupled: Sequence[Coupled]) -> list[str]:
+    """What the figures say."""
     if not coupled:
-        return ""
+        return []
     first, *flows = coupled
     said = []
     if first.crossings is not None:
@@ -105,7 +105,7 @@ def in_words(coupled: Sequence[Coupled]) -> str:
         last = flows[-1]
         said.append(f"The squared cost goes from {_square(first):.2f} to {_square(last):.2f}.")
         said.append(f"One step of the last flow misses its own end by {last.one_step_error:.2g}.")
-    return " ".join(said)
+    return said
 
 
 def percent(share: float) -> str:

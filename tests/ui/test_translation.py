@@ -1,15 +1,21 @@
 """The page in German: a word for everything it is laid out with, and what a German browser shows."""
 
+import ast
 import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
+import rf_app
+from rf_app.actions import flow_lab
 from rf_app.actions.examples import FOLDER
+from rf_app.actions.flow_experiments import Drawing
 from rf_app.errors import UserError
+from rf_app.flow.affine_path import PATHS
 from rf_app.jobs import training
 from rf_app.jobs.job import Job
 from rf_app.jobs.plan import Wish
@@ -19,6 +25,8 @@ from rf_app.settings.bundled import ASSETS
 from rf_app.settings.from_nothing import World
 from rf_app.settings.recipes import recipes
 from rf_app.settings.world import Pace, sized
+from rf_app.ui.flow_lab import tab as flow_lab_tab
+from rf_app.ui.flow_lab import view as flow_lab_view
 from rf_app.ui.page import TITLE, build
 from rf_app.ui.train import form as train_form
 from rf_app.ui.train import view
@@ -32,6 +40,7 @@ from trainers.world import estimate
 
 SAME = {TITLE, "FID", "LoRA", "ControlNet", "MP4", "python -m trainers.controlnet", "controlnets/"}
 EXAMPLES = {"trajectory-prompt", "train-prompts"}
+TELLING = {"UserError", "HeldBack", "gr.Info", "gr.Warning", "gr.Error"}
 
 
 class Texts(HTMLParser):
@@ -44,7 +53,7 @@ class Texts(HTMLParser):
 
     def handle_starttag(self, tag, attributes):
         self._left = bool({"data-add", "translate"} & set(dict(attributes)))
-        names = ("placeholder", "title", "aria-label", "data-tip")
+        names = ("placeholder", "title", "aria-label", "alt", "data-tip")
         self.found += [value for name, value in attributes if name in names]
 
     def handle_data(self, data):
@@ -73,6 +82,23 @@ def said(component):
 def shape(english):
     """What a key of the table stands for, as words.js reads it."""
     return re.escape(english).replace(r"\{\#\}", r"[\d.,]+").replace(r"\{\}", ".+")
+
+
+def message(node):
+    """The English of a text in the source: a value in it is 7, which may stand for a number or anything."""
+    if isinstance(node, ast.BinOp):
+        return message(node.left) + message(node.right)
+    if isinstance(node, ast.JoinedStr):
+        return "".join(map(message, node.values))
+    return str(node.value) if isinstance(node, ast.Constant) else "7"
+
+
+def messages(folder):
+    """What the modules of a folder complain of and tell."""
+    for path in sorted((Path(rf_app.__file__).parent / folder).rglob("[!_]*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and node.args and ast.unparse(node.func) in TELLING:
+                yield " ".join(message(node.args[0]).split())
 
 
 def test_every_text_that_the_page_is_laid_out_with_has_its_german(app):
@@ -167,6 +193,41 @@ def test_what_is_said_of_jobs_and_of_a_finished_world_has_its_german():
     assert table[first] == "{} %, noch {}"  # not "noch 45%, …"
 
 
+@pytest.mark.parametrize("folder", ["actions", "jobs", "pipeline", "ui"])
+def test_what_a_visitor_is_told_has_its_german(folder):
+    known = re.compile("|".join(map(shape, json.loads(tables()["de"]))))
+    texts = {text for text in messages(folder) if re.search("[a-z]{2}", text)} - {"ZeroGPU: 7"}
+    missing = {text for text in texts if not known.fullmatch(text)}
+    assert not [text for text in missing if not known.fullmatch(text.partition(": ")[2])]  # said of a file
+    assert len(texts) > 10
+
+
+def test_no_pattern_takes_the_texts_of_another():
+    patterns = [name for name in json.loads(tables()["de"]) if "{" in name]
+    for name in patterns:
+        text = name.replace("{}", "abc").replace("{#}", "42")
+        assert next(each for each in patterns if re.fullmatch(shape(each), text)) == name
+
+
+def test_what_the_flow_lab_finds_has_its_german():
+    _, *coupled = flow_lab_tab.kept()
+    drawings = [
+        Drawing(group, title, 3, 0.1, [(0.0, 0.0)], [[(0.0, 0.0), (1.0, 1.0)]])
+        for group, title in (*((name, "N = 1") for name in PATHS), ("", "The flow itself"))
+    ]
+    drawings += [
+        replace(drawings[-1], title=f"{title} distilled")
+        for title in (*flow_lab.COUPLINGS.values(), "Rectified pairs")
+    ]
+    parts = [flow_lab_view.found(7, coupled[:count], []) for count in range(1, len(coupled) + 1)]
+    parts += [flow_lab_view.found(7, [], shown) for shown in (drawings[: len(PATHS)], drawings[len(PATHS) :])]
+    texts = {" ".join(text.split()) for part in parts for text in Texts(part).found}
+    known = re.compile("|".join(map(shape, json.loads(tables()["de"]))))
+    missing = {text for text in texts if re.search("[a-z]{2}", text) and not known.fullmatch(text)}
+    assert missing == {*flow_lab_view.COLOURS, "sub-VP"}  # which are names
+    assert len(texts) > 40
+
+
 def test_a_german_browser_shows_german_and_leaves_what_people_write(browser, url):
     with visiting(browser, url, locale="de-DE") as page:
         expect(page.get_by_role("tab").first).to_have_text("Zeichnen")
@@ -174,9 +235,16 @@ def test_a_german_browser_shows_german_and_leaves_what_people_write(browser, url
         page.fill("#prompt textarea", "Stop")
         settled(page)
         expect(page.locator("#prompt textarea")).to_have_value("Stop")
+        expect(page.locator("#stage img")).to_have_attribute("alt", "Stop")
         expect(page.locator("#prompt textarea")).to_have_attribute("placeholder", "Beschreibe ein Bild …")
         expect(page.locator("#reading p").first).to_contain_text("von 30 Wortteilen")
         expect(page.locator("#stop")).to_have_text("Anhalten")
+        page.click("#edit-tab-button")
+        settled(page)
+        page.click("#easel .clear")
+        page.click("#edit-go")
+        expect(page.locator(".toast-body")).to_contain_text("Die Tafel ist leer")
+        page.click("#generate-tab-button")
         page.evaluate("document.documentElement.lang = 'en'")  # as Gradio's settings do it
         expect(page.locator("#stop")).to_have_text("Stop")
         expect(page.get_by_role("tab").first).to_have_text("Generate")

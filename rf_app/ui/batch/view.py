@@ -25,8 +25,8 @@ def _figure(done: PictureDone) -> str:
         return f'<figure class="failed"><p class="problem">{prompt}: {escape(done.error)}</p></figure>'
     address = escape("gradio_api/file=" + quote(str(done.file)))
     return (
-        f'<figure><img src="{address}" alt="{prompt}" title="{prompt}" loading="lazy" data-seed="{seed}">'
-        '<button class="enlarge" title="Enlarge" aria-label="Enlarge"></button>'
+        f'<figure><img src="{address}" alt="{prompt}" title="{prompt}" translate="no" loading="lazy" '
+        f'data-seed="{seed}"><button class="enlarge" title="Enlarge" aria-label="Enlarge"></button>'
         f'<div class="links"><a class="save" href="{address}" download="{escape(done.file.name)}">Save</a>'
         f"{send_button('generate', done.settings.as_json())}</div>"
         f"<figcaption>{prompt}</figcaption></figure>"

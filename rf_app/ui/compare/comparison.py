@@ -45,7 +45,7 @@ def outcome(attempt: Attempt, plugged: Sequence[str] = ()) -> str:
     prompt, name = escape(settings.prompt), escape(picture.name)
     seconds = picture.drawn.timings.total
     return (
-        f'<figure class="side-picture done"><img src="{data_url(picture.png)}" alt="{prompt}" '
+        f'<figure class="side-picture done"><img translate="no" src="{data_url(picture.png)}" alt="{prompt}" '
         f'data-seed="{settings.seed}" decoding="sync">'
         f'<figcaption><b data-seconds="{seconds:.6f}">{words.duration(seconds)}</b>'
         f"<span>{escape(', '.join((words.steps(settings.steps), TITLES[settings.solver], *plugged)))}</span>"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from html import escape
 
 from rf_app.actions.flow_experiments import Coupled, Drawing, Tried
-from rf_app.actions.flow_lab import in_words, percent
+from rf_app.actions.flow_lab import percent, sentences
 from rf_app.actions.trajectory import number
 from rf_app.ui.parts.chart import Axis, Point, Series, chart
 
@@ -31,8 +31,8 @@ def found(seed: int, coupled: Sequence[Coupled], drawings: Sequence[Drawing]) ->
     """All of it; seed: of the experiment."""
     if drawings:
         return _drawings(drawings)
-    said = f"{in_words(coupled)} Seed {seed}."
-    lead = f'<div class="lead"><p>{escape(said)}</p></div>' if len(coupled) > 1 else ""
+    said = " ".join(f"<span>{escape(each)}</span>" for each in (*sentences(coupled), f"Seed {seed}."))
+    lead = f'<div class="lead"><p>{said}</p></div>' if len(coupled) > 1 else ""
     return lead + _table(coupled) + _charts(coupled)
 
 

@@ -22,6 +22,7 @@ from rf_app.ui.parts.image import SAVE, data_url
 from rf_app.ui.parts.send import edit_button, send_button
 
 UPSCALED = "enlarged by {}"
+OWN_WORDS = 'translate="no" decoding="sync"'  # the prompt, which stays as it was written
 DOWNLOAD = '<button class="send" data-download>Download all</button>'
 
 
@@ -44,7 +45,7 @@ def upscaled_stage(made: Upscaled) -> str:
     width, height = made.image.size
     prompt = escape(str((made.settings or {}).get("prompt", "")))
     figure = (
-        f'<figure><img src="{data_url(made.png)}" alt="{prompt}" decoding="sync">'
+        f'<figure><img src="{data_url(made.png)}" alt="{prompt}" {OWN_WORDS}>'
         '<button class="enlarge" title="Enlarge" aria-label="Enlarge"></button>'
         f'<a class="save" href="#" onclick="{SAVE}" download="{escape(made.name)}">Save PNG</a></figure>'
     )
@@ -57,7 +58,7 @@ def upscaled_stage(made: Upscaled) -> str:
 
 def opening_stage(picture: Path, prompt: str) -> str:
     """The stage before anything was computed: a picture from a file, so that the page never opens empty."""
-    image = f'<img src="{data_url(picture.read_bytes())}" alt="{escape(prompt)}" decoding="sync">'
+    image = f'<img src="{data_url(picture.read_bytes())}" alt="{escape(prompt)}" {OWN_WORDS}>'
     return _page([f"<figure>{image}</figure>"], '<div class="times waiting">Warming up…</div>', "")
 
 
@@ -80,7 +81,7 @@ def _page(figures: Sequence[str], times: str, cue: str, aspect: float = 1) -> st
 
 def _figure(picture: Picture, refinable: bool, kept: bool) -> str:
     prompt, seed = escape(picture.settings["prompt"]), picture.settings["seed"]
-    image = f'<img src="{data_url(picture.png)}" alt="{prompt}" data-seed="{seed}" decoding="sync">'
+    image = f'<img src="{data_url(picture.png)}" alt="{prompt}" data-seed="{seed}" {OWN_WORDS}>'
     save = f'<a class="save" href="#" onclick="{SAVE}" download="{escape(picture.name)}">Save PNG</a>'
     send = "".join(send_button(tab, picture.settings) for tab in ("compare", "interpolate"))
     send = edit_button(picture.settings) + send

@@ -48,7 +48,7 @@ def full(picture: Kept, png: bytes, titles: Mapping[str, str]) -> str:
     settings = picture.settings
     prompt = escape(str(settings.get("prompt", "")))
     name = PurePosixPath(picture.name).name
-    image = f'<img src="{data_url(png)}" alt="{prompt}">'
+    image = f'<img translate="no" src="{data_url(png)}" alt="{prompt}">'
     save = f'<a class="send" href="#" onclick="{SAVE}" download="instaflow-{escape(name)}">Save PNG</a>'
     if START in settings or TRANSLATED in settings:
         send = send_button("edit", settings, "Use again")

@@ -3,7 +3,7 @@
 // the one chosen in its settings. In English nothing of this runs.
 {
   const LANGUAGES = document.querySelector('meta[name="languages"]').content.split(" ");
-  const ATTRIBUTES = ["placeholder", "title", "aria-label", "data-tip"];
+  const ATTRIBUTES = ["placeholder", "title", "aria-label", "alt", "data-tip"];
   const PART = /[^·]+/g; // each is a text of its own
   // What people wrote, what goes into an English prompt, and lists, whose chosen line stands in an input.
   const LEFT = 'script, style, [translate="no"], [data-add], [role="listbox"]';
@@ -26,7 +26,8 @@
       const found = shape.exec(text)?.slice(1);
       if (found) return words.replaceAll("{}", () => word(found.shift()));
     }
-    return text;
+    const [, of, reason] = /^(.+?: )(.+)$/.exec(text) ?? []; // of a file, say
+    return reason ? of + word(reason) : text;
   };
   const translated = (english) =>
     english.replace(PART, (part) => {
