@@ -1,6 +1,7 @@
 """The Models tab as a person uses it: find, rename, delete, export and bring in."""
 
 import shutil
+import time
 import zipfile
 from dataclasses import replace
 
@@ -9,9 +10,13 @@ import pytest
 from playwright.sync_api import expect
 
 from rf_app.actions.collection import thing, things
+from rf_app.actions.import_model import KIND
+from rf_app.jobs.database import Database
 from rf_app.registry.card import write_card
 from rf_app.registry.loras import LoraCard, Loras
+from rf_app.ui.page import build
 from tests.browser import arrived
+from tests.jobs.queues import add, execute
 from tests.plugins.lora_files import random_lora, write
 from tests.settled import settled, until
 from tests.single_file import save_single_file
@@ -112,6 +117,36 @@ def test_find_rename_and_delete(own_page, tiny_registry):
     settled(own_page)
     expect(own_page.locator("#model input")).to_have_value("Tiny Sd")
     expect(own_page.locator("#stage .total")).to_be_visible()
+
+
+def events_of(page, id):
+    """What changes or is begun by the part of this id."""
+    parts = {part._id for part in page.blocks.values() if getattr(part, "elem_id", "") == id}
+    return [
+        event
+        for event in page.fns.values()
+        if parts & {target for target, _ in event.targets} or parts & {part._id for part in event.outputs}
+    ]
+
+
+def test_what_is_deleted_is_what_the_question_named(own_app, tiny_registry, tmp_path):
+    """Though another one was opened before it was asked."""
+    tiny_registry.publish("mine", tiny_flow(6), tiny_card("mine", "one-step", 1, 1.0, "tiny-2rf"))
+    page = build(own_app, tmp_path)
+    (ask,), (yes,) = (
+        [each for each in events_of(page, id) if each.fn.__name__ in ("ask", "deleted")]
+        for id in ("model-delete", "model-yes")
+    )
+    (asked,) = yes.inputs
+    assert ask.fn("mine")[asked] == "mine"
+
+
+def test_an_import_that_was_cleared_away_in_another_window_is_not_shown(app, tmp_path):
+    jobs = Database(tmp_path / "jobs")
+    add(jobs, kind=KIND)
+    execute(jobs, "UPDATE job SET state = 'done', stage = 1, ended = ?", time.time())
+    look, *_ = events_of(build(replace(app, jobs=jobs), tmp_path), "imports")
+    assert "" in look.fn().values()
 
 
 @pytest.mark.parametrize(("key", "title"), [("lora/ink", "Ink"), ("controlnet/tiny-canny", "Tiny canny")])

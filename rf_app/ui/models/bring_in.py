@@ -119,7 +119,10 @@ def _import(job: Job, way: Progress) -> str:
 
 def _arrival(app: Application, job: Job) -> str:
     """One that is done, with a button that draws with it, where it is still here."""
-    text = (app.jobs.job_folder(job.id) / ANSWER).read_text(encoding="utf-8")
+    try:
+        text = (app.jobs.job_folder(job.id) / ANSWER).read_text(encoding="utf-8")
+    except FileNotFoundError:  # it is being cleared away, or the disk was too full to note that it was
+        return ""
     what = json.loads(text).get("what", MODEL)  # those of an earlier version were models
     store = beside(app).get(what, app.registry)
     card = next((each for each in store.cards() if each.id == job.output), None)

@@ -72,6 +72,7 @@ def build(app: Application, page: Page, opened: gr.Textbox) -> None:
                 push = gr.Button("Push", size="sm", min_width=90, elem_id="model-push")
                 make_space = gr.Button("Make a Space", size="sm", min_width=120, elem_id="model-space")
     count, visited, number = gr.State(SHOWN), gr.State(False), gr.Number(visible="hidden")
+    asked = gr.State("")  # what the question is about: another one may have been opened meanwhile
     latest, own_latest = gr.State(LatestRun()), gr.State(LatestRun())  # of samples; of what was asked for
 
     def show(values: Values) -> Iterator[Any]:
@@ -151,7 +152,7 @@ def build(app: Application, page: Page, opened: gr.Textbox) -> None:
         ]
         if children:
             said += f" {escape(', '.join(children))} was made from it, and goes on working."
-        return {sure: gr.Column(visible=True), question: f"{said}</p>"}
+        return {sure: gr.Column(visible=True), question: f"{said}</p>", asked: id}
 
     def deleted(id: str) -> Updates:
         gone = told(lambda: results(delete(app, Delete(id))))
@@ -186,9 +187,9 @@ def build(app: Application, page: Page, opened: gr.Textbox) -> None:
     draw.click(drawn, {opened, own_latest}, line, **LONG_WORK, **QUIET).then(**again)
     pack.click(packed, {opened, layout, own_latest}, [file, line], concurrency_limit=2, **QUIET)
     layout.change(lambda: gr.DownloadButton(visible=False), outputs=file, **QUIET)
-    delete_button.click(ask, opened, [sure, question], **QUIET)
+    delete_button.click(ask, opened, [sure, question, asked], **QUIET)
     no.click(lambda: gr.Column(visible=False), outputs=sure, **QUIET)
-    yes.click(deleted, opened, [sure, opened], **QUIET)
+    yes.click(deleted, asked, [sure, opened], **QUIET)
     push.click(pushed, [opened, repo], None, **QUIET)
     make_space.click(spaced, [opened, repo], None, **QUIET)
 
