@@ -52,9 +52,10 @@ class Texts(HTMLParser):
         self.feed(html)
 
     def handle_starttag(self, tag, attributes):
-        self._left = bool({"data-add", "translate"} & set(dict(attributes)))
+        left = bool({"data-add", "translate"} & set(dict(attributes)))
         names = ("placeholder", "title", "aria-label", "alt", "data-tip")
-        self.found += [value for name, value in attributes if name in names]
+        self.found += [value for name, value in attributes if name in names and not left]
+        self._left = left and tag != "img"  # in which there is no text
 
     def handle_data(self, data):
         if not self._left:
