@@ -104,7 +104,7 @@ def build(app: Application, tab: gr.Tab) -> None:
 def _import(job: Job, way: Progress) -> str:
     failed = job.said if job.state not in ("running", "queued", "stopped") else ""
     words = {"running": way.text, "queued": "Waiting for its turn…", "stopped": f"Paused. {way.text}"}
-    acts = [("pause", "Pause")] if job.under_way else [("drop", "Drop")]
+    acts = [("pause", "Pausing…" if job.stop else "Pause")] if job.under_way else [("drop", "Drop")]
     acts = [("resume", "Resume"), *acts] if job.state in RESUMABLE else acts
     buttons = "".join(_button(act, title, str(job.id)) for act, title in acts)
     source = escape(str(job.wish.get("source", ""))[-100:])
