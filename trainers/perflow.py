@@ -44,6 +44,8 @@ from trainers.common.student import SHOWN, Student
 from trainers.common.windows import TIMES, Windows, window_loss
 from trainers.data.store import Batch
 
+MOST_GROWN = 100  # times; Stable Diffusion 1.5's first of four windows has 3.5
+
 
 def main(config: PeRFlow) -> None:
     """Train and publish."""
@@ -93,8 +95,8 @@ def main(config: PeRFlow) -> None:
 def samplers_for(config: PeRFlow, own: SchedulerMixin) -> dict[int, PeRFlowScheduler]:
     """A sampler by each number of windows that the training has, on the noise schedule of the teacher's own.
 
-    Raises UserError for a teacher that does not predict epsilon, or whose schedule cannot be carried on, and
-    for a training that ends before its windows are as wide as they should get.
+    Raises UserError for a teacher that does not predict epsilon, or whose schedule cannot be carried on or
+    ends in pure noise, and for a training that ends before its windows are as wide as they should get.
     """
     if own.config.get("prediction_type") != "epsilon":
         raise UserError(f"{config.teacher} does not predict epsilon, as the teacher of a PeRFlow must.")
@@ -105,10 +107,18 @@ def samplers_for(config: PeRFlow, own: SchedulerMixin) -> dict[int, PeRFlowSched
             f"{config.first_windows} their number is halved every {config.widen_every} steps (--widen-every)."
         )
     more = {"prediction_type": config.predicts}
-    return {
+    samplers = {
         count: with_schedule_of(config.teacher, own, PeRFlowScheduler, num_time_windows=count, **more)
         for count in counts
     }
+    grown = max(sampler.window(0)[2] for sampler in samplers.values())
+    if grown > MOST_GROWN:
+        raise UserError(
+            f"{config.teacher} has a noise schedule that ends in pure noise: the first window would multiply "
+            f"every error of the network by {grown:,.0f}. The teacher of a PeRFlow must have one that ends "
+            "before, as Stable Diffusion 1.5's does."
+        )
+    return samplers
 
 
 def window_samples(

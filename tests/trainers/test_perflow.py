@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from diffusers import DDIMScheduler
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from rf_app.errors import UserError
 from rf_app.flow.conversion import NoiseSchedule
 from rf_app.flow.velocity import velocity_field
 from rf_app.registry.models import Registry
@@ -18,6 +20,7 @@ from trainers.common import checkpoints, events
 from trainers.common.models import encode, load_frozen, sample
 from trainers.common.windows import TIMES, Windows, window_loss
 from trainers.data.store import Batch
+from trainers.perflow import samplers_for
 
 MEAN, DEVIATION = 1.5, 0.4  # of the Gaussian's data
 
@@ -177,6 +180,14 @@ def test_guided_pictures_are_learned_to_be_drawn_without_guidance(at_home: Path,
         for guidance in (1.0, 4.0)
     ]
     assert not torch.allclose(*ways, atol=1e-3)
+
+
+def test_a_teacher_whose_noise_is_pure_at_the_end_is_refused_by_name() -> None:
+    """The first window goes from next to no data at all: it would multiply what a network does wrong."""
+    config = PeRFlow(teacher="cosine", output="x", windows=4)
+    samplers_for(config, DDIMScheduler(beta_schedule="linear"))
+    with pytest.raises(UserError, match="cosine has a noise schedule .* by 1,556"):
+        samplers_for(config, DDIMScheduler(beta_schedule="squaredcos_cap_v2"))
 
 
 def test_windows_get_fewer_until_there_are_as_many_as_wanted() -> None:
