@@ -84,8 +84,8 @@ def main(config: Lora) -> None:
     run = config.run or default_run(f"lora/{config.output}")
     accelerator = accelerator_in(config.precision)
     pipeline = load_frozen(registry, config.base)
-    learned = Captioned(config, registry, config.base, pipeline, run, accelerator, config.trigger)
     unet, schedule = pipeline.unet, schedule_of(pipeline.scheduler)
+    learned = Captioned(config, registry, config.base, pipeline, run, accelerator, config.trigger)
     subject = {
         "base": config.base,
         "base weights": fingerprint(unet),

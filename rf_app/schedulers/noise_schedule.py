@@ -12,9 +12,12 @@ from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
 def schedule_of(scheduler: SchedulerMixin) -> NoiseSchedule | None:
     """The schedule for `velocity_field`; None where the U-Net predicts velocity.
 
-    Raises UserError for a diffusion model that predicts something else than epsilon or v.
+    Raises UserError for a diffusion model that predicts something else than epsilon or v, and for a flow that
+    predicts x0 - x1, which `velocity_field` would follow backwards.
     """
     if isinstance(scheduler, RectifiedFlowScheduler):
+        if scheduler.turned:
+            raise UserError("This model predicts x0 - x1, noise minus data; only x1 - x0 is followed here.")
         return scheduler.schedule
     if isinstance(scheduler, LCMScheduler):
         raise UserError("A consistency model jumps to the picture: it has no path that could be followed.")

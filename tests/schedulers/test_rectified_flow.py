@@ -9,6 +9,7 @@ from rf_app.flow.conversion import velocity_from_epsilon
 from rf_app.flow.path import uniform_taus
 from rf_app.flow.solvers import euler
 from rf_app.flow.velocity import velocity_field
+from rf_app.schedulers.noise_schedule import schedule_of
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
 from tests.flow.flows import gaussian, gaussian_path
 from tests.tiny import load
@@ -48,6 +49,8 @@ def test_a_flow_matching_checkpoint_has_the_other_sign():
     x0, x1 = torch.randn(2, 4, 3, 3), torch.randn(2, 4, 3, 3)
     scheduler = RectifiedFlowScheduler(prediction_type="flow_prediction")
     torch.testing.assert_close(sample(scheduler, lambda x, t: x0 - x1, x0, 3), x1)
+    with pytest.raises(UserError, match="predicts x0 - x1"):  # a velocity field of its U-Net runs backwards
+        schedule_of(scheduler)
 
 
 def test_timesteps_run_from_1000_down():

@@ -55,7 +55,7 @@ def flow_scheduler(id: str, own: SchedulerMixin, matched: bool) -> RectifiedFlow
     the model `id`, for one that cannot be published so.
     """
     if isinstance(own, RectifiedFlowScheduler):
-        if own.config.prediction_type == "flow_prediction":
+        if own.turned:
             raise UserError(f"{id} predicts x0 - x1, noise minus data: training takes no such model on.")
         return RectifiedFlowScheduler.from_config(own.config)
     if not matched:
