@@ -12,7 +12,6 @@ it can begin from a picture. With --stacked the student is two U-Nets in a row, 
 steps and --overwrite a finished training goes on.
 """
 
-import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -36,7 +35,7 @@ from trainers.common import checkpoints, command
 from trainers.common.matching import critic_loss, draw_tau, matching_gradient, matching_loss
 from trainers.common.models import encode, load_frozen, registry_into, stacked
 from trainers.common.objectives import distillation_loss, draw_begins, one_step, perceptual_loss
-from trainers.common.runs import default_run
+from trainers.common.runs import begin_anew, default_run
 from trainers.common.student import PairsStudent
 from trainers.data.store import Batch
 
@@ -79,11 +78,8 @@ def main(config: Distill) -> None:
             real=real,
             **loop,
         )
-        if goes_on:  # a later stage of before began where this one ended then
-            if student.accelerator.is_main_process:
-                for later in STAGES[number + 1 :]:
-                    shutil.rmtree(run / later, ignore_errors=True)
-            student.accelerator.wait_for_everyone()
+        if goes_on:
+            begin_anew([run / later for later in STAGES[number + 1 :]], student.accelerator)
 
     def begins(batch: Batch, generator: torch.Generator) -> Tau:
         return draw_begins(len(batch.x0), generator) if config.anywhere else 0.0

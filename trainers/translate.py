@@ -11,12 +11,14 @@ that one carries them a single step is learned. Those two are published. The los
 `trainers.reflow` and `trainers.distill`. Printed in the end, and on the card: cost and straightness of each
 flow, on pictures of the source that were held out, and what the judge sees in translated drawings
 (`trainers.common.translated`), beside SDEdit, told the target's word, or a whole caption, which no
-translation is told. Ctrl-C stops; the same command resumes.
+translation is told. Ctrl-C stops; the same command resumes, and with more --steps and --overwrite a finished
+training goes on: the first flow from its end, what stands on it anew.
 """
 
 import copy
 import hashlib
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -32,13 +34,13 @@ from rf_app.metrics.judge import BUNDLED, Judge
 from rf_app.registry.disk import write_atomically
 from rf_app.registry.translations import FLOW, ONE_STEP, TranslationCard, Translations
 from rf_app.settings.translation import Translate
-from trainers.common import LoopConfig, command, train
+from trainers.common import LoopConfig, checkpoints, command, train
 from trainers.common.cards import as_it_ran
 from trainers.common.loop import Loss, Samples
 from trainers.common.models import decode, encode, fingerprint, load_frozen, registry_into
 from trainers.common.objectives import distillation_loss, draw_tau, one_step, reflow_loss
 from trainers.common.precision import accelerator_in
-from trainers.common.runs import default_run
+from trainers.common.runs import begin_anew, default_run
 from trainers.common.sheets import write_sheet
 from trainers.common.translated import SDEDIT_STEPS, HeldOutDrawings, Row, sdedit, table
 from trainers.data.domains import Domain, DrawnDomain, domains, drawn
@@ -47,8 +49,8 @@ from trainers.data.store import Batch, Order
 from trainers.pocket.first_edition.editions import world_of
 from trainers.pocket.world import HELD_OUT
 
-FLOWS = "1-rectified", "2-rectified"
 DISTILLED = "distilled"
+STAGES = "1-rectified", "2-rectified", DISTILLED
 STEPS = 16  # of Euler, in which a flow carries pictures over
 MEASURED, MEASURED_STEPS, BATCH = 64, 25, 64  # for cost and straightness
 POOL = 8  # times the batch: what it is paired in
@@ -102,9 +104,9 @@ class Translation:
         """Where it carries latents [N, C, h, w] of the source."""
         return torch.cat([euler(self.velocity(), part, uniform_taus(steps)).x for part in x.split(BATCH)])
 
-    def ends(self) -> Tensor:
-        """Where it carries all that is learned from; kept in the run folder."""
-        path = self.run / f"ends-{fingerprint(self.unet)}.safetensors"
+    def ends(self, following: str) -> Tensor:
+        """Where it carries all that is learned from; kept in the folder of the training that follows."""
+        path = self.run / following / f"ends-{fingerprint(self.unet)}.safetensors"
         with self.accelerator.main_process_first():
             if not path.exists():
                 found = {"ends": self.carried(self.x0).cpu()}
@@ -137,11 +139,15 @@ class Translation:
         learn, by which the loop knows a diverging one; a flow that is straight already would begin with none.
         """
         folder = self.run / name
+        goes_on = checkpoints.steps_done(folder) < self.config.steps
         for last in self.unet.conv_out.parameters():
             nn.init.zeros_(last)
         subject = {"start weights": fingerprint(self.unet)}
         subject |= {"source": self.source.digest(), "target": self.target.digest()}
         train(LoopConfig.of(self.config, folder, subject=subject), self.unet, loss, self._samples(folder))
+        if goes_on:
+            later = STAGES[STAGES.index(name) + 1 :]
+            begin_anew([self.run / each for each in later], self.accelerator)
 
     def _samples(self, folder: Path) -> Samples:
         """Writes a sheet: pictures of the source, below them where they get in one step and in `STEPS`."""
@@ -207,10 +213,10 @@ def main(config: Translate) -> None:
         batch = pairs(draw, generator)
         return distillation_loss(one_step(model, batch, None), batch)
 
-    for name in FLOWS:
+    for name, following in pairwise(STAGES):
         way.learn(name, rectify)
         rows += [way.row(name, steps, held) for steps in (STEPS, 1)]
-        pairs = way.paired_with(way.ends())
+        pairs = way.paired_with(way.ends(following))
     flow = copy.deepcopy(way.unet).cpu()
     way.learn(DISTILLED, distil)
     rows.append(way.row(DISTILLED, 1, held))

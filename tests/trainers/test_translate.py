@@ -15,6 +15,7 @@ from rf_app.registry.models import Registry
 from rf_app.registry.translations import Translations
 from tests.trainers.commands import UNET, Command
 from trainers import translate
+from trainers.common import checkpoints
 from trainers.common.models import load_frozen
 from trainers.common.translated import HeldOutDrawings
 from trainers.data.domains import domains, drawn
@@ -72,8 +73,8 @@ def test_a_killed_translation_resumes_to_the_same_weights(at_home: Path, survive
     assert card.measured["2-rectified, 16 steps"]["straightness"] > 0
 
 
-def test_folders_of_pictures_are_translated_unseen_by_the_judge(
-    at_home: Path, tmp_path: Path, works: Command
+def test_folders_of_pictures_are_translated_unseen_by_the_judge_and_longer(
+    at_home: Path, tmp_path: Path, works: Command, capsys: pytest.CaptureFixture
 ) -> None:
     for kind, level in (("dark", 40), ("bright", 200)):
         (tmp_path / kind).mkdir()
@@ -85,6 +86,12 @@ def test_folders_of_pictures_are_translated_unseen_by_the_judge(
     assert (card.title, card.source, card.target) == ("Dark to bright", "dark", "bright")
     assert card.measured["distilled, 1 step"].keys() == {"cost"}
     assert str(tmp_path) not in str(card)
+
+    run = at_home / "runs" / "translate" / "brighter"
+    works(translate, *options("brighter", **folders, steps=3), "--overwrite")  # and it goes on
+    assert [checkpoints.steps_done(run / stage) for stage in translate.STAGES] == [3, 3, 3]
+    assert capsys.readouterr().out.count("resuming") == 1  # what stands on the first flow begins anew
+    assert [len(list((run / stage).glob("ends-*"))) for stage in translate.STAGES] == [0, 1, 1]
 
 
 @pytest.mark.parametrize(

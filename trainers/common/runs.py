@@ -1,6 +1,7 @@
 """Run folders: where they live when nobody says otherwise, and that one process at a time works in each."""
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +15,14 @@ from rf_app.settings.home import home
 def default_run(name: str) -> Path:
     """The run folder ``name`` under ``runs`` of the user's folder."""
     return home() / "runs" / name
+
+
+def begin_anew(runs: Sequence[Path], accelerator: Accelerator) -> None:
+    """Remove the folders of trainings that began at the end of one that has gone on since."""
+    if accelerator.is_main_process:
+        for run in runs:
+            shutil.rmtree(run, ignore_errors=True)
+    accelerator.wait_for_everyone()
 
 
 @contextmanager
