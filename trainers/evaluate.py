@@ -43,11 +43,11 @@ from trainers.common import command
 from trainers.common.findings import markdown, write_found, write_measured
 from trainers.common.held_out import Measuring
 from trainers.common.models import decode, load_frozen, registry_into
+from trainers.common.pixels import at_once
 from trainers.common.references import Drawings, Photographs, Reference
 from trainers.common.subject import STRAIGHTNESS_STEPS, Subject, straightness_samples
 from trainers.pocket.world import HELD_OUT
 
-BATCH, BATCH_PIXELS = 64, 2**20  # of large pictures fewer: four of 512x512
 VARIED, SEEDS = 32, 16  # prompts at most, and seeds of each, between whose pictures the distance is taken
 FRESH = HELD_OUT + 500_000_000  # the first of the seeds that held-out captions are drawn again with
 
@@ -119,7 +119,7 @@ class Evaluation:
 
     def __init__(self, config: EvaluateConfig, size: int, accelerator: Accelerator) -> None:
         """Look at the reference, ``size`` pixels a side."""
-        self.accelerator, self.batch = accelerator, min(BATCH, max(1, BATCH_PIXELS // size**2))
+        self.accelerator, self.batch = accelerator, at_once(size)
         which = (config.seed, config.prompts, size, accelerator.device)
         self.reference: Reference = (
             Photographs(config.images, config.inception, config.clip, *which)

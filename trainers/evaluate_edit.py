@@ -38,13 +38,13 @@ from trainers.common import command
 from trainers.common.changes import changed, kept, reworded
 from trainers.common.findings import markdown, write_found
 from trainers.common.models import decode, encode, load_frozen, noise_of, registry_into
-from trainers.common.pixels import to_pixels, to_tensor
+from trainers.common.pixels import at_once, to_pixels, to_tensor
 from trainers.common.redrawing import discs, redrawn, seam
 from trainers.common.sight import seen
 from trainers.pocket.first_edition.editions import world_of
 from trainers.pocket.world import HELD_OUT
 
-BATCH, SHOWN = 50, 8
+SHOWN = 8
 METHODS = {"SDEdit": None, "DDIM inversion": 0, "corrected inversion": CORRECTIONS}
 """By name, how often a step back is corrected; None mixes with noise."""
 
@@ -147,7 +147,8 @@ def edited(
     schedule, null = schedule_of(pipeline.scheduler), encode(pipeline, [""])
     taus = last_taus(config.steps, strength)
     made: dict[str, list[Tensor]] = {name: [] for name in METHODS}
-    for some in tqdm(torch.arange(len(asked)).split(BATCH), desc=f"{card.id}, {strength:g}", mininterval=2):
+    parts = torch.arange(len(asked)).split(at_once(card.resolution))
+    for some in tqdm(parts, desc=f"{card.id}, {strength:g}", mininterval=2):
         some = some.tolist()
         old, new = (encode(pipeline, [getattr(asked[i], name) for i in some]) for name in ("old", "new"))
         x1 = encoded(pipeline.vae, drawings[some].to(pipeline.device))

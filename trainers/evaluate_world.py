@@ -32,13 +32,13 @@ from trainers.common.contrastive import Contrastive
 from trainers.common.held_out import sampled
 from trainers.common.likeness import REAL, Figures, Measures, in_words, mush
 from trainers.common.models import decode, drawn, load_frozen, registry_into
-from trainers.common.pixels import psnr, to_tensor
+from trainers.common.pixels import at_once, psnr, to_tensor
 from trainers.common.reconstruction import reconstructed
 from trainers.common.sheets import write_sheet
 from trainers.data.source import of_folder
 from trainers.pocket.world import HELD_OUT
 
-BATCH, SHOWN = 32, 8
+SHOWN = 8
 MOST_LEARNED = 2_000  # of the pictures learned from, to compare with
 
 
@@ -92,7 +92,7 @@ def main(config: EvaluateWorldConfig) -> None:
             rows["reconstructed"] = measures.of(back, range(len(held))) | error
             shown.append(back[:SHOWN])
         parts = []
-        for part in np.array_split(np.arange(config.prompts), -(-config.prompts // BATCH)):
+        for part in np.array_split(np.arange(config.prompts), -(-config.prompts // at_once(size))):
             texts = [captions[numbers[n]] for n in part]
             latents = drawn(
                 pipeline, texts, [HELD_OUT + int(n) for n in part], which.card.guidance, which.steps

@@ -39,6 +39,7 @@ from trainers.common.cards import as_it_ran
 from trainers.common.loop import Loss, Samples
 from trainers.common.models import decode, encode, fingerprint, load_frozen, registry_into
 from trainers.common.objectives import distillation_loss, draw_tau, one_step, reflow_loss
+from trainers.common.pixels import at_once
 from trainers.common.precision import accelerator_in
 from trainers.common.runs import begin_anew, default_run
 from trainers.common.sheets import write_sheet
@@ -52,7 +53,7 @@ from trainers.pocket.world import HELD_OUT
 DISTILLED = "distilled"
 STAGES = "1-rectified", "2-rectified", DISTILLED
 STEPS = 16  # of Euler, in which a flow carries pictures over
-MEASURED, MEASURED_STEPS, BATCH = 64, 25, 64  # for cost and straightness
+MEASURED, MEASURED_STEPS = 64, 25  # for cost and straightness
 POOL = 8  # times the batch: what it is paired in
 SHOWN = 8
 
@@ -102,7 +103,8 @@ class Translation:
     @torch.no_grad()
     def carried(self, x: Tensor, steps: int = STEPS) -> Tensor:
         """Where it carries latents [N, C, h, w] of the source."""
-        return torch.cat([euler(self.velocity(), part, uniform_taus(steps)).x for part in x.split(BATCH)])
+        parts = x.split(at_once(self.base.resolution))
+        return torch.cat([euler(self.velocity(), part, uniform_taus(steps)).x for part in parts])
 
     def ends(self, following: str) -> Tensor:
         """Where it carries all that is learned from; kept in the folder of the training that follows."""

@@ -186,7 +186,7 @@ def test_a_teacher_whose_noise_is_pure_at_the_end_is_refused_by_name() -> None:
     """The first window goes from next to no data at all: it would multiply what a network does wrong."""
     config = PeRFlow(teacher="cosine", output="x", windows=4)
     samplers_for(config, DDIMScheduler(beta_schedule="linear"))
-    with pytest.raises(UserError, match="cosine has a noise schedule .* by 1,556"):
+    with pytest.raises(UserError, match=r"cosine has a noise schedule .* by 1,556"):
         samplers_for(config, DDIMScheduler(beta_schedule="squaredcos_cap_v2"))
 
 

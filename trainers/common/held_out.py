@@ -17,10 +17,10 @@ from rf_app.registry.card import ModelCard
 from rf_app.registry.models import Registry
 from rf_app.settings.training import check_sampling
 from trainers.common.models import decode, drawn
+from trainers.common.pixels import at_once
 from trainers.common.sight import logits
 from trainers.pocket.world import HELD_OUT
 
-BATCH = 50
 FAMILY = ("pocket-sd:25", "pocket-2rf:4", "pocket-instaflow:1")
 
 
@@ -103,9 +103,9 @@ class HeldOutPrompts:
 
         unet_for: the U-Net to call for the prompts of some numbers (default: the pipeline's).
         """
-        made = []
-        for start in tqdm(range(0, len(prompts), BATCH), desc=f"{which.name}, {name}", mininterval=2):
-            numbers = range(start, min(start + BATCH, len(prompts)))
+        made, batch = [], at_once(which.card.resolution)
+        for start in tqdm(range(0, len(prompts), batch), desc=f"{which.name}, {name}", mininterval=2):
+            numbers = range(start, min(start + batch, len(prompts)))
             unet = unet_for(numbers) if unet_for else None
             given = [prompts[i] for i in numbers], [self.seeds[i] for i in numbers]
             latents = drawn(pipeline, *given, which.card.guidance, which.steps, unet)

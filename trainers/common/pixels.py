@@ -5,6 +5,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+PIXELS = 2**20  # of pictures that an autoencoder takes at once: 28 of 192x192, four of 512x512
+
 
 def to_tensor(pixels: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
     """uint8 [B, H, W, 3] to float [B, 3, H, W] in -1..1 on `device`, channels last in memory."""
@@ -16,6 +18,11 @@ def to_pixels(images: Tensor) -> np.ndarray:
     return (
         ((images.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
     )
+
+
+def at_once(size: int) -> int:
+    """How many pictures, `size` pixels a side, go through a model at once: 64 at most."""
+    return min(64, max(1, PIXELS // size**2))
 
 
 def psnr(images: Tensor, others: Tensor) -> Tensor:

@@ -16,10 +16,9 @@ from rf_app.plugins.mask import of_latents, pasted
 from rf_app.registry.encoding import encoded
 from rf_app.schedulers.noise_schedule import schedule_of
 from trainers.common.models import decode, encode, noise_of
-from trainers.common.pixels import to_pixels, to_tensor
+from trainers.common.pixels import at_once, to_pixels, to_tensor
 
 RADII = 0.15, 0.3  # of a side
-BATCH = 50
 
 
 def discs(seeds: Sequence[int], side: int) -> np.ndarray:
@@ -52,7 +51,7 @@ def redrawn(
     schedule, null = schedule_of(pipeline.scheduler), encode(pipeline, [""])
     taus = last_taus(steps, strength)
     made = []
-    for part in np.array_split(np.arange(len(seeds)), -(-len(seeds) // BATCH)):
+    for part in np.array_split(np.arange(len(seeds)), -(-len(seeds) // at_once(drawings.shape[1]))):
         pixels = to_tensor(drawings[part], pipeline.device)
         x1 = encoded(pipeline.vae, pixels)
         noise = noise_of([seeds[i] for i in part], x1.shape[1:]).to(x1)

@@ -18,12 +18,11 @@ from rf_app.schedulers.noise_schedule import schedule_of
 from trainers.common.changes import changed, kept, reworded
 from trainers.common.findings import markdown
 from trainers.common.models import decode, encode, noise_of
-from trainers.common.pixels import to_tensor
+from trainers.common.pixels import at_once, to_tensor
 from trainers.common.sight import seen, style
 from trainers.data.domains import DrawnDomain
 from trainers.data.images import with_trigger
 
-BATCH = 50
 STRENGTHS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # of SDEdit
 SDEDIT_STEPS = 8  # of the whole path
 
@@ -92,10 +91,10 @@ class HeldOutDrawings:
     @torch.no_grad()
     def mapped(self, pipeline: StableDiffusionPipeline, carry: Callable[[Tensor, range], Tensor]) -> Tensor:
         """Pictures [N, 3, H, W] of what `carry` makes of latents; it is told the numbers of the drawings."""
-        made = []
-        for i in range(0, len(self.drawings), BATCH):
-            some = range(i, min(i + BATCH, len(self.drawings)))
-            pixels = self.drawings[i : i + BATCH].to(pipeline.device)
+        made, batch = [], at_once(self.source.size)
+        for i in range(0, len(self.drawings), batch):
+            some = range(i, min(i + batch, len(self.drawings)))
+            pixels = self.drawings[i : i + batch].to(pipeline.device)
             x = encoded(pipeline.vae, pixels)
             made.append(decode(pipeline, carry(x, some)).float().clamp(-1, 1).cpu())
         return torch.cat(made)

@@ -33,10 +33,9 @@ from rf_app.registry.encoding import encoded
 from rf_app.registry.vocabulary import ARTICLES, LINKS, split_words
 from rf_app.settings.text import read_text
 from rf_app.settings.training import PICTURE_SUFFIXES
-from trainers.common.pixels import to_tensor
+from trainers.common.pixels import at_once, to_tensor
 
 LISTS = ("metadata.jsonl", "metadata.csv")
-ENCODE_BATCH = 64
 TOPIC = 24  # words that the page shows
 NAMELESS = "a picture"  # what a file's name says that holds no word
 MAX_ANNOTATIONS = 2**30  # bytes; those of COCO's largest part have 92 MB
@@ -135,8 +134,9 @@ def latents_of(
     """Scaled latents [count, C, H, W] of pictures, in float32 on the CPU; kept in the file `path`."""
     if not path.exists():
         parts = []
-        for start in tqdm(range(0, count, ENCODE_BATCH), desc="encoding", mininterval=2):
-            images = to_tensor(pixels(range(start, min(start + ENCODE_BATCH, count))), vae.device)
+        batch = at_once(pixels([0]).shape[1])
+        for start in tqdm(range(0, count, batch), desc="encoding", mininterval=2):
+            images = to_tensor(pixels(range(start, min(start + batch, count))), vae.device)
             parts.append(encoded(vae, images).cpu())
         latents = {"latents": torch.cat(parts).contiguous()}
         write_atomically(path, lambda temporary: save_file(latents, temporary))
