@@ -41,7 +41,7 @@ from rf_app.registry.models import Registry
 from rf_app.settings.training import check_sampling
 from trainers.common import command
 from trainers.common.findings import markdown, write_found, write_measured
-from trainers.common.held_out import Measuring
+from trainers.common.held_out import Measuring, one_size
 from trainers.common.models import decode, load_frozen, registry_into
 from trainers.common.pixels import at_once
 from trainers.common.references import Drawings, Photographs, Reference
@@ -278,7 +278,7 @@ def main(config: EvaluateConfig) -> None:
     registry = registry_into(config.models)
     cards = [registry.card(id) for id in config.model]
     accelerator = Accelerator()
-    evaluation = Evaluation(config, cards[0].resolution, accelerator)
+    evaluation = Evaluation(config, one_size(cards), accelerator)
     if not config.images:
         evaluation.look_at_floors(load_frozen(registry, cards[0].id).vae)
     rows: list[Row] = []

@@ -26,7 +26,7 @@ from rf_app.registry.controlnets import ControlNets
 from trainers.common import command
 from trainers.common.controlled import as_maps, controlled
 from trainers.common.findings import markdown, write_found, write_measured
-from trainers.common.held_out import FAMILY, HeldOutPrompts, Measuring, sampled
+from trainers.common.held_out import FAMILY, HeldOutPrompts, Measuring, one_size, sampled
 from trainers.common.models import load_frozen, registry_into
 from trainers.common.pixels import to_pixels
 from trainers.pocket.first_edition.editions import world_of
@@ -96,7 +96,7 @@ def main(config: EvaluateControlNetConfig) -> None:
     controlnets = ControlNets.beside(registry)
     folder = controlnets.folder(config.controlnet)
     models = sampled(registry, config.model)
-    judge, size = Judge.load(config.judge), models[0].card.resolution
+    judge, size = Judge.load(config.judge), one_size([which.card for which in models])
     world = world_of(judge.kinds)
     held_out = HeldOutPrompts(world, config.prompts, config.seed)
     edges = [canny(world.picture(seed, size)) for seed in held_out.seeds]

@@ -22,7 +22,7 @@ from rf_app.metrics.style import StyleAxis
 from rf_app.registry.loras import Loras
 from trainers.common import command
 from trainers.common.findings import markdown, write_found, write_measured
-from trainers.common.held_out import FAMILY, HeldOutPrompts, Measuring, Sampled, sampled
+from trainers.common.held_out import FAMILY, HeldOutPrompts, Measuring, Sampled, one_size, sampled
 from trainers.common.models import load_frozen, registry_into
 from trainers.common.pixels import to_tensor
 from trainers.common.sight import style
@@ -65,7 +65,7 @@ def main(config: EvaluateLoraConfig) -> None:
     loras = Loras.beside(registry)
     file, card = loras.file(config.lora), loras.card(config.lora)
     models = sampled(registry, config.model)
-    judge, size = Judge.load(config.judge), models[0].card.resolution
+    judge, size = Judge.load(config.judge), one_size([which.card for which in models])
     world = world_of(judge.kinds)
     held_out = HeldOutPrompts(world, config.prompts, config.seed)
     drawn = [world.picture(seed, size) for seed in held_out.seeds]

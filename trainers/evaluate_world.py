@@ -29,7 +29,7 @@ from rf_app.registry.card import write_card
 from rf_app.registry.disk import write_atomically
 from trainers.common import command
 from trainers.common.contrastive import Contrastive
-from trainers.common.held_out import sampled
+from trainers.common.held_out import one_size, sampled
 from trainers.common.likeness import REAL, Figures, Measures, in_words, mush
 from trainers.common.models import decode, drawn, load_frozen, registry_into
 from trainers.common.pixels import at_once, psnr, to_tensor
@@ -74,7 +74,7 @@ def main(config: EvaluateWorldConfig) -> None:
     """Measure, print a table, write what was asked for."""
     registry = registry_into(config.models)
     models = sampled(registry, config.model)
-    size = models[0].card.resolution
+    size = one_size([which.card for which in models])
     images, held = of_folder(config.images, size)
     learned = to_tensor(images.pixels(range(min(len(images), MOST_LEARNED))))
     pixels = held.pixels(range(len(held)))

@@ -1,5 +1,6 @@
 """The kernel distance: against the sum over all pairs, and between draws of the same and of another."""
 
+import tracemalloc
 from itertools import product
 
 import numpy as np
@@ -30,6 +31,22 @@ def test_it_is_about_0_for_the_same_whatever_the_number() -> None:
     assert abs(np.mean(found)) < 0.1
     assert min(found) < 0 < max(found)
     assert distance(rng.normal(size=(20, 8)) + 1, rng.normal(size=(300, 8))) > 2
+
+
+def test_thousands_of_pictures_need_no_whole_kernel() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2_000, 4)), rng.normal(size=(1_900, 4))
+    tracemalloc.start()
+    found = distance(a, b)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 2_000 * 1_900 * 8 / 2
+
+    def off_diagonal(x: np.ndarray) -> float:
+        kernel = (x @ x.T / 4 + 1) ** 3
+        return (kernel.sum() - np.trace(kernel)) / (len(x) * (len(x) - 1))
+
+    assert found == pytest.approx(off_diagonal(a) + off_diagonal(b) - 2 * ((a @ b.T / 4 + 1) ** 3).mean())
 
 
 def test_what_shows_the_same_is_not_compared() -> None:

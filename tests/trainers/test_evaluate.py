@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,14 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from rf_app.errors import UserError
 from rf_app.metrics.clip_score import clip_score
 from rf_app.registry.models import Registry
 from tests.metrics.test_inception import random_inception
-from tests.tiny import save_tiny_clip
+from tests.tiny import save_tiny_clip, tiny_card
 from tests.trainers.commands import Command
 from trainers import evaluate
+from trainers.common.held_out import one_size
 from trainers.common.pixels import to_tensor
 from trainers.common.references import Photographs
 from trainers.data.images import ImageFolder
@@ -64,6 +67,14 @@ def test_rows_share_the_run_and_go_into_the_cards(at_home: Path, tmp_path: Path,
     measured = Registry.default().card("tiny-sd").measured
     assert measured["2 steps"]["fid"] == rows[1]["fid"]
     assert measured["measured_on"]["prompts"] == 12
+
+
+def test_models_of_two_sizes_are_not_measured_together() -> None:
+    """One had the other's drawings as its reference, and the one's batches."""
+    small = tiny_card("small", "one-step", 1, 1.0)
+    assert one_size([small, small]) == small.resolution
+    with pytest.raises(UserError, match="small 96, large 512 pixels"):
+        one_size([small, replace(small, id="large", resolution=512)])
 
 
 @pytest.mark.slow  # two more processes, with PyTorch each

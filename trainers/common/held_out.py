@@ -78,6 +78,15 @@ def sampled(registry: Registry, models: Sequence[str]) -> list[Sampled]:
     return found
 
 
+def one_size(cards: Sequence[ModelCard]) -> int:
+    """Pixels a side of all models' pictures. Raises UserError where they differ, which figures cannot."""
+    sizes = {card.id: card.resolution for card in cards}
+    if len({*sizes.values()}) > 1:
+        said = ", ".join(f"{id} {size}" for id, size in sizes.items())
+        raise UserError(f"--model: models of one size are measured together, not of several ({said} pixels).")
+    return cards[0].resolution
+
+
 class HeldOutPrompts:
     """Prompts number `first` to `first + count` of those no training has seen."""
 
