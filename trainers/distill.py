@@ -59,14 +59,15 @@ def main(config: Distill) -> None:
     if config.match_steps and student.accelerator.num_processes > 1:
         raise UserError("--match-steps works in one process alone; --match-steps 0 leaves that stage out.")
     run = config.run or default_run(f"distill/{config.output}")
+    # A matched network multiplies its rounding by 15 at tau = 0: little beside the error of latents, but not
+    # to the eye.
+    float32 = [stage for stage in stages if stage != "l2" and student.schedule is not None]
 
     def learn(stage: str, loss: StageLoss, *about: str, real: nn.Module | None = None) -> None:
         number = STAGES.index(stage)
         loop = {name: getattr(config, f"{stage}_{name}") for name in ("steps", "batch", "learning_rate")}
         loop["seed"] = config.seed + number
-        # A matched network multiplies its rounding by 15 at tau = 0: little beside the error of latents,
-        # but not to the eye.
-        loop["float32"] = stage != "l2" and student.schedule is not None
+        loop["float32"] = stage in float32
         batches = student.batches(loop["batch"], loop["seed"])
         goes_on = checkpoints.steps_done(run / stage) < loop["steps"]
         student.learn_pairs(
@@ -123,6 +124,7 @@ def main(config: Distill) -> None:
         f"{student.made}, with {', then '.join(how[stage] for stage in stages)}.",
         steps=1,
         guidance=1.0,
+        **({"float32": float32} if float32 else {}),
     )
 
 

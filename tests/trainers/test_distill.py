@@ -114,6 +114,8 @@ def test_a_matched_network_polishes_in_float32(at_home: Path) -> None:
         code, said = command(at_home, "distill", *options(at_home, precision, *more)).finish()
         assert code == 0, said
         learned.append(load_file(at_home / "models" / precision / UNET))
+        settings = Registry.default().card(precision).settings
+        assert (settings["precision"], settings["float32"]) == (precision, ["lpips"])
     one, other = learned
     assert all(torch.equal(one[name], other[name]) for name in one)
 
