@@ -18,6 +18,7 @@ training goes on: the first flow from its end, what stands on it anew.
 import copy
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
@@ -25,6 +26,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from rf_app.errors import UserError
 from rf_app.flow.coupling import matched
 from rf_app.flow.path import uniform_taus
 from rf_app.flow.solvers import euler
@@ -229,13 +231,16 @@ def main(config: Translate) -> None:
 
 
 def beside(way: Translation, held: HeldOutDrawings) -> list[Row]:
-    """SDEdit by the model that was the start, told the target's word alone, and told all."""
+    """SDEdit by the model that was the start, told the target's word alone, and told all; none by one that
+    has no path that could be followed.
+    """
     pipeline = load_frozen(registry_into(way.config.models), way.base.id)
     told = {"the word": [held.target.name] * len(held.drawings), "all": held.captions()}
     rows = []
-    for name, texts in told.items():
-        strength, shares = sdedit(held, pipeline, way.base.guidance, texts)
-        rows.append(Row(f"SDEdit told {name}, strength {strength:g}", SDEDIT_STEPS, shares=shares))
+    with suppress(UserError):
+        for name, texts in told.items():
+            strength, shares = sdedit(held, pipeline, way.base.guidance, texts)
+            rows.append(Row(f"SDEdit told {name}, strength {strength:g}", SDEDIT_STEPS, shares=shares))
     return rows
 
 

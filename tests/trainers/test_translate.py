@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from diffusers import LCMScheduler
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -92,6 +94,18 @@ def test_folders_of_pictures_are_translated_unseen_by_the_judge_and_longer(
     assert [checkpoints.steps_done(run / stage) for stage in translate.STAGES] == [3, 3, 3]
     assert capsys.readouterr().out.count("resuming") == 1  # what stands on the first flow begins anew
     assert [len(list((run / stage).glob("ends-*"))) for stage in translate.STAGES] == [0, 1, 1]
+
+
+def test_a_base_without_a_path_is_translated_without_sdedit_beside_it(
+    at_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was refused after all three trainings, and nothing was published."""
+    pipeline = load_frozen(Registry.default(), "tiny-sd")
+    pipeline.scheduler = LCMScheduler()
+    monkeypatch.setattr(translate, "load_frozen", lambda *_: pipeline)
+    way = SimpleNamespace(config=SimpleNamespace(models=None), base=Registry.default().card("tiny-sd"))
+    source, target = (drawn(name, "time", WORLD, 96, 2, HELD_OUT) for name in ("day", "night"))
+    assert translate.beside(way, HeldOutDrawings(Judge.load(BUNDLED), source, target)) == []
 
 
 @pytest.mark.parametrize(
