@@ -325,6 +325,8 @@ def test_a_finished_run_goes_on_with_more_steps(tmp_path: Path, capsys: pytest.C
     assert [event["step"] for event in heard] == [2, 4]
     longer = LoopConfig(tmp_path, 4, 1e-2, warmup=1)
     assert heard[-1]["lr"] == pytest.approx(learning_rate(longer, 3), rel=1e-4)
+    with pytest.raises(UserError, match="a training of 4 steps, more than 3"):
+        weights_after(tmp_path, 3)
 
 
 def test_learning_rate_warms_up_and_falls_to_zero() -> None:

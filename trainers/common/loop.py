@@ -324,6 +324,11 @@ def _check_resumed(accelerator: Accelerator, config: LoopConfig, notes: dict) ->
                 f"{config.run} holds a training with {name} {before}, not {value}: "
                 "give this one a run folder of its own (--run), or delete that one."
             )
+    if notes["step"] > config.steps:  # its card would say what did not run
+        raise UserError(
+            f"{config.run} holds a training of {notes['step']} steps, more than {config.steps}: give as many "
+            "or more, or a run folder of its own (--run)."
+        )
     if old.get("use_8bit_adam", False) != config.use_8bit_adam:
         raise UserError(
             f"{config.run} holds a training {'with' if old['use_8bit_adam'] else 'without'} --use-8bit-adam, "
