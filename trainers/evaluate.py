@@ -38,6 +38,7 @@ from rf_app.metrics import frechet, kernel
 from rf_app.metrics.recall import NEIGHBOURS, recall
 from rf_app.registry.card import ModelCard
 from rf_app.registry.models import Registry
+from rf_app.schedulers.solvers import FOLLOWED
 from rf_app.settings.training import check_sampling
 from trainers.common import command
 from trainers.common.findings import markdown, write_found, write_measured
@@ -212,7 +213,7 @@ class Evaluation:
         pipeline = load_frozen(registry, card.id)
         guidance = card.guidance if guidance is None else guidance
         subject = Subject(pipeline, self.seeds, self.reference.captions, guidance, self.batch)
-        curved = subject.straightness(self.accelerator)
+        curved = subject.straightness(self.accelerator) if card.kind in FOLLOWED else None
         least = pipeline.scheduler.config.get("num_time_windows", 1)
         steps = [n for n in steps if n >= least] or steps
         return [self._row(card, subject, n, curved) for n in steps]
@@ -287,11 +288,13 @@ def main(config: EvaluateConfig) -> None:
         own = evaluation.rows(registry, card, steps, config.guidance)
         rows += own
         if accelerator.is_main_process and config.write_card:
-            write_measured(registry.folder(card.id), card, card.measured | measured(own))
+            found = measured(own)
+            alike = card.measured.get("measured_on") == found["measured_on"]
+            write_measured(registry.folder(card.id), card, card.measured | found if alike else found)
     accelerator.print(table(rows))
     if accelerator.is_main_process:
-        found = [figures(row) for row in rows]
-        write_found(config, found if len(found) > 1 else found[0])
+        told = [figures(row) for row in rows]
+        write_found(config, told if len(told) > 1 else told[0])
 
 
 def table(rows: Sequence[Row]) -> str:

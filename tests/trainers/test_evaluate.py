@@ -67,6 +67,9 @@ def test_rows_share_the_run_and_go_into_the_cards(at_home: Path, tmp_path: Path,
     measured = Registry.default().card("tiny-sd").measured
     assert measured["2 steps"]["fid"] == rows[1]["fid"]
     assert measured["measured_on"]["prompts"] == 12
+    works(evaluate, *options(at_home, file, *more, "--steps", 1, "--prompts", 4))
+    measured = Registry.default().card("tiny-sd").measured  # no row of other prompts is left
+    assert (measured.keys(), measured["measured_on"]["prompts"]) == ({"1 step", "measured_on"}, 4)
 
 
 def test_models_of_two_sizes_are_not_measured_together() -> None:
