@@ -16,8 +16,7 @@ The sheet has, from above: real pictures, their reconstructions, what each model
 the picture learned from that is nearest to the last.
 """
 
-import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,16 +24,14 @@ import torch
 
 from rf_app.errors import UserError
 from rf_app.metrics.judge import Judge
-from rf_app.registry.card import write_card
-from rf_app.registry.disk import write_atomically
 from trainers.common import command
 from trainers.common.contrastive import Contrastive
+from trainers.common.findings import markdown, write_found, write_measured
 from trainers.common.held_out import one_size, sampled
 from trainers.common.likeness import REAL, Figures, Measures, in_words, mush
 from trainers.common.models import decode, drawn, load_frozen, registry_into
 from trainers.common.pixels import at_once, psnr, to_tensor
 from trainers.common.reconstruction import reconstructed
-from trainers.common.sheets import write_sheet
 from trainers.data.source import of_folder
 from trainers.pocket.world import HELD_OUT
 
@@ -105,28 +102,23 @@ def main(config: EvaluateWorldConfig) -> None:
             told = {name: float(f"{value:.4g}") for name, value in found.items()}
             name = which.name.removeprefix(f"{which.card.id} ")
             card = registry.card(which.card.id)
-            write_card(registry.folder(card.id), replace(card, measured=card.measured | {name: told}))
+            write_measured(registry.folder(card.id), card, card.measured | {name: told})
     for name, pictures in mush(held_out, config.prompts).items():
         rows[name] = measures.of(pictures, numbers)
     said = [in_words(rows, which.name, len(held)) for which in models]
     print("\n".join([table(rows), "", *said]), flush=True)
-    if config.sheet:
-        columns = min(SHOWN, len(held), config.prompts)
-        shown.append(learned[measures.nearest(shown[-1])])
-        write_sheet(config.sheet, [row[:columns] for row in shown])
-    if config.json:
-        text = json.dumps({"rows": rows, "said": said}, indent=2) + "\n"
-        write_atomically(config.json, lambda temporary: temporary.write_text(text))
+    columns = min(SHOWN, len(held), config.prompts)
+    shown.append(learned[measures.nearest(shown[-1])])
+    write_found(config, {"rows": rows, "said": said}, [row[:columns] for row in shown])
 
 
 def table(rows: dict[str, Figures]) -> str:
     """The rows as a Markdown table."""
     names = ("psnr", "sharpness", "far", "words", "new")
-    lines = [f"| pictures | {' | '.join(names)} |", f"|---|{'---|' * len(names)}"]
-    for name, row in rows.items():
-        figures = (f"{row[each]:.3g}" if each in row else "–" for each in names)
-        lines.append(f"| {name} | {' | '.join(figures)} |")
-    return "\n".join(lines)
+    cells = (
+        (name, *(f"{row[each]:.3g}" if each in row else "–" for each in names)) for name, row in rows.items()
+    )
+    return markdown(("pictures", *names), cells)
 
 
 if __name__ == "__main__":
