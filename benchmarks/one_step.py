@@ -12,7 +12,6 @@ minutes: sd15 in float32.
 """
 
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -31,6 +30,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.charts import bars
 from benchmarks.latency import PROMPTS, machine
+from benchmarks.picture_memory import peak
 from benchmarks.random_models import random_models
 from rf_app.pipeline.decoding import decode
 from rf_app.pipeline.graphs import installed
@@ -74,7 +74,7 @@ class Options:
     engines: tuple[str, ...] = (STOCK, *ENGINES)
     """Which; "stock" is plain diffusers in float32, what all are compared with."""
     runs: int | None = None
-    """Pictures that count, 2 or more (default: 40, of sd15 3)."""
+    """Pictures that count (default: 40, of sd15 3)."""
     many: bool = True
     """Take the 25 steps, too."""
     json: bool = False
@@ -175,7 +175,7 @@ def measure(registry: Registry, engine: str, size: Size, runs: int) -> tuple[Fou
             found.cpu.append(process_time() - cpu)
             for part, each in (parts | {"total": perf_counter() - start}).items():
                 found.seconds.setdefault(part, []).append(each)
-    found.memory = _peak()
+    found.memory = peak()
     if engine in size.many:
         draw(wish(0, 2, GUIDANCE))
         start, cpu = perf_counter(), process_time()
@@ -186,15 +186,6 @@ def measure(registry: Registry, engine: str, size: Size, runs: int) -> tuple[Fou
     if engine == STOCK:
         found.flop = _flop(pipeline)
     return found, np.stack(pictures[:COMPARED])
-
-
-def _peak() -> int:
-    """Bytes that this process has held at most; what getrusage says counts those of who started it, too."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        lines = status.read_text().splitlines()
-        return next(int(line.split()[1]) * 2**10 for line in lines if line.startswith("VmHWM"))
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # of macOS, in bytes
 
 
 @torch.inference_mode()
@@ -290,7 +281,8 @@ def table(found: Sequence[Found], limits: dict[str, float]) -> str:
     ]
     for each in found:
         middle = {part: median(times) for part, times in each.seconds.items()}
-        tenths = quantiles(each.seconds["total"], n=10)
+        times = each.seconds["total"]
+        tenths = quantiles(times, n=10) if len(times) > 1 else times
         spread = f"{tenths[0]:.3f}..{tenths[-1]:.3f}"
         psnr = "" if each.psnr is None else f"{each.psnr:.1f}"
         at = ", ".join(f"{n}: {rate:.2f}" for n, rate in each.pictures_a_second.items())

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import tyro
 
+from benchmarks.training_pace import no_job_left
 from rf_app.actions.application import Application
 from rf_app.jobs.database import Database
 from rf_app.jobs.words import duration
@@ -45,7 +46,7 @@ def main(options: Options) -> None:
     with tempfile.TemporaryDirectory() as home:
         os.environ["INSTAFLOW_HOME"] = home
         app = Application.on(Registry.default())
-        with served(app) as address, chromium() as browser:
+        with no_job_left(app.jobs), served(app) as address, chromium() as browser:
             visitor = browser.new_page(viewport={"width": 1440, "height": 900})
             visitor.set_default_timeout(600_000)
             visitor.goto(address)

@@ -15,7 +15,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -73,6 +73,16 @@ def behind_nginx(ports: list[int], folder: Path) -> Iterator[str]:
         nginx.wait()
 
 
+@contextmanager
+def running(home: Path) -> Iterator[Server]:
+    """A replica, which is gone in the end however that comes."""
+    server = Server(home, None)
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
 def pictures_a_second(url: str, seconds: float) -> float:
     """What CLIENTS visitors get together."""
     visitors = [Visitor(url) for _ in range(CLIENTS)]
@@ -97,9 +107,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10.0)
     chosen = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
-    with TemporaryDirectory() as name:
+    with TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
-        servers = [Server(folder, None), Server(folder, None)]
+        servers = [stack.enter_context(running(folder)) for _ in range(2)]
         ports = [each.port for each in servers]
         (folder / "one").mkdir()
         (folder / "two").mkdir()
@@ -107,8 +117,6 @@ def main() -> None:
             for i in range(chosen.rounds):
                 found = [pictures_a_second(url, chosen.seconds) for url in (one, two)]
                 print(f"round {i + 1}: one {found[0]:.1f}, two {found[1]:.1f} pictures a second", flush=True)
-        for each in servers:
-            each.kill()
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ niced and with its threads limited, so a picture waits little for it. Medians, o
 import os
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice, product
 from pathlib import Path
@@ -46,6 +48,19 @@ def measure(worker: Worker, model: str, runs: int) -> float:
     return median(taken[WARM_UP:])
 
 
+@contextmanager
+def no_job_left(database: Database) -> Iterator[None]:
+    """Stop what is under way in the end, however it comes: jobs outlive who began them, and their folder."""
+    try:
+        yield
+    finally:
+        for job in database.jobs():
+            if job.under_way:
+                queue.stop(database, job.id)
+        while any(job.under_way for job in queue.look(database)):
+            time.sleep(0.5)
+
+
 def main(options: Options) -> None:
     """Measure and print a table."""
     with tempfile.TemporaryDirectory() as home:
@@ -56,16 +71,14 @@ def main(options: Options) -> None:
         wish = Wish(
             "reflow", options.teacher, "measured", settings={"pairs.count": 128, "reflow.steps": 10**6}
         )
-        job = training.start(database, wish, registry)
-        run = Path(job.stages[-1].loops[0].run)
-        while len(events.read(run)) < 2:  # it trains, and no longer loads
-            time.sleep(0.5)
-            assert database.job(job.id).under_way, database.job(job.id).said
-        busy = measure(worker, options.model, options.runs)
-        speed = events.read(run)[-1]["samples_per_second"]
-        queue.stop(database, job.id)
-        while database.job(job.id).under_way:
-            time.sleep(0.5)
+        with no_job_left(database):
+            job = training.start(database, wish, registry)
+            run = Path(job.stages[-1].loops[0].run)
+            while len(events.read(run)) < 2:  # it trains, and no longer loads
+                time.sleep(0.5)
+                assert database.job(job.id).under_way, database.job(job.id).said
+            busy = measure(worker, options.model, options.runs)
+            speed = events.read(run)[-1]["samples_per_second"]
         worker.close()
     print(f"\n| one picture of {options.model}, {options.runs} runs | milliseconds |\n|---|---|")
     print(f"| alone | {1000 * idle:.0f} |")
