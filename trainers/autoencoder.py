@@ -22,8 +22,9 @@ from rf_app.metrics.perceptual import Perceptual
 from rf_app.metrics.sharpness import laplacian_energy
 from rf_app.settings.from_nothing import Autoencoder
 from trainers.common import LoopConfig, command, train
+from trainers.common.models import load_autoencoder
 from trainers.common.networks import DOWN, build_autoencoder
-from trainers.common.pixels import psnr, to_tensor
+from trainers.common.pixels import at_once, psnr, to_tensor
 from trainers.common.precision import accelerator_in
 from trainers.common.reconstruction import reconstructed
 from trainers.common.runs import default_run
@@ -95,7 +96,7 @@ def main(config: Autoencoder) -> None:
     """Train, then save to RUN/vae with latents of mean 0 and variance 1; or measure what there is."""
     images, held_out = learned_and_held_out(config)
     if config.measure:
-        return print(measured(AutoencoderKL.from_pretrained(config.measure).eval(), held_out))
+        return print(measured(load_autoencoder(config.measure), held_out))
     accelerator = accelerator_in(config.precision)
     run = config.run or default_run("pocket/autoencoder")
     torch.manual_seed(config.seed)
@@ -162,7 +163,7 @@ def standardise(vae: AutoencoderKL, images: np.ndarray) -> None:
     and the scaling factor is 1: the diffusion model sees all channels at the same signal-to-noise ratio.
     """
     device = next(vae.parameters()).device
-    batches = np.array_split(images, -(-len(images) // 32))
+    batches = np.array_split(images, -(-len(images) // at_once(images.shape[1])))
     latents = torch.cat([vae.encode(to_tensor(batch, device)).latent_dist.mean for batch in batches])
     mean, deviation = latents.mean((0, 2, 3)), latents.std((0, 2, 3))
     encoder, decoder, channels = vae.quant_conv, vae.post_quant_conv, len(mean)

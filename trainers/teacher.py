@@ -16,7 +16,6 @@ from pathlib import Path
 
 import torch
 from diffusers import (
-    AutoencoderKL,
     DDPMScheduler,
     DPMSolverMultistepScheduler,
     StableDiffusionPipeline,
@@ -31,7 +30,7 @@ from rf_app.registry.disk import disk_full_named
 from rf_app.settings.from_nothing import Teacher
 from trainers.common import LoopConfig, command, train
 from trainers.common.cards import as_it_ran
-from trainers.common.models import decode, drawn, fingerprint, registry_into
+from trainers.common.models import decode, drawn, fingerprint, load_autoencoder, registry_into
 from trainers.common.networks import build_unet
 from trainers.common.precision import accelerator_in
 from trainers.common.runs import default_run
@@ -84,7 +83,7 @@ def main(config: Teacher) -> None:
     accelerator = accelerator_in(config.precision)
     run = config.run or default_run("pocket/teacher")
     found = config.autoencoder or default_run("pocket/autoencoder") / "vae"
-    vae = AutoencoderKL.from_pretrained(found).eval().requires_grad_(False)
+    vae = load_autoencoder(found)
     torch.manual_seed(config.seed)
     with accelerator.main_process_first():
         images, held_out = learned_and_held_out(config)

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import Accelerator
-from diffusers import AutoencoderKL
 from torch import Tensor
 from torchvision.datasets import CIFAR10
 from tqdm import tqdm
@@ -20,6 +19,7 @@ from tqdm import tqdm
 from rf_app.errors import UserError
 from rf_app.metrics.inception import Inception
 from rf_app.metrics.judge import Judge
+from trainers.common.models import load_autoencoder
 from trainers.common.pixels import to_pixels, to_tensor
 from trainers.data.images import latents_of
 from trainers.pocket.pictures import FAMILY_SIZE, pictures
@@ -57,7 +57,7 @@ def drawings(
     folder: keeps drawings and latents.
     """
     device = accelerator.device
-    vae = AutoencoderKL.from_pretrained(autoencoder).eval().requires_grad_(False)
+    vae = load_autoencoder(autoencoder)
     vae = vae.to(device, memory_format=torch.channels_last)
     looking = Judge.load(judge).to(device)
 

@@ -9,13 +9,14 @@ from typing import TypeVar
 
 import torch
 from accelerate import PartialState
-from diffusers import SchedulerMixin, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import AutoencoderKL, SchedulerMixin, StableDiffusionPipeline, UNet2DConditionModel
 from torch import Tensor, nn
 
 from rf_app.errors import UserError
 from rf_app.registry.card import ModelCard
+from rf_app.registry.checking import check_piece
 from rf_app.registry.disk import disk_full_named
-from rf_app.registry.loading import load
+from rf_app.registry.loading import load, load_piece
 from rf_app.registry.models import Registry
 from rf_app.registry.stacked import StackedUNet
 from rf_app.schedulers.noise_schedule import schedule_of
@@ -36,6 +37,12 @@ def load_frozen(registry: Registry, id: str) -> StableDiffusionPipeline:
     for module in (pipeline.unet, pipeline.vae):
         module.to(memory_format=torch.channels_last)
     return pipeline
+
+
+def load_autoencoder(folder: Path) -> AutoencoderKL:
+    """The autoencoder of a folder in float32, frozen, on the CPU. Raises UserError for what is none."""
+    check_piece(folder, "vae")
+    return load_piece(folder, torch.float32, "vae")
 
 
 def fingerprint(*modules: nn.Module) -> str:

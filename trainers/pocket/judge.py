@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import Accelerator
-from diffusers import AutoencoderKL
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -26,6 +25,7 @@ from rf_app.metrics.judge import BUNDLED, Architecture, Judge
 from rf_app.registry.disk import write_atomically
 from rf_app.settings.training import SteppedTraining
 from trainers.common import LoopConfig, command, train
+from trainers.common.models import load_autoencoder
 from trainers.common.pixels import roughen, to_tensor
 from trainers.common.precision import accelerator_in
 from trainers.common.reconstruction import reconstructed
@@ -136,7 +136,7 @@ def accuracy(config: JudgeConfig) -> dict[str, dict[str, float]]:
     test, truth = test_set(config, TEST_COUNT)
     report = {"drawings": accuracies(judge, test, truth)}
     if config.autoencoder.exists():
-        vae = AutoencoderKL.from_pretrained(config.autoencoder).eval()
+        vae = load_autoencoder(config.autoencoder)
         report["reconstructions"] = accuracies(judge, reconstructed(vae, test), truth)
     return report
 

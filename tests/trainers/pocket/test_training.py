@@ -26,6 +26,19 @@ from trainers.pocket import judge, weights
 from trainers.pocket.pictures import FAMILY_SIZE, pictures
 
 
+@pytest.mark.parametrize("trainer", [autoencoder, teacher])
+def test_an_autoencoder_that_is_not_there_is_not_asked_for_at_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trainer
+) -> None:
+    monkeypatch.setattr(source, "MOST_HELD_OUT", 2)
+    given = {"pictures": 16, "run": tmp_path, "size": 32}
+    config = Autoencoder(**given, measure=tmp_path / "no")
+    if trainer is teacher:
+        config = Teacher(**given, autoencoder=tmp_path / "no", models=tmp_path / "models")
+    with pytest.raises(UserError, match="no: this folder is missing"):
+        trainer.main(config)
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """An autoencoder, a judge and a teacher of a few steps each."""
