@@ -37,6 +37,7 @@ from rf_app.settings.training import check_sampling
 from trainers.common import command
 from trainers.common.changes import changed, kept, reworded
 from trainers.common.findings import markdown, write_found
+from trainers.common.held_out import one_size
 from trainers.common.models import decode, encode, load_frozen, noise_of, registry_into
 from trainers.common.pixels import at_once, to_pixels, to_tensor
 from trainers.common.redrawing import discs, redrawn, seam
@@ -169,18 +170,18 @@ def edited(
 def main(config: EvaluateEditConfig) -> None:
     """Measure, print a table, write what was asked for."""
     registry, judge = registry_into(config.models), Judge.load(config.judge)
-    world = world_of(judge.kinds)
+    cards = [registry.card(id) for id in config.model]
+    size, world = one_size(cards), world_of(judge.kinds)
     asked = wishes(world, judge.kinds, config.prompts)
     seeds, attributes = [each.seed for each in asked], [each.attribute for each in asked]
     rows: list[EditRow] = []
     seams: list[SeamRow] = []
     shown: list[Tensor] = []
-    for id in config.model:
-        card = registry.card(id)
-        pipeline = load_frozen(registry, id)
-        pixels = np.stack([world.picture(each.seed, card.resolution) for each in asked])
-        drawings, masks = to_tensor(pixels), discs(seeds, card.resolution)
-        before, lines = seen(judge, drawings), edges_of(drawings)
+    pixels = np.stack([world.picture(seed, size) for seed in seeds])
+    drawings, masks = to_tensor(pixels), discs(seeds, size)
+    before, lines = seen(judge, drawings), edges_of(drawings)
+    for card in cards:
+        pipeline = load_frozen(registry, card.id)
         best: dict[str, tuple[float, Tensor]] = {}
         for strength in config.strength:
             for name, (images, calls) in edited(pipeline, card, drawings, asked, config, strength).items():
@@ -190,14 +191,14 @@ def main(config: EvaluateEditConfig) -> None:
                 right = [a and b for a, b in zip(new, old, strict=True)]
                 same = [edge_f1(*pair) for pair in zip(lines, edges_of(images), strict=True)]
                 shares = (float(np.mean(each)) for each in (new, old, right, same))
-                row = EditRow(id, name, strength, calls, *shares)
+                row = EditRow(card.id, name, strength, calls, *shares)
                 rows.append(row)
                 best[name] = max(
                     best.get(name, (-1.0, images)), (row.right, images), key=lambda pair: pair[0]
                 )
             how = card.guidance, config.steps, strength
             anew = redrawn(pipeline, pixels, masks, [each.old for each in asked], seeds, *how)
-            seams.append(SeamRow(id, strength, seam(pixels, anew, masks)))
+            seams.append(SeamRow(card.id, strength, seam(pixels, anew, masks)))
         shown += [drawings[:SHOWN], *(images[:SHOWN] for _, images in best.values()), to_tensor(anew[:SHOWN])]
     print(table(rows))
     cells = ((row.model, f"{row.strength:g}", f"{row.seam:.2f}") for row in seams)
