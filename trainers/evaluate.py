@@ -38,7 +38,7 @@ from rf_app.metrics import frechet, kernel
 from rf_app.metrics.recall import NEIGHBOURS, recall
 from rf_app.registry.card import ModelCard
 from rf_app.registry.models import Registry
-from rf_app.schedulers.solvers import FOLLOWED
+from rf_app.schedulers.solvers import FOLLOWED, MOST_STEPS
 from rf_app.settings.training import check_sampling
 from trainers.common import command
 from trainers.common.findings import markdown, write_found, write_measured
@@ -209,13 +209,14 @@ class Evaluation:
     def rows(
         self, registry: Registry, card: ModelCard, steps: Sequence[int], guidance: float | None
     ) -> list[Row]:
-        """All rows of one model, loaded once; a PeRFlow has none of fewer steps than it has windows."""
+        """All rows of one model, loaded once, of those steps that it can be drawn in; else of its card's."""
         pipeline = load_frozen(registry, card.id)
         guidance = card.guidance if guidance is None else guidance
         subject = Subject(pipeline, self.seeds, self.reference.captions, guidance, self.batch)
         curved = subject.straightness(self.accelerator) if card.kind in FOLLOWED else None
         least = pipeline.scheduler.config.get("num_time_windows", 1)
-        steps = [n for n in steps if n >= least] or steps
+        most = MOST_STEPS.get(card.kind, max(steps))
+        steps = [n for n in steps if least <= n <= most] or [card.steps]
         return [self._row(card, subject, n, curved) for n in steps]
 
     def _row(self, card: ModelCard, subject: Subject, steps: int, curved: float | None) -> Row:

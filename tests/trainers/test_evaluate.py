@@ -7,10 +7,12 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from diffusers import LCMScheduler
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -78,6 +80,17 @@ def test_models_of_two_sizes_are_not_measured_together() -> None:
     assert one_size([small, small]) == small.resolution
     with pytest.raises(UserError, match="small 96, large 512 pixels"):
         one_size([small, replace(small, id="large", resolution=512)])
+
+
+def test_steps_that_a_model_cannot_be_drawn_in_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A consistency model's scheduler raised an error of its own, after hours of other models."""
+    monkeypatch.setattr(evaluate, "load_frozen", lambda *_: SimpleNamespace(scheduler=LCMScheduler()))
+    monkeypatch.setattr(evaluate, "Subject", lambda *_: None)
+    own = SimpleNamespace(seeds=(), reference=SimpleNamespace(captions=()), batch=1)
+    own._row = lambda card, subject, steps, curved: (steps, curved)
+    card = tiny_card("quick", "consistency", 4, 1.0)
+    assert evaluate.Evaluation.rows(own, None, card, (2, 100), None) == [(2, None)]
+    assert evaluate.Evaluation.rows(own, None, card, (100,), None) == [(4, None)]
 
 
 @pytest.mark.slow  # two more processes, with PyTorch each
