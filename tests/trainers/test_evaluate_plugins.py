@@ -82,7 +82,8 @@ def test_a_controlnet_s_figures(plugged: Path, tmp_path: Path, works: Command) -
     [
         (("--lora", "nobody"), "no LoRA 'nobody'"),
         (("--model", "tiny-sd:many"), "'tiny-sd:many': expected a model's id, or id:steps"),
-        (("--model", "tiny-sd:0"), "1 to 100, not 0"),
+        (("--model", "tiny-sd:²"), "'tiny-sd:²': expected a model's id, or id:steps"),
+        (("--model", "tiny-sd:0"), "'tiny-sd:0': expected a model's id, or id:steps of 1 to 100"),
         (("--prompts", 1), "2 to 100000"),
     ],
 )
