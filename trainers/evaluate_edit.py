@@ -155,7 +155,7 @@ def edited(
         x1 = encoded(pipeline.vae, drawings[some].to(pipeline.device))
         noise = noise_of([asked[i].seed for i in some], x1.shape[1:]).to(x1)
         back = velocity_field(pipeline.unet, old, schedule=schedule)
-        forth = velocity_field(pipeline.unet, new, null, card.guidance, schedule)
+        forth = velocity_field(pipeline.unet, new, null, max(card.guidance, 1.0), schedule)
         for name, corrections in METHODS.items():
             if corrections is None:
                 x = interpolate(noise, x1, taus[0])

@@ -2,10 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from rf_app.errors import UserError
 from rf_app.metrics.judge import BUNDLED, Judge
+from rf_app.registry.models import Registry
+from trainers.common.models import load_frozen
+from trainers.common.redrawing import redrawn
 from trainers.evaluate_edit import METHODS, EvaluateEditConfig, main, wishes
 from trainers.pocket.first_edition.editions import world_of
 
@@ -37,6 +41,14 @@ def test_every_method_is_measured(tmp_path, capsys):
     assert all(row["right"] <= min(row["changed"], row["kept"]) for row in rows)
     assert all(0 < row["edges"] < 1 for row in rows)
     assert "SDEdit" in capsys.readouterr().out
+
+
+def test_guidance_under_1_is_none_as_where_pictures_are_drawn(tiny_models):
+    """Turbo models have 0, which as a velocity would be that of no text at all."""
+    pipeline = load_frozen(Registry([tiny_models]), "tiny-sd")
+    drawings, masks = np.zeros((1, 96, 96, 3), np.uint8), np.ones((1, 96, 96), bool)
+    made = [redrawn(pipeline, drawings, masks, ["a lake"], [0], guidance, 1, 1.0) for guidance in (0.0, 1.0)]
+    assert np.array_equal(*made)
 
 
 @pytest.mark.parametrize("bad", [{"prompts": 0}, {"steps": 0}, {"strength": (1.5,)}, {"strength": (0.0,)}])

@@ -58,7 +58,7 @@ def redrawn(
         areas = [Image.fromarray(masks[i]) for i in part]
         change = torch.cat([of_latents(area, x1.shape[-2:]) for area in areas]).to(x1)
         text = encode(pipeline, [captions[i] for i in part])
-        forth = velocity_field(pipeline.unet, text, null, guidance, schedule)
+        forth = velocity_field(pipeline.unet, text, null, max(guidance, 1.0), schedule)
         x = interpolate(noise, x1, taus[0])
         for now, then in pairwise(taus):
             known = interpolate(noise, x1, then)

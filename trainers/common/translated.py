@@ -122,7 +122,7 @@ def sdedit(
         def carry(x: Tensor, some: range, taus: list[float] = taus) -> Tensor:
             text = encode(pipeline, [texts[i] for i in some])
             noise = noise_of([held.source.seeds[i] for i in some], x.shape[1:]).to(x)
-            forth = velocity_field(pipeline.unet, text, null, guidance, schedule)
+            forth = velocity_field(pipeline.unet, text, null, max(guidance, 1.0), schedule)
             return euler(forth, interpolate(noise, x, taus[0]), taus).x
 
         found.append((strength, held.shares(held.mapped(pipeline, carry))))
