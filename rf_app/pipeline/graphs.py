@@ -7,12 +7,14 @@ would be the largest error by far. Wants `pip install "instaflow-studio[openvino
 """
 
 import hashlib
+import os
 import shutil
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import deepcopy
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -76,6 +78,7 @@ class Graphs:
         embeddings.
         """
         unet, vae, source = model.pipeline.unet, model.pipeline.vae, sorted(map(str, model.stamps))
+        dtype = vae.dtype
         latents = torch.zeros(1, unet.config.in_channels, *size)
         text = torch.zeros(1, words, unet.config.cross_attention_dim)
         time = unet.time_proj(torch.tensor([1000.0]))
@@ -89,7 +92,9 @@ class Graphs:
             given = zip(sample, times, encoder_hidden_states, strict=True)
             return (torch.cat([run_unet(*(each[None] for each in one)) for one in given]),)
 
-        def decode(latents: Tensor, **_: Any) -> tuple[Tensor]:
+        def decode(latents: Tensor, **named: Any) -> tuple[Tensor]:
+            if latents.dtype != dtype:  # float32, as float16 did not suffice
+                return type(vae).decode(vae, latents, **named)
             return (torch.cat([run_decoder(one[None]) for one in latents]),)
 
         unet.forward, vae.decode = forward, decode
@@ -106,7 +111,12 @@ class Graphs:
         if shapes not in runs:
             told = f"{source} {wrapper.__name__} {shapes} {module.dtype} {_version()}"
             folder = self.folder / hashlib.sha256(told.encode()).hexdigest()[:32]
-            runs[shapes] = _compiled(self._exported(folder, module, wrapper, given), module.dtype)
+            exported = partial(self._exported, folder, module, wrapper, given)
+            try:
+                runs[shapes] = _compiled(exported(), module.dtype)
+            except RuntimeError:  # it is not whole: somebody was stopped while removing it
+                shutil.rmtree(folder, ignore_errors=True)
+                runs[shapes] = _compiled(exported(), module.dtype)
         runs.move_to_end(shapes)
         while len(runs) > SIZES:
             runs.popitem(last=False)
@@ -129,12 +139,13 @@ class Graphs:
             publish_folder(
                 folder, lambda fresh: openvino.save_model(graph, fresh / NAME, half), overwrite=True
             )
-        folder.touch()
-        held, whole = 0, [graph.parent for graph in self.folder.glob(f"*/{NAME}")]
-        for each in sorted(whole, key=lambda each: each.stat().st_mtime, reverse=True):
-            held += sum(file.stat().st_size for file in each.iterdir())
-            if held > MAX_BYTES and each != folder:
-                shutil.rmtree(each, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another process makes room, too
+            os.utime(folder)
+            held, whole = 0, [graph.parent for graph in self.folder.glob(f"*/{NAME}")]
+            for each in sorted(whole, key=lambda each: each.stat().st_mtime, reverse=True):
+                held += sum(file.stat().st_size for file in each.iterdir())
+                if held > MAX_BYTES and each != folder:
+                    shutil.rmtree(each, ignore_errors=True)
         return folder / NAME
 
 
@@ -142,6 +153,7 @@ def _compiled(file: Path, dtype: torch.dtype) -> Run:
     import openvino
 
     hints = {"INFERENCE_PRECISION_HINT": HINTS[dtype], "PERFORMANCE_HINT": "LATENCY"}
+    hints["INFERENCE_NUM_THREADS"] = torch.get_num_threads()  # it knows no $OMP_NUM_THREADS
     compiled = openvino.Core().compile_model(file, "CPU", hints)
     request = compiled.create_infer_request()
 

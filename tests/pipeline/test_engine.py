@@ -1,6 +1,7 @@
 """What computes a picture: in half precision it looks the same, is said, and is the same again."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from PIL import Image
 from rf_app.errors import Cancelled, UserError
 from rf_app.pipeline.decoding import decode
 from rf_app.pipeline.engine import graphs_of, name_of
-from rf_app.pipeline.graphs import installed
+from rf_app.pipeline.graphs import Graphs, installed
 from rf_app.pipeline.turns import result_of
 from rf_app.pipeline.worker import Worker
 from rf_app.plugins.picture import encode_map
@@ -18,6 +19,7 @@ from rf_app.registry.models import BUNDLED, Registry
 from rf_app.registry.precision import unet_dtype
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
 from rf_app.settings.engine import VARIABLE
+from rf_app.settings.home import home
 from rf_app.settings.picture import Control, PictureSettings
 from tests.tiny import load
 
@@ -65,6 +67,29 @@ def test_openvino_draws_the_picture_of_float32_anew_and_from_what_it_has_kept(ap
         monkeypatch.setattr("rf_app.pipeline.graphs.deepcopy", None)  # nothing is exported again
     assert psnr(found[0], drawn(app.worker, wish)) > 40
     assert np.array_equal(*found)
+
+
+@pytest.mark.skipif(not installed(), reason='needs pip install "instaflow-studio[openvino]"')
+def test_a_graph_that_is_not_whole_is_made_again(tiny_models):
+    found = []
+    for _ in range(2):
+        worker = Worker(Registry([tiny_models]), "cpu", engine="openvino")
+        found.append(drawn(worker, WISHES[0]))
+        worker.close()
+        for weights in (home() / "graphs").glob("*/graph.bin"):
+            weights.unlink()
+    assert np.array_equal(*found)
+
+
+def test_what_overflows_in_a_graph_is_decoded_without_it(tiny_registry, monkeypatch, tmp_path):
+    pipeline = load(tiny_registry, "tiny-sd", dtype=torch.float16)
+    latents = torch.randn(1, 8, 12, 12)
+    expected = np.asarray(decode(pipeline, latents, pipeline.vae)).astype(float)
+    infinite = torch.full((1, 3, 96, 96), torch.inf)
+    monkeypatch.setattr(Graphs, "_run", lambda *_: lambda *_: infinite)
+    with Graphs(tmp_path).computing(SimpleNamespace(pipeline=pipeline, stamps=()), (12, 12), 77):
+        found = np.asarray(decode(pipeline, latents, pipeline.vae)).astype(float)
+    assert psnr(found, expected) > 40
 
 
 def test_openvino_is_for_processors(monkeypatch):
