@@ -83,8 +83,8 @@ def measure_peft(worker: Worker, options: Options) -> tuple[list[float], list[fl
     config = LoraConfig(r=options.rank, target_modules=list(ATTENTION[:4]), init_lora_weights="gaussian")
     beside.add_adapter(config)
     size, channels = plain.config.sample_size, plain.config.in_channels
-    latents = torch.randn(1, channels, size, size, device=worker.device, dtype=worker.dtype)
-    text = torch.randn(1, 32, plain.config.cross_attention_dim, device=worker.device, dtype=worker.dtype)
+    latents = torch.randn(1, channels, size, size, device=worker.device, dtype=plain.dtype)
+    text = torch.randn(1, 32, plain.config.cross_attention_dim, device=worker.device, dtype=plain.dtype)
 
     def timed(unet: UNet2DConditionModel) -> float:
         start = perf_counter()

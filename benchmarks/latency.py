@@ -3,8 +3,9 @@
     python -m benchmarks.latency            # server time, and the ratio against the many-step model
     python -m benchmarks.latency --browser  # and what a person sees, in headless Chromium
 
-Every run has a prompt of its own, so no text embedding comes from the cache; quick and slow model take
-turns, so that a busy moment of the machine meets both. The browser needs requirements-dev.txt.
+Every run has a prompt of its own, so no text embedding comes from the cache, but for the slow model's: it
+takes turns with the quick one, so that a busy moment of the machine meets both, and has its prompts. The
+browser needs requirements-dev.txt.
 """
 
 import os
@@ -185,7 +186,8 @@ def main(options: Options) -> None:
     print(row(f"{options.slow}, {options.slow_steps} steps, guided, server", times.slow))
     if options.browser:
         with chromium() as browser:
-            seen = measure_browser(app, browser, options.runs)
+            # A page of its own, which has not read these prompts.
+            seen = measure_browser(Application.on(registry), browser, options.runs)
         print(row("browser, opening the page to its picture", seen.opening))
         print(row("browser, Enter to picture on screen", seen.enter))
         print(row("browser, typed letter to picture (live)", seen.letter))

@@ -8,16 +8,14 @@ Takes a picture while it trains and one of the comparison with the teacher, and 
 It works in a folder that goes afterwards.
 """
 
-import os
 import re
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
 
-from benchmarks.training_pace import no_job_left
+from benchmarks.own_home import own_home
 from rf_app.actions.application import Application
 from rf_app.jobs.database import Database
 from rf_app.jobs.words import duration
@@ -43,10 +41,9 @@ class Options:
 
 def main(options: Options) -> None:
     """Walk the path."""
-    with tempfile.TemporaryDirectory() as home:
-        os.environ["INSTAFLOW_HOME"] = home
+    with own_home():
         app = Application.on(Registry.default())
-        with no_job_left(app.jobs), served(app) as address, chromium() as browser:
+        with served(app) as address, chromium() as browser:
             visitor = browser.new_page(viewport={"width": 1440, "height": 900})
             visitor.set_default_timeout(600_000)
             visitor.goto(address)

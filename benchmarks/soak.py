@@ -13,7 +13,6 @@ Works in a folder that goes afterwards. Linux; needs requirements-dev.txt.
 import os
 import re
 import sys
-import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -32,6 +31,7 @@ import psutil
 from playwright.sync_api import Error as BrowserError
 
 from benchmarks.latency import PROMPTS, machine
+from benchmarks.own_home import own_home, processes
 from benchmarks.visitors import Program, Refused, Wish, look_around
 from rf_app.jobs import events, queue, training
 from rf_app.jobs.job import Job
@@ -50,7 +50,6 @@ TRAINING = {"pairs.count": 48, "pairs.steps": 4, "reflow.steps": 10**6, "reflow.
 TRAINING |= {"reflow.checkpoint_every": CHECKPOINT}
 FULL = 4096  # bytes that a file may have on the full disk
 MB = 2**20
-PYTHON = psutil.Process().exe()
 TROUBLES = ["trainer", "trainer", "trainer", "page", "disk", "disk", "disk"]
 HANG_UPS = 0.1  # of what programs ask
 
@@ -202,16 +201,6 @@ class Training:
         return "" if self.job.state == "stopped" else f"the training: {self.job.state}, {self.job.said}"
 
 
-def processes(home: str) -> list[psutil.Process]:
-    """The page, the runner of jobs and the trainers, of that home."""
-    found = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            if process.environ().get("INSTAFLOW_HOME") == home and process.exe() == PYTHON:
-                found.append(process)
-    return found
-
-
 def limit_files(home: str, bytes: int) -> None:
     """Let no file of theirs grow beyond so many bytes: see `tests.full_disk`."""
     for process in processes(home):
@@ -305,8 +294,7 @@ def soak(options: Options, home: Path) -> list[str]:
             if pictures != {tuple(program.pictures(wish))}:
                 wrong.append(f"a wrong picture of {wish}")
     finally:
-        for process in processes(str(home)):
-            process.kill()
+        server.kill()
     print(f"\npictures: {seen.drawn:,}, of {len(seen.pictures)} wishes")
     print(f"{'seconds':<16}{'times':>8}{'median':>8}{'99 %':>8}")
     for name, seconds in seen.seconds.items():
@@ -325,15 +313,11 @@ def soak(options: Options, home: Path) -> list[str]:
 def main(options: Options) -> None:
     """Say on what, soak, and fail with what is wrong."""
     print(f"{machine()}\nseed {options.seed}", flush=True)
-    with tempfile.TemporaryDirectory() as home:
+    with own_home() as home:
         for folder in ("gradio", "tmp"):
-            (Path(home) / folder).mkdir()
-        os.environ |= {
-            "INSTAFLOW_HOME": home,
-            "GRADIO_TEMP_DIR": f"{home}/gradio",
-            "TMPDIR": f"{home}/tmp",
-        }
-        wrong = soak(options, Path(home))
+            (home / folder).mkdir()
+        os.environ |= {"GRADIO_TEMP_DIR": f"{home}/gradio", "TMPDIR": f"{home}/tmp"}
+        wrong = soak(options, home)
     for each in wrong:
         print(f"wrong: {each}")
     if wrong:

@@ -6,11 +6,7 @@ The job is a reflow of the quick model's teacher, in a folder that goes afterwar
 niced and with its threads limited, so a picture waits little for it. Medians, on this machine.
 """
 
-import os
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice, product
 from pathlib import Path
@@ -19,7 +15,8 @@ from statistics import median
 import tyro
 
 from benchmarks.latency import LANDS, THINGS, TIMES, WARM_UP
-from rf_app.jobs import events, queue, training
+from benchmarks.own_home import own_home
+from rf_app.jobs import events, training
 from rf_app.jobs.database import Database
 from rf_app.jobs.plan import Wish
 from rf_app.jobs.processes import threads
@@ -48,37 +45,22 @@ def measure(worker: Worker, model: str, runs: int) -> float:
     return median(taken[WARM_UP:])
 
 
-@contextmanager
-def no_job_left(database: Database) -> Iterator[None]:
-    """Stop what is under way in the end, however it comes: jobs outlive who began them, and their folder."""
-    try:
-        yield
-    finally:
-        for job in database.jobs():
-            if job.under_way:
-                queue.stop(database, job.id)
-        while any(job.under_way for job in queue.look(database)):
-            time.sleep(0.5)
-
-
 def main(options: Options) -> None:
     """Measure and print a table."""
-    with tempfile.TemporaryDirectory() as home:
-        os.environ["INSTAFLOW_HOME"] = home
+    with own_home():
         registry = Registry.default()
         worker, database = Worker(registry), Database()
         idle = measure(worker, options.model, options.runs)
         wish = Wish(
             "reflow", options.teacher, "measured", settings={"pairs.count": 128, "reflow.steps": 10**6}
         )
-        with no_job_left(database):
-            job = training.start(database, wish, registry)
-            run = Path(job.stages[-1].loops[0].run)
-            while len(events.read(run)) < 2:  # it trains, and no longer loads
-                time.sleep(0.5)
-                assert database.job(job.id).under_way, database.job(job.id).said
-            busy = measure(worker, options.model, options.runs)
-            speed = events.read(run)[-1]["samples_per_second"]
+        job = training.start(database, wish, registry)
+        run = Path(job.stages[-1].loops[0].run)
+        while len(events.read(run)) < 2:  # it trains, and no longer loads
+            time.sleep(0.5)
+            assert database.job(job.id).under_way, database.job(job.id).said
+        busy = measure(worker, options.model, options.runs)
+        speed = events.read(run)[-1]["samples_per_second"]
         worker.close()
     print(f"\n| one picture of {options.model}, {options.runs} runs | milliseconds |\n|---|---|")
     print(f"| alone | {1000 * idle:.0f} |")

@@ -27,7 +27,7 @@ from rf_app.settings.picture import read_picture_settings
 FACTORS = (2, 4)  # the least and the most
 LANCZOS = "Lanczos"
 NONE = "For finer details, put an upscaler’s safetensors file into the folder “upscaler” beside your models."
-NEEDS = '{} is not used, as spandrel is not installed: pip install "instaflow-studio[upscale]"'
+NEEDS = "{} is not used, as spandrel is not installed: pip install spandrel"
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,7 @@ def graphs_of(engine: str | None, device: torch.device) -> Graphs | None:
     if device.type != "cpu":
         raise UserError(f"engine is {engine}, which computes on processors; on {device.type} take float16.")
     if not installed():
-        raise UserError(
-            f'engine is {engine}, which is not installed: pip install "instaflow-studio[openvino]"'
-        )
+        raise UserError(f"engine is {engine}, which is not installed: pip install openvino")
     return Graphs(home() / "graphs")
 
 

@@ -2,7 +2,7 @@
 
 A graph has one size and one picture at a time. It is made when it is first needed, for which that picture
 waits, and lies in a folder for the next start. The sinusoidal embedding of time stays outside: in bfloat16 it
-would be the largest error by far. Wants `pip install "instaflow-studio[openvino]"`; measured in
+would be the largest error by far. Wants `pip install openvino`; measured in
 `docs/performance.md`.
 """
 

@@ -2,7 +2,7 @@
 
 text_encoder, unet and vae_decoder are folders with model.onnx each, under the names of inputs and outputs
 that diffusers and Optimum use. Of our schedulers a step is x = a x + b f(s x, t), so the script needs four
-numbers for each. Wants `pip install "instaflow-studio[onnx]"`.
+numbers for each. Wants `pip install onnx onnxscript onnxruntime`.
 """
 
 import warnings

@@ -1,7 +1,7 @@
 """A model that enlarges pictures and draws details, where one is at hand: ESRGAN, DAT, SwinIR and others.
 
 spandrel knows the kind by the file's tensors (https://github.com/chaiNNer-org/spandrel). Wants
-`pip install "instaflow-studio[upscale]"`.
+`pip install spandrel`.
 """
 
 from collections.abc import Callable, Iterator
