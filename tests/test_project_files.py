@@ -97,6 +97,14 @@ def test_every_imported_library_is_declared() -> None:
             )
 
 
+def test_all_that_the_container_makes_is_on_its_volume() -> None:
+    container = (ROOT / "Dockerfile").read_text()
+    home = re.search(r"INSTAFLOW_HOME=(\S+)", container)[1]
+    assert f'VOLUME ["{home}"]' in container
+    assert "--models" not in container  # LoRAs and uploads lie beside such a folder
+    assert yaml.safe_load((ROOT / "compose.yaml").read_text())["x-studio"]["volumes"] == [f"data:{home}"]
+
+
 def front_matter(readme: Path) -> dict[str, object]:
     return yaml.safe_load(readme.read_text(encoding="utf-8").split("---\n")[1])
 
