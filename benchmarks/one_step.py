@@ -2,7 +2,7 @@
 
     python -m benchmarks.one_step --size pocket
     python -m benchmarks.one_step --size sd15 --plot docs/one-step-sd15.svg --json > sd15.json
-    python -m benchmarks.one_step --size sd15 --resident --engines bfloat16
+    python -m benchmarks.one_step --size sd15 --resident bfloat16
 
 sd15: random weights of Stable Diffusion 1.5's size (`random_models`), 512x512. Each engine has a process of
 its own, so that its peak of memory is its own; all draw the same seeds from the same weights. Beside the
@@ -81,8 +81,8 @@ class Options:
     """Print JSON alone."""
     plot: Path | None = None
     """An SVG to write."""
-    resident: bool = False
-    """Measure instead what the process holds with three models in memory, of sd15."""
+    resident: str = ""
+    """Measure instead what the process holds with all models in memory, three of sd15, by this engine."""
     one: Path | None = None
     """Measure the one engine in this process, and write what was found into this folder."""
 
@@ -318,8 +318,8 @@ def main(options: Options) -> None:
         (options.one / "found.json").write_text(json.dumps(asdict(found)))
         return
     if options.resident:
-        for engine in options.engines:
-            print(f"{engine}: {resident(registry, engine) / 1e9:.2f} GB with {len(registry.cards())} models")
+        held = resident(registry, options.resident) / 1e9
+        print(f"{options.resident}: {held:.2f} GB with {len(registry.cards())} models")
         return
     engines = [name for name in options.engines if name != OPENVINO or installed()]
     limits, found, expected = matrix_unit(), [], None
