@@ -23,7 +23,7 @@ from rf_app.settings.home import home
 
 WAITS = 10.0  # seconds for another process's write
 RESUMABLE = ("stopped", "interrupted", "failed")
-VERSION = 2
+VERSION = 3
 NO_ROOM = ("database or disk is full", "disk I/O error")  # as SQLite says it, by what the system refuses
 LAST = "(SELECT COALESCE(MAX(place), 0) + 1 FROM job)"  # the place at the end of the queue
 SCHEMA = """
@@ -32,7 +32,7 @@ CREATE TABLE job (
   kind TEXT NOT NULL, lane TEXT NOT NULL, output TEXT NOT NULL, title TEXT NOT NULL,
   wish TEXT NOT NULL, stages TEXT NOT NULL, seconds REAL NOT NULL, size REAL NOT NULL,
   state TEXT NOT NULL DEFAULT 'queued', place INTEGER NOT NULL, stage INTEGER NOT NULL DEFAULT 0,
-  stop INTEGER NOT NULL DEFAULT 0, pid INTEGER,
+  stop INTEGER NOT NULL DEFAULT 0, begun INTEGER NOT NULL DEFAULT 0, pid INTEGER,
   created REAL NOT NULL, began REAL, ended REAL, busy REAL NOT NULL DEFAULT 0, said TEXT NOT NULL DEFAULT ''
 );
 CREATE TABLE rate (
@@ -49,7 +49,12 @@ UPDATE job SET
   output = CASE WHEN json_valid(wish) THEN COALESCE(json_extract(wish, '$.output'), '') ELSE '' END,
   title = CASE WHEN json_valid(wish) THEN COALESCE(json_extract(wish, '$.title'), '') ELSE '' END;
 UPDATE job SET state = 'done', ended = COALESCE(ended, began) WHERE state = 'running'
-  AND stage = json_array_length(CASE WHEN json_valid(stages) THEN stages ELSE '[0]' END) AND stage > 0
+  AND stage = json_array_length(CASE WHEN json_valid(stages) THEN stages ELSE '[0]' END) AND stage > 0;
+"""
+# Version 2 knew by the pid whether a stage had begun: it was 0 after a pause.
+FROM_2 = """
+ALTER TABLE job ADD COLUMN begun INTEGER NOT NULL DEFAULT 0;
+UPDATE job SET begun = pid IS NOT NULL, pid = NULLIF(pid, 0)
 """
 
 
@@ -71,7 +76,7 @@ def _prepare(rows: sqlite3.Connection) -> None:
     rows.execute("BEGIN IMMEDIATE")
     version = _version(rows)  # another process may have been quicker
     if version < VERSION:
-        for statement in (FROM_1 if version else SCHEMA).split(";"):
+        for statement in {0: SCHEMA, 1: FROM_1 + FROM_2, 2: FROM_2}[version].split(";"):
             rows.execute(statement)
         rows.execute(f"PRAGMA user_version = {VERSION}")
     rows.execute("COMMIT")
@@ -118,7 +123,9 @@ class Database:
         """
         with self._open(write=True) as rows:
             last = rows.execute("SELECT seq FROM sqlite_sequence WHERE name = 'job'").fetchone()
-            id = last["seq"] + 1 if last else 1
+            # Those of a database that was here before lie there, too.
+            folders = [int(each.name) for each in self.folder.iterdir() if each.name.isdecimal()]
+            id = max([last["seq"] if last else 0, *folders]) + 1
             plan = make(self.job_folder(id), _all(rows))
             values = {
                 "id": id,
@@ -161,7 +168,7 @@ class Database:
     def note_process(self, id: int, pid: int) -> None:
         """The process that a running job's stage has now."""
         with self._open(write=True) as rows:
-            _set(rows, id, pid=pid)
+            _set(rows, id, begun=1, pid=pid)
 
     def finish_stage(self, job: Job, seconds: float) -> Job | None:
         """One more stage of a job is finished, after so many seconds: with the last one, it is done.
@@ -171,7 +178,7 @@ class Database:
         with self._open(write=True) as rows:
             end = {"state": "done", "ended": time.time()} if job.stage + 1 == len(job.stages) else {}
             busy = job.busy + seconds
-            _set(rows, job.id, stage=job.stage + 1, pid=None, busy=busy, **end)
+            _set(rows, job.id, stage=job.stage + 1, begun=0, pid=None, busy=busy, **end)
             return next((each for each in _all(rows) if each.id == job.id), None)
 
     def end(self, job: Job, state: str, said: str, seconds: float = 0.0) -> None:
@@ -201,8 +208,7 @@ class Database:
             stage = job.stages[job.stage]
             # What is there by now may be another's, who took the name: then it goes on, and says so itself.
             own = stage.finished and job.ended and Path(stage.product).stat().st_mtime <= job.ended
-            pid = job.pid if own or job.pid is None else 0  # of no process, though one has begun with it
-            _set(rows, id, state="queued", stop=0, said="", pid=pid)
+            _set(rows, id, state="queued", stop=0, said="", pid=job.pid if own else None)
             rows.execute(f"UPDATE job SET place = {LAST} WHERE id = ?", (id,))
 
     def move(self, id: int, up: bool) -> None:

@@ -38,7 +38,8 @@ class Job:
     place: int = 0  # in the queue, the lowest first
     stage: int = 0  # the number of stages that have finished
     stop: bool = False  # somebody asked for it
-    pid: int | None = None  # of the stage's process; 0 after a pause
+    begun: bool = False  # a process has been at the next one
+    pid: int | None = None  # of that process; None after a pause
     created: float = 0.0
     began: float | None = None
     ended: float | None = None
@@ -64,7 +65,8 @@ def from_row(row: Mapping[str, Any]) -> Job:
         if row["kind"] == TRAINING:
             wish = Wish(**wish)
         own = {each.name: row[each.name] for each in fields(Job)}
-        job = Job(**own | {"wish": wish, "stages": stages, "stop": bool(row["stop"])})
+        own |= {name: bool(row[name]) for name in ("stop", "begun")}
+        job = Job(**own | {"wish": wish, "stages": stages})
         parts = [job, *stages, *(loop for stage in stages for loop in stage.loops)]
         for part in [*parts, wish] if isinstance(wish, Wish) else parts:
             _check(part)

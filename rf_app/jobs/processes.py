@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 def find(pid: int | None, folder: Path) -> psutil.Process | None:
     """The living process of that pid, if it is the one that holds the lock of the job's folder."""
-    if not pid or not _is_held(folder):
+    if pid is None or not _is_held(folder):
         return None
     with suppress(psutil.Error):
         process = psutil.Process(pid)

@@ -42,7 +42,7 @@ class Progress:
 def progress(database: Database, job: Job) -> Progress:
     """Where a job stands now."""
     start = database.rates(START_KEY).get(0.0, START)
-    begun = job.stages[: job.stage + (job.pid is not None)]
+    begun = job.stages[: job.stage + job.begun]
     heard = {loop.run: events.read(Path(loop.run)) for stage in begun for loop in stage.loops}
     wholes = {run: whole for run, found in heard.items() if (whole := events.whole(found)) is not None}
     pace = _pace(job, wholes)

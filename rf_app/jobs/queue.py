@@ -59,7 +59,7 @@ def _runner_lock(database: Database) -> Iterator[int]:
 
 def cut_short(database: Database, job: Job) -> bool:
     """Whether a running job's process is gone without what it was to make."""
-    gone = job.pid is not None and find(job.pid, database.job_folder(job.id)) is None
+    gone = job.begun and find(job.pid, database.job_folder(job.id)) is None
     return gone and not job.stages[job.stage].finished
 
 
@@ -93,13 +93,15 @@ def start(database: Database, make: Callable[[Path], Plan]) -> Job:
     Raises UserError naming what is wrong, and leaves nothing: a text that no command takes, a name that is
     taken or about to be.
     """
+    made = None
 
     def checked(folder: Path, others: list[Job]) -> Plan:
+        nonlocal made
         plan = make(folder)
         check_texts({"output": plan.output, "title": plan.title} | dict(plan.wish))
         check_arguments(plan.stages)
         check_free({stage.product for stage in plan.stages}, others)
-        shutil.rmtree(folder, ignore_errors=True)  # of a job that could not be noted
+        made = folder
         if plan.goes_on:
             left = shutil.ignore_patterns(LOG, *plan.anew)
             shutil.copytree(plan.goes_on, folder, ignore=left, copy_function=_taken_along)
@@ -108,7 +110,12 @@ def start(database: Database, make: Callable[[Path], Plan]) -> Job:
             (folder / name).write_text(text, encoding="utf-8")
         return plan
 
-    job = database.add(checked)
+    try:
+        job = database.add(checked)
+    except UserError:
+        if made:
+            shutil.rmtree(made, ignore_errors=True)
+        raise
     look(database)
     return job
 

@@ -207,10 +207,33 @@ def test_a_database_of_version_1_is_read_as_it_was(database: Database) -> None:
     assert {job.kind for job in found.values()} == {TRAINING}
     assert [found[id].output for id in ids] == ["mine-1", "mine-2", "mine-3", "", "mine-5"]
     assert (found[1].pid, found[1].said, found[2].busy, found[1].wish.teacher) == (7, "x", 3.5, "tiny-sd")
+    assert [found[id].begun for id in (1, 5)] == [True, False]
     assert database.rates("reflow steps") == {1.0: 0.5}
     queue.resume(database, 1)
     ended(database, 1)
     assert add(database) == 6
+
+
+def test_a_database_of_version_2_knew_by_the_pid_what_had_begun(database: Database) -> None:
+    ids = [add(database) for _ in range(3)]
+    execute(database, "ALTER TABLE job DROP COLUMN begun")
+    for id, pid in zip(ids, (None, 0, 7), strict=True):
+        execute(database, "UPDATE job SET pid = ? WHERE id = ?", pid, id)
+    execute(database, "PRAGMA user_version = 2")
+    assert [(job.begun, job.pid) for job in database.jobs()] == [(False, None), (True, None), (True, 7)]
+
+
+def test_a_new_database_leaves_the_folders_of_the_one_before_alone(database: Database) -> None:
+    database.job_folder(add(database)).mkdir()
+    database.path.unlink()
+    assert add(database) == 2
+
+
+def test_a_job_that_cannot_be_noted_leaves_no_folder(database: Database) -> None:
+    id = add(database) + 1
+    with full_disk(0), pytest.raises(DiskFull):
+        queue.start(database, planned)
+    assert not database.job_folder(id).exists()
 
 
 def test_a_migration_is_whole_or_has_not_been(database: Database) -> None:
