@@ -18,7 +18,7 @@ from rf_app.plugins.picture import MAX_FILE_BYTES, digest
 from rf_app.registry.card import ModelCard
 from rf_app.schedulers.solvers import FOLLOWED
 from rf_app.settings.picture import Control, Lora, PictureSettings
-from rf_app.settings.start import CORRECTED, Start
+from rf_app.settings.start import CORRECTED, LEARNED, Start
 
 SOLVER = "euler"
 SMEARS = "{} was made to go from pure noise in one step; from a picture it smears. {} keeps what is there."
@@ -82,6 +82,8 @@ def _as_text(file: File) -> str:
 def edit(app: Application, wish: Edit) -> Events[Picture]:
     """Make a picture from another one: with other words, from strokes, or a part of it anew."""
     asked = wish.settings
+    if wish.start.inversion == LEARNED:  # a training, of minutes on the device that all share
+        app.permission.check("Learned inversion")
     settings = app.prepared(replace(asked, model=asked.model or editing_model(app), solver=SOLVER))
     card = app.card(settings)
     if card.kind not in FOLLOWED:

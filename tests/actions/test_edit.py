@@ -3,6 +3,7 @@
 import base64
 import io
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from rf_app.actions.run import results
 from rf_app.errors import UserError
 from rf_app.pipeline import start as start_module
 from rf_app.pipeline.start import check_start
+from rf_app.registry.permission import Permission
 from rf_app.settings.picture import PictureSettings
 from rf_app.settings.start import Start
 
@@ -92,6 +94,12 @@ def test_learned_noise_is_a_way_of_its_own_and_is_told_of(app, monkeypatch):
     found = [make(app, settings, strength=0.9, **way) for way in ways]
     assert len({each.png for each in found}) == 3
     assert found[0].drawn.start.inversion == "learned"
+
+
+def test_strangers_learn_no_noise(app):
+    strangers = replace(app, permission=Permission(open_to_strangers=True))
+    with pytest.raises(UserError, match="Learned inversion is off on this public page"):
+        make(strangers, shows="a lake", inversion="learned")
 
 
 def test_learning_ends_when_who_asked_has_left(app, monkeypatch):
