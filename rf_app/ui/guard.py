@@ -6,6 +6,7 @@ send what needs no answer: so a request that names another origin than the serve
 """
 
 import os
+import re
 import socket
 import time
 from asyncio import TimeoutError, wait_for
@@ -29,6 +30,7 @@ from rf_app.ui.uploading import UPLOAD, Uploads, forget_progress
 MAX_BODY = 64 * 2**20  # bytes: a picture of 32 MB as base64, and some
 MAX_BODIES = 128 * 2**20  # bytes of all that is being received, and of all that waits
 SMALL = 2**20  # bytes: such a body is received beside any number of large ones, which may be slow
+MAX_SMALL = 2**30  # bytes of all that is being received, small ones, too
 STALLED = 30  # seconds in which nothing more of a body comes: it is given up
 TRIES = 10  # at a password in TRIES_IN seconds, from one address
 TRIES_IN = 60
@@ -36,8 +38,10 @@ ADDRESSES = 1000  # that tries are remembered of
 AT_ONCE = (f"{API_PREFIX}/run/", f"{API_PREFIX}/api/")  # events that take no place in the queue
 MAX_QUERY = 2000  # letters: names of sessions and uploads, which are kept
 MAX_SESSION = 128  # letters; a page's has eleven
-UNUSED = (f"{API_PREFIX}/deep_link", f"{API_PREFIX}/process_recording")
-"""Of Gradio, and of no use here: they write what anybody wants to the disk, or have ffmpeg read it."""
+UNUSED = re.compile(f"{API_PREFIX}/(deep_link/*$|process_recording/*$|file[=/]https?://)")
+"""Of Gradio, and of no use here: they write what anybody wants to the disk, have ffmpeg read it, or fetch it
+from elsewhere for them.
+"""
 SERVER_FUNCTION = f"{API_PREFIX}/component_server"
 HUB = "https://huggingface.co"  # shows a Space in a frame
 COLAB = "https://colab.research.google.com https://*.googleusercontent.com"  # shows a cell's output in one
@@ -167,10 +171,10 @@ class Guard:
                     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                     f"The request is larger than the {MAX_BODY // 2**20} MB that are accepted.",
                 )
-            if self._held > MAX_BODIES and received > SMALL:
+            if self._held > (MAX_BODIES if received > SMALL else MAX_SMALL):
                 raise HTTPException(
                     HTTPStatus.SERVICE_UNAVAILABLE,
-                    "Too many large requests are being received: try again in a moment.",
+                    "Too much is being received: try again in a moment.",
                 )
             return message
 
@@ -218,7 +222,7 @@ def _way_refused(scope: Scope) -> tuple[HTTPStatus, str] | None:
             HTTPStatus.REQUEST_URI_TOO_LONG,
             f"The address has more than {MAX_QUERY} letters after the “?”.",
         )
-    if scope["path"].rstrip("/").endswith(UNUSED):
+    if UNUSED.search(scope["path"]):
         return HTTPStatus.NOT_FOUND, "Not found."
     return None
 

@@ -9,6 +9,7 @@ from fastapi import Depends
 from fastapi.exceptions import RequestValidationError
 from gradio.block_function import BlockFunction
 from gradio.route_utils import FnIndexInferError
+from gradio_client.utils import is_file_obj_with_meta, is_http_url_like, traverse
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -82,7 +83,9 @@ class Blocks(gr.Blocks):
     async def preprocess_data(
         self, block_fn: BlockFunction, inputs: list[Any], *given: Any, **options: Any
     ) -> list[Any]:
-        """As Gradio's own, but that the value of a list that is `changing` may be of the list before."""
+        """As Gradio's own, but that the value of a list that is `changing` may be of the list before, and
+        that nothing is fetched for strangers: it would come into memory, however large it is.
+        """
         kept = {
             i: value
             for i, (field, value) in enumerate(zip(block_fn.inputs, inputs, strict=False))
@@ -90,6 +93,8 @@ class Blocks(gr.Blocks):
         }
         inputs = [None if i in kept else value for i, value in enumerate(inputs)]
         try:
+            if not self.permission:
+                traverse(inputs, _uploaded, is_file_obj_with_meta)
             found = await super().preprocess_data(block_fn, inputs, *given, **options)
             return [kept.get(i, value) for i, value in enumerate(found)]
         except gr.Error as error:
@@ -114,6 +119,12 @@ class Blocks(gr.Blocks):
         if first or run is None or how["final"] or how["simple_format"]:
             return told
         return [[["replace", [], value]] if edits else [] for value, edits in zip(whole, told, strict=True)]
+
+
+def _uploaded(file: dict[str, Any]) -> dict[str, Any]:
+    if is_http_url_like(file["path"]):
+        raise gr.Error(f"{file['path']:.80} is not fetched for visitors of a public page: upload the file.")
+    return file
 
 
 def build(app: Application, examples: Path) -> gr.Blocks:

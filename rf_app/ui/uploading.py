@@ -13,7 +13,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 UPLOAD = f"{API_PREFIX}/upload"  # files go to the disk, and Gradio bounds each of them
 UPLOADS = 2 * 2**30  # bytes of a stranger's address in UPLOADS_IN seconds; twice that of all together
 UPLOADS_IN = 3600
-LEAST = 2**20  # bytes that each part of a request counts as at least, so that small files are bounded, too
+LEAST = (
+    2**20
+)  # bytes that a request, and each part of it, count as: so small files, and none, are bounded, too
 IN_PROGRESS = 100  # uploads whose progress is kept
 
 
@@ -23,7 +25,7 @@ class _Uploaded:
 
     latest: float
     address: str
-    bytes: int = 0
+    bytes: int = LEAST
 
 
 class Uploads:

@@ -7,10 +7,12 @@ import http.client
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
+import gradio as gr
 import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
@@ -166,10 +168,10 @@ def test_uploads_of_strangers_are_bounded_in_an_hour(address, monkeypatch):
         kind = {"Content-Type": "multipart/form-data; boundary=x"}
         return ask(address, f"/gradio_api/upload?upload_id={id}", "POST", body, **kind)
 
-    monkeypatch.setattr(uploading, "UPLOADS", 10 * 2**20)
+    monkeypatch.setattr(uploading, "UPLOADS", 13 * 2**20)
     assert [upload(2**20)[0] for _ in range(4)] == [200, 200, 200, 429]
     status, _, said = upload(1)
-    assert (status, "More than the 10 MB that may be uploaded in an hour" in said) == (429, True)
+    assert (status, "More than the 13 MB that may be uploaded in an hour" in said) == (429, True)
     monkeypatch.setattr(uploading, "UPLOADS", 30 * 2**20)
     assert [upload(1, files)[0] for files in (10, 10)] == [200, 429]  # each file counts
     monkeypatch.setattr(uploading, "UPLOADS", 2**30)
@@ -180,7 +182,7 @@ def test_uploads_of_strangers_are_bounded_in_an_hour(address, monkeypatch):
 
 
 def test_an_upload_that_pauses_until_it_is_forgotten_is_counted_when_it_goes_on(monkeypatch):
-    monkeypatch.setattr(uploading, "UPLOADS", 10)
+    monkeypatch.setattr(uploading, "UPLOADS", uploading.LEAST + 10)
     monkeypatch.setattr(uploading, "UPLOADS_IN", 0.01)
     arrived = []
 
@@ -205,7 +207,50 @@ def test_an_upload_that_pauses_until_it_is_forgotten_is_counted_when_it_goes_on(
         thread.submit(asyncio.run, uploads(scope, slow, None)).result()
 
 
-@pytest.mark.parametrize("path", ["/gradio_api/deep_link?session_hash=a", "/gradio_api/process_recording"])
+@pytest.mark.parametrize("count", [3, 4])
+def test_uploads_of_nothing_are_bounded_too(monkeypatch, count):
+    monkeypatch.setattr(uploading, "UPLOADS", 3 * uploading.LEAST)
+
+    async def page(_, receive, __):
+        await receive()
+
+    async def nothing() -> dict:
+        return {"body": b"", "more_body": False}
+
+    async def asked() -> None:
+        for _ in range(count):
+            await uploads(scope, nothing, None)
+
+    uploads = uploading.Uploads(page)
+    blocks = SimpleNamespace(permission=Permission(open_to_strangers=True))
+    scope = {"app": SimpleNamespace(get_blocks=lambda: blocks), "client": ("1.2.3.4", 1), "headers": []}
+    with (
+        ThreadPoolExecutor() as thread,
+        nullcontext() if count == 3 else pytest.raises(HTTPException, match="429"),
+    ):
+        thread.submit(asyncio.run, asked()).result()
+
+
+def test_for_strangers_nothing_is_fetched(app, tmp_path):
+    page = build(replace(app, permission=Permission(open_to_strangers=True)), tmp_path)
+    event = next(each for each in page.fns.values() if each.api_name == "upload_lora")
+    file = {"path": "https://example.com/a", "meta": {"_type": "gradio.FileData"}}
+    with (
+        ThreadPoolExecutor() as thread,
+        pytest.raises(gr.Error, match="is not fetched for visitors"),
+    ):
+        thread.submit(asyncio.run, page.preprocess_data(event, [file, "", ""], None)).result()
+
+
+UNUSED = (
+    "deep_link?session_hash=a",
+    "process_recording",
+    "file=https://example.com/a.png",
+    "file/http://a.example",
+)
+
+
+@pytest.mark.parametrize("path", [f"/gradio_api/{each}" for each in UNUSED])
 def test_what_gradio_has_for_other_pages_is_not_there(address, path):
     assert ask(address, path)[::2] == (404, "Not found.")
     assert ask(address, path, "POST")[::2] == (404, "Not found.")
