@@ -12,6 +12,7 @@ INSTAFLOW_ALLOW_TRAINING=1 let its owner train there.
 import argparse
 import gc
 import os
+import resource
 import runpy
 import signal
 import socket
@@ -22,6 +23,8 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from rf_app.settings.engine import ENGINES, VARIABLE, on_zero_gpu
+
+OPEN_FILES = 4096  # at a time, connections among them: of a page there are some
 
 
 def options() -> argparse.Namespace:
@@ -119,10 +122,19 @@ def own_folder(temporary: Path) -> Path:
     return folder
 
 
-def stop(*_: object) -> None:
+def allow_open_files() -> None:
+    """256 on macOS and 1024 on Linux are the visitors' connections soon: then nobody else gets in."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def stop(number: int, _: object) -> None:
     """End at once: a KeyboardInterrupt could come up in an import or in a library's C++, and kill that."""
-    os.write(1, b"\nStopped.\n")
-    os._exit(130)
+    with suppress(OSError):  # nobody reads it any more
+        os.write(1, b"\nStopped.\n")
+    os._exit(130 if number == signal.SIGINT else 0)
 
 
 def main() -> None:
@@ -131,6 +143,8 @@ def main() -> None:
         runpy.run_module("rf_app", run_name="__main__", alter_sys=True)
     if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # as in the background of a script
         signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)  # a container's first process would not hear it
+    allow_open_files()
     sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has it: terminals may lack letters
     chosen = options()
     host = chosen.host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"  # empty is unset

@@ -89,8 +89,11 @@ def test_a_name_with_an_address_that_others_reach_is_not_this_computer_s_alone(m
         assert app.check_free("studio", 0) == alone
 
 
-@pytest.mark.parametrize("seconds", [0, 1, 3])
-def test_ctrl_c_while_it_starts_says_that_it_stopped(seconds, tiny_models):
+@pytest.mark.parametrize(
+    ("number", "seconds", "code"),
+    [*((signal.SIGINT, seconds, 130) for seconds in (0, 1, 3)), (signal.SIGTERM, 0, 0)],
+)
+def test_ctrl_c_or_a_containers_end_while_it_starts_says_that_it_stopped(number, seconds, code, tiny_models):
     command = [sys.executable, "-u", APP, "--models", tiny_models]
     with subprocess.Popen(
         command,
@@ -103,10 +106,22 @@ def test_ctrl_c_while_it_starts_says_that_it_stopped(seconds, tiny_models):
     ) as process:
         process.stdout.readline()  # it has begun
         time.sleep(seconds)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         said = process.communicate()
-    assert process.returncode == 130
+    assert process.returncode == code
     assert (said[0].splitlines()[-1], said[1]) == ("Stopped.", "")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(256, app.OPEN_FILES), (app.OPEN_FILES + 1, app.OPEN_FILES + 1)]
+)
+def test_visitors_may_have_more_files_open_than_a_shell_allows(before, after):
+    code = f"""import app, resource
+kind = resource.RLIMIT_NOFILE
+resource.setrlimit(kind, ({before}, resource.getrlimit(kind)[1]))
+app.allow_open_files()
+print(resource.getrlimit(kind)[0])"""
+    assert int(subprocess.check_output([sys.executable, "-c", code], cwd=APP.parent)) == after
 
 
 def test_a_terminal_that_knows_few_letters_stops_nothing(monkeypatch):
