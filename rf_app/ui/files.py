@@ -21,12 +21,15 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
 from rf_app.actions.asking import File
+from rf_app.errors import UserError
 from rf_app.registry.disk import DiskFull, disk_full_named
+from rf_app.settings.text import read_text
 
 log = logging.getLogger(__name__)
 
 DAY, HOUR, PAUSE = 86400.0, 3600.0, 600.0  # seconds
 MAX_BYTES = 4 * 2**30  # of all that nobody has asked for in the last hour
+MAX_TEXT = 4_000_000  # bytes
 
 
 def served(file: File) -> str:
@@ -46,6 +49,14 @@ def served(file: File) -> str:
             target.parent.mkdir(parents=True)
             shutil.move(file.content, target)
     return str(target)
+
+
+def uploaded_text(path: str | Path) -> str:
+    """What an uploaded text file holds; raises UserError."""
+    file = Path(path)
+    if file.stat().st_size > MAX_TEXT:
+        raise UserError(f"{file.name} is larger than the {MAX_TEXT // 1_000_000} MB accepted.")
+    return read_text(file, file.name)
 
 
 def upload_refused(asked_by: Request, error: OSError) -> PlainTextResponse:

@@ -7,9 +7,12 @@ import urllib.request
 from pathlib import Path
 from tempfile import gettempdir
 
+import pytest
+
 from rf_app.actions.asking import File
+from rf_app.errors import UserError
 from rf_app.ui import files
-from rf_app.ui.files import DAY, HOUR, keep_swept, served, sweep
+from rf_app.ui.files import DAY, HOUR, MAX_TEXT, keep_swept, served, sweep, uploaded_text
 from tests.settled import until
 from tests.test_architecture import ROOT
 
@@ -25,6 +28,16 @@ def made(folder: Path, name: str, age: float, size: int = 1) -> Path:
 def aged(entry: Path, age: float) -> None:
     for path in (*entry.rglob("*"), entry):
         os.utime(path, (time.time() - age,) * 2)
+
+
+def test_an_uploaded_file_that_is_no_text_or_too_long_a_one_is_named(tmp_path):
+    (tmp_path / "a.txt").write_text("a lake\nein See im Gebirge, übermorgen", encoding="utf-8-sig")
+    (tmp_path / "b.txt").write_bytes(b"\x89\x00picture")
+    (tmp_path / "c.txt").write_bytes(b" " * (MAX_TEXT + 1))
+    assert uploaded_text(str(tmp_path / "a.txt")) == "a lake\nein See im Gebirge, übermorgen"
+    for name, message in (("b.txt", "cannot be read as UTF-8"), ("c.txt", "is larger than the 4 MB")):
+        with pytest.raises(UserError, match=rf"^{name} {message}"):
+            uploaded_text(str(tmp_path / name))
 
 
 def test_a_file_that_is_being_fetched_stays_whole_when_it_is_made_again(tmp_path, monkeypatch):

@@ -10,14 +10,13 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import pytest
 from PIL import Image
 
-from rf_app.errors import UserError
 from rf_app.jobs.database import Database
 from rf_app.jobs.plan import Wish
 from rf_app.jobs.stage import TRAINING, Plan, Stage
 from rf_app.pipeline.png import as_png
 from rf_app.ui.files import DAY, sweep
 from rf_app.ui.train import uploads
-from rf_app.ui.train.uploads import forget_pictures, keep_pictures, pictures_in_use, prompts_of
+from rf_app.ui.train.uploads import forget_pictures, keep_pictures, pictures_in_use
 from tests.full_disk import full_disk
 
 
@@ -76,14 +75,6 @@ def test_captions_of_another_encoding_are_read_or_refused(tmp_path: Path) -> Non
     with pytest.warns(UserWarning, match=r"^a\.txt cannot be read as UTF-8"):
         assert keep(files) == ""
     assert list((tmp_path / "jobs").rglob("*")) == kept
-
-
-def test_a_file_that_is_no_text_gives_no_prompts(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_text("a lake\nein See im Gebirge, übermorgen", encoding="utf-8-sig")
-    (tmp_path / "b.txt").write_bytes(b"\x89\x00picture")
-    assert prompts_of(str(tmp_path / "a.txt")) == "a lake\nein See im Gebirge, übermorgen"
-    with pytest.raises(UserError, match=r"^b\.txt cannot be read as UTF-8"):
-        prompts_of(str(tmp_path / "b.txt"))
 
 
 def upload(folder: Path, count: int) -> list[str]:

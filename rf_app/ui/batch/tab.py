@@ -26,10 +26,9 @@ from rf_app.actions.run import LatestRun
 from rf_app.errors import UserError
 from rf_app.settings.picture import PictureSettings, parse_json, read_loras
 from rf_app.settings.prompts import Text
-from rf_app.settings.text import read_text
 from rf_app.ui.api import endpoint, seen_by
 from rf_app.ui.batch.view import OPENING, gallery
-from rf_app.ui.files import served
+from rf_app.ui.files import served, uploaded_text
 from rf_app.ui.parts.complaint import complaining, told
 from rf_app.ui.parts.context import Page, Updates, Values
 from rf_app.ui.parts.events import AGAIN, PAGE_ONLY, QUIET, in_browser
@@ -192,7 +191,7 @@ def build(app: Application, page: Page) -> None:
     cue.change(draw, {cue, prompts, count, seed, latest, loras.rows, *form.fields}, outputs, **AGAIN)
     stop.click(stopped, cue, None, js=browser("batch", "stop"), **QUIET)
     in_browser([field.change for field in form_now], "batchForm", form_now)
-    file.upload(_read, file, prompts, **QUIET)
+    file.upload(complaining(uploaded_text), file, prompts, **QUIET)
     model.input(**form.recommended(app))
     size.connect(app, model, lambda event: None)
     loras.connect(app, model, lambda event: None)
@@ -217,8 +216,3 @@ def _name(text: Any) -> str:
 
 def _folder(name: str) -> Path:
     return Path(get_upload_folder()) / f"batch-{name}"
-
-
-@complaining
-def _read(path: str) -> Any:
-    return read_text(Path(path), Path(path).name)

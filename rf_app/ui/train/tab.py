@@ -25,6 +25,7 @@ from rf_app.jobs.stage import TRAINING
 from rf_app.registry.card import as_id
 from rf_app.settings.recipes import recipe
 from rf_app.settings.world import FEW_SAID
+from rf_app.ui.files import uploaded_text
 from rf_app.ui.parts.complaint import complain, complaining
 from rf_app.ui.parts.context import Page, Updates, Values
 from rf_app.ui.parts.events import AGAIN, LATEST, QUIET
@@ -35,7 +36,7 @@ from rf_app.ui.train.contact_sheet import contact_sheet
 from rf_app.ui.train.opening import opening
 from rf_app.ui.train.pace import Pace
 from rf_app.ui.train.sample_strip import sample_strip
-from rf_app.ui.train.uploads import keep_pictures, prompts_of
+from rf_app.ui.train.uploads import keep_pictures
 
 EVERY = 1.0  # seconds
 CLOSED = """<div class="lead"><p>Training is off on this public page. Run your own copy to train: everything
@@ -143,7 +144,7 @@ def build(app: Application, page: Page) -> None:
     act.change(acted, [act, selected], [selected, *form.shaped], **QUIET).then(**look)
     choice = {form.recipe, form.preset, form.teacher, form.name, form.prompts, form.images, form.source}
     form.recipe.input(complaining(form.show_recipe), choice, list(form.shaped), **LATEST)
-    form.prompt_file.upload(complaining(prompts_of), form.prompt_file, form.prompts, **QUIET)
+    form.prompt_file.upload(complaining(uploaded_text), form.prompt_file, form.prompts, **QUIET)
     form.pictures.change(keep_pictures(app.jobs), [form.pictures, form.images], form.images, **QUIET)
     # As a rule only what a person changes is listened to: each event sends every field.
     own = [*form.settings.values(), *form.advanced.values()]

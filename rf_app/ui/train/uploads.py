@@ -1,4 +1,4 @@
-"""What is uploaded for a training: prompts in a text file, and pictures with their captions."""
+"""What is uploaded for a training: pictures with their captions."""
 
 import re
 import secrets
@@ -18,24 +18,15 @@ from rf_app.pipeline.png import read_png_settings, read_texts
 from rf_app.plugins.picture import read_picture
 from rf_app.registry.disk import FULL, disk_full_named, hidden_folder, link_or_copy, writable
 from rf_app.settings.picture import read_picture_settings
-from rf_app.settings.text import read_text
+from rf_app.ui.files import uploaded_text
 from rf_app.ui.parts.complaint import complain
 
-MAX_PROMPT_FILE = 4_000_000  # bytes
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 LISTS = (".txt", ".csv", ".jsonl", ".parquet")  # what has captions, or both
 MAX_UNPACKED, MAX_FILES = 8 * 2**30, 200_000  # bytes and files of a ZIP
 CROOKED = (BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, zlib.error, LZMAError)
 MAX_NAME = 255  # bytes, as most disks have it
 LOOKED_AT = 1000  # pictures: of more, as a world has, what learns from them leaves out what cannot be read
-
-
-def prompts_of(path: str) -> str:
-    """What an uploaded text file holds; raises UserError."""
-    file = Path(path)
-    if file.stat().st_size > MAX_PROMPT_FILE:
-        raise UserError(f"{file.name} is larger than the {MAX_PROMPT_FILE // 1_000_000} MB accepted.")
-    return read_text(file, file.name)
 
 
 def keep_pictures(database: Database) -> Callable[..., str]:
@@ -169,7 +160,7 @@ def _check(picture: Path) -> None:
 
 
 def _caption(picture: Path, text: Path | None) -> str:
-    said = read_text(text, text.name) if text else _prompt(picture) or re.sub(r"[_-]+", " ", picture.stem)
+    said = uploaded_text(text) if text else _prompt(picture) or re.sub(r"[_-]+", " ", picture.stem)
     return " ".join(said.split())
 
 
