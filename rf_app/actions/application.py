@@ -23,6 +23,7 @@ from rf_app.pipeline.turns import NOBODY, Line, Turn, Turns, result_of
 from rf_app.pipeline.worker import Worker
 from rf_app.pipeline.zero_gpu import ZeroGpuWorker
 from rf_app.plugins.picture import encode_map, read_base64, read_picture
+from rf_app.plugins.preprocessors import cut
 from rf_app.registry.card import ModelCard
 from rf_app.registry.controlnets import ControlNets
 from rf_app.registry.decoders import DecoderCard, Decoders
@@ -225,7 +226,8 @@ class Application:
         size = self.size(settings)
         thresholds = {"low": control.low, "high": control.high} if how == "canny" else {}
         with self.one_picture:
-            map = self.worker.condition_map(read_picture(read_base64(control.image)), how, size, **thresholds)
+            picture = cut(read_picture(read_base64(control.image)), how, size)
+        map = self.worker.condition_map(picture, how, size, **thresholds)  # a detector waits for its turn
         return replace(control, image=encode_map(map), preprocessor="none")
 
     def size(self, settings: PictureSettings) -> tuple[int, int]:

@@ -27,26 +27,36 @@ MAX_THRESHOLD = 500
 COVERED = 40  # of 255: so much of a pixel has to be covered to belong to a stroke
 
 
+def cut(picture: Image.Image, preprocessor: str, size: tuple[int, int]) -> Image.Image:
+    """The middle of an RGB picture as a preprocessor looks at it: small, and the same if it is cut again.
+
+    Raises UserError for an unknown preprocessor.
+    """
+    if preprocessor not in PREPROCESSORS:
+        raise UserError(
+            f"preprocessor is {preprocessor!r:.40}; it must be one of {', '.join(PREPROCESSORS)}."
+        )
+    if preprocessor == "scribble":
+        return ImageOps.fit(picture.convert("L"), size, Image.Resampling.BOX)
+    if preprocessor in DETECTORS:
+        size = tuple(round(DETECTED * side / min(size)) for side in size)
+    return ImageOps.fit(picture, size, Image.Resampling.LANCZOS)
+
+
 def condition_map(
     picture: Image.Image, preprocessor: str, size: tuple[int, int], low: float = LOW, high: float = HIGH
 ) -> Image.Image:
-    """The condition map of an RGB picture, RGB, size = (width, height) pixels, made of its middle.
+    """The condition map of an RGB picture, `cut` or not, RGB, size = (width, height) pixels.
 
     low, high: canny's thresholds, 0..500: an edge begins where the brightness changes by more than `high` and
     goes on down to `low`. "scribble" thins bright strokes on a dark ground, or dark ones on a bright ground,
     to lines. Raises UserError for an unknown preprocessor, thresholds out of range, and weights that are not
     here. Depth and openpose load a model: call them on the thread that loads models.
     """
-    if preprocessor not in PREPROCESSORS:
-        raise UserError(
-            f"preprocessor is {preprocessor!r:.40}; it must be one of {', '.join(PREPROCESSORS)}."
-        )
+    middle = cut(picture, preprocessor, size)
     if preprocessor in DETECTORS:
-        seen = tuple(round(DETECTED * side / min(size)) for side in size)
-        middle = ImageOps.fit(picture, seen, Image.Resampling.LANCZOS)
         found = _detector(preprocessor)(middle, detect_resolution=DETECTED, image_resolution=DETECTED)
         return found.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-    middle = ImageOps.fit(picture, size, Image.Resampling.LANCZOS)
     if preprocessor == "none":
         return middle
     if preprocessor == "canny":
@@ -54,7 +64,7 @@ def condition_map(
         # controlnet_aux's CannyDetector is the same filter, but only for multiples of 64 pixels.
         lines = canny(np.asarray(middle), low, high)
     else:
-        lines = _strokes(picture, size)
+        lines = _strokes(np.asarray(middle))
     return Image.fromarray(np.where(lines, 255, 0).astype(np.uint8)).convert("RGB")
 
 
@@ -78,9 +88,8 @@ def _check_thresholds(low: float, high: float) -> None:
         raise UserError(f"The low threshold, {low:g}, is above the high one, {high:g}.")
 
 
-def _strokes(picture: Image.Image, size: tuple[int, int]) -> np.ndarray:
+def _strokes(grey: np.ndarray) -> np.ndarray:
     """The middle lines of the strokes in a drawing, bool [height, width]."""
-    grey = np.asarray(ImageOps.fit(picture.convert("L"), size, Image.Resampling.BOX))
     if np.median(grey) > 127:
         grey = 255 - grey
     return skeletonize(grey > COVERED)

@@ -46,6 +46,19 @@ def test_who_asks_changes_nothing_else(app):
     assert ann.jobs is app.jobs
 
 
+def test_a_detector_waits_for_its_turn_while_others_read_their_pictures(app, monkeypatch):
+    seen = []
+
+    def detected(picture, *_):
+        seen.append((picture.size, app.one_picture.locked()))
+        return picture
+
+    monkeypatch.setattr(app.worker, "condition_map", detected)
+    control = Control("tiny-canny", encode_map(Image.new("RGB", (2000, 1000))), "depth")
+    app.with_map(control, PictureSettings("", "tiny-instaflow"))
+    assert seen == [((512, 512), False)]
+
+
 def test_one_picture_at_a_time_is_in_memory_whoever_sends_it(app, monkeypatch):
     inside, most, read = [], [], application.read_picture
 
