@@ -5,6 +5,7 @@ from typing import Any
 
 import gradio as gr
 
+from rf_app.registry.permission import FOLDERS
 from rf_app.registry.store import Store
 
 MAX_PROBLEM = 300  # characters
@@ -21,5 +22,6 @@ def _left_out(store: Store) -> str:
     for why in store.problems().values():
         for root in store.folders:
             why = why.replace(f"{root}/", "")
+        why = FOLDERS.sub("", why)  # of a base, or of what a link names
         items += f"<li>{escape(why[:MAX_PROBLEM])}</li>"
     return f"<p>In <code>{store.FOLDER}/</code>, but not in this list:</p><ul>{items}</ul>" if items else ""
