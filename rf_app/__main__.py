@@ -30,7 +30,7 @@ from itertools import chain, count
 from pathlib import Path
 from pkgutil import iter_modules
 from types import ModuleType
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, get_args, get_type_hints
 
 import tyro
 
@@ -42,7 +42,7 @@ from rf_app.actions.progress import Progress
 from rf_app.actions.run import run
 from rf_app.errors import UserError
 from rf_app.jobs import events
-from rf_app.registry.disk import writable, write_atomically
+from rf_app.registry.disk import check_writable, writable, write_atomically
 from rf_app.registry.models import Registry
 from rf_app.settings.picture import Control, Lora
 from rf_app.settings.prompts import Text
@@ -124,6 +124,8 @@ def _stopped() -> int:
 def _act(app: Application, action: Asking, chosen: dict[str, Any]) -> int:
     """Run the action with the options that were chosen, and give out what it has made."""
     wish = action.wish({each.name: _value(each, chosen[each.name]) for each in action.arguments})
+    if _gives_files(get_type_hints(action.answer)["return"]):
+        check_writable(chosen[OUT])  # before what may take hours
     found: list[Any] = []
     try:
         for event in run(action.act(app, wish)):
@@ -144,6 +146,10 @@ def _act(app: Application, action: Asking, chosen: dict[str, Any]) -> int:
         text = json.dumps(answer)  # whole or not there: it is what tells that a job is done
         write_atomically(chosen["events"] / ANSWER, lambda path: path.write_text(text, encoding="utf-8"))
     return 2 if attempts and all(each.error for each in attempts) else 0
+
+
+def _gives_files(kind: Any) -> bool:
+    return kind is File or any(map(_gives_files, get_args(kind)))
 
 
 def _typed(kind: Any) -> Any:

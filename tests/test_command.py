@@ -18,6 +18,7 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from rf_app.__main__ import actions, main
 from rf_app.jobs import events
 from rf_app.pipeline.png import read_png_settings
+from rf_app.pipeline.turns import Turns
 from rf_app.plugins.picture import decode_map
 from tests.full_disk import full_disk
 from tests.test_architecture import ROOT
@@ -104,6 +105,19 @@ def test_a_bad_wish_ends_with_its_message_and_2_and_leaves_no_file(words, messag
     assert message in said.err
     assert said.out == ""
     assert not (tmp_path / "made").exists()
+
+
+def test_what_is_no_folder_is_named_before_anything_is_drawn(tmp_path, capsys, monkeypatch):
+    file = tmp_path / "file"
+    file.write_text("")
+    monkeypatch.setattr(Turns, "take", lambda *_: pytest.fail("drawn"))
+    for option, message in (
+        (f"--out={file}", f"{file}: cannot be written to"),
+        (f"--out={file / 'within'}", f"{file / 'within'}: cannot be written to"),
+        (f"--registry={file}", f"{file} is not a folder: give one of models"),
+    ):
+        assert main(["generate", "a lake", "--model", "tiny-2rf", option]) == 2
+        assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [["draw"], ["generate-picture", "a lake"], ["--version"]])

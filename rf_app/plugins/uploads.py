@@ -78,7 +78,10 @@ class Uploads:
         `DiskFull`.
         """
         if not session:
-            raise UserError("An upload belongs to a session: open the page, or use one client for all calls.")
+            raise UserError(
+                "An upload belongs to a session: open the page, or use one client for all calls. On the "
+                "command line import-model brings a LoRA in."
+            )
         digest, size = _digest(file), file.stat().st_size
         id = f"{UPLOAD}{digest[:12]}"
         with self._lock:

@@ -66,6 +66,13 @@ def writable(folder: Path) -> Iterator[None]:
         ) from error
 
 
+def check_writable(folder: Path) -> None:
+    """Raise UserError for a folder that takes no files, or, where it is not there, cannot be made."""
+    there = next(each for each in (folder, *folder.absolute().parents) if os.path.exists(each))  # noqa: PTH110
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise UserError(f"{folder}: cannot be written to: give write permission, or another folder.")
+
+
 def existing_parent(path: Path) -> Path:
     """The nearest folder above (or at) `path` that exists."""
     return next(folder for folder in (path, *path.absolute().parents) if folder.is_dir())

@@ -43,9 +43,16 @@ class Store(Generic[CardT]):
 
     @classmethod
     def default(cls: type[Own], chosen: Path | None = None) -> Own:
-        """What came with the program and what is the user's own; new things go into `chosen`, if given."""
+        """What came with the program and what is the user's own; new things go into `chosen`, if given.
+
+        Raises UserError where that is a file.
+        """
         folders = [ASSETS / cls.FOLDER, home() / cls.FOLDER]
         if chosen is not None:
+            if chosen.exists() and not chosen.is_dir():
+                raise UserError(
+                    f"{chosen} is not a folder: give one of {cls.FOLDER}, which need not be there yet."
+                )
             folders = [*(each for each in folders if each != chosen.absolute()), chosen]
         return cls(folders)
 
