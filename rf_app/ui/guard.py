@@ -38,9 +38,9 @@ ADDRESSES = 1000  # that tries are remembered of
 AT_ONCE = (f"{API_PREFIX}/run/", f"{API_PREFIX}/api/")  # events that take no place in the queue
 MAX_QUERY = 2000  # letters: names of sessions and uploads, which are kept
 MAX_SESSION = 128  # letters; a page's has eleven
-UNUSED = re.compile(f"{API_PREFIX}/(deep_link/*$|process_recording/*$|file[=/]https?://)")
-"""Of Gradio, and of no use here: they write what anybody wants to the disk, have ffmpeg read it, or fetch it
-from elsewhere for them.
+UNUSED = re.compile(f"{API_PREFIX}/(deep_link/*$|process_recording/*$|stream/|file[=/]https?://)")
+"""Of Gradio, and of no use here: they write what anybody wants to the disk, have ffmpeg read it, fetch it
+from elsewhere, or keep it, uncounted, in the place of what an event was sent with.
 """
 SERVER_FUNCTION = f"{API_PREFIX}/component_server"
 HUB = "https://huggingface.co"  # shows a Space in a frame
@@ -190,16 +190,19 @@ class Guard:
 
 
 async def check_session(asked: Request) -> None:
-    """Refuse a server function to a session of a long name, which Gradio keeps before it looks what is asked
-    for; and one that is asked for with files, as no page does.
+    """Refuse what passes the queue to a session of a long name, which Gradio keeps before it looks what is
+    asked for; and a server function that is asked for with files, or for no session, as no page does.
     """
-    if asked.url.path.rstrip("/").endswith(SERVER_FUNCTION):
+    function = asked.url.path.rstrip("/").endswith(SERVER_FUNCTION)
+    if function or any(way in asked.url.path for way in AT_ONCE):
         try:
-            named = len((await asked.json())["session_hash"]) <= MAX_SESSION
+            session = (await asked.json())["session_hash"]
         except (ValueError, RecursionError, LookupError, TypeError):
-            named = False
-        if not named:
-            raise HTTPException(HTTPStatus.BAD_REQUEST, "No JSON body with a session_hash.")
+            session = None
+        if len(session) > MAX_SESSION if isinstance(session, str) else function:
+            raise HTTPException(
+                HTTPStatus.BAD_REQUEST, f"No JSON body with a session_hash of at most {MAX_SESSION} letters."
+            )
 
 
 def not_there(_: Request, error: KeyError | FnIndexInferError) -> PlainTextResponse:

@@ -17,6 +17,7 @@ import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 
 from rf_app.actions.application import Application
 from rf_app.registry.permission import Permission
@@ -243,6 +244,7 @@ def test_for_strangers_nothing_is_fetched(app, tmp_path):
 
 
 UNUSED = (
+    "stream/an-event",
     "deep_link?session_hash=a",
     "process_recording",
     "file=https://example.com/a.png",
@@ -270,11 +272,25 @@ def test_long_names_are_refused_before_they_are_kept(address):
         body = {"session_hash": session, "component_id": 1, "fn_name": "none", "data": None}
         return ask(address, "/gradio_api/component_server", "POST", json.dumps(body), **JSON)[::2]
 
-    refused = (400, '{"detail":"No JSON body with a session_hash."}')
+    refused = (400, '{"detail":"No JSON body with a session_hash of at most 128 letters."}')
     assert call("a" * (MAX_SESSION + 1)) == call(None) == refused
     assert call("a" * MAX_SESSION)[0] == 404  # the function, or the component: which has the number 1 is open
     form = {"Content-Type": "multipart/form-data; boundary=x"}
     assert ask(address, "/gradio_api/component_server/", "POST", b"--x--", **form)[::2] == refused
+
+
+@pytest.mark.parametrize("letters", [MAX_SESSION, MAX_SESSION + 1])
+def test_past_the_queue_long_names_are_refused_too(letters):
+    body = {"body": json.dumps({"data": [], "session_hash": "a" * letters}).encode(), "more_body": False}
+
+    async def sent() -> dict:
+        return {"type": "http.request"} | body
+
+    scope = {"type": "http", "method": "POST", "path": "/gradio_api/run/upload_lora", "query_string": b""}
+    asked = Request(scope | {"headers": [(b"host", b"localhost")]}, sent)
+    refused = pytest.raises(HTTPException, match="at most 128 letters")
+    with ThreadPoolExecutor() as thread, nullcontext() if letters == MAX_SESSION else refused:
+        thread.submit(asyncio.run, guard.check_session(asked)).result()
 
 
 def test_a_visitor_is_counted_by_network_where_each_has_many_addresses():
