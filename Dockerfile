@@ -31,8 +31,6 @@ COPY --chown=studio assets assets
 USER 1000
 EXPOSE 7860
 VOLUME ["/data"]
-# The page ends at once on this one, and process 1 hears no SIGTERM.
-STOPSIGNAL SIGINT
 HEALTHCHECK --interval=30s --timeout=5s --start-period=90s --retries=3 \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:7860/', timeout=4)"]
 ENTRYPOINT ["python", "app.py"]
