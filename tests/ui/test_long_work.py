@@ -36,8 +36,9 @@ def test_it_tells_how_far_it_is_and_who_asked_for_it_that_it_is_over(browser):
     expect(said).to_have_text("Done.")
 
     line(f'<div class="way">{bar(0.1)}<p>Picture 1</p></div>')
-    for share in (0.3, 0.31, 0.42):
-        after(2100, f'<div class="way">{bar(share)}<p>Picture 1</p></div>')
+    for share in (0.3, 0.31, 0.42):  # Gradio writes over the same bar
+        page.clock.run_for(2100)
+        page.evaluate(f"document.querySelector('[aria-valuenow]').ariaValueNow = {100 * share:.0f}")
         assert page.title() == f"{100 * share:.0f} % · InstaFlow Studio"
         page.clock.run_for(1000)
         expect(said).to_have_text("25 %")  # and no more until it is half
@@ -50,6 +51,9 @@ def test_it_tells_how_far_it_is_and_who_asked_for_it_that_it_is_over(browser):
     assert page.title() == "Done · InstaFlow Studio"
     assert page.evaluate("shown") == ["InstaFlow Studio: The work you asked for is over."]
     expect(said).to_have_text("Stopped.")
+    page.evaluate("document.querySelector('.way p').firstChild.data = 'Done.'")
+    page.clock.run_for(1500)
+    expect(said).to_have_text("Done.")
     page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
     assert page.title() == "InstaFlow Studio"
     page.close()

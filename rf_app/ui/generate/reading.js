@@ -59,7 +59,7 @@
     const known = element.querySelector("details");
     if (known) {
       known.open = open;
-      known.addEventListener("toggle", () => (open = known.open));
+      known.ontoggle = () => (open = known.open); // often the same element as before
     }
     draw();
   };

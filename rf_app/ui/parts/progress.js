@@ -55,18 +55,18 @@
 
   // The words at the end, such as "Stopped.", and what made a picture.
   const WORDS = ".way > p:only-child, .stage .made p";
-  const words = (node) => node.matches?.(WORDS) ? node : node.querySelector?.(WORDS);
+  const within = (node) => (node.matches?.(WORDS) ? node : node.querySelector?.(WORDS));
+  const around = (node) => (node.closest ? node : node.parentElement)?.closest(WORDS);
   const observer = new MutationObserver((changes) => {
-    for (const { addedNodes } of changes)
-      for (const node of addedNodes) {
-        const found = node.nodeType === Node.ELEMENT_NODE && words(node);
-        if (found) say(found.textContent);
-      }
+    for (const { target, addedNodes } of changes)
+      for (const found of [around(target), ...[...addedNodes].map(within)]) if (found) say(found.textContent);
     look();
   });
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden && !since) document.title = NAME;
   });
   document.body.append(said);
-  observer.observe(document.body, { childList: true, subtree: true });
+  // Gradio writes new HTML over what is there: of another picture, or a bar that goes on, often no element is new.
+  const attributeFilter = ["aria-valuenow"];
+  observer.observe(document.body, { childList: true, characterData: true, attributeFilter, subtree: true });
 }

@@ -3,6 +3,7 @@
 from html import escape
 
 from rf_app.actions.progress import Progress
+from rf_app.jobs.words import duration
 
 
 def progress_bar(progress: Progress | None) -> str:
@@ -26,7 +27,7 @@ def time_left(seconds: float | None) -> str:
     """What stands after a progress, as HTML; nothing where nothing is known yet."""
     if seconds is None:
         return ""
-    return f" <span>{f'{seconds:.0f} s' if seconds < 60 else f'{seconds / 60:.0f} min'} left</span>"
+    return f" <span>{duration(seconds)} left</span>"
 
 
 def note(text: str) -> str:
