@@ -8,6 +8,7 @@ from tests.ui.test_leaving import begin, begun
 
 # The browser's own messages are seen outside of the page only.
 MESSAGES = """window.shown = [];
+window.studio = { translated: (text) => text };
 window.Notification = class {
   static permission = "default";
   static requestPermission = async () => (Notification.permission = "granted");

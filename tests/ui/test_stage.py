@@ -54,7 +54,7 @@ def test_a_prompt_is_never_markup(app):
     found = parsed(shown(app, EVIL))
     assert "script" not in found.tags
     assert found.images[0]["alt"] == EVIL
-    assert set(found.images[0]) == {"src", "alt", "data-seed", "decoding"}
+    assert set(found.images[0]) == {"src", "alt", "translate", "data-seed", "decoding"}
     assert "<script>" not in message_stage(EVIL)
 
 

@@ -12,8 +12,15 @@ from playwright.sync_api import expect
 
 import rf_app
 from rf_app.actions import flow_lab
+from rf_app.actions.batch import Batch, PictureDone, plan
 from rf_app.actions.examples import FOLDER
 from rf_app.actions.flow_experiments import Drawing
+from rf_app.actions.generate import Generate, generate
+from rf_app.actions.grid_plan import axis
+from rf_app.actions.measure import Measured
+from rf_app.actions.presets import PromptPreset, delete, save
+from rf_app.actions.run import results
+from rf_app.actions.trajectory import TrajectorySettings, trajectory
 from rf_app.errors import UserError
 from rf_app.flow.affine_path import PATHS
 from rf_app.jobs import training
@@ -21,13 +28,24 @@ from rf_app.jobs.job import Job
 from rf_app.jobs.plan import Wish
 from rf_app.jobs.progress import Curve, Progress
 from rf_app.jobs.stage import TRAINING, Stage
+from rf_app.metrics.fidelity import Fidelity
+from rf_app.pipeline import history
 from rf_app.settings.bundled import ASSETS
 from rf_app.settings.from_nothing import World
+from rf_app.settings.picture import PictureSettings
+from rf_app.settings.prompts import Text
 from rf_app.settings.recipes import recipes
+from rf_app.settings.translated import TRANSLATED
 from rf_app.settings.world import Pace, sized
+from rf_app.ui.batch.tab import LEFT
+from rf_app.ui.batch.view import gallery
+from rf_app.ui.compare.quality import _result
 from rf_app.ui.flow_lab import tab as flow_lab_tab
 from rf_app.ui.flow_lab import view as flow_lab_view
+from rf_app.ui.generate.stage import message_stage
 from rf_app.ui.page import TITLE, build
+from rf_app.ui.parts.progress_bar import note
+from rf_app.ui.parts.restoring import restored_picture
 from rf_app.ui.train import form as train_form
 from rf_app.ui.train import view
 from rf_app.ui.translation import tables
@@ -161,6 +179,38 @@ def test_what_a_world_says_of_pictures_and_what_is_wrong_with_them_has_its_germa
     known = re.compile("|".join(map(shape, table)))
     assert not [text for text in texts if not known.fullmatch(text)]
     assert len(texts) > 25
+
+
+def test_what_is_said_of_pictures_and_of_wishes_that_cannot_be_has_its_german(app, tmp_path):
+    lake = PictureSettings("a lake", app.first_model(), seed=7)
+    bad = ({"prompt": " "}, {"prompt": "x" * 9999}, {"seed": None}, {"seed": -1}, {"steps": 0})
+    bad += ({"guidance": 99}, {"width": 97}, {"negative_prompt": "x" * 9999})
+    lists = ("", "prompt,colour\na,b", "x" * 9999)
+    wrongs = [
+        *(lambda own=own: results(generate(app, Generate(replace(lake, **own)))) for own in bad),
+        lambda: results(generate(app, Generate(lake, 99))),
+        *(lambda text=text: plan(app, Batch(Text(text), out=tmp_path)) for text in lists),
+        *(lambda text=text: axis("steps", text) for text in ("", "few")),
+        lambda: results(trajectory(app, TrajectorySettings("a lake", ()))),
+        lambda: save(app, PromptPreset("")),
+        lambda: delete(app, "none"),
+        lambda: history.History(tmp_path).picture("none"),
+        lambda: restored_picture(
+            app, json.dumps({TRANSLATED: {"translation": "x", "image": "", "steps": 1}})
+        ),
+    ]
+    texts = []
+    for wrong in wrongs:
+        with pytest.raises(UserError) as told:
+            wrong()
+        texts.append(str(told.value))
+    measured = Measured("x", "K", 4, 1.0, 64, Fidelity(0.9, {"sky": 0.9}), 12.0, 8.0, 2.0)
+    attempts = [PictureDone(i, app.check(lake), tmp_path / "x.png") for i in range(2)]
+    parts = [_result(measured), gallery(attempts, 3), note(LEFT), message_stage("Press Generate.")]
+    texts += [" ".join(text.split()) for part in parts for text in Texts(part).found]
+    table = json.loads(tables()["de"])
+    known = re.compile("|".join(map(shape, table)))
+    assert not [text for text in texts if re.search("[a-z]{2}", text) and not known.fullmatch(text)]
 
 
 def test_what_is_said_of_jobs_and_of_a_finished_world_has_its_german():

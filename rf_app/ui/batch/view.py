@@ -5,6 +5,7 @@ from html import escape
 from urllib.parse import quote
 
 from rf_app.actions.batch import PictureDone
+from rf_app.ui.parts.image import img
 from rf_app.ui.parts.send import send_button
 
 OPENING = (
@@ -23,11 +24,12 @@ def _figure(done: PictureDone) -> str:
     prompt, seed = escape(done.settings.prompt), done.settings.seed
     if done.error:
         return f'<figure class="failed"><p class="problem">{prompt}: {escape(done.error)}</p></figure>'
+    more = f' title="{prompt}" loading="lazy" data-seed="{seed}"'
     address = escape("gradio_api/file=" + quote(str(done.file)))
     return (
-        f'<figure><img src="{address}" alt="{prompt}" title="{prompt}" translate="no" loading="lazy" '
-        f'data-seed="{seed}"><button class="enlarge" title="Enlarge" aria-label="Enlarge"></button>'
+        f"<figure>{img(address, done.settings.prompt, more)}"
+        '<button class="enlarge" title="Enlarge" aria-label="Enlarge"></button>'
         f'<div class="links"><a class="save" href="{address}" download="{escape(done.file.name)}">Save</a>'
         f"{send_button('generate', done.settings.as_json())}</div>"
-        f"<figcaption>{prompt}</figcaption></figure>"
+        f'<figcaption translate="no">{prompt}</figcaption></figure>'
     )

@@ -10,7 +10,7 @@ from rf_app.actions import words
 from rf_app.actions.attempt import Attempt
 from rf_app.actions.compare import SideProgress, SpeedUp
 from rf_app.schedulers.solvers import TITLES
-from rf_app.ui.parts.image import SAVE, data_url
+from rf_app.ui.parts.image import AT_ONCE, SAVE, data_url, img
 from rf_app.ui.parts.progress_bar import bar, time_left
 from rf_app.ui.parts.send import send_button
 
@@ -42,11 +42,11 @@ def outcome(attempt: Attempt, plugged: Sequence[str] = ()) -> str:
         message = f'<div class="blank"><p class="problem">{escape(attempt.error)}</p></div>'
         return f'<figure class="side-picture failed">{message}</figure>'
     settings, picture = attempt.settings, attempt.picture
-    prompt, name = escape(settings.prompt), escape(picture.name)
+    name = escape(picture.name)
+    image = img(data_url(picture.png), settings.prompt, f' data-seed="{settings.seed}"{AT_ONCE}')
     seconds = picture.drawn.timings.total
     return (
-        f'<figure class="side-picture done"><img translate="no" src="{data_url(picture.png)}" alt="{prompt}" '
-        f'data-seed="{settings.seed}" decoding="sync">'
+        f'<figure class="side-picture done">{image}'
         f'<figcaption><b data-seconds="{seconds:.6f}">{words.duration(seconds)}</b>'
         f"<span>{escape(', '.join((words.steps(settings.steps), TITLES[settings.solver], *plugged)))}</span>"
         "</figcaption>"

@@ -8,7 +8,8 @@ from html import escape
 from urllib.parse import quote
 
 from rf_app.actions import words
-from rf_app.actions.grid_plan import Cell, CellDone, Plan
+from rf_app.actions.grid_plan import Axis, Cell, CellDone, Plan
+from rf_app.ui.parts.image import img
 from rf_app.ui.parts.send import send_button
 
 
@@ -20,13 +21,19 @@ def empty_grid(plan: Plan) -> str:
     for page, name in enumerate(plan.labels(grid.pages)):
         top = page * (rows + 2) + 1
         if grid.pages:
-            parts.append(f'<h4 style="grid-area:{top}/1/auto/-1">{escape(name)}</h4>')
+            parts.append(_label("h4", grid.pages, name, f"{top}/1/auto/-1"))
         for column, text in enumerate(plan.labels(grid.columns)):
-            parts.append(f'<b class="top" style="grid-area:{top + 1}/{column + 2}">{escape(text)}</b>')
+            parts.append(_label('b class="top"', grid.columns, text, f"{top + 1}/{column + 2}"))
         for row, text in enumerate(plan.labels(grid.rows)):
-            parts.append(f'<b class="left" style="grid-area:{top + 2 + row}/1">{escape(text)}</b>')
+            parts.append(_label('b class="left"', grid.rows, text, f"{top + 2 + row}/1"))
             parts += [f'<i style="grid-area:{top + 2 + row}/{column + 2}"></i>' for column in range(columns)]
     return "".join(parts)
+
+
+def _label(tag: str, axis: Axis | None, text: str, area: str) -> str:
+    """A prompt stays as somebody wrote it, in any language."""
+    own = ' translate="no"' if axis and axis.name == "prompt" else ""
+    return f'<{tag}{own} style="grid-area:{area}">{escape(text)}</{tag.split()[0]}>'
 
 
 def filled_cell(plan: Plan, done: CellDone, file: str | None) -> str:
@@ -38,12 +45,13 @@ def filled_cell(plan: Plan, done: CellDone, file: str | None) -> str:
     settings, seconds = attempt.picture.settings, attempt.picture.drawn.timings.total
     address = escape("gradio_api/file=" + quote(file))
     plugged = "".join(f", {each}" for each in plan.shared)
-    says = escape(
+    says = (
         f"{settings['prompt']}\n{plan.titles[settings['model']]}, {words.steps(settings['steps'])}, "
         f"guidance {settings['guidance']:g}, seed {settings['seed']}{plugged}: {words.duration(seconds)}"
     )
+    title = f' title="{escape(says)}"'
     return (
-        f'<figure style="{_place(plan, cell)}" tabindex="0"><img src="{address}" alt="{says}" title="{says}">'
+        f'<figure style="{_place(plan, cell)}" tabindex="0">{img(address, says, title)}'
         f'<div class="links"><a class="save" href="{address}" download="{attempt.picture.name}">Save</a>'
         + "".join(send_button(tab, settings) for tab in ("generate", "compare", "interpolate"))
         + "</div></figure>"

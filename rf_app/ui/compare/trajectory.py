@@ -152,7 +152,7 @@ def _strip(each: Followed) -> str:
 def _frame(image: Image.Image, column: int, text: str) -> str:
     src = data_url(encoded(image, compress_level=1))
     return (
-        f'<figure style="grid-column:{column}"><img src="{src}" alt="{text}">'
+        f'<figure style="grid-column:{column}"><img src="{src}" alt="">'
         f"<figcaption>{text}</figcaption></figure>"
     )
 

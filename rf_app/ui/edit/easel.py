@@ -83,9 +83,8 @@ def _template() -> str:
         'aria-label="The picture: paint on it, or drop another one"></canvas>'
         f'<canvas class="mask" width="{SIDE}" height="{SIDE}" aria-hidden="true"></canvas>'
         "<p>Drop a picture here, or paint</p></div>"
-        '<figure class="result"><div class="laid">'
-        '<img alt="" translate="no" draggable="false" decoding="sync"><span></span>'
-        '<i></i><input type="range" min="0" max="100" value="0" step="0.1" '
+        '<figure class="result"><div class="laid"><img alt="" translate="no" draggable="false" '
+        'decoding="sync"><span></span><i></i><input type="range" min="0" max="100" value="0" step="0.1" '
         'aria-label="Uncover the picture before" oninput="studio.uncover(this)"></div><div class="after">'
         '<button class="act back" disabled>Go on from this</button>'
         '<a class="act save" href="#" download="instaflow-edit.png">Save PNG</a></div></figure></div>'

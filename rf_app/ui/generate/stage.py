@@ -18,11 +18,10 @@ from rf_app.actions.upscale import Upscaled
 from rf_app.actions.words import duration
 from rf_app.pipeline.drawn import Timings
 from rf_app.pipeline.enlarging import ENLARGED
-from rf_app.ui.parts.image import SAVE, data_url
+from rf_app.ui.parts.image import AT_ONCE, SAVE, data_url, img
 from rf_app.ui.parts.send import edit_button, send_button
 
 UPSCALED = "enlarged by {}"
-OWN_WORDS = 'translate="no" decoding="sync"'  # the prompt, which stays as it was written
 DOWNLOAD = '<button class="send" data-download>Download all</button>'
 
 
@@ -43,9 +42,9 @@ def stage(
 def upscaled_stage(made: Upscaled) -> str:
     """The stage for a larger picture, and by what it was made."""
     width, height = made.image.size
-    prompt = escape(str((made.settings or {}).get("prompt", "")))
+    prompt = str((made.settings or {}).get("prompt", ""))
     figure = (
-        f'<figure><img src="{data_url(made.png)}" alt="{prompt}" {OWN_WORDS}>'
+        f"<figure>{img(data_url(made.png), prompt, AT_ONCE)}"
         '<button class="enlarge" title="Enlarge" aria-label="Enlarge"></button>'
         f'<a class="save" href="#" onclick="{SAVE}" download="{escape(made.name)}">Save PNG</a></figure>'
     )
@@ -58,7 +57,7 @@ def upscaled_stage(made: Upscaled) -> str:
 
 def opening_stage(picture: Path, prompt: str) -> str:
     """The stage before anything was computed: a picture from a file, so that the page never opens empty."""
-    image = f'<img src="{data_url(picture.read_bytes())}" alt="{escape(prompt)}" {OWN_WORDS}>'
+    image = img(data_url(picture.read_bytes()), prompt, AT_ONCE)
     return _page([f"<figure>{image}</figure>"], '<div class="times waiting">Warming up…</div>', "")
 
 
@@ -80,8 +79,8 @@ def _page(figures: Sequence[str], times: str, cue: str, aspect: float = 1) -> st
 
 
 def _figure(picture: Picture, refinable: bool, kept: bool) -> str:
-    prompt, seed = escape(picture.settings["prompt"]), picture.settings["seed"]
-    image = f'<img src="{data_url(picture.png)}" alt="{prompt}" data-seed="{seed}" {OWN_WORDS}>'
+    seed = picture.settings["seed"]
+    image = img(data_url(picture.png), picture.settings["prompt"], f' data-seed="{seed}"{AT_ONCE}')
     save = f'<a class="save" href="#" onclick="{SAVE}" download="{escape(picture.name)}">Save PNG</a>'
     send = "".join(send_button(tab, picture.settings) for tab in ("compare", "interpolate"))
     send = edit_button(picture.settings) + send

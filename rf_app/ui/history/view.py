@@ -14,7 +14,7 @@ from rf_app.pipeline.history import Kept
 from rf_app.settings.picture import read_picture_settings
 from rf_app.settings.start import START
 from rf_app.settings.translated import TRANSLATED
-from rf_app.ui.parts.image import SAVE, data_url
+from rf_app.ui.parts.image import SAVE, data_url, img
 from rf_app.ui.parts.send import edit_button, send_button
 
 NOTHING = (
@@ -22,6 +22,7 @@ NOTHING = (
     "be here tomorrow, too; what you only tried while typing will not.</p></div>"
 )
 NOT_FOUND = '<div class="lead"><p>No picture has all of these words. Try fewer.</p></div>'
+OUT = "Leave out"  # of the picture: these words, too, are somebody's
 ELSEWHERE = (
     '<div class="lead"><p>The history is the owner’s, on their own computer: here nothing is kept.</p></div>'
 )
@@ -35,33 +36,36 @@ def grid(pictures: Sequence[Kept], rest: int, chosen: str) -> str:
 
 
 def _small(picture: Kept, chosen: bool) -> str:
-    prompt = escape(str(picture.settings.get("prompt", "")))
+    prompt = str(picture.settings.get("prompt", ""))
+    image = img(data_url(picture.thumbnail, "webp"), prompt, ' loading="lazy"')
     marks = f"{' chosen' if chosen else ''}{' starred' if picture.starred else ''}"
+    now = ' aria-current="true"' if chosen else ""
     return (
-        f'<button class="small{marks}" draggable="true" data-kept="{escape(picture.name)}" title="{prompt}">'
-        f'<img src="{data_url(picture.thumbnail, "webp")}" alt="{prompt}" loading="lazy"></button>'
+        f'<button class="small{marks}"{now} draggable="true" data-kept="{escape(picture.name)}" '
+        f'title="{escape(prompt)}">{image}</button>'
     )
 
 
 def full(picture: Kept, png: bytes, titles: Mapping[str, str]) -> str:
     """One picture, what made it, and where it can go from here; titles: of the models at hand, by id."""
     settings = picture.settings
-    prompt = escape(str(settings.get("prompt", "")))
+    prompt = str(settings.get("prompt", ""))
     name = PurePosixPath(picture.name).name
-    image = f'<img translate="no" src="{data_url(png)}" alt="{prompt}">'
     save = f'<a class="send" href="#" onclick="{SAVE}" download="instaflow-{escape(name)}">Save PNG</a>'
     if START in settings or TRANSLATED in settings:
         send = send_button("edit", settings, "Use again")
     else:
         send = send_button("generate", settings, "Use again") + edit_button(settings)
         send += "".join(send_button(tab, settings) for tab in ("compare", "interpolate"))
-    when = time.strftime("%d %B %Y, %H:%M", time.localtime(picture.created))
+    when = time.strftime("%Y-%m-%d, %H:%M", time.localtime(picture.created))
+    own = ' translate="no"'  # as the prompt
     facts = "".join(
-        f"<dt>{key}</dt><dd>{escape(str(value))}</dd>" for key, value in _facts(settings, titles).items()
+        f"<dt>{key}</dt><dd{own if key == OUT else ''}>{escape(str(value))}</dd>"
+        for key, value in _facts(settings, titles).items()
     )
     return (
-        f'<figure>{image}<div class="links">{send}{save}</div></figure>'
-        f'<p translate="no">{prompt}</p><p>{when}</p><dl>{facts}</dl>'
+        f'<figure>{img(data_url(png), prompt)}<div class="links">{send}{save}</div></figure>'
+        f'<p translate="no">{escape(prompt)}</p><p>{when}</p><dl>{facts}</dl>'
     )
 
 
@@ -74,7 +78,7 @@ def _facts(settings: dict[str, Any], titles: Mapping[str, str]) -> dict[str, Any
     found["Steps"] = made.steps and words.steps(made.steps)
     found["Guidance"] = made.guidance
     found["Size"] = f"{made.width}×{made.height}" if made.width and made.height else ""
-    found["Keep out"] = made.negative_prompt
+    found[OUT] = made.negative_prompt
     found["Styles"] = ", ".join(f"{each.id} {each.strength:g}" for each in made.loras)
     found["Began from"] = "another picture" if START in settings else ""
     found["Follows"] = "a drawing or picture" if made.control else ""

@@ -1,6 +1,7 @@
 """Pictures inside the page's HTML."""
 
 import base64
+from html import escape
 from pathlib import Path
 
 from PIL import Image
@@ -10,7 +11,14 @@ from rf_app.plugins.picture import encoded
 ICON_SIDE = 192  # pixels
 
 # The link takes its address from the picture beside it, so that the bytes are sent once.
+AT_ONCE = ' decoding="sync"'  # as its words appear, not after them
+
 SAVE = "this.href=this.closest('figure').querySelector('img').src"
+
+
+def img(address: str, prompt: str, more: str = "") -> str:
+    """A picture of a prompt, which stays as somebody wrote it, in any language; more: attributes."""
+    return f'<img src="{address}" alt="{escape(prompt)}" translate="no"{more}>'
 
 
 def data_url(content: bytes, kind: str = "png") -> str:

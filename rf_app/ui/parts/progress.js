@@ -27,10 +27,10 @@
     const long = performance.now() - since > LONG;
     [since, told, ending] = [0, 0, null];
     ask.remove();
-    document.title = document.hidden && long ? `Done · ${NAME}` : NAME;
+    document.title = document.hidden && long ? `${studio.translated("Done")} · ${NAME}` : NAME;
     if (!long || !document.hidden || window.Notification?.permission !== "granted") return;
     try {
-      new Notification(NAME, { body: "The work you asked for is over." });
+      new Notification(NAME, { body: studio.translated("The work you asked for is over.") });
     } catch {
       // on Android only a service worker may
     }

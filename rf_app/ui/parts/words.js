@@ -35,6 +35,8 @@
       return text ? part.replace(text, () => word(text.replace(/\s+/g, " "))) : part;
     });
 
+  window.studio = { ...window.studio, translated }; // for what is said outside of the page
+
   const put = (node, name = "") => {
     const now = name ? node.getAttribute(name) : node.data;
     if (now === null) return;
