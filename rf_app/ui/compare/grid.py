@@ -89,7 +89,7 @@ class AxisFields:
 
     def example(self, app: Application, name: str) -> Updates:
         """The fields with an example of a setting: values of another one make no sense."""
-        values = VALUES.get(name.partition(":")[0])
+        values = VALUES.get((name or "").partition(":")[0])
         values = tuple(id for _, id in app.models()) if name == "model" else values
         shown = self.show(axis(name, values))
         return {self.text: shown[self.text], self.models: shown[self.models]}

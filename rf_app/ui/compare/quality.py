@@ -73,9 +73,8 @@ def build(app: Application, page: Page, plugs: PlugIns, tab: gr.Tab) -> None:
 
 
 def _known(app: Application) -> str:
-    order = {id: i for i, (_, id) in enumerate(app.models())}
-    cards = sorted(app.registry.cards(), key=lambda card: order[card.id])
-    return known(figures(cards))
+    cards = {card.id: card for card in app.registry.cards()}  # one may come or go between the two looks
+    return known(figures([cards[id] for _, id in app.models() if id in cards]))
 
 
 def known(rows: Sequence[Figures]) -> str:

@@ -5,7 +5,6 @@ a new run ends the one under way. The last of its inputs is a number made in the
 each other, and the newest wish has the word. The form is kept in the browser.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -168,7 +167,7 @@ def build(app: Application, page: Page, plugs: PlugIns, sent: gr.Textbox, subtab
         own = seen_by(app, asked_by)
         settings = restored_picture(own, text)
         plugged_in = plugs.show(own, settings)
-        against = json.loads(text).get("against")
+        against = parse_json(text, "The settings sent here").get("against")
         first, second = (column.form for column in columns[:2])
         if against in (id for _, id in app.models()):
             other = {first.model: against, first.negative: "", **first.show_preset(app.preset(against))}

@@ -178,7 +178,10 @@ def build(app: Application, page: Page) -> None:
             elif not typing:
                 yield {about: _about(own.preset(asked.model, asked.loras), slow)}
         except Cancelled:
-            said = "Stopped." if values[latest].stopped else ""
+            if not values[latest].stopped:  # what refines or enlarges has the word
+                yield gr.skip()
+                return
+            said = "Stopped."
         except HeldBack as error:
             said = str(error) if pictures else ""
             yield gr.skip() if pictures else {picture: message_stage(str(error))}
@@ -237,12 +240,12 @@ def build(app: Application, page: Page) -> None:
 
     def opened(left: str, asked_by: gr.Request) -> Updates:
         """The form as it was left; what of it cannot be used any more is as on a first visit."""
+        own = seen_by(app, asked_by)
+        default = replace(opening, model=own.first_model())
         try:
             values = parse_json(left, "The form")
         except UserError:  # a first visit
-            return gr.skip() if app.on_loan else {cue: cue_for("opening", opening.prompt)}
-        own = seen_by(app, asked_by)
-        default = replace(opening, model=own.first_model())
+            return unasked(own, default)
         found = usable(own, values, default)
         off = usable(own, {"loras": values.get("off")}, default).loras
         preset = own.preset(found.model, found.loras)
@@ -258,8 +261,14 @@ def build(app: Application, page: Page) -> None:
             loras: lora_rows(own, found.loras) + [row | {"on": False} for row in lora_rows(own, off)],
             about: _about(preset),
             solvers: preset.solvers,
-            cue: gr.skip() if app.on_loan else cue_for("opening", found.prompt),
+            **unasked(own, found),
         }
+
+    def unasked(own: Application, found: PictureSettings) -> Updates:
+        """The picture that the page opens with, if it is there at once."""
+        if own.keeps_waiting(found):
+            return {picture: message_stage("Press Generate.")}
+        return {cue: cue_for("opening", found.prompt)}
 
     wish = {cue, prompt, seed, count, latest, *plugs.inputs, *form.fields, number}
     drawn = {"js": browser("numbered"), **LONG_WORK, **LATEST}
@@ -285,7 +294,7 @@ def build(app: Application, page: Page) -> None:
     upload.upload(restore, upload, outputs, **QUIET)
     sent.change(restore, sent, outputs, **QUIET)
     to_vary.change(vary, to_vary, outputs, **QUIET)
-    page.blocks.load(opened, sent, [*outputs, live], js=browser("left"), **QUIET)
+    page.blocks.load(opened, sent, [*outputs, live, picture], js=browser("left"), **QUIET)
     order = ("prompt", "model", "steps", "guidance", "seed", "count")
     endpoint(app, generate, order)
     endpoint(app, refine, order)
