@@ -83,8 +83,8 @@ def build(app: Application, page: Page) -> None:
 
     view = {"fn": show, "inputs": [search, starred, count, opened], "outputs": [shown, more, room], **LATEST}
     one = {"fn": open_, "inputs": opened, "outputs": [side, about, star, sure], **LATEST}
-    searched = [page.tab.select, search.change, starred.change]
-    gr.on(searched, lambda: SHOWN, outputs=count, **LATEST).then(**view)
+    gr.on([search.change, starred.change], lambda: SHOWN, outputs=count, **LATEST).then(**view)
+    page.tab.select(**view)  # whoever comes back finds as many as there were
     more.click(lambda count: count + SHOWN, count, count, **QUIET).then(**view)
     opened.change(**one).then(**view)
     star.click(starring, opened, None, **QUIET).then(**one).then(**view)

@@ -21,7 +21,9 @@ NOTHING = (
     '<div class="lead"><p>Nothing is kept yet. What you ask for in Generate, with Enter or its button, will '
     "be here tomorrow, too; what you only tried while typing will not.</p></div>"
 )
-NOT_FOUND = '<div class="lead"><p>No picture has all of these words. Try fewer.</p></div>'
+NOT_FOUND = (
+    '<div class="lead"><p>No such picture is kept. Try fewer words, or those without a star, too.</p></div>'
+)
 OUT = "Leave out"  # of the picture: these words, too, are somebody's
 ELSEWHERE = (
     '<div class="lead"><p>The history is the owner’s, on their own computer: here nothing is kept.</p></div>'
