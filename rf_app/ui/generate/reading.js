@@ -6,6 +6,7 @@
   const marks = document.createElement("div");
   marks.className = "marks";
   marks.setAttribute("aria-hidden", "true");
+  marks.translate = false; // in any language it is as long as what was typed
   let open = false; // whether what it knows is unfolded
   let pieces = [];
 

@@ -102,7 +102,8 @@ const draw = () => {
       keep.addEventListener("click", () => trigger("keep", { id: row.id }));
       const preview = row.preview ? [make("img", { src: row.preview, alt: "" })] : [];
       const note = row.note ? [make("p", { className: "trigger", textContent: row.note })] : [];
-      const head = make("label", {}, on, ...preview, make("span", { textContent: row.title, title: row.title }));
+      const title = make("span", { textContent: row.title, title: row.title, translate: false });
+      const head = make("label", {}, on, ...preview, title);
       const parts = [head, range, number, ...(row.uploaded ? [keep] : []), remove];
       return make("div", { className: "lora" }, ...parts, ...words(row), ...madeFor(row), ...note);
     }),
