@@ -1,18 +1,8 @@
 // The batch of this browser: its form, and the random name by which a page that is loaded anew finds it again.
 {
   const KEPT = "instaflow-batch";
-  const kept = () => {
-    try {
-      return JSON.parse(localStorage.getItem(KEPT)) ?? {};
-    } catch {
-      return {}; // a browser may allow no storage
-    }
-  };
-  const keep = (values) => {
-    try {
-      localStorage.setItem(KEPT, JSON.stringify({ ...kept(), ...values }));
-    } catch {}
-  };
+  const kept = () => studio.stored(() => JSON.parse(localStorage.getItem(KEPT))) || {};
+  const keep = (values) => studio.stored(() => localStorage.setItem(KEPT, JSON.stringify({ ...kept(), ...values })));
   const hex = (byte) => byte.toString(16).padStart(2, "0");
   const name = kept().name ?? [...crypto.getRandomValues(new Uint8Array(16))].map(hex).join("");
   const left = JSON.stringify({ ...kept(), name });

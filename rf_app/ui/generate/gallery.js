@@ -13,12 +13,18 @@
   const all = () => [...document.querySelectorAll(`${shown} figure:has(img)`)]; // more may come while this is open
   let at = 0;
 
+  const fit = () => box.open && show(at);
   const show = (to) => {
     const figures = all();
     if (!figures.length) return box.close();
     at = (to + figures.length) % figures.length;
+    const image = figures[at].querySelector("img");
+    if (!image.naturalWidth) { // one of a batch, far down, where nobody has looked yet
+      image.loading = "eager";
+      image.addEventListener("load", fit, { once: true });
+    }
     const figure = figures[at].cloneNode(true);
-    const { naturalWidth, naturalHeight } = figures[at].querySelector("img");
+    const { naturalWidth, naturalHeight } = image;
     const room = Math.min((innerWidth - MARGIN) / naturalWidth, (innerHeight - MARGIN - BELOW) / naturalHeight);
     // Each pixel of a small picture becomes as many of the screen's; a large one is as large as can be.
     const whole = Math.floor(room * devicePixelRatio);
@@ -38,7 +44,7 @@
     const turn = box.open && { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (turn) show(at + turn);
   });
-  window.addEventListener("resize", () => box.open && show(at));
+  window.addEventListener("resize", fit);
   document.addEventListener("click", (event) => {
     const figure = event.target.closest?.(":is(#stage, .gallery) figure > :is(img, .enlarge)")?.parentElement;
     if (figure) {

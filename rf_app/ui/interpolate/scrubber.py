@@ -60,6 +60,6 @@ def _template() -> str:
         f'<div class="stops">{stops}</div>'
         '<div class="readout"><span class="speed">Drag the handle</span>'
         '<button class="send" data-send="generate" disabled>Open in Generate</button>'
-        '<a class="save" href="#" download="instaflow-interpolation.png">Save PNG</a></div>'
+        '<a class="save" download="instaflow-interpolation.png">Save PNG</a></div>'
         '<p class="problem" role="alert"></p></div></div>'
     )
