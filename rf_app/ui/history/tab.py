@@ -42,6 +42,7 @@ def build(app: Application, page: Page) -> None:
                 yes = gr.Button("Delete for good", variant="stop", size="sm", elem_id="kept-yes")
                 no = gr.Button("Keep it", size="sm", elem_id="kept-no")
     opened = gr.Textbox("", visible="hidden", elem_id="sent-history")
+    named = gr.Textbox("", visible="hidden")  # what is shown in full: another may be opened, and on its way
     count = gr.State(SHOWN)
 
     @complaining
@@ -70,6 +71,7 @@ def build(app: Application, page: Page) -> None:
             about: full(picture, png, {id: title for title, id in app.models()}),
             star: "Take the star away" if picture.starred else "Give a star",
             sure: gr.Row(visible=False),
+            named: name,
         }
 
     @complaining
@@ -82,12 +84,12 @@ def build(app: Application, page: Page) -> None:
         return {opened: ""}
 
     view = {"fn": show, "inputs": [search, starred, count, opened], "outputs": [shown, more, room], **LATEST}
-    one = {"fn": open_, "inputs": opened, "outputs": [side, about, star, sure], **LATEST}
+    one = {"fn": open_, "inputs": opened, "outputs": [side, about, star, sure, named], **LATEST}
     gr.on([search.change, starred.change], lambda: SHOWN, outputs=count, **LATEST).then(**view)
     page.tab.select(**view)  # whoever comes back finds as many as there were
     more.click(lambda count: count + SHOWN, count, count, **QUIET).then(**view)
     opened.change(**one).then(**view)
-    star.click(starring, opened, None, **QUIET).then(**one).then(**view)
+    star.click(starring, named, None, **QUIET).then(**one).then(**view)
     delete.click(lambda: gr.Row(visible=True), outputs=sure, **QUIET)
     no.click(lambda: gr.Row(visible=False), outputs=sure, **QUIET)
-    yes.click(deleting, opened, opened, **QUIET)
+    yes.click(deleting, named, opened, **QUIET)

@@ -72,7 +72,7 @@ def build(app: Application, page: Page, opened: gr.Textbox) -> None:
                 push = gr.Button("Push", size="sm", min_width=90, elem_id="model-push")
                 make_space = gr.Button("Make a Space", size="sm", min_width=120, elem_id="model-space")
     count, visited, number = gr.State(SHOWN), gr.State(False), gr.Number(visible="hidden")
-    asked = gr.State("")  # what the question is about: another one may have been opened meanwhile
+    asked = gr.Textbox("", visible="hidden")  # what is to be deleted: another may be opened, and on its way
     latest, own_latest = gr.State(LatestRun()), gr.State(LatestRun())  # of samples; of what was asked for
 
     def show(values: Values) -> Iterator[Any]:
