@@ -28,6 +28,9 @@ def test_unknown_words_are_marked_in_the_prompt_and_known_ones_offered_under_it(
     settled(page)
     reading.get_by_role("button", name="red tent").click()  # is still unfolded
     shows(page, "red tent near a zebra")
+    page.evaluate("document.querySelector('#prompt textarea').value = 'a lake'")  # typed, and not read yet
+    reading.get_by_role("button", name="red tent").click()
+    expect(page.locator(PROMPT)).to_have_value("a lake")
 
 
 def test_the_marks_stay_on_their_words(page):

@@ -38,6 +38,8 @@
     if (phrase) {
       const prompt = document.querySelector("#prompt textarea");
       const { add, at } = phrase.dataset;
+      const read = at && JSON.parse(phrase.closest("[data-pieces]").dataset.pieces).map(([text]) => text).join("");
+      if (at && read !== prompt.value) return; // its place is of another text: what was typed since is being read
       const letters = [...prompt.value]; // as the server counts them
       if (at) letters.splice(at.split(" ")[0], at.split(" ")[1] - at.split(" ")[0], add);
       prompt.value = at ? letters.join("") : `${prompt.value.trimEnd()} ${add}`.trim();
