@@ -75,7 +75,7 @@ const draw = () => {
       const show = (strength) => {
         range.min = strength < 0 ? -LIMIT : 0;
         range.value = strength;
-        number.value = strength.toFixed(2);
+        number.value = +strength.toFixed(2) === strength ? strength.toFixed(2) : strength; // what is drawn, in full
       };
       show(row.strength);
       range.addEventListener("input", () => {
