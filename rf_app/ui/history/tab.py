@@ -8,6 +8,7 @@ from rf_app.actions import history
 from rf_app.actions.application import Application
 from rf_app.actions.history import pictures
 from rf_app.actions.words import in_bytes
+from rf_app.pipeline.checking import check_text
 from rf_app.ui.api import endpoint
 from rf_app.ui.history.view import ELSEWHERE, NOT_FOUND, NOTHING, full, grid
 from rf_app.ui.parts.complaint import complaining, told
@@ -48,7 +49,7 @@ def build(app: Application, page: Page) -> None:
     @complaining
     def show(words: str, only: bool, wanted: int, name: str) -> Updates:
         kept = pictures(app)
-        found, total = kept.search(words, only, wanted)
+        found, total = kept.search(check_text("search", words), only, wanted)
         number, size = kept.size()
         nothing = NOT_FOUND if words.strip() or only else NOTHING
         limit = f"{in_bytes(size)} of at most {in_bytes(kept.limit)}"
