@@ -2,7 +2,7 @@
 // A copy of the text without its letters lies over the text box, scrolled as it is, and carries the marks. Between
 // two readings from the server the marks move with the text: they keep what both texts begin and end with.
 {
-  const COPIED = ["font", "padding", "letterSpacing", "textAlign", "direction"];
+  const COPIED = ["font", "padding", "letterSpacing", "textAlign", "direction", "unicodeBidi"];
   const marks = document.createElement("div");
   marks.className = "marks";
   marks.setAttribute("aria-hidden", "true");
