@@ -14,7 +14,6 @@
   };
   window.studio = {
     ...window.studio,
-    uncover: (handle) => handle.parentElement.style.setProperty("--at", `${handle.value}%`),
     keepSides,
     // Panels that a picture's styles and drawings have opened push what is compared out of sight.
     sidesInSight: () => {

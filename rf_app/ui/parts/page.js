@@ -1,6 +1,6 @@
-// What happens in the browser alone on several tabs: seeds, forms that are kept, and cues. A cue is a hidden text whose change asks
-// the server, so it is another one every time; with the prompt it is for in it, a prompt set together with its
-// cue asks only once.
+// What happens in the browser alone on several tabs: seeds, forms that are kept, and cues. A cue is a hidden text whose
+// change asks the server, so it is another one every time; with the prompt it is for in it, a prompt set together with
+// its cue asks only once.
 {
   const cue = (prompt = "", kind = "go") => `${kind}:${performance.now()}:${prompt}`;
   const randomSeed = () => Math.floor(Math.random() * 4294967296);
@@ -56,6 +56,7 @@
     keepTab: (button) => stored(() => sessionStorage.setItem(TAB, button)),
     keptTab: () => stored(() => sessionStorage.getItem(TAB)),
     used: (rows) => rows.filter((row) => row.on).map(({ id, strength }) => ({ id, strength })),
+    uncover: (handle) => handle.parentElement.style.setProperty("--at", `${handle.value}%`), // of two pictures
     calm: () => matchMedia("(prefers-reduced-motion: reduce)").matches,
     show: (selector) =>
       document.querySelector(selector)?.scrollIntoView({ behavior: studio.calm() ? "auto" : "smooth" }),
