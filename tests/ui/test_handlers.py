@@ -14,7 +14,9 @@ from rf_app.actions.application import Application
 from rf_app.actions.examples import FOLDER
 from rf_app.actions.run import LatestRun
 from rf_app.pipeline.png import as_png
+from rf_app.settings.picture import PictureSettings
 from rf_app.ui.page import build
+from rf_app.ui.parts.model_form import ModelForm, advanced, steps_and_guidance
 
 VISITOR = SimpleNamespace(session_hash="x", request=SimpleNamespace(state=SimpleNamespace()))
 
@@ -75,3 +77,12 @@ def test_what_is_deleted_is_what_is_shown_not_what_was_clicked_since(
 ) -> None:
     page = build(app, FOLDER)
     assert set(handler(page, deletes, opens).inputs) <= set(handler(page, says, part).outputs)
+
+
+def test_settings_that_are_shown_bring_their_model_into_the_list(app: Application) -> None:
+    preset = app.preset("tiny-2rf")
+    with gr.Blocks():  # as it was before the model came
+        model = gr.Dropdown([])
+        form = ModelForm(model, *steps_and_guidance(preset), *advanced(preset))
+    shown = form.show(app, app.check(PictureSettings("a lake", "tiny-2rf", seed=7)))
+    assert "tiny-2rf" in [id for _, id in shown[model].choices]

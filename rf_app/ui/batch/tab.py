@@ -169,7 +169,6 @@ def build(app: Application, page: Page) -> None:
             text, many = left_form.get("prompts"), left_form.get("count")
             yield {
                 **form.show(own, settings),
-                model: gr.Dropdown(own.models(), value=settings.model),  # it may be newer than the page
                 prompts: text if isinstance(text, str) else EXAMPLE,
                 seed: settings.seed,
                 loras.rows: lora_rows(own, settings.loras),

@@ -198,7 +198,6 @@ def build(app: Application, page: Page, plugs: PlugIns, sent: gr.Textbox, subtab
         for column, model, side in zip(columns, models, sides, strict=False):
             settings = usable(own, found | asdict(side), PictureSettings(EXAMPLES[0][1], model))
             updates |= column.form.show(own, settings)
-            updates[column.form.model] = gr.Dropdown(own.models(), value=settings.model)  # may be newer
             updates |= {prompt: settings.prompt, seed: settings.seed}
             loras = max(loras, settings.loras, key=len)  # some models go without one
         shared = {plugs.loras.rows: lora_rows(own, loras), locked: found.get("locked") is True}

@@ -252,7 +252,6 @@ def build(app: Application, page: Page) -> None:
         many = values.get("count")
         return {
             **form.show(own, found),
-            model: gr.Dropdown(own.models(), value=found.model),  # it may be newer than the page
             prompt: found.prompt,
             seed: found.seed,
             count: many if many in range(1, generate.MAX_COUNT + 1) else 1,

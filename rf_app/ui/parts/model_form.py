@@ -74,7 +74,7 @@ class ModelForm:
             sides
             | self._decoders(preset, settings.decoder)
             | {
-                self.model: settings.model,
+                self.model: gr.Dropdown(app.models(), value=settings.model),  # it may be newer than the page
                 self.steps: settings.steps,
                 self.guidance: settings.guidance,
                 self.solver: gr.Dropdown(preset.solvers, value=settings.solver),
