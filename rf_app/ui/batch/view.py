@@ -5,7 +5,7 @@ from html import escape
 from urllib.parse import quote
 
 from rf_app.actions.batch import PictureDone
-from rf_app.ui.parts.image import img
+from rf_app.ui.parts.image import ENLARGE, img
 from rf_app.ui.parts.send import send_button
 
 OPENING = (
@@ -27,9 +27,9 @@ def _figure(done: PictureDone) -> str:
     more = f' title="{prompt}" loading="lazy" data-seed="{seed}"'
     address = escape("gradio_api/file=" + quote(str(done.file)))
     return (
-        f"<figure>{img(address, done.settings.prompt, more)}"
-        '<button class="enlarge" title="Enlarge" aria-label="Enlarge"></button>'
-        f'<div class="links"><a class="save" href="{address}" download="{escape(done.file.name)}">Save</a>'
+        f"<figure>{img(address, done.settings.prompt, more)}{ENLARGE}"
+        '<div class="links">'
+        f'<a class="save" href="{address}" download="{escape(done.file.name)}">Save</a>'
         f"{send_button('generate', done.settings.as_json())}</div>"
         f'<figcaption translate="no">{prompt}</figcaption></figure>'
     )

@@ -10,7 +10,7 @@ from rf_app.actions import words
 from rf_app.actions.attempt import Attempt
 from rf_app.actions.compare import SideProgress, SpeedUp
 from rf_app.schedulers.solvers import TITLES
-from rf_app.ui.parts.image import AT_ONCE, SAVE, data_url, img
+from rf_app.ui.parts.image import AT_ONCE, data_url, img, save_link
 from rf_app.ui.parts.progress_bar import bar, time_left
 from rf_app.ui.parts.send import send_button
 
@@ -42,7 +42,6 @@ def outcome(attempt: Attempt, plugged: Sequence[str] = ()) -> str:
         message = f'<div class="blank"><p class="problem">{escape(attempt.error)}</p></div>'
         return f'<figure class="side-picture failed">{message}</figure>'
     settings, picture = attempt.settings, attempt.picture
-    name = escape(picture.name)
     image = img(data_url(picture.png), settings.prompt, f' data-seed="{settings.seed}"{AT_ONCE}')
     seconds = picture.drawn.timings.total
     return (
@@ -50,7 +49,7 @@ def outcome(attempt: Attempt, plugged: Sequence[str] = ()) -> str:
         f'<figcaption><b data-seconds="{seconds:.6f}">{words.duration(seconds)}</b>'
         f"<span>{escape(', '.join((words.steps(settings.steps), TITLES[settings.solver], *plugged)))}</span>"
         "</figcaption>"
-        f'<div class="links"><a class="save" href="#" onclick="{SAVE}" download="{name}">Save PNG</a>'
+        f'<div class="links">{save_link(picture.name)}'
         f"{send_button('generate', picture.settings)}{send_button('interpolate', picture.settings)}</div>"
         "</figure>"
     )

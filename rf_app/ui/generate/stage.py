@@ -18,7 +18,7 @@ from rf_app.actions.upscale import Upscaled
 from rf_app.actions.words import duration
 from rf_app.pipeline.drawn import Timings
 from rf_app.pipeline.enlarging import ENLARGED
-from rf_app.ui.parts.image import AT_ONCE, SAVE, data_url, img
+from rf_app.ui.parts.image import AT_ONCE, ENLARGE, data_url, img, save_link
 from rf_app.ui.parts.send import edit_button, send_button
 
 UPSCALED = "enlarged by {}"
@@ -43,11 +43,8 @@ def upscaled_stage(made: Upscaled) -> str:
     """The stage for a larger picture, and by what it was made."""
     width, height = made.image.size
     prompt = str((made.settings or {}).get("prompt", ""))
-    figure = (
-        f"<figure>{img(data_url(made.png), prompt, AT_ONCE)}"
-        '<button class="enlarge" title="Enlarge" aria-label="Enlarge"></button>'
-        f'<a class="save" href="#" onclick="{SAVE}" download="{escape(made.name)}">Save PNG</a></figure>'
-    )
+    image = img(data_url(made.png), prompt, AT_ONCE)
+    figure = f"<figure>{image}{ENLARGE}{save_link(made.name)}</figure>"
     by = UPSCALED.format(escape(made.by))
     line = f"<p><b>×{made.factor}</b> · {width}×{height} · {by}</p>"
     note = f"<p>{escape(made.note)}</p>" if made.note else ""
@@ -81,7 +78,6 @@ def _page(figures: Sequence[str], times: str, cue: str, aspect: float = 1) -> st
 def _figure(picture: Picture, refinable: bool, kept: bool) -> str:
     seed = picture.settings["seed"]
     image = img(data_url(picture.png), picture.settings["prompt"], f' data-seed="{seed}"{AT_ONCE}')
-    save = f'<a class="save" href="#" onclick="{SAVE}" download="{escape(picture.name)}">Save PNG</a>'
     send = "".join(send_button(tab, picture.settings) for tab in ("compare", "interpolate"))
     send = edit_button(picture.settings) + send
     title = f"Refine to {ENLARGED * max(picture.drawn.image.size)}"
@@ -92,7 +88,7 @@ def _figure(picture: Picture, refinable: bool, kept: bool) -> str:
     one = f'<button class="send" data-use="{seed}">Use this seed</button>'
     one += send_button("vary", picture.settings)
     return (
-        f'<figure>{image}<button class="enlarge" title="Enlarge" aria-label="Enlarge"></button>{save}'
+        f"<figure>{image}{ENLARGE}{save_link(picture.name)}"
         f'<div class="sends">{star}{send}{follow}{refine}{larger}<span class="of-many">{one}</span></div>'
         f'<figcaption class="of-many">{seed}</figcaption></figure>'
     )

@@ -14,7 +14,7 @@ from rf_app.pipeline.history import Kept
 from rf_app.settings.picture import read_picture_settings
 from rf_app.settings.start import START
 from rf_app.settings.translated import TRANSLATED
-from rf_app.ui.parts.image import SAVE, data_url, img
+from rf_app.ui.parts.image import data_url, img, save_link
 from rf_app.ui.parts.send import edit_button, send_button
 
 NOTHING = (
@@ -52,8 +52,7 @@ def full(picture: Kept, png: bytes, titles: Mapping[str, str]) -> str:
     """One picture, what made it, and where it can go from here; titles: of the models at hand, by id."""
     settings = picture.settings
     prompt = str(settings.get("prompt", ""))
-    name = PurePosixPath(picture.name).name
-    save = f'<a class="send" href="#" onclick="{SAVE}" download="instaflow-{escape(name)}">Save PNG</a>'
+    save = save_link(f"instaflow-{PurePosixPath(picture.name).name}")
     if START in settings or TRANSLATED in settings:
         send = send_button("edit", settings, "Use again")
     else:

@@ -9,16 +9,19 @@ from PIL import Image
 from rf_app.plugins.picture import encoded
 
 ICON_SIDE = 192  # pixels
-
-# The link takes its address from the picture beside it, so that the bytes are sent once.
 AT_ONCE = ' decoding="sync"'  # as its words appear, not after them
-
-SAVE = "this.href=this.closest('figure').querySelector('img').src"
+ENLARGE = '<button class="enlarge" title="Enlarge" aria-label="Enlarge"></button>'
 
 
 def img(address: str, prompt: str, more: str = "") -> str:
     """A picture of a prompt, which stays as somebody wrote it, in any language; more: attributes."""
     return f'<img src="{address}" alt="{escape(prompt)}" translate="no"{more}>'
+
+
+def save_link(name: str) -> str:
+    """Saves the picture beside it, from which it takes its address, so that the bytes are sent once."""
+    take = "this.href=this.closest('figure').querySelector('img').src"
+    return f'<a class="save" href="#" onclick="{take}" download="{escape(name)}">Save PNG</a>'
 
 
 def data_url(content: bytes, kind: str = "png") -> str:
