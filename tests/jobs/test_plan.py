@@ -219,7 +219,7 @@ def test_a_stage_of_several_parts_says_at_which_it_is(tiny_registry: Registry, t
     database = Database(tmp_path / "jobs")
     wish = Wish("world", "", "mine", preset="medium", images=str(tmp_path))
     job = database.add(lambda folder, others: training._plan(database, wish, tiny_registry, folder))
-    job = replace(job, state="running", pid=1)
+    job = replace(job, state="running", begun=True, pid=1)
     for name, done in (("autoencoder", 100), ("teacher", 20)):
         run = Path(next(loop.run for loop in job.stages[0].loops if loop.run.endswith(name)))
         run.mkdir(parents=True)
