@@ -277,7 +277,7 @@ def table(found: Sequence[Found], limits: dict[str, float]) -> str:
     stock = found[0]
     lines = [
         f"{'seconds, median':<12}{'text':>8}{'U-Net':>8}{'decode':>8}{'total':>8}  {'10..90 %':<14}{'x':>6}"
-        f"{'CPU s':>8}{'x':>6}{'PSNR':>7}{'peak GB':>9}  pictures/s at batch",
+        f"{'CPU s':>8}{'x':>6}{'PSNR':>7}{'peak GB':>9}  pictures/s at batch"
     ]
     for each in found:
         middle = {part: median(times) for part, times in each.seconds.items()}

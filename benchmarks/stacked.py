@@ -99,11 +99,7 @@ class Comparison:
         config = read_json(self.registry.pieces(options.teacher)["unet"] / CONFIGS["unet"])
         one, two, wanted = parameters(config), parameters(config, depth=2), parameters(config, stacked=True)
         self.depth = 1 + round((wanted - one) / (two - one))
-        self.parameters = {
-            "single": one,
-            "stacked": wanted,
-            "deeper": parameters(config, depth=self.depth),
-        }
+        self.parameters = {"single": one, "stacked": wanted, "deeper": parameters(config, depth=self.depth)}
 
     def prepare(self) -> None:
         """Have the pairs drawn, and the deeper teacher published."""

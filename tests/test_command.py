@@ -253,10 +253,7 @@ def test_one_thing_of_a_folder_is_brought_in_merged_exported_renamed_and_deleted
         return code, capsys.readouterr()
 
     code, said = run("import-model", tiny_models / "tiny-sd", "--id", "mine", "--title=-Mine")
-    assert (code, json.loads(said.out)) == (
-        0,
-        {"id": "mine", "what": "model", "path": str(own / "mine")},
-    )
+    assert (code, json.loads(said.out)) == (0, {"id": "mine", "what": "model", "path": str(own / "mine")})
     assert run("merge", "mine", "merged", "--fine-tuned", "mine", "--base", "tiny-sd")[0] == 0
     again = "--lora=", "--fine-tuned=mine", "--base=mine", "--overwrite"
     assert run("merge", "mine", "merged", *again)[0] == 0

@@ -23,12 +23,7 @@ def _drawing(title: str, teacher: str, folder: str, kind: str = "", unless: str 
     return Step(
         title,
         "pairs",
-        {
-            "teacher": teacher,
-            "output": folder,
-            "prompts": "{prompts}",
-            "models": "{models}",
-        },
+        {"teacher": teacher, "output": folder, "prompts": "{prompts}", "models": "{models}"},
         product=f"{folder}/complete.json",
         defaults=QUICK,
         loops=(Loop(folder, "count", "steps", 0.006),),

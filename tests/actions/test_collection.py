@@ -21,11 +21,7 @@ def outline(tree):
 
 
 def test_a_family_goes_from_the_teacher_down():
-    assert outline(family(CARDS, "quick")) == (
-        "teacher",
-        True,
-        [("straight", True, [("quick", True, [])])],
-    )
+    assert outline(family(CARDS, "quick")) == ("teacher", True, [("straight", True, [("quick", True, [])])])
 
 
 def test_ancestors_that_are_gone_keep_their_place():

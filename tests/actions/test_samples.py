@@ -2,14 +2,7 @@
 
 from rf_app.actions.collection import thing, things
 from rf_app.actions.run import results
-from rf_app.actions.samples import (
-    PROMPT,
-    draw_sample,
-    is_quick,
-    opening_settings,
-    sample_at_hand,
-    thumbnail,
-)
+from rf_app.actions.samples import PROMPT, draw_sample, is_quick, opening_settings, sample_at_hand, thumbnail
 from rf_app.pipeline.png import read_png_settings
 from rf_app.registry.loras import LoraCard
 from tests.plugins.lora_files import random_lora, write

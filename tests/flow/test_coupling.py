@@ -5,15 +5,7 @@ import itertools
 import pytest
 import torch
 
-from rf_app.flow.coupling import (
-    convex_costs,
-    cross,
-    crossings,
-    energy_distance,
-    fixed,
-    independent,
-    matched,
-)
+from rf_app.flow.coupling import convex_costs, cross, crossings, energy_distance, fixed, independent, matched
 from rf_app.flow.toys import gaussian, moved
 
 

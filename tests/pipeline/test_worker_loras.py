@@ -52,10 +52,7 @@ def test_the_library_s_own_way_gives_the_same_picture(worker, model, convert, st
     stock.load_lora_weights(convert(tensors), adapter_name="style")
     stock.set_adapters(["style"], [strength])
     expected = stock(
-        "a lake",
-        num_inference_steps=2,
-        guidance_scale=2.0,
-        generator=torch.Generator("cpu").manual_seed(3),
+        "a lake", num_inference_steps=2, guidance_scale=2.0, generator=torch.Generator("cpu").manual_seed(3)
     ).images[0]
     assert np.abs(found - np.asarray(expected).astype(int)).max() <= 1
     assert np.abs(found - draw(worker, model=model, steps=2, guidance=2.0)).max() > 5

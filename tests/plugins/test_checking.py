@@ -22,10 +22,7 @@ from rf_app.plugins.checking import MAX_HEADER_BYTES, read_header
 from rf_app.plugins.lora import MAX_FILE_BYTES, MAX_PATTERNS, MAX_SETTINGS, read_lora
 from tests.plugins.lora_files import write
 
-PAIR = {
-    "unet.a.to_q.lora_A.weight": torch.ones(2, 4),
-    "unet.a.to_q.lora_B.weight": torch.ones(4, 2),
-}
+PAIR = {"unet.a.to_q.lora_A.weight": torch.ones(2, 4), "unet.a.to_q.lora_B.weight": torch.ones(4, 2)}
 GOOD = save(PAIR, {"format": "pt"})
 
 
@@ -265,10 +262,7 @@ BAD_LORAS = {
     ),
     "two alphas": ({"unet.a.to_q.alpha": torch.ones(2)}, "an alpha is one number"),
     "huge rank": (
-        {
-            "unet.a.to_q.lora_A.weight": torch.ones(1025, 4),
-            "unet.a.to_q.lora_B.weight": torch.ones(4, 1025),
-        },
+        {"unet.a.to_q.lora_A.weight": torch.ones(1025, 4), "unet.a.to_q.lora_B.weight": torch.ones(4, 1025)},
         "has rank 1,025; at most 1,024",
     ),
     "a half": (

@@ -84,10 +84,7 @@ def folder(tmp_path):
             {"name": "dreamshaper_8LCM.safetensors", "index": None},
             Recognized("consistency", {"_class_name": "LCMScheduler", "beta_schedule": "scaled_linear"}),
         ),
-        (
-            {"name": "somebody/lcm-to-flow", "scheduler": {"_class_name": FLOW}},
-            Recognized("rectified-flow"),
-        ),
+        ({"name": "somebody/lcm-to-flow", "scheduler": {"_class_name": FLOW}}, Recognized("rectified-flow")),
         ({"scheduler": TRAILING}, Recognized("turbo")),
         ({"scheduler": TRAILING | {"prediction_type": "v_prediction"}}, Recognized("diffusion")),
         (
@@ -144,12 +141,7 @@ def test_known_for_what_it_is(folder, layout, expected):
         ({"unet": {"in_channels": 5}}, "a model that follows a depth map: its U-Net takes 5 channels"),
         ({"index": "KandinskyPipeline"}, "made for 'KandinskyPipeline'"),
         (
-            {
-                "scheduler": {
-                    "_class_name": "FlowMatchEulerDiscreteScheduler",
-                    "use_dynamic_shifting": True,
-                }
-            },
+            {"scheduler": {"_class_name": "FlowMatchEulerDiscreteScheduler", "use_dynamic_shifting": True}},
             "its scheduler has use_dynamic_shifting True; flow matching is drawn here with 1000",
         ),
         ({"scheduler": {"_class_name": "EDMEulerScheduler"}}, "made for the sampler 'EDMEulerScheduler'"),

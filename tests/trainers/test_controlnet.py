@@ -17,13 +17,7 @@ from tests.trainers.commands import Command
 from trainers import controlnet
 from trainers.common.controlled import as_maps, controlled
 from trainers.common.models import encode, load_frozen, noise_of, sample
-from trainers.controlnet import (
-    BENT,
-    SKETCHED,
-    STROKES,
-    rough_edges,
-    sketch,
-)
+from trainers.controlnet import BENT, SKETCHED, STROKES, rough_edges, sketch
 from trainers.pocket.world import picture
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -49,12 +43,7 @@ def test_a_run_publishes_what_a_stock_pipeline_follows(at_home: Path, works: Com
     maps = as_maps([canny(picture(0, 96))])
     noise = noise_of([3], (8, 12, 12))
     found = stock(
-        "a lake",
-        image=maps,
-        latents=noise,
-        num_inference_steps=2,
-        guidance_scale=3.0,
-        output_type="latent",
+        "a lake", image=maps, latents=noise, num_inference_steps=2, guidance_scale=3.0, output_type="latent"
     ).images
     text, null = encode(pipeline, ["a lake"]), encode(pipeline, [""])
 

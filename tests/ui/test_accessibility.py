@@ -15,10 +15,7 @@ from rf_app.registry.permission import Permission
 from tests.browser import served, visiting
 from tests.settled import settled
 
-RULES = {
-    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"],
-    "resultTypes": ["violations"],
-}
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "resultTypes": ["violations"]}
 TABS = {
     "Generate": (),
     "Compare": ("Side by side", "Grid", "Path (trajectory)", "Quality and cost"),

@@ -151,11 +151,7 @@ def test_a_training_outlives_the_server_is_stopped_resumed_and_draws(
     expect(page.get_by_text("choose another name").last).to_be_visible()
     assert server.jobs.jobs() == []
     journey(
-        page,
-        server,
-        visit,
-        "Tiny 2Rf",
-        {"pairs-count": 48, "distill-l2_steps": 24, "distill-lpips_steps": 0},
+        page, server, visit, "Tiny 2Rf", {"pairs-count": 48, "distill-l2_steps": 24, "distill-lpips_steps": 0}
     )
     card = Registry([tiny_registry.folders[0]]).card("mine-b")
     assert (card.title, card.kind, card.lineage[-1]) == ("Mine <b>", "one-step", "tiny-2rf")

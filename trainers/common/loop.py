@@ -105,12 +105,7 @@ def draw_seed(seed: int, draw: int, rank: int) -> int:
     return int(np.random.SeedSequence([seed, draw, rank]).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
-def train(
-    config: LoopConfig,
-    model: nn.Module,
-    loss: Loss,
-    samples: Samples | None = None,
-) -> nn.Module:
+def train(config: LoopConfig, model: nn.Module, loss: Loss, samples: Samples | None = None) -> nn.Module:
     """Train `model` in place and return it with its moving-average weights, in eval mode.
 
     `loss(model, draw, generator)` makes its own batch number `draw` (the step, where a step takes one) with

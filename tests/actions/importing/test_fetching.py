@@ -318,11 +318,7 @@ def test_a_hub_that_is_not_there_is_named(tmp_path):
 
 
 def test_an_import_from_the_hub_is_a_job_that_is_stopped_and_resumed(
-    hub,
-    database,
-    tiny_registry,
-    tmp_path,
-    monkeypatch,
+    hub, database, tiny_registry, tmp_path, monkeypatch
 ):
     for name, value in (("HF_ENDPOINT", hub), ("HF_HUB_DISABLE_XET", "1"), ("INSTAFLOW_HOME", str(tmp_path))):
         monkeypatch.setenv(name, value)

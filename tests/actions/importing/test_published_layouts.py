@@ -161,14 +161,7 @@ ZERO_TERMINAL_SNR = DDIMScheduler(
     ],
 )
 def test_each_published_layout_is_drawn_as_it_was_made_to_be(
-    app,
-    elsewhere,
-    name,
-    index,
-    scheduler,
-    pieces,
-    kind,
-    drawn_with,
+    app, elsewhere, name, index, scheduler, pieces, kind, drawn_with
 ):
     """The picture is the stock pipeline's with the sampler that the checkpoint was made for."""
     torch.manual_seed(1)

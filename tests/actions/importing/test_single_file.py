@@ -101,10 +101,7 @@ def test_a_unet_alone_is_given_the_rest_of_a_model_at_hand(app, tiny_models, tmp
             {"model.diffusion_model.time_embed.cond_proj.weight": (4, 4)},
             "is a consistency model that is told its guidance, which is read from a folder alone",
         ),
-        (
-            {"model.diffusion_model.time_embed.other.weight": (4, 4)},
-            "its U-Net has .*other.weight, which",
-        ),
+        ({"model.diffusion_model.time_embed.other.weight": (4, 4)}, "its U-Net has .*other.weight, which"),
         (
             {"model.diffusion_model.out.2.weight": (4, 16, 3, 3)},
             "is a model that edits pictures: its U-Net takes 8 channels and gives 4",

@@ -102,16 +102,7 @@ def as_single_file(pipeline, prefix):
     ],
 )
 def test_it_is_drawn_as_the_stock_pipeline_draws_it(
-    app,
-    tmp_path,
-    shape,
-    monkeypatch,
-    name,
-    prefix,
-    spread,
-    kind,
-    predicts,
-    side,
+    app, tmp_path, shape, monkeypatch, name, prefix, spread, kind, predicts, side
 ):
     """What predicts v is known by its weights, SD-Turbo by its name."""
     folder = tmp_path / "sd2"

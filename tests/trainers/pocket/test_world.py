@@ -18,14 +18,7 @@ from trainers.pocket.objects import PAINT
 from trainers.pocket.pictures import Drawings, pictures
 from trainers.pocket.scene import Scene, possible
 from trainers.pocket.wordings import COLOURS, UNSAID
-from trainers.pocket.world import (
-    SheetConfig,
-    describe,
-    details,
-    main,
-    picture,
-    prompted,
-)
+from trainers.pocket.world import SheetConfig, describe, details, main, picture, prompted
 
 SHA256 = [
     "ca7387575fd41d4b",
@@ -174,10 +167,7 @@ def test_captions_say_what_the_scene_shows():
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        (
-            "A photograph of a snowy mountain near a beautiful lake under sunshine.",
-            "mountain day lake",
-        ),
+        ("A photograph of a snowy mountain near a beautiful lake under sunshine.", "mountain day lake"),
         ("an orange cat in the autumn woods", "forest autumn orange cat"),
         ("a person in red on a rainy night, city", "city night rain person red"),
         ("snowing, castle", "winter snow castle"),
