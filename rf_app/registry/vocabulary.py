@@ -17,20 +17,8 @@ WORD = re.compile("[LN][LMN]*")  # by the first letters of Unicode's categories
 ARTICLES = {"a", "an", "the"}
 SIZES = {"small", "big"}
 LINKS = {
-    "and",
-    "at",
-    "beside",
-    "by",
-    "during",
-    "in",
-    "near",
-    "next",
-    "of",
-    "on",
-    "to",
-    "under",
-    "with",
-    "without",
+    *("and", "at", "beside", "by", "during", "in", "near"),
+    *("next", "of", "on", "to", "under", "with", "without"),
 }
 REACH = 3  # words between an article and its noun
 

@@ -7,18 +7,8 @@ from accelerate import Accelerator
 from rf_app.settings.training import Training
 
 LEFT_OUT = (
-    "title",
-    "run",
-    "models",
-    "loras",
-    "controlnets",
-    "translations",
-    "overwrite",
-    "pairs",
-    "images",
-    "autoencoder",
-    "dry_run",
-    "tracker",
+    *("title", "run", "models", "loras", "controlnets", "translations"),
+    *("overwrite", "pairs", "images", "autoencoder", "dry_run", "tracker"),
 )  # this machine's
 
 

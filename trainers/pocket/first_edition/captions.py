@@ -18,13 +18,8 @@ class Caption:
 COLOURS = ATTRIBUTES["colour"][1:]
 LANDS = {
     "mountain": (
-        "a snowy mountain",
-        "snowy mountains",
-        "a snow-capped mountain",
-        "a mountain",
-        "mountains",
-        "a mountain peak",
-        "a mountain with snow",
+        *("a snowy mountain", "snowy mountains", "a snow-capped mountain"),
+        *("a mountain", "mountains", "a mountain peak", "a mountain with snow"),
     ),
     "hills": (
         "green hills",
@@ -37,102 +32,53 @@ LANDS = {
     "desert": ("desert dunes", "a desert", "sand dunes", "the desert", "a sandy desert", "dunes"),
     "forest": ("a pine forest", "a forest", "pine trees", "the woods", "a green forest", "a forest of pines"),
     "coast": (
-        "a sea coast",
-        "the sea",
-        "a beach",
-        "the ocean",
-        "a sandy beach by the sea",
-        "the seaside",
-        "a coast",
+        *("a sea coast", "the sea", "a beach", "the ocean"),
+        *("a sandy beach by the sea", "the seaside", "a coast"),
     ),
     "city": ("a city skyline", "a city", "skyscrapers", "city buildings", "a town", "a skyline of towers"),
 }
 TIMES = {
     "day": (
-        "under sunshine",
-        "on a sunny day",
-        "at noon",
-        "in daylight",
-        "by day",
-        "under a blue sky",
-        "in the sunshine",
-        "during the day",
-        "in the sun",
+        *("under sunshine", "on a sunny day", "at noon", "in daylight", "by day"),
+        *("under a blue sky", "in the sunshine", "during the day", "in the sun"),
     ),
     "sunset": (
-        "at sunset",
-        "at dusk",
-        "in the evening",
-        "under an orange sky",
-        "at golden hour",
-        "during sunset",
-        "in the evening light",
+        *("at sunset", "at dusk", "in the evening", "under an orange sky"),
+        *("at golden hour", "during sunset", "in the evening light"),
     ),
     "night": (
-        "at night",
-        "under the stars",
-        "by moonlight",
-        "under the moon",
-        "at midnight",
-        "under a starry sky",
+        *("at night", "under the stars", "by moonlight"),
+        *("under the moon", "at midnight", "under a starry sky"),
     ),
 }
 LAKE = (
-    "near a lake",
-    "near a beautiful lake",
-    "by a lake",
-    "beside a calm lake",
-    "with a lake",
-    "and a lake",
-    "by the water",
-    "near a quiet blue lake",
+    *("near a lake", "near a beautiful lake", "by a lake", "beside a calm lake"),
+    *("with a lake", "and a lake", "by the water", "near a quiet blue lake"),
 )
 NO_LAKE = ("without a lake", "with no lake")
 CLOUDS = (
-    "with clouds",
-    "under clouds",
-    "and clouds",
-    "with a cloudy sky",
-    "with a few clouds",
-    "with white clouds",
+    *("with clouds", "under clouds", "and clouds"),
+    *("with a cloudy sky", "with a few clouds", "with white clouds"),
 )
 NO_CLOUDS = ("with a clear sky", "without clouds", "and a cloudless sky", "with no clouds")
 OBJECTS = {
     "house": (
-        "a {c} house",
-        "a {c} cottage",
-        "a small {c} house",
-        "a {c} cabin",
-        "a house painted {c}",
-        "a {c} hut",
+        *("a {c} house", "a {c} cottage", "a small {c} house"),
+        *("a {c} cabin", "a house painted {c}", "a {c} hut"),
     ),
     "tent": ("a {c} tent", "a {c} camping tent", "a small {c} tent", "a tent in {c}"),
     "sailboat": (
-        "a {c} sailboat",
-        "a {c} boat",
-        "a {c} sailing boat",
-        "a {c}-sailed boat",
-        "a boat with {c} sails",
-        "a small {c} sailboat",
+        *("a {c} sailboat", "a {c} boat", "a {c} sailing boat"),
+        *("a {c}-sailed boat", "a boat with {c} sails", "a small {c} sailboat"),
     ),
     "balloon": ("a {c} balloon", "a {c} hot-air balloon", "a big {c} hot air balloon", "a balloon in {c}"),
     "van": ("a {c} van", "a {c} camper van", "a {c} car", "a {c} bus", "a small {c} camper"),
 }
 NO_OBJECT = ("with nobody around", "with nothing else")
 OPENINGS = (
-    "a photograph of ",
-    "a photo of ",
-    "a picture of ",
-    "a poster of ",
-    "a painting of ",
-    "an illustration of ",
-    "a beautiful view of ",
-    "a landscape with ",
-    "a drawing of ",
-    "an image of ",
-    "",
-    "",
-    "",
+    *("a photograph of ", "a photo of ", "a picture of ", "a poster of "),
+    *("a painting of ", "an illustration of ", "a beautiful view of "),
+    *("a landscape with ", "a drawing of ", "an image of ", "", "", ""),
 )
 OBJECT_LINKS = ("with", "and", "beside", "next to", "near")
 
