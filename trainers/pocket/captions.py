@@ -2,12 +2,13 @@
 
 import re
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from rf_app.metrics.attributes import ATTRIBUTES
 from rf_app.registry.vocabulary import split_words
-from trainers.pocket.scene import Scene
+from trainers.pocket.scene import Scene, choose
 from trainers.pocket.wordings import (
     COLOURED,
     COLOURED_OF,
@@ -37,9 +38,7 @@ def write_caption(scene: Scene, rng: np.random.Generator) -> Caption:
     Season, weather, water and object are as in `UNSAID` wherever the caption does not name them. Land, time
     and the object's colour are sometimes left out and then stay open.
     """
-
-    def pick(options: tuple[str, ...]) -> str:
-        return options[int(rng.random() * len(options))]
+    pick = partial(choose, rng)
 
     def chance(share: float) -> bool:
         return bool(rng.random() < share)
@@ -95,7 +94,7 @@ def write_caption(scene: Scene, rng: np.random.Generator) -> Caption:
     if style < 0.15:  # keywords: "red tent, desert, night"
         parts = [p.split("|")[-1] for p in (land, time, season, weather, water) if p]
         parts += [thing.removeprefix("a ")] if thing else []
-        text = ", ".join(_shuffled(parts, rng))
+        text = ", ".join(shuffled(parts, rng))
     else:
         tail = [p for p in (water, weather, season, alone) if p]
         if thing and land and chance(0.3):  # the object leads: "a red house near green hills"
@@ -104,7 +103,7 @@ def write_caption(scene: Scene, rng: np.random.Generator) -> Caption:
             head, tail = land, [*tail, f"{pick(OBJECT_LINKS)} {thing}"]
         else:
             head = land or thing
-        tail = _shuffled(tail, rng)
+        tail = shuffled(tail, rng)
         opening = pick(OPENINGS)
         if style < 0.3 and time:  # the time leads: "at dusk, a photograph of …"
             text = f"{time}, {opening}{head} {' '.join(tail)}"
@@ -198,5 +197,6 @@ def _plain(phrase: str) -> str:
     return re.sub(r"\ba (?=[aeiou])", "an ", phrase.replace("|", "").replace("*", ""))
 
 
-def _shuffled(parts: list[str], rng: np.random.Generator) -> list[str]:
+def shuffled(parts: list[str], rng: np.random.Generator) -> list[str]:
+    """The same in another order, alike on every machine."""
     return [parts[i] for i in np.argsort(rng.random(len(parts)), kind="stable")]

@@ -25,16 +25,16 @@ class Scene:
     def random(rng: np.random.Generator, **stated: str) -> "Scene":
         """Draw a scene with the ``stated`` attributes that may be: see `possible`."""
         for _ in range(50):
-            land, time = _choose(rng, ATTRIBUTES["land"]), _choose(rng, ATTRIBUTES["time"])
-            season = "summer" if rng.random() < 0.1 else _choose(rng, ATTRIBUTES["season"])
+            land, time = choose(rng, ATTRIBUTES["land"]), choose(rng, ATTRIBUTES["time"])
+            season = "summer" if rng.random() < 0.1 else choose(rng, ATTRIBUTES["season"])
             weathers = (
                 ("clear", "cloudy", "snow") if season == "winter" else ("clear", "clear", "cloudy", "rain")
             )
-            weather = _choose(rng, weathers)
-            thing, colour = _choose(rng, ATTRIBUTES["object"]), _choose(rng, ATTRIBUTES["colour"][1:])
+            weather = choose(rng, weathers)
+            thing, colour = choose(rng, ATTRIBUTES["object"]), choose(rng, ATTRIBUTES["colour"][1:])
             if thing in NATURAL and rng.random() < 0.5:
-                colour = _choose(rng, NATURAL[thing])
-            water = _choose(rng, ("none", "none", "lake", "lake", "river"))
+                colour = choose(rng, NATURAL[thing])
+            water = choose(rng, ("none", "none", "lake", "lake", "river"))
             drawn = replace(Scene(land, time, season, weather, water, thing, colour), **stated)
             scene = possible(drawn)
             if all(getattr(scene, name) == value for name, value in stated.items()):
@@ -62,5 +62,6 @@ def possible(scene: Scene) -> Scene:
     return replace(scene, colour="none") if scene.object == "none" else scene
 
 
-def _choose(rng: np.random.Generator, options: tuple[str, ...]) -> str:
+def choose(rng: np.random.Generator, options: tuple[str, ...]) -> str:
+    """One of them."""
     return options[int(rng.random() * len(options))]

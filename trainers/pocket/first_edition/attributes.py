@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from trainers.pocket.scene import choose
+
 ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "land": ("mountain", "hills", "desert", "forest", "coast", "city"),
     "time": ("day", "sunset", "night"),
@@ -28,10 +30,10 @@ class Scene:
     @staticmethod
     def random(rng: np.random.Generator) -> "Scene":
         """Draw a scene; a sailboat always has water under it, and a coast has the sea instead of a lake."""
-        land = _choose(rng, ATTRIBUTES["land"])
-        time = _choose(rng, ATTRIBUTES["time"])
-        thing = _choose(rng, ATTRIBUTES["object"])
-        colour = _choose(rng, ATTRIBUTES["colour"][1:])
+        land = choose(rng, ATTRIBUTES["land"])
+        time = choose(rng, ATTRIBUTES["time"])
+        thing = choose(rng, ATTRIBUTES["object"])
+        colour = choose(rng, ATTRIBUTES["colour"][1:])
         lake = rng.random() < 0.5 or thing == "sailboat"
         clouds = rng.random() < 0.5
         return Scene(
@@ -42,7 +44,3 @@ class Scene:
             colour="none" if thing == "none" else colour,
             clouds="yes" if clouds else "no",
         )
-
-
-def _choose(rng: np.random.Generator, options: tuple[str, ...]) -> str:
-    return options[int(rng.random() * len(options))]

@@ -9,15 +9,9 @@ from itertools import pairwise
 
 import numpy as np
 
-Colour = tuple[float, float, float]
-Point = tuple[float, float]
+from trainers.pocket.canvas import Colour, Point
 
 BEND_TOP, BEND_FADES, BEND_ENDS = 7.0, 10.0, 66.0  # pixels: no bent line is higher; bends fade over; end at
-
-
-def mix(a: Colour, b: Colour, share: float) -> Colour:
-    """Linear blend of two colours; ``share`` in 0..1 is how much of ``b``."""
-    return (a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share, a[2] + (b[2] - a[2]) * share)
 
 
 def value_noise(rng: np.random.Generator, length: int, period: float) -> np.ndarray:

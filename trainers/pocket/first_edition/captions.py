@@ -1,21 +1,13 @@
-"""Captions of the pocket world, in many wordings, and the words a model trained on them knows."""
+"""Captions of the pocket world, in many wordings."""
 
-from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from trainers.pocket.first_edition.attributes import ATTRIBUTES, Scene
+from trainers.pocket.captions import Caption, shuffled
+from trainers.pocket.first_edition.attributes import Scene
+from trainers.pocket.scene import choose
 
-
-@dataclass(frozen=True)
-class Caption:
-    """A caption and the attributes it states; what it leaves open any picture may show."""
-
-    text: str
-    stated: frozenset[str]
-
-
-COLOURS = ATTRIBUTES["colour"][1:]
 LANDS = {
     "mountain": (
         *("a snowy mountain", "snowy mountains", "a snow-capped mountain"),
@@ -89,9 +81,7 @@ def write_caption(scene: Scene, rng: np.random.Generator) -> Caption:
     Lake, clouds and object are there exactly when the caption names them, so a short prompt gives a quiet
     picture; land and time are sometimes left out and then stay open.
     """
-
-    def pick(options: tuple[str, ...]) -> str:
-        return options[int(rng.random() * len(options))]
+    pick = partial(choose, rng)
 
     def chance(share: float) -> bool:
         return bool(rng.random() < share)
@@ -113,7 +103,7 @@ def write_caption(scene: Scene, rng: np.random.Generator) -> Caption:
     style = rng.random()
     if style < 0.15:  # keywords: "red tent, desert, night"
         parts = [_bare(p) for p in (land, thing, time, lake, clouds) if p]
-        text = ", ".join(_shuffled(parts, rng))
+        text = ", ".join(shuffled(parts, rng))
     else:
         tail = [p for p in (lake, clouds) if p] + ([alone] if alone else [])
         if thing and land and chance(0.25):  # the object leads: "a red house near green hills"
@@ -122,7 +112,7 @@ def write_caption(scene: Scene, rng: np.random.Generator) -> Caption:
             head, tail = land, [*tail, f"{pick(OBJECT_LINKS)} {thing}"]
         else:
             head = land or thing
-        tail = _shuffled(tail, rng)
+        tail = shuffled(tail, rng)
         opening = pick(OPENINGS)
         if style < 0.3 and time:  # the time leads: "at dusk, a photograph of …"
             text = f"{time}, {opening}{head} {' '.join(tail)}"
@@ -132,35 +122,6 @@ def write_caption(scene: Scene, rng: np.random.Generator) -> Caption:
             text = f"{opening}{head} {' '.join(tail)} {time}"
     text = " ".join(text.split()) + ("." if chance(0.3) else "")
     return Caption(text[0].upper() + text[1:] if chance(0.4) else text, frozenset(stated))
-
-
-def vocabulary() -> dict[str, dict[str, list[str]] | list[str]]:
-    """What a pocket model knows, for the page: topics with example phrases, and every single word."""
-    topics = {
-        "land": [options[0] for options in LANDS.values()],
-        "time": [options[0] for options in TIMES.values()],
-        "water": ["near a lake"],
-        "sky": ["with clouds", "with a clear sky"],
-        "object": [options[0].format(c="red") for options in OBJECTS.values()],
-        "colour": list(COLOURS),
-    }
-    phrases = [
-        *LAKE,
-        *NO_LAKE,
-        *CLOUDS,
-        *NO_CLOUDS,
-        *NO_OBJECT,
-        *OPENINGS,
-        *OBJECT_LINKS,
-        *COLOURS,
-        "in front of by",
-    ]
-    for group in (LANDS, TIMES, OBJECTS):
-        phrases += [phrase for options in group.values() for phrase in options]
-    words = sorted(
-        {word for phrase in phrases for word in phrase.replace("{c}", " ").replace("-", " ").split()}
-    )
-    return {"topics": topics, "words": words}
 
 
 def _bare(phrase: str) -> str:
@@ -181,7 +142,3 @@ def _bare(phrase: str) -> str:
         if phrase.startswith(start) and phrase not in ("with no lake", "with no clouds"):
             return phrase[len(start) :]
     return phrase
-
-
-def _shuffled(parts: list[str], rng: np.random.Generator) -> list[str]:
-    return [parts[i] for i in np.argsort(rng.random(len(parts)), kind="stable")]

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from trainers.pocket.canvas import Colour, mix
 from trainers.pocket.first_edition.attributes import Scene
-from trainers.pocket.first_edition.canvas import Canvas, Colour, mix, value_noise
+from trainers.pocket.first_edition.canvas import Canvas, value_noise
 
 SIZE = 96
 
@@ -94,8 +95,8 @@ def draw(scene: Scene, rng: np.random.Generator, bend: np.ndarray | None = None)
     return canvas.to_bytes()
 
 
-def _lit(colour: Colour, light: Light, extra: float = 0.0) -> Colour:
-    return mix(colour, light.shade, min(light.shading + extra, 1.0))
+def _lit(colour: Colour, light: Light) -> Colour:
+    return mix(colour, light.shade, light.shading)
 
 
 def _sky(canvas: Canvas, light: Light, time: str, horizon: float, rng: np.random.Generator) -> None:
