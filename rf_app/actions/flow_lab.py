@@ -9,7 +9,7 @@ rectification, fewer after two, and the cost falls. Small bounded work, on a thr
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from torch import Generator
@@ -132,16 +132,13 @@ def checked(wish: FlowLab) -> FlowLab:
         raise UserError(
             f"{wish.experiment} draws in the plane: take a source and a target other than in space."
         )
-    return FlowLab(
-        experiment=wish.experiment,
+    return replace(
+        wish,
         source="drawn" if wish.source_points else wish.source,
         target="drawn" if wish.target_points else wish.target,
-        coupling=wish.coupling,
         apart=check_number("apart", wish.apart, 0, MOST_APART),
         rectified=check_whole("rectified", wish.rectified, 1, MOST_RECTIFIED),
         seed=check_whole("seed", wish.seed, 0, MAX_SEED),
-        source_points=wish.source_points,
-        target_points=wish.target_points,
     )
 
 

@@ -34,18 +34,6 @@ class AffinePath:
         return expand(self.d_alpha(tau), x1) * x1 + expand(self.d_beta(tau), x0) * x0
 
 
-def _linear(tau: Tensor) -> Tensor:
-    return tau
-
-
-def _falling(tau: Tensor) -> Tensor:
-    return 1 - tau
-
-
-def _minus_one(tau: Tensor) -> Tensor:
-    return -torch.ones_like(tau)
-
-
 def _circle(tau: Tensor) -> Tensor:
     return (1 - tau**2).clamp(min=0).sqrt()
 
@@ -54,35 +42,25 @@ def _d_circle(tau: Tensor) -> Tensor:
     return -tau / _circle(tau)
 
 
-def _vp_alpha(tau: Tensor) -> Tensor:
+def _alpha(tau: Tensor) -> Tensor:
     return torch.exp(-A / 4 * (1 - tau) ** 2 - B / 2 * (1 - tau))
 
 
-def _vp_d_alpha(tau: Tensor) -> Tensor:
-    return _vp_alpha(tau) * (A / 2 * (1 - tau) + B / 2)
-
-
-def _vp_beta(tau: Tensor) -> Tensor:
-    return _circle(_vp_alpha(tau))
-
-
-def _vp_d_beta(tau: Tensor) -> Tensor:
-    return _d_circle(_vp_alpha(tau)) * _vp_d_alpha(tau)
-
-
-def _sub_vp_beta(tau: Tensor) -> Tensor:
-    return 1 - _vp_alpha(tau) ** 2
-
-
-def _sub_vp_d_beta(tau: Tensor) -> Tensor:
-    return -2 * _vp_alpha(tau) * _vp_d_alpha(tau)
+def _d_alpha(tau: Tensor) -> Tensor:
+    return _alpha(tau) * (A / 2 * (1 - tau) + B / 2)
 
 
 PATHS: dict[str, AffinePath] = {
-    "Rectified flow": AffinePath(_linear, _falling, torch.ones_like, _minus_one),
-    "VP": AffinePath(_vp_alpha, _vp_beta, _vp_d_alpha, _vp_d_beta),
-    "sub-VP": AffinePath(_vp_alpha, _sub_vp_beta, _vp_d_alpha, _sub_vp_d_beta),
-    "Constant-speed VP": AffinePath(_linear, _circle, torch.ones_like, _d_circle),
+    "Rectified flow": AffinePath(
+        lambda t: t, lambda t: 1 - t, torch.ones_like, lambda t: -torch.ones_like(t)
+    ),
+    "VP": AffinePath(
+        _alpha, lambda t: _circle(_alpha(t)), _d_alpha, lambda t: _d_circle(_alpha(t)) * _d_alpha(t)
+    ),
+    "sub-VP": AffinePath(
+        _alpha, lambda t: 1 - _alpha(t) ** 2, _d_alpha, lambda t: -2 * _alpha(t) * _d_alpha(t)
+    ),
+    "Constant-speed VP": AffinePath(lambda t: t, _circle, torch.ones_like, _d_circle),
 }
 """By name. VP's and constant-speed VP's beta' has no bound at tau = 1: no solver may ask for it there.
 

@@ -241,7 +241,6 @@ def merge(registry: Registry, wish: Merge, report: Report = silent) -> Path:
 
 def _card(registry: Registry, wish: Merge) -> ModelCard:
     own = registry.card(wish.model)
-    added, said = {}, ""
     if wish.lora:
         added = {"lora": Path(wish.lora).name}
         said = f"the LoRA `{added['lora']}`"

@@ -11,7 +11,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from rf_app.plugins.adapters import Layer
 
@@ -55,7 +55,9 @@ class Merger:
                         now = getattr(owner, name)
                         # Of the weights as they were: DoRA's difference depends on them.
                         own = merged.own.setdefault((path, name), now)
-                        changed = _sum(now, layer.difference(name, own), part.strength)
+                        change = layer.difference(name, own)
+                        changed = torch.empty_like(now)  # keeps channels last
+                        changed.copy_(torch.add(now.float(), change, alpha=part.strength))
                         setattr(owner, name, nn.Parameter(changed, requires_grad=False))
         except BaseException:  # a device without memory
             self._restore(module, merged)
@@ -77,9 +79,3 @@ def effective(parts: Sequence[Part]) -> list[Part]:
 def signature(parts: Sequence[Part]) -> tuple[tuple[Any, float], ...]:
     """What the weights depend on."""
     return tuple((part.key, part.strength) for part in effective(parts))
-
-
-def _sum(weight: Tensor, difference: Tensor, strength: float) -> Tensor:
-    """weight + strength * difference, computed in float32, in the weight's type and memory layout."""
-    changed = torch.empty_like(weight)  # keeps channels last
-    return changed.copy_(torch.add(weight.float(), difference, alpha=strength))

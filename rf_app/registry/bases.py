@@ -13,6 +13,7 @@ from pathlib import Path
 from rf_app.errors import UserError
 from rf_app.registry.card import ID_PATTERN, Card, read_card
 from rf_app.registry.checking import check_piece, weights_file
+from rf_app.registry.disk import stamp
 
 LENT = ("vae", "text_encoder")
 SLICES, SLICE = 16, 4096  # of a file, and bytes: all of it takes seconds where it is Stable Diffusion's
@@ -31,7 +32,7 @@ def lent_by(models: Sequence[Path], base: str | None) -> str:
         folder = next((root / base for root in models if (root / base).is_dir()), None)
         with suppress(OSError, UserError):
             if folder and has_all(folder):
-                digests = [_digest(*_stamp(weights_file(folder / name, name))) for name in LENT]
+                digests = [_digest(*stamp(weights_file(folder / name, name))) for name in LENT]
                 return hashlib.sha256("".join(digests).encode()).hexdigest()[:12]
             base = read_card(folder).base_model if folder else None
     return ""
@@ -56,14 +57,10 @@ def check_made_for(card: Card, lent: str) -> None:
         )
 
 
-def _stamp(path: Path) -> tuple[Path, int, int, int]:
-    status = path.stat()
-    return path, status.st_size, status.st_ino, status.st_mtime_ns
-
-
 @lru_cache(64)
-def _digest(path: Path, size: int, inode: int, changed: int) -> str:
+def _digest(path: Path, inode: int, changed: int) -> str:
     check_piece(path.parent)
+    size = path.stat().st_size
     found = hashlib.sha256(str(size).encode())
     with path.open("rb") as file:
         for i in range(SLICES):

@@ -231,7 +231,8 @@ def card_of(kind: type[CardT], id: str, found: dict[str, Any]) -> CardT:
     values = {"id": id, "title": id}
     for each in fields(kind):
         value = found.get(each.name)
-        if each.name == "id" or (value is None and (each.name == "title" or _has_default(each))):
+        optional = each.name == "title" or (each.default, each.default_factory) != (MISSING, MISSING)
+        if each.name == "id" or (value is None and optional):
             continue
         try:
             _check_plain(value, MAX_CARD_BYTES if each.name == "description" else MAX_TEXT)
@@ -247,10 +248,6 @@ def card_of(kind: type[CardT], id: str, found: dict[str, Any]) -> CardT:
             value = tuple(value)
         values[each.name] = float(value) if each.type is float else value
     return kind(**values)
-
-
-def _has_default(each: Any) -> bool:
-    return each.default is not MISSING or each.default_factory is not MISSING
 
 
 def _check_plain(value: Any, longest: int, depth: int = 0) -> None:

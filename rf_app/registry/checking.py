@@ -113,7 +113,9 @@ def _check_config(config: dict, piece: str) -> None:
         if key in ("_attn_implementation", "attn_implementation") and value not in ATTENTION:
             raise UserError(f"{key} is {value!a:.60}; expected {' or '.join(ATTENTION)}.")
         values = _listed(value, key)
-        if bounds and not (values and all(_is_in(each, *bounds) for each in values)):
+        if bounds and not (
+            values and all(type(each) is int and bounds[0] <= each <= bounds[1] for each in values)
+        ):
             raise UserError(f"{key} is {value!a:.60}; expected {bounds[0]} to {bounds[1]:,}.")
 
 
@@ -122,10 +124,6 @@ def _listed(value: Any, key: str) -> list:
     if key not in LISTS or not isinstance(value, list) or len(value) > MAX_BLOCKS:
         return [value]
     return [each for inner in value for each in (inner if isinstance(inner, list) else [inner])]
-
-
-def _is_in(value: Any, low: int, high: int) -> bool:
-    return type(value) is int and low <= value <= high
 
 
 def weights_file(folder: Path, piece: str) -> Path:

@@ -18,15 +18,7 @@ from trainers.pocket.view import GRASSES, LIGHTS, SEASONS, SKIES, View
 from trainers.pocket.water import lake, lake_level, river
 
 SIZE = 192
-PAINTERS = {
-    "mountain": mountain,
-    "hills": hills,
-    "desert": desert,
-    "forest": forest,
-    "coast": coast,
-    "island": island,
-    "city": city,
-}
+PAINTERS = {each.__name__: each for each in (mountain, hills, desert, forest, coast, island, city)}
 BENDS = ("mountain", "hills", "desert", "forest")  # lands whose skyline may have any form
 
 
