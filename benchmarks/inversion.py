@@ -30,13 +30,13 @@ from rf_app.flow.learned_inversion import DECODED_FROM, learned
 from rf_app.flow.path import interpolate, uniform_taus
 from rf_app.flow.solvers import Trajectory, euler, heun, rk45
 from rf_app.flow.velocity import Velocity, velocity_field
-from rf_app.registry.disk import write_atomically
+from rf_app.registry.disk import write_text
 from rf_app.registry.encoding import encoded
 from rf_app.registry.vocabulary import vocabulary
 from rf_app.schedulers.noise_schedule import schedule_of
 from rf_app.settings.training import check_sampling
 from trainers.common import command
-from trainers.common.findings import write_found
+from trainers.common.findings import markdown, write_found
 from trainers.common.models import decode, encode, load_frozen, registry_into
 from trainers.common.pixels import psnr, to_tensor
 from trainers.pocket.first_edition.editions import world_in_words
@@ -191,19 +191,16 @@ def main(options: InversionOptions) -> None:
     print(table(rows))
     write_found(options, {"machine": machine(), "rows": [asdict(row) for row in rows]})
     if options.plot:
-        drawn = chart(rows)
-        write_atomically(options.plot, lambda temporary: temporary.write_text(drawn))
+        write_text(options.plot, chart(rows))
 
 
 def table(rows: Sequence[Row]) -> str:
     """The rows as Markdown."""
-    found = ["| model | method | steps | U-Net calls | PSNR, dB | noise |", "|---|---|---|---|---|---|"]
+    cells = []
     for row in rows:
-        steps = row.steps or f"to {row.tolerance:g}"
-        found.append(
-            f"| {row.model} | {row.method} | {steps} | {row.calls:.0f} | {row.psnr:.1f} | {row.noise:.2f} |"
-        )
-    return "\n".join(found)
+        how = row.model, row.method, row.steps or f"to {row.tolerance:g}"
+        cells.append((*how, f"{row.calls:.0f}", f"{row.psnr:.1f}", f"{row.noise:.2f}"))
+    return markdown(("model", "method", "steps", "U-Net calls", "PSNR, dB", "noise"), cells)
 
 
 def chart(rows: Sequence[Row]) -> str:

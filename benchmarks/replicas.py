@@ -6,7 +6,6 @@ Visitors with a cookie ask for one picture after the other; one and two replicas
 the machine does disturbs both. Needs nginx, and two cores to be worth reading.
 """
 
-import argparse
 import json
 import os
 import re
@@ -20,6 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import httpx
+import tyro
 
 from benchmarks.visitors import Program
 from tests.server import ROOT, Server
@@ -99,14 +99,8 @@ def pictures_a_second(url: str, seconds: float) -> float:
     return done / (time.monotonic() - start)  # to the last one's last picture
 
 
-def main() -> None:
+def main(rounds: int = 4, seconds: float = 10.0) -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=4)
-    parser.add_argument("--seconds", type=float, default=10.0)
-    chosen = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
     with TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
@@ -115,10 +109,10 @@ def main() -> None:
         (folder / "one").mkdir()
         (folder / "two").mkdir()
         with behind_nginx(ports[:1], folder / "one") as one, behind_nginx(ports, folder / "two") as two:
-            for i in range(chosen.rounds):
-                found = [pictures_a_second(url, chosen.seconds) for url in (one, two)]
+            for i in range(rounds):
+                found = [pictures_a_second(url, seconds) for url in (one, two)]
                 print(f"round {i + 1}: one {found[0]:.1f}, two {found[1]:.1f} pictures a second", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    tyro.cli(main, description=__doc__)

@@ -31,12 +31,13 @@ from benchmarks.table_folder import check_settings
 from benchmarks.training import of_events
 from rf_app.metrics.judge import BUNDLED
 from rf_app.registry.checking import CONFIGS, read_json
-from rf_app.registry.disk import write_atomically
+from rf_app.registry.disk import write_text
 from rf_app.registry.loading import load
 from rf_app.registry.stacked import StackedUNet
 from rf_app.settings.training import Distill, Pairs
 from trainers import distill, evaluate, pairs
 from trainers.common import command, events
+from trainers.common.findings import markdown
 from trainers.common.models import publish_unet, registry_into
 from trainers.common.runs import alone_in, default_run
 
@@ -143,7 +144,7 @@ class Comparison:
                 }
                 for network in NETWORKS
             }
-            write_atomically(path, lambda temporary: temporary.write_text(json.dumps(found)))
+            write_text(path, json.dumps(found))
         return json.loads(path.read_text())
 
     def measure(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -189,21 +190,16 @@ def table(
     seeds: Sequence[int],
 ) -> str:
     """In Markdown; of: parameters; found: by network the figures of each seed."""
-    said = ", ".join(map(str, seeds))
-    lines = [
-        f"| network | parameters | steps, L2 + LPIPS | FID (seeds {said}) | fidelity | s / image |",
-        "|---|---|---|---|---|---|",
-    ]
+    cells = []
     for network, rows in found.items():
         fid, right = [row["fid"] for row in rows], [row["fidelity"]["mean"] for row in rows]
         made = " + ".join(f"{count:,}" for count in steps[network].values())
-        lines.append(
-            f"| {network} | {of[network] / 1e6:.2f} M | {made} "
-            f"| {mean(fid):.2f} ({', '.join(f'{each:.2f}' for each in fid)}) "
-            f"| {mean(right):.1%} ({', '.join(f'{each:.1%}' for each in right)}) "
-            f"| {median(row['seconds_per_image'] for row in rows):.4f} |"
-        )
-    return "\n".join(lines)
+        of_fid = f"{mean(fid):.2f} ({', '.join(f'{each:.2f}' for each in fid)})"
+        of_right = f"{mean(right):.1%} ({', '.join(f'{each:.1%}' for each in right)})"
+        seconds = f"{median(row['seconds_per_image'] for row in rows):.4f}"
+        cells.append((network, f"{of[network] / 1e6:.2f} M", made, of_fid, of_right, seconds))
+    fids = f"FID (seeds {', '.join(map(str, seeds))})"
+    return markdown(("network", "parameters", "steps, L2 + LPIPS", fids, "fidelity", "s / image"), cells)
 
 
 def main(options: Options) -> None:

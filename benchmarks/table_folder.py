@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rf_app.errors import UserError
-from rf_app.registry.disk import write_atomically
+from rf_app.registry.disk import write_text
 
 
 def check_settings(folder: Path, config: Any, flag: str, free: Collection[str]) -> None:
@@ -24,4 +24,4 @@ def check_settings(folder: Path, config: Any, flag: str, free: Collection[str]) 
             raise UserError(
                 f"{folder} holds a table with {name} {before.get(name)}, not {value}: give another {flag}."
             )
-    write_atomically(path, lambda temporary: temporary.write_text(json.dumps(now, indent=1) + "\n"))
+    write_text(path, json.dumps(now, indent=1) + "\n")

@@ -41,6 +41,7 @@ from rf_app.registry.models import BUNDLED, Registry
 from rf_app.registry.vocabulary import vocabulary
 from rf_app.schedulers.noise_schedule import schedule_of
 from rf_app.settings.training import Distill, Reflow
+from trainers.common.findings import markdown
 from trainers.common.objectives import one_step, reflow_loss
 from trainers.data.store import Batch
 from trainers.pocket.first_edition.editions import world_in_words
@@ -206,20 +207,17 @@ def measure(options: Options) -> dict[str, dict[str, list[Found]]]:
 
 def table(found: dict[str, dict[str, list[Found]]]) -> str:
     """In Markdown: medians, their spread, and the two ratios that people ask for."""
-    lines = ["| task | loop | samples/s (least to most) | loss |", "|---|---|---|---|"]
-    said = []
+    cells, said = [], []
     for task, loops in found.items():
         pace = {name: median(each.samples for each in runs) for name, runs in loops.items()}
         for name, runs in loops.items():
             all_of = [each.samples for each in runs]
             loss = median(each.loss for each in runs)
-            lines.append(
-                f"| {task} | {name} | {pace[name]:.1f} ({min(all_of):.1f} to {max(all_of):.1f}) | "
-                f"{f'{loss:.4f}' if loss else ''} |"
-            )
+            spread = f"{pace[name]:.1f} ({min(all_of):.1f} to {max(all_of):.1f})"
+            cells.append((task, name, spread, f"{loss:.4f}" if loss else ""))
         same = ", ".join(f"{pace[f'ours {p}'] / pace[f'obvious {p}']:.2f} x in {p}" for p in PRECISIONS)
         said.append(f"{task}: {same}; bf16 against float32 {pace['ours bf16'] / pace['obvious no']:.2f} x")
-    return "\n".join([*lines, "", *said])
+    return "\n".join([markdown(("task", "loop", "samples/s (least to most)", "loss"), cells), "", *said])
 
 
 def main(options: Options) -> None:

@@ -28,7 +28,7 @@ from benchmarks.flow_table.settings import FLOWS, FlowTable, costs
 from benchmarks.flow_table.table import table
 from benchmarks.latency import machine
 from benchmarks.table_folder import check_settings
-from rf_app.registry.disk import write_atomically
+from rf_app.registry.disk import write_text
 from trainers.common import command
 from trainers.common.precision import accelerator_in
 from trainers.common.runs import alone_in
@@ -91,12 +91,8 @@ def write(
         "svg": dots("FID of unconditional flows (less is better)", fids),
     }
     for suffix, text in written.items():
-        _write_text(config.run / f"flow-table.{suffix}", text)
+        write_text(config.run / f"flow-table.{suffix}", text)
     print(f"{written['md']}\n{sum(seconds.values()) / 3600:.1f} hours; {config.run}", flush=True)
-
-
-def _write_text(path: Path, text: str) -> None:
-    write_atomically(path, lambda temporary: temporary.write_text(text))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from rf_app.registry.disk import write_atomically
+from rf_app.registry.disk import write_text
 
 
 class Diary:
@@ -27,8 +27,7 @@ class Diary:
             yield
         finally:
             self.seconds[title] = self.seconds.get(title, 0.0) + time.time() - began
-            text = json.dumps(self.seconds, indent=1) + "\n"
-            write_atomically(self._path, lambda temporary: temporary.write_text(text))
+            write_text(self._path, json.dumps(self.seconds, indent=1) + "\n")
         self._done.append(title)
 
     def _left(self) -> str:

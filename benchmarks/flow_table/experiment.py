@@ -18,7 +18,7 @@ from rf_app.flow.coupling import Draw, fixed, independent
 from rf_app.flow.solvers import euler, rk45
 from rf_app.metrics import frechet
 from rf_app.metrics.recall import recall
-from rf_app.registry.disk import write_atomically
+from rf_app.registry.disk import write_text
 from trainers.common import LoopConfig, train
 from trainers.common.models import noise_of
 from trainers.pocket.world import HELD_OUT
@@ -85,8 +85,7 @@ class Experiment:
             samples[RK45] = pairs.x1[: self.options.measured].to(self.device, torch.float32)
             evaluations = {RK45: pairs.evaluations}
             rows = [Row(name, s, evaluations.get(s, 1), *self.figures(x)) for s, x in samples.items()]
-            text = json.dumps([asdict(row) for row in rows], indent=1)
-            write_atomically(path, lambda temporary: temporary.write_text(text))
+            write_text(path, json.dumps([asdict(row) for row in rows], indent=1))
         return [Row(**row) for row in json.loads(path.read_text())]
 
     @torch.no_grad()

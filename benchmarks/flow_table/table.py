@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from benchmarks.flow_table.experiment import Row
 from benchmarks.flow_table.settings import DISTILLED, EULER, RK45
+from trainers.common.findings import markdown
 
 PAPER: dict[str, dict[str, tuple[int, float, float]]] = {
     "1-RF": {EULER: (1, 378, 0.0), DISTILLED: (1, 6.18, 0.45), RK45: (127, 2.58, 0.57)},
@@ -17,14 +18,11 @@ PAPER: dict[str, dict[str, tuple[int, float, float]]] = {
 
 def table(rows: Sequence[Row], limit: tuple[float, float]) -> str:
     """limit: FID and recall of pictures that no flow has made."""
-    lines = [
-        "| flow | solved by | evaluations | FID | recall | paper: evaluations | FID | recall |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
+    headings = ("flow", "solved by", "evaluations", "FID", "recall", "paper: evaluations", "FID", "recall")
+    cells = []
     for row in rows:
         evaluations, fid, covered = PAPER[row.flow][row.solver]
-        lines.append(
-            f"| {row.flow} | {row.solver} | {row.evaluations:.0f} | {row.fid:.2f} | {row.recall:.2f} "
-            f"| {evaluations} | {fid:g} | {covered:.2f} |"
-        )
-    return "\n".join([*lines, f"| other pictures | | | {limit[0]:.2f} | {limit[1]:.2f} | | | |"])
+        ours = f"{row.evaluations:.0f}", f"{row.fid:.2f}", f"{row.recall:.2f}"
+        cells.append((row.flow, row.solver, *ours, evaluations, f"{fid:g}", f"{covered:.2f}"))
+    others = ("other pictures", "", "", *(f"{each:.2f}" for each in limit), "", "", "")
+    return markdown(headings, [*cells, others])

@@ -17,7 +17,7 @@ from rf_app.actions.application import Application
 from rf_app.actions.progress import Events
 from rf_app.errors import UserError
 from rf_app.pipeline.checking import check_number, check_text
-from rf_app.registry.disk import writable, write_atomically
+from rf_app.registry.disk import writable, write_text
 from rf_app.settings.bundled import ASSETS
 from rf_app.settings.home import home
 from rf_app.settings.picture import (
@@ -167,4 +167,4 @@ def _path() -> Path:
 def _write(kept: list[PromptPreset]) -> None:
     text = json.dumps([each.as_json() for each in kept], ensure_ascii=False, indent=2)
     with writable(_path().parent):
-        write_atomically(_path(), lambda path: path.write_text(text, encoding="utf-8"))
+        write_text(_path(), text)

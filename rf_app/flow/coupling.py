@@ -50,13 +50,13 @@ def matched(x0: Tensor, x1: Tensor, batch: int | None = None) -> Tensor:
     return torch.cat([_matched(a, b) for a, b in zip(x0.split(size), x1.split(size), strict=True)])
 
 
-def crossings(x0: Tensor, x1: Tensor, generator: Generator, couples: int = COUPLES) -> float:
+def crossings(x0: Tensor, x1: Tensor, generator: Generator) -> float:
     """The share of random couples of pairs whose segments x0x1 cross, in 0..1; x0, x1: [N, 2], N >= 2.
 
     Where they cross does not matter, nor when: a flow's own paths cross, too, at different moments.
     """
-    i = torch.randint(len(x0), (couples,), generator=generator)
-    j = (i + torch.randint(1, len(x0), (couples,), generator=generator)) % len(x0)
+    i = torch.randint(len(x0), (COUPLES,), generator=generator)
+    j = (i + torch.randint(1, len(x0), (COUPLES,), generator=generator)) % len(x0)
     return float(cross(x0[i], x1[i], x0[j], x1[j]).double().mean())
 
 

@@ -95,6 +95,11 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text in UTF-8, as `write_atomically` writes a file."""
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
 def link_or_copy(old: Path, new: Path) -> None:
     """Give a file one more name, which takes no room; a copy where that cannot be. A link stays one."""
     new.unlink(missing_ok=True)

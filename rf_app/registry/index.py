@@ -16,7 +16,7 @@ from typing import Any, Generic
 from rf_app.errors import UserError
 from rf_app.registry import card, checking
 from rf_app.registry.card import README, Card, CardT, card_of, read_card
-from rf_app.registry.disk import write_atomically
+from rf_app.registry.disk import write_text
 
 FileStamp = list[str | int]
 """Name, size, inode and time of change in nanoseconds."""
@@ -62,7 +62,7 @@ class Index(Generic[CardT]):
         }
         text = json.dumps({"code": _code(self.kind), "entries": entries})
         with suppress(OSError):  # a folder that only its owner may write to is listed all the same
-            write_atomically(self.path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+            write_text(self.path, text)
 
     def _value(self, path: Path, read: Callable[[Path], Any]) -> Any:
         stamps = _stamps(path)

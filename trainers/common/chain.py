@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rf_app.jobs.stage import Stage
-from rf_app.registry.disk import write_atomically
+from rf_app.registry.disk import write_text
 
 
 def run_stages(stages: Sequence[Stage], diary: Path) -> float:
@@ -28,7 +28,7 @@ def run_stages(stages: Sequence[Stage], diary: Path) -> float:
         if result:
             raise SystemExit(result)
         took[stage.title] = time.time() - began
-        write_atomically(diary, lambda temporary: temporary.write_text(json.dumps(took, indent=1) + "\n"))
+        write_text(diary, json.dumps(took, indent=1) + "\n")
     return sum(took.values())
 
 

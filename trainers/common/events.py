@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from rf_app.registry.disk import disk_full_named, write_atomically
+from rf_app.registry.disk import disk_full_named, write_text
 
 
 class Events:
@@ -13,8 +13,7 @@ class Events:
         """Open the events of the run folder `run`, which goes on after step `resumed_at`."""
         self.path = run / "events.jsonl"
         kept = [event for event in read(self.path) if event["step"] <= resumed_at]
-        text = "".join(json.dumps(event) + "\n" for event in kept)
-        write_atomically(self.path, lambda temporary: temporary.write_text(text))
+        write_text(self.path, "".join(json.dumps(event) + "\n" for event in kept))
 
     def write(self, event: dict[str, float]) -> None:
         """Append one event, rounded to six significant digits."""

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from rf_app.registry.card import Card, write_card
-from rf_app.registry.disk import disk_full_named, write_atomically
+from rf_app.registry.disk import disk_full_named, write_text
 from trainers.common.sheets import write_sheet
 
 
@@ -24,8 +24,7 @@ def write_found(config: Any, found: object, shown: Sequence[Tensor] = ()) -> Non
     if getattr(config, "sheet", None):
         write_sheet(config.sheet, shown)
     if config.json:
-        text = json.dumps(found, indent=2) + "\n"
-        write_atomically(config.json, lambda temporary: temporary.write_text(text))
+        write_text(config.json, json.dumps(found, indent=2) + "\n")
 
 
 def write_measured(folder: Path, card: Card, measured: dict[str, object]) -> None:

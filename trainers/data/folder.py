@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from rf_app.errors import UserError
-from rf_app.registry.disk import write_atomically
+from rf_app.registry.disk import write_text
 from trainers.data.shards import AGAIN, PairSettings, inspect, read_whole, shard_path, shard_paths
 
 COMPLETE = "complete.json"
@@ -21,8 +21,7 @@ COMPLETE = "complete.json"
 
 def finish(folder: Path, pairs: int) -> None:
     """Say that a folder holds all its pairs."""
-    said = json.dumps({"pairs": pairs, "folder": str(folder)})
-    write_atomically(folder / COMPLETE, lambda temporary: temporary.write_text(said))
+    write_text(folder / COMPLETE, json.dumps({"pairs": pairs, "folder": str(folder)}))
 
 
 def expected_paths(folder: Path, pairs: int, shard: int) -> list[Path]:
@@ -86,4 +85,4 @@ def check_changed(paths: list[Path], memory: Path) -> None:
     for _ in read_all(changed):
         pass
     if changed:
-        write_atomically(memory, lambda temporary: temporary.write_text(json.dumps(now)))
+        write_text(memory, json.dumps(now))

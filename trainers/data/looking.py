@@ -17,7 +17,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from rf_app.errors import UserError
-from rf_app.registry.disk import disk_full_named, write_atomically
+from rf_app.registry.disk import disk_full_named, write_text
 from rf_app.registry.vocabulary import split_words
 from rf_app.settings.text import visible
 from rf_app.settings.world import FEW, FEW_SAID
@@ -83,8 +83,7 @@ class Looked:
                     continue
                 Image.fromarray(pixels).save(into / name)
                 lines.append(json.dumps({"file_name": name, "text": caption}))
-        text = "\n".join(lines) + "\n"
-        write_atomically(into / "metadata.jsonl", lambda temporary: temporary.write_text(text))
+        write_text(into / "metadata.jsonl", "\n".join(lines) + "\n")
 
 
 def look(folder: Path, size: int, from_nothing: bool = True) -> Looked:

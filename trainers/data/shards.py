@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rf_app.errors import UserError
-from rf_app.registry.disk import write_atomically
+from rf_app.registry.disk import write_atomically, write_text
 
 KEY = b"instaflow"
 AGAIN = "Run the same `python -m trainers.pairs` command again: it makes what is missing or damaged anew."
@@ -94,8 +94,7 @@ def write_shard(
 
 def write_sum(path: Path, content: bytes | pa.Buffer) -> None:
     """Write the SHA-256 of a shard's content beside it."""
-    line = f"{hashlib.sha256(content).hexdigest()}  {path.name}\n"
-    write_atomically(sum_path(path), lambda temporary: temporary.write_text(line))
+    write_text(sum_path(path), f"{hashlib.sha256(content).hexdigest()}  {path.name}\n")
 
 
 def inspect(path: Path) -> tuple[PairSettings, int]:

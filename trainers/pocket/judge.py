@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from rf_app.metrics.attributes import ATTRIBUTES
 from rf_app.metrics.judge import BUNDLED, Architecture, Judge
-from rf_app.registry.disk import write_atomically
+from rf_app.registry.disk import write_text
 from rf_app.settings.training import SteppedTraining
 from trainers.common import LoopConfig, command, train
 from trainers.common.models import load_autoencoder
@@ -92,7 +92,7 @@ def main(config: JudgeConfig) -> None:
     if accelerator.is_main_process:
         report = accuracy(config)
         text = json.dumps({"held_out_drawings": TEST_COUNT, **report}, indent=2) + "\n"
-        write_atomically(config.output / "accuracy.json", lambda temporary: temporary.write_text(text))
+        write_text(config.output / "accuracy.json", text)
         print(text)
 
 
