@@ -109,11 +109,6 @@ class Found:
 Draw = Callable[[PictureSettings], tuple[np.ndarray, dict[str, float]]]
 
 
-def registry_of(size: str) -> Registry:
-    """Where the models lie."""
-    return random_models() if size == "sd15" else Registry([BUNDLED])
-
-
 def _stock(registry: Registry, id: str, _: str) -> tuple[Draw, StableDiffusionPipeline]:
     """Plain diffusers."""
     pipeline = load(registry.pieces(id), registry.card(id).kind)
@@ -261,9 +256,8 @@ def in_own_process(options: Options, engine: str) -> tuple[Found, np.ndarray]:
         words += [] if options.many else ["--no-many"]
         words += ["--runs", str(options.runs)] if options.runs else []
         subprocess.run([sys.executable, "-m", "benchmarks.one_step", *words], check=True, stdout=sys.stderr)
-        return Found(**json.loads((Path(folder) / "found.json").read_text())), np.load(
-            Path(folder) / "pictures.npy"
-        )
+        found = Found(**json.loads((Path(folder) / "found.json").read_text()))
+        return found, np.load(Path(folder) / "pictures.npy")
 
 
 def _psnr(one: np.ndarray, other: np.ndarray) -> float:
@@ -309,7 +303,8 @@ def table(found: Sequence[Found], limits: dict[str, float]) -> str:
 
 def main(options: Options) -> None:
     """Measure and print."""
-    size, registry = SIZES[options.size], registry_of(options.size)
+    size = SIZES[options.size]
+    registry = random_models() if options.size == "sd15" else Registry([BUNDLED])
     if options.one:
         (engine,) = options.engines
         size = size if options.many else replace(size, many=())
@@ -332,17 +327,13 @@ def main(options: Options) -> None:
             each.psnr = _psnr(pictures, expected)
         found.append(each)
     if options.plot:
-        options.plot.write_text(bars(f"One picture of {size.model} in one step", _bars(found)))
+        medians = [(each.engine, {part: median(each.seconds[part]) for part in PARTS}) for each in found]
+        options.plot.write_text(bars(f"One picture of {size.model} in one step", medians))
     if options.json:
         told = {"machine": machine(), "matrix_product": limits, "engines": [asdict(each) for each in found]}
         print(json.dumps(told, indent=2))
     else:
         print(machine(), table(found, limits), sep="\n")
-
-
-def _bars(found: Sequence[Found]) -> list[tuple[str, dict[str, float]]]:
-    """For the chart: an engine and the medians of its parts, in seconds."""
-    return [(each.engine, {part: median(each.seconds[part]) for part in PARTS}) for each in found]
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ from rf_app.actions.progress import Progress
 from rf_app.actions.run import run
 from rf_app.errors import UserError
 from rf_app.jobs import events
-from rf_app.registry.disk import check_writable, writable, write_atomically
+from rf_app.registry.disk import check_writable, writable, write_atomically, write_text
 from rf_app.registry.models import Registry
 from rf_app.settings.picture import Control, Lora
 from rf_app.settings.prompts import Text
@@ -143,8 +143,8 @@ def _act(app: Application, action: Asking, chosen: dict[str, Any]) -> int:
     answer = action.answer(app, found)
     _give(answer, chosen["out"], chosen["json"])
     if chosen["events"]:
-        text = json.dumps(answer)  # whole or not there: it is what tells that a job is done
-        write_atomically(chosen["events"] / ANSWER, lambda path: path.write_text(text, encoding="utf-8"))
+        # Whole or not there: it is what tells that a job is done.
+        write_text(chosen["events"] / ANSWER, json.dumps(answer))
     return 2 if attempts and all(each.error for each in attempts) else 0
 
 

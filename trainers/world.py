@@ -27,7 +27,7 @@ from rf_app.jobs.plan import stages as planned
 from rf_app.metrics.judge import Judge
 from rf_app.metrics.perceptual import BUNDLED, Perceptual
 from rf_app.registry.card import ModelCard, check_id
-from rf_app.registry.disk import write_atomically
+from rf_app.registry.disk import write_text
 from rf_app.registry.models import Registry
 from rf_app.settings.from_nothing import World
 from rf_app.settings.world import ANEW, LEAST, Pace, channels_for, sized
@@ -84,7 +84,7 @@ def main(config: World) -> None:
             shutil.rmtree(run / name, ignore_errors=True)
     hours = max(config.hours, begun["hours"]) if begun else config.hours
     said = {"size": config.size, "output": config.output, "hours": hours, "settings": settings}
-    write_atomically(notes, lambda temporary: temporary.write_text(json.dumps(said, indent=1) + "\n"))
+    write_text(notes, json.dumps(said, indent=1) + "\n")
     took = run_stages(stages(config, registry, run, settings), run / "stages.json")
     print(f"{config.output} is built, in {took / 3600:.1f} hours; look at {run / 'sheet.png'}", flush=True)
 
@@ -109,33 +109,18 @@ def stages(config: World, registry: Registry, run: Path, settings: dict) -> list
     folder, teacher = registry.folders[-1].absolute(), f"{config.output}-teacher"
     learned, held_out = of_folder(run / "pictures", config.size)
     text = "\n".join(dict.fromkeys(learned.captions)) + "\n"
-    write_atomically(run / "prompts.txt", lambda temporary: temporary.write_text(text))
-    wish = Wish(
-        "world-stages",
-        teacher,
-        config.output,
-        config.title,
-        "own",
-        text,
-        images=str(run / "pictures"),
-        settings=settings,
-    )
+    write_text(run / "prompts.txt", text)
+    named = (teacher, config.output, config.title)
+    wish = Wish("world-stages", *named, "own", text, images=str(run / "pictures"), settings=settings)
     # Of a teacher that is not made yet.
     card = ModelCard(teacher, teacher, kind="diffusion", resolution=config.size, steps=25, guidance=3.0)
     figures = [*("--images", run / "pictures", "--network", run / "contrastive" / "network")]
     figures += [*("--model", f"{teacher}:25", f"{config.output}:1", "--models", folder, "--write-card")]
     figures += ["--prompts", min(MOST_PROMPTS, PROMPTS_EACH * len(held_out))]
     figures += [*("--sheet", run / "sheet.png", "--json", run / "figures.json")]
-    return [
-        *planned(wish, card, run, folder),
-        Stage(
-            "What came out is measured",
-            "trainers.evaluate_world",
-            tuple(map(str, figures)),
-            str(run / "figures.json"),
-            (),
-        ),
-    ]
+    measuring, words = "What came out is measured", tuple(map(str, figures))
+    last = Stage(measuring, "trainers.evaluate_world", words, str(run / "figures.json"), ())
+    return [*planned(wish, card, run, folder), last]
 
 
 def measured_pace(size: int) -> Pace:

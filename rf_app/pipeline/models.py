@@ -124,8 +124,8 @@ class ResidentControlNets:
         net = self.residence.get(key)
         if net is None:
             self.residence.make_room(weights_bytes(folder, "controlnet", dtype), id)
-            net = load_controlnet(folder, dtype, *shapes).to(self.residence.device)
-            net = net.to(memory_format=torch.channels_last)
+            net = load_controlnet(folder, dtype, *shapes)
+            net = net.to(self.residence.device, memory_format=torch.channels_last)
             take_float32(net)
             self.residence.keep(key, net, [net])
         check_fit(id, net.config, *shapes)
@@ -150,8 +150,8 @@ class ResidentDecoders:
         found = self.residence.get(key)
         if found is None:
             self.residence.make_room(weights_bytes(folder, "decoder", self.dtype), id)
-            found = load_decoder(folder, self.dtype).to(self.residence.device)
-            found = found.to(memory_format=torch.channels_last)
+            found = load_decoder(folder, self.dtype)
+            found = found.to(self.residence.device, memory_format=torch.channels_last)
             self.residence.keep(key, found, [found])
         return found
 

@@ -74,8 +74,8 @@ class Translator:
         found = self.residence.get(key)
         if found is None:
             self.residence.make_room(weights_bytes(folder, "unet", self.dtype), id)
-            found = load_piece(folder, self.dtype, "unet").to(self.residence.device)
-            found = found.to(memory_format=torch.channels_last)
+            found = load_piece(folder, self.dtype, "unet")
+            found = found.to(self.residence.device, memory_format=torch.channels_last)
             take_float32(found)
             self.residence.keep(key, found, [found])
         return found

@@ -270,11 +270,9 @@ def _fitting(weights: Path) -> Iterator[None]:
 
 def _first_line(error: Exception) -> str:
     """The library's own words, without its advice for programmers."""
-    return (
-        str(error).split(". If you want", 1)[0].strip().splitlines()[0][:300]
-        if str(error)
-        else type(error).__name__
-    )
+    if not str(error):
+        return type(error).__name__
+    return str(error).split(". If you want", 1)[0].strip().splitlines()[0][:300]
 
 
 def _same(pieces: dict[str, Path], one: str, field: str, value: int, other: str, expected: int) -> None:

@@ -69,9 +69,7 @@ class Registry(Store[ModelCard]):
 
     def check(self, folder: Path) -> None:
         """Load the model as a reader will, and refuse weights of its own that a diverged training left."""
-        from rf_app.registry.loading import (
-            check_loads,  # PyTorch takes seconds to import; listing does without
-        )
+        from rf_app.registry.loading import check_loads  # PyTorch takes seconds; listing does without
 
         check_loads(folder, self._pieces(folder), self._index.card(folder).kind)
 

@@ -18,9 +18,8 @@ from rf_app.registry.file_recognition import ODD_CHANNELS
 
 INDEX = "model_index.json"
 FLOW = "RectifiedFlowScheduler"
-PREDICTION = (
-    "_rectified_flow"  # what ours takes the U-Net's output for, in the config of one that diffusers reads
-)
+PREDICTION = "_rectified_flow"
+"""What ours takes the U-Net's output for, in the config of one that diffusers reads."""
 FLOW_MATCHING = ("FlowMatchEulerDiscreteScheduler", "FlowMatchHeunDiscreteScheduler")
 FLOW_PREDICTION = "flow_prediction"  # what others call x0 - x1
 ELSEWHERE = (
@@ -122,15 +121,8 @@ def recognize(folder: Path, name: str, chosen: str = "") -> Recognized:
 
     Raises UserError for what cannot be drawn, naming it.
     """
-    index, unet, vae, scheduler = (
-        _read(folder / path)
-        for path in (
-            INDEX,
-            f"unet/{CONFIGS['unet']}",
-            f"vae/{CONFIGS['vae']}",
-            f"scheduler/{CONFIGS['scheduler']}",
-        )
-    )
+    pieces = (f"{piece}/{CONFIGS[piece]}" for piece in ("unet", "vae", "scheduler"))
+    index, unet, vae, scheduler = (_read(folder / path) for path in (INDEX, *pieces))
     pipeline, sampler = str(index.get("_class_name", "")), str(scheduler.get("_class_name", ""))
     called = called_in(name)
     _check(called, pipeline, unet, vae)
@@ -251,12 +243,8 @@ def _scheduler(called: str, kind: str, sampler: str, scheduler: Mapping[str, Any
         {name: scheduler[name] for name in names if name in scheduler} for names in (BETAS, DIFFUSION)
     )
     if kind == "piecewise-flow" and sampler != "PeRFlowScheduler":
-        return {
-            "_class_name": "PeRFlowScheduler",
-            "prediction_type": "diff_eps",
-            "num_time_windows": 4,
-            **betas,
-        }
+        windows = {"prediction_type": "diff_eps", "num_time_windows": 4}
+        return {"_class_name": "PeRFlowScheduler", **windows, **betas}
     if kind in ("rectified-flow", "one-step") and PREDICTION in scheduler:  # as we export it
         return own_flow(scheduler)
     if kind == "consistency" and sampler != "LCMScheduler":

@@ -194,9 +194,8 @@ def test_a_folder_within_whose_pictures_a_list_names_is_not_left_out(tmp_path: P
 
 def test_parquet_files_are_a_folder_of_pictures(pictures: Path, tmp_path: Path) -> None:
     files = sorted(pictures.iterdir())[:12]
-    rows = [{"bytes": file.read_bytes(), "path": "/etc/passwd"} for file in files] + [
-        {"bytes": None, "path": str(files[0])}  # a path alone is anybody's
-    ]
+    rows = [{"bytes": file.read_bytes(), "path": "/etc/passwd"} for file in files]
+    rows.append({"bytes": None, "path": str(files[0])})  # a path alone is anybody's
     table = pa.table({"image": rows, "caption": [f"a shape {i}" for i in range(13)]})
     (tmp_path / "data").mkdir()
     pq.write_table(table, tmp_path / "data/train-00000.parquet")

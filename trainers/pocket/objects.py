@@ -338,15 +338,5 @@ def _person(pen: Pen) -> None:
     pen.polygon([(-2.6, 27.2), (-1.2, 27.2), (-3.4, 15), (-4.6, 15)], mix(pen.dark, (126, 92, 58), 0.7), True)
 
 
-OBJECTS = {
-    "house": _house,
-    "castle": _castle,
-    "tent": _tent,
-    "sailboat": _sailboat,
-    "balloon": _balloon,
-    "van": _van,
-    "car": _car,
-    "cat": _cat,
-    "tree": _tree,
-    "person": _person,
-}
+DRAWN = (_house, _castle, _tent, _sailboat, _balloon, _van, _car, _cat, _tree, _person)
+OBJECTS = {each.__name__[1:]: each for each in DRAWN}
