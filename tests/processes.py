@@ -22,17 +22,8 @@ from typing import get_type_hints
 import pytest
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(
-    [
-        "trainers.controlnet",
-        "trainers.distill",
-        "trainers.lora",
-        "trainers.pairs",
-        "trainers.perflow",
-        "trainers.reflow",
-        "trainers.translate",
-    ]
-)
+PRELOADED = ("controlnet", "distill", "lora", "pairs", "perflow", "reflow", "translate")
+CONTEXT.set_forkserver_preload([f"trainers.{name}" for name in PRELOADED])
 PATIENCE = 240  # seconds
 
 

@@ -116,16 +116,15 @@ class Experiment:
     def _draw(self, pairs: Pairs | None, generator: Generator) -> Draw:
         """The coupling of pairs, or of noise and pictures independent of each other, on this device."""
         x1 = self.pictures.x1
-        couples = (
-            fixed(pairs.x0, pairs.x1, generator)
-            if pairs
-            else independent(
-                lambda n, generator: torch.randn(n, *self.shape, generator=generator),
-                lambda n, generator: x1[torch.randint(len(x1), (n,), generator=generator)],
-                generator,
-            )
-        )
-        return lambda n: tuple(part.to(self.device, torch.float32) for part in couples(n))
+
+        def noise(n: int, generator: Generator) -> Tensor:
+            return torch.randn(n, *self.shape, generator=generator)
+
+        def pictures(n: int, generator: Generator) -> Tensor:
+            return x1[torch.randint(len(x1), (n,), generator=generator)]
+
+        chosen = fixed(pairs.x0, pairs.x1, generator) if pairs else independent(noise, pictures, generator)
+        return lambda n: tuple(part.to(self.device, torch.float32) for part in chosen(n))
 
     def _learned(
         self, name: str, what: str, model: Flow, loss: Callable[..., Tensor], from_pairs: bool

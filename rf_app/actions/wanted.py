@@ -9,12 +9,8 @@ from rf_app.registry.checking import BORROWED, CONFIGS, OPTIONAL, OWN, WEIGHTS, 
 from rf_app.registry.recognition import INDEX, LORA_WEIGHTS, PEFT_CONFIG, PEFT_WEIGHTS
 
 TOKENIZER = (
-    "tokenizer_config.json",
-    "tokenizer.json",
-    "vocab.json",
-    "merges.txt",
-    "special_tokens_map.json",
-    "added_tokens.json",
+    *("tokenizer_config.json", "tokenizer.json", "vocab.json", "merges.txt"),
+    *("special_tokens_map.json", "added_tokens.json"),
 )
 EXTRAS = ("README.md", "vocabulary.json")
 MAX_LISTED = 8

@@ -32,12 +32,9 @@ ROOT = Path(__file__).parents[2]
 # What our classes import. Diffusers copies what the first file imports, and looks no further.
 CODE = {
     "scheduler": (
-        "rf_app/schedulers/rectified_flow.py",
-        "rf_app/schedulers/perflow.py",
-        "rf_app/schedulers/betas.py",
-        "rf_app/flow/conversion.py",
-        "rf_app/flow/path.py",
-        "rf_app/errors.py",
+        *("rf_app/schedulers/rectified_flow.py", "rf_app/schedulers/perflow.py"),
+        *("rf_app/schedulers/betas.py", "rf_app/flow/conversion.py"),
+        *("rf_app/flow/path.py", "rf_app/errors.py"),
     ),
     "unet": ("rf_app/registry/stacked.py",),
 }

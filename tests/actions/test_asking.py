@@ -15,20 +15,8 @@ from rf_app.settings.picture import Control, Lora, PictureSettings
 
 def test_records_are_flattened_in_their_order():
     assert [each.name for each in asking(generate).arguments] == [
-        "prompt",
-        "model",
-        "steps",
-        "guidance",
-        "seed",
-        "negative_prompt",
-        "solver",
-        "control",
-        "loras",
-        "width",
-        "height",
-        "decoder",
-        "count",
-        "preset",
+        *("prompt", "model", "steps", "guidance", "seed", "negative_prompt", "solver", "control", "loras"),
+        *("width", "height", "decoder", "count", "preset"),
     ]
     assert [each.name for each in asking(upload_lora).arguments] == ["file", "model", "kind"]
 

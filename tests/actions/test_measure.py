@@ -35,18 +35,9 @@ def card(tmp_path, content):
 
 
 def test_what_evaluate_writes_is_read(tmp_path):
+    on = {"prompts": 2000}
     rows = [
-        Row(
-            "any",
-            steps,
-            3.0,
-            fid,
-            9.0,
-            99.0,
-            seconds,
-            {"prompts": 2000},
-            fidelity={"mean": mean, "land": 1.0},
-        )
+        Row("any", steps, 3.0, fid, 9.0, 99.0, seconds, on, fidelity={"mean": mean, "land": 1.0})
         for steps, fid, mean, seconds in ((25, 10.0, 0.9, 0.5), (1, 300.0, 0.2, 0.03))
     ]
     found = figures([card(tmp_path, measured(rows))])

@@ -32,20 +32,8 @@ def blocks(app: Application, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 WISHES = {
     "generate": [
-        "a lake",
-        "tiny-instaflow",
-        1,
-        1.5,
-        3,
-        2,
-        "a tent",
-        "euler",
-        CONTROL,
-        LORAS,
-        None,
-        None,
-        None,
-        "",
+        *("a lake", "tiny-instaflow", 1, 1.5, 3, 2, "a tent", "euler", CONTROL, LORAS),
+        *(None, None, None, ""),
     ],
     "edit": [{"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}, "a lake", 0.5, "a tent"],
     "invert": [{"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}, "a lake", "tiny-2rf", 2],

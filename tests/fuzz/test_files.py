@@ -163,24 +163,13 @@ def test_a_mutated_lora_is_used_or_refused(
     whole = random_lora(pipeline.unet, pipeline.text_encoder, layers=EVERYWHERE)
     formats = [whole, as_kohya(whole), as_kohya(whole, 2.0), as_peft(random_lora(pipeline.unet))]
     formats += [of_every_form()] * 3
-    said = {"lora_adapter_metadata": json.dumps({"unet.lora_alpha": 4, "unet.alpha_pattern": {"to_q": 2}})}
+    alphas = {"unet.lora_alpha": 4, "unet.alpha_pattern": {"to_q": 2}}
+    said = {"lora_adapter_metadata": json.dumps(alphas)}
     before, answers = drawn(), set()
     for _ in rounds:
         tensors = rng.choice(formats)
-        metadata = rng.choice(
-            (
-                None,
-                said,
-                header_said(rng),
-                {
-                    "lora_adapter_metadata": json.dumps(
-                        spoiled(json.loads(said["lora_adapter_metadata"]), rng)
-                    )
-                    .encode("utf-8", "replace")
-                    .decode()
-                },
-            )
-        )
+        odd = json.dumps(spoiled(alphas, rng)).encode("utf-8", "replace").decode()
+        metadata = rng.choice((None, said, header_said(rng), {"lora_adapter_metadata": odd}))
         match rng.randrange(4):
             case 0:
                 content = spoiled_bytes(packed(tensors, metadata), rng)
@@ -281,14 +270,8 @@ def spoil_folder(folder: Path, rng: random.Random) -> None:
             path.write_text(json.dumps(spoiled(json.loads(path.read_text()), rng)))
         case 3:
             path.unlink()
-            rng.choice(
-                (
-                    lambda: None,
-                    path.mkdir,
-                    lambda: path.symlink_to("/etc/passwd"),
-                    lambda: path.symlink_to(path),
-                )
-            )()
+            links = [lambda to=to: path.symlink_to(to) for to in ("/etc/passwd", path)]
+            rng.choice((lambda: None, path.mkdir, *links))()
         case 4 if path.name in WEIGHTS.values():
             path.write_bytes(packed(with_tensors(load_file(path), rng)))
         case 5 if path.name in WEIGHTS.values():
@@ -330,15 +313,8 @@ def test_a_mutated_single_file_is_imported_or_refused(
     whole = path.read_bytes()
     tensors = load_bytes(whole)
     for _ in rounds[: len(rounds) // 8]:
-        path.write_bytes(
-            rng.choice(
-                (
-                    lambda: with_header(whole, rng),
-                    lambda: spoiled_bytes(whole, rng),
-                    lambda: packed(with_tensors(tensors, rng)),
-                )
-            )()
-        )
+        made = (with_header(whole, rng), spoiled_bytes(whole, rng), packed(with_tensors(tensors, rng)))
+        path.write_bytes(rng.choice(made))
         answers.add(tried(lambda: results(import_model(own_app, ImportModel(str(path))))))
         shutil.rmtree(own_app.registry.folders[-1] / "single", ignore_errors=True)
     assert False in answers

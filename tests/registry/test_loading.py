@@ -77,28 +77,13 @@ CONFIGS = {
     "scheduler": ("scheduler_config.json", "num_train_timesteps"),
     "tokenizer": ("tokenizer_config.json", "model_max_length"),
     "text_encoder": (
-        "config.json",
-        "max_position_embeddings",
-        "hidden_size",
-        "vocab_size",
-        "num_hidden_layers",
+        *("config.json", "max_position_embeddings"),
+        *("hidden_size", "vocab_size", "num_hidden_layers"),
     ),
 }
 ABSURD = [
-    0,
-    -1,
-    50_000_000,
-    10**30,
-    1.5,
-    1e308,
-    float("nan"),
-    "many",
-    True,
-    [],
-    {},
-    [[[1]]],
-    [10**9],
-    [1] * 99,
+    *(0, -1, 50_000_000, 10**30, 1.5, 1e308, float("nan")),
+    *("many", True, [], {}, [[[1]]], [10**9], [1] * 99),
 ]
 
 

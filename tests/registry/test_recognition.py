@@ -56,12 +56,8 @@ def folder(tmp_path):
             },
             Recognized(
                 "piecewise-flow",
-                {
-                    "_class_name": "PeRFlowScheduler",
-                    "prediction_type": "diff_eps",
-                    "num_time_windows": 4,
-                    "beta_start": 0.001,
-                },
+                {"_class_name": "PeRFlowScheduler", "prediction_type": "diff_eps"}
+                | {"num_time_windows": 4, "beta_start": 0.001},
             ),
         ),
         (
@@ -108,11 +104,8 @@ def folder(tmp_path):
         ),
         (
             {
-                "scheduler": {
-                    "_class_name": "UniPCMultistepScheduler",
-                    "prediction_type": "flow_prediction",
-                    "flow_shift": 3.0,
-                }
+                "scheduler": {"_class_name": "UniPCMultistepScheduler", "flow_shift": 3.0}
+                | {"prediction_type": "flow_prediction"}
             },
             Recognized("rectified-flow", SHIFTED),
         ),

@@ -49,14 +49,9 @@ except UserError as error:
 
 def test_of_the_files_on_the_hub_half_precision_is_wanted_and_pickles_are_not():
     names = [
-        "README.md",
-        "v1-5.ckpt",
-        "unet/config.json",
-        "unet/diffusion_pytorch_model.bin",
-        "unet/diffusion_pytorch_model.fp16.safetensors",
-        UNET,
-        "scheduler/scheduler_config.json",
-        "../escape",
+        *("README.md", "v1-5.ckpt", "unet/config.json", "unet/diffusion_pytorch_model.bin"),
+        *("unet/diffusion_pytorch_model.fp16.safetensors", UNET),
+        *("scheduler/scheduler_config.json", "../escape"),
     ]
     assert sorted(wanted(dict.fromkeys(names, 1))) == [
         "README.md",

@@ -35,17 +35,10 @@ def test_a_folder_is_taken_without_what_is_no_part_of_a_model(app, elsewhere):
     folder = bring_in(app, ImportModel(str(elsewhere)))
     assert folder.name == "my-model-v2"
     assert files(folder) == [
-        "README.md",
-        "scheduler/scheduler_config.json",
-        "text_encoder/config.json",
-        "text_encoder/model.safetensors",
-        "tokenizer/tokenizer.json",
-        "tokenizer/tokenizer_config.json",
-        "unet/config.json",
-        UNET,
-        "vae/config.json",
-        "vae/diffusion_pytorch_model.safetensors",
-        "vocabulary.json",
+        *("README.md", "scheduler/scheduler_config.json"),
+        *("text_encoder/config.json", "text_encoder/model.safetensors"),
+        *("tokenizer/tokenizer.json", "tokenizer/tokenizer_config.json", "unet/config.json", UNET),
+        *("vae/config.json", "vae/diffusion_pytorch_model.safetensors", "vocabulary.json"),
     ]
     card = app.registry.card("my-model-v2")
     assert (card.kind, card.resolution, card.license, card.steps) == ("diffusion", 96, "mit, cc-by-4.0", 25)
