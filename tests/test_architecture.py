@@ -40,7 +40,7 @@ PLANNERS = {  # run the page's recipes by the page's plan
 # Calls that may stand in a module's or a class's assignment: they only make a value.
 MAKERS = {"re.compile", "logging.getLogger", "TypeVar", "Path", "tuple", "dict", "frozenset", "enumerate"}
 MAKERS |= {"getattr", "field", "partial", "np.array", "Color", "Size", "_assets", "browser", "dict.fromkeys"}
-MAKERS |= {"_drawing", "_reflow", "_distillation", "_way", "set"}
+MAKERS |= {"_drawing", "_reflow", "_distillation", "_way", "_of", "set"}
 MAKING_METHODS = {"items", "lower", "capitalize", "join", "with_name"}
 ONLY = {"TYPE_CHECKING", "__name__ == '__main__'", "sys.argv[:1] == ['-m']"}  # in a command's own process
 FLOW_LIBRARIES = {"numpy", "scipy", "torch"}

@@ -127,12 +127,8 @@ def test_models_are_changed_as_rarely_as_can_be_wherever_they_stand(app):
 
 
 def test_every_cell_is_the_picture_of_its_settings(app):
-    wish = Grid(
-        BASE,
-        axis("prompt", "a lake\na red tent"),
-        axis("model", ["tiny-2rf", "tiny-sd"]),
-        axis("seed", "3, 5"),
-    )
+    rows, columns = axis("prompt", "a lake\na red tent"), axis("model", ["tiny-2rf", "tiny-sd"])
+    wish = Grid(BASE, rows, columns, axis("seed", "3, 5"))
     _, done = drawn(app, wish)
     assert len(done) == 8
     for each in done:
@@ -234,16 +230,8 @@ def inked(own_app):
 
 def test_strengths_of_loras_are_axes_beside_what_all_pictures_share(inked, tmp_path):
     control = Control("tiny-canny", encode_map(Image.effect_noise((96, 96), 90)), "canny")
-    wish = ask(
-        "a lake",
-        "lora:ink",
-        "0, 0.5",
-        "lora:neon",
-        [0.25, 1],
-        model="tiny-instaflow",
-        loras=(Lora("ink", 0.9), Lora("quick", 0.0)),
-        control=(control,),
-    )
+    shared = {"loras": (Lora("ink", 0.9), Lora("quick", 0.0)), "control": (control,)}
+    wish = ask("a lake", "lora:ink", "0, 0.5", "lora:neon", [0.25, 1], model="tiny-instaflow", **shared)
     planned, done = drawn(inked, wish)
     assert planned.labels(wish.rows) == ["Ink 0", "Ink 0.5"]
     assert planned.labels(wish.columns) == ["Neon 0.25", "Neon 1"]

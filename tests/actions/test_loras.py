@@ -44,17 +44,9 @@ def test_a_list_and_rows_are_the_visitor_s_own(own_app, file):
     assert loras.choices(bob) == [("ink", "ink")]
     (row,) = loras.rows(ann, [Lora(own.id, 0.5)])
     assert row == {
-        "id": own.id,
-        "title": "Wood & <b>Cut!",
-        "trigger": "woodcut",
-        "strength": 0.5,
-        "on": True,
-        "sampler": False,
-        "uploaded": True,
-        "preview": "",
-        "note": "",
-        "kind": "",
-        "kinds": [],
+        **{"id": own.id, "title": "Wood & <b>Cut!", "trigger": "woodcut", "strength": 0.5},
+        **{"on": True, "sampler": False, "uploaded": True},
+        **{"preview": "", "note": "", "kind": "", "kinds": []},
     }
     with pytest.raises(UserError, match="none of this session's uploads"):
         loras.rows(bob, [Lora(own.id)])
@@ -89,13 +81,8 @@ def test_a_program_hears_the_id_and_the_file_stays(own_app, file):
     found = results(upload_lora(ann, UploadLora(File(file.name, file))))
     said = answer(ann, found)
     assert said == {
-        "id": found[0].id,
-        "title": "Wood & <b>Cut!",
-        "trigger": "woodcut",
-        "strength": 1.0,
-        "kind": "",
-        "bytes": file.stat().st_size,
-        "unused": [],
+        **{"id": found[0].id, "title": "Wood & <b>Cut!", "trigger": "woodcut", "strength": 1.0},
+        **{"kind": "", "bytes": file.stat().st_size, "unused": []},
     }
     with pytest.raises(UserError, match="file is missing"):
         results(upload_lora(ann, UploadLora(None)))

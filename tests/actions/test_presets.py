@@ -35,12 +35,8 @@ def test_what_is_given_counts_before_the_preset():
 
 def test_a_picture_is_drawn_with_one(own_app):
     save(own_app, PromptPreset("Mine", "a", "at night", PictureSettings("", "tiny-2rf", 2)))
-    made = results(generate(own_app, Generate(PictureSettings("lake"), preset="Mine")))[0]
-    assert (made.settings["prompt"], made.settings["model"], made.settings["steps"]) == (
-        "a lake at night",
-        "tiny-2rf",
-        2,
-    )
+    made = results(generate(own_app, Generate(PictureSettings("lake"), preset="Mine")))[0].settings
+    assert (made["prompt"], made["model"], made["steps"]) == ("a lake at night", "tiny-2rf", 2)
     for name in ("Yours", ["Yours"]):
         with pytest.raises(UserError, match=r"no preset .*'Yours'.*; there are .*Mine"):
             results(generate(own_app, Generate(PictureSettings("lake"), preset=name)))

@@ -48,11 +48,8 @@ def test_the_longest_of_each_group_stays_where_it_stands_and_choices_are_counted
 
 def test_lists_are_read_with_groups_in_them(lists) -> None:
     (lists / "animal.txt").write_text("# pets\na {black|white} cat\n\na dog\n", encoding="utf-8")
-    assert {expanded("__animal__ by a lake", seed) for seed in range(12)} == {
-        "a black cat by a lake",
-        "a white cat by a lake",
-        "a dog by a lake",
-    }
+    drawn = {expanded("__animal__ by a lake", seed) for seed in range(12)}
+    assert drawn == {f"{each} by a lake" for each in ("a black cat", "a white cat", "a dog")}
 
 
 def test_lists_that_are_not_there_or_never_end_are_named(lists) -> None:

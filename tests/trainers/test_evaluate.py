@@ -59,11 +59,8 @@ def test_rows_share_the_run_and_go_into_the_cards(at_home: Path, tmp_path: Path,
     more = ("--model", "tiny-sd", "tiny-instaflow", "--steps", 1, 2, "--write-card")
     works(evaluate, *options(at_home, file, *more))
     rows = json.loads(file.read_text())
-    assert [(row["model"], row["steps"]) for row in rows] == [
-        ("tiny-sd", 1),
-        ("tiny-sd", 2),
-        ("tiny-instaflow", 1),
-    ]
+    measured = [(row["model"], row["steps"]) for row in rows]
+    assert measured == [("tiny-sd", 1), ("tiny-sd", 2), ("tiny-instaflow", 1)]
     assert rows[0]["straightness"] == rows[1]["straightness"]
     assert rows[0]["transport_cost"] != rows[1]["transport_cost"]
     measured = Registry.default().card("tiny-sd").measured

@@ -195,12 +195,8 @@ class _Run:
         training: checkpoints.Training,
         notes: dict,
     ) -> None:
-        self.config, self.accelerator, self.optimizer, self.training = (
-            config,
-            accelerator,
-            optimizer,
-            training,
-        )
+        self.config, self.accelerator = config, accelerator
+        self.optimizer, self.training = optimizer, training
         self.start, self.first_loss = notes["step"], notes.get("first_loss")
         if accelerator.scaler and "scaler" in notes:
             accelerator.scaler.load_state_dict(notes["scaler"])
