@@ -42,6 +42,8 @@ from rf_app.registry.translations import FLOW, ONE_STEP, TranslationCard, Transl
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
 
 SIZE = 96  # pixels a side of the pictures
+BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}  # Stable Diffusion's
+WIDTHS = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 4}
 WORDS = ["a", "photograph", "of", "mountain", "lake", "near", "at", "sunset", "red", "tent"]
 TOPICS = {"land": ["mountain"], "water": ["lake"], "time": ["sunset"], "object": ["red tent"]}
 
@@ -78,7 +80,7 @@ def tiny_vae() -> AutoencoderKL:
     return AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,
-        block_out_channels=(8, 8, 8, 8),
+        block_out_channels=(8,) * 4,
         norm_num_groups=4,
         latent_channels=8,
         sample_size=SIZE,
@@ -97,31 +99,19 @@ def tiny_tokenizer() -> CLIPTokenizer:
 def tiny_text_encoder(tokenizer: CLIPTokenizer, cls: type[CLIPTextModel] = CLIPTextModel) -> CLIPTextModel:
     """One layer of width 32, and a projection of that width for the class that has one."""
     torch.manual_seed(2)
-    return cls(
-        CLIPTextConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=32,
-            intermediate_size=64,
-            num_hidden_layers=1,
-            num_attention_heads=4,
-            max_position_embeddings=32,
-            projection_dim=32,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-        )
-    )
+    return cls(CLIPTextConfig(**_text_config(len(tokenizer)), projection_dim=32))
+
+
+def _text_config(vocabulary: int) -> dict[str, int]:
+    shape = WIDTHS | {"num_hidden_layers": 1, "max_position_embeddings": 32, "vocab_size": vocabulary}
+    ends = {"bos_token_id": vocabulary - 2, "eos_token_id": vocabulary - 1, "pad_token_id": vocabulary - 1}
+    return shape | ends
 
 
 def tiny_clip_config(vocabulary: int = 514) -> CLIPConfig:
     """One layer of width 32 each, pictures of 32x32."""
-    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 4}
-    ends = {"bos_token_id": vocabulary - 2, "eos_token_id": vocabulary - 1, "pad_token_id": vocabulary - 1}
-    return CLIPConfig(
-        text_config=shape | ends | {"vocab_size": vocabulary, "max_position_embeddings": 32},
-        vision_config=shape | {"image_size": 32, "patch_size": 16},
-        projection_dim=16,
-    )
+    sees = WIDTHS | {"num_hidden_layers": 1, "image_size": 32, "patch_size": 16}
+    return CLIPConfig(text_config=_text_config(vocabulary), vision_config=sees, projection_dim=16)
 
 
 def save_tiny_clip(folder: Path) -> None:
@@ -161,9 +151,7 @@ def save_tiny_refiner(folder: Path, variant: str | None = None) -> None:
         tokenizer=None,
         tokenizer_2=tokenizer,
         unet=tiny_unet(8, projection_class_embeddings_input_dim=32 + 5 * 8, **times),
-        scheduler=EulerDiscreteScheduler(
-            beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1
-        ),
+        scheduler=EulerDiscreteScheduler(**BETAS, steps_offset=1),
         requires_aesthetics_score=True,
         force_zeros_for_empty_prompt=False,
     )
@@ -205,11 +193,8 @@ def tiny_controlnet(seed: int) -> ControlNetModel:
     """A ControlNet for the tiny models that a map of 96x96 moves visibly, where a fresh one does nothing."""
     net = ControlNetModel.from_unet(tiny_unet(3), conditioning_embedding_out_channels=(8, 8, 8, 8))
     torch.manual_seed(seed)
-    for layer in [
-        *net.controlnet_down_blocks,
-        net.controlnet_mid_block,
-        net.controlnet_cond_embedding.conv_out,
-    ]:
+    inner = [*net.controlnet_down_blocks, net.controlnet_mid_block]
+    for layer in [*inner, net.controlnet_cond_embedding.conv_out]:
         torch.nn.init.normal_(layer.weight, std=0.2)
     return net
 
@@ -231,11 +216,9 @@ def publish_translation(translations: Translations) -> None:
 def build_tiny_controlnets(folder: Path) -> None:
     """Save the two tiny ControlNets into `folder`."""
     for seed, preprocessor in enumerate(("canny", "depth")):
-        id = f"tiny-{preprocessor}"
+        id, about = f"tiny-{preprocessor}", (f"Tiny {preprocessor}", "Random weights.")
         tiny_controlnet(seed).save_pretrained(folder / id)
-        card = ControlNetCard(
-            id, f"Tiny {preprocessor}", "Random weights.", preprocessor=preprocessor, base_model="tiny-sd"
-        )
+        card = ControlNetCard(id, *about, preprocessor=preprocessor, base_model="tiny-sd")
         write_card(folder / id, card)
 
 
@@ -250,9 +233,7 @@ def build_tiny(folder: Path) -> Registry:
         tiny_vae().save_pretrained(target / "vae")
         tiny_text_encoder(tokenizer).save_pretrained(target / "text_encoder")
         tokenizer.save_pretrained(target / "tokenizer")
-        DPMSolverMultistepScheduler(
-            beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1
-        ).save_pretrained(target / "scheduler")
+        DPMSolverMultistepScheduler(**BETAS, steps_offset=1).save_pretrained(target / "scheduler")
         (target / "vocabulary.json").write_text(json.dumps({"topics": TOPICS, "words": WORDS}))
 
     registry.publish("tiny-sd", diffusion, tiny_card("tiny-sd", "diffusion", 4, 3.0))

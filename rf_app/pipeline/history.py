@@ -190,19 +190,10 @@ def _add(rows: sqlite3.Connection, name: str, png: bytes, settings: dict[str, An
     thumbnail.thumbnail((SIDE, SIDE))
     found = read_picture_settings(settings, name)
     words = " ".join((found.prompt, found.model, *(each.id for each in found.loras)))
-    rows.execute(
-        "INSERT INTO picture (name, digest, created, words, settings, bytes, thumbnail) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [
-            name,
-            hashlib.sha256(png).hexdigest(),
-            created,
-            words.casefold(),
-            _text(settings),
-            len(png),
-            encoded(thumbnail, "WEBP", quality=85),
-        ],
-    )
+    digest, small = hashlib.sha256(png).hexdigest(), encoded(thumbnail, "WEBP", quality=85)
+    columns = "(name, digest, created, words, settings, bytes, thumbnail)"
+    values = [name, digest, created, words.casefold(), _text(settings), len(png), small]
+    rows.execute(f"INSERT INTO picture {columns} VALUES (?, ?, ?, ?, ?, ?, ?)", values)
 
 
 def _text(settings: dict[str, Any]) -> str:

@@ -117,10 +117,8 @@ class ResidentControlNets:
         Raises UserError for one that is not there, broken, or made for other models.
         """
         folder, dtype = self.controlnets.folder(id), pipeline.unet.dtype
-        key, shapes = (
-            ("controlnet", _stamps(folder, "controlnet"), dtype),
-            (pipeline.unet.config, pipeline.vae.config),
-        )
+        key = "controlnet", _stamps(folder, "controlnet"), dtype
+        shapes = pipeline.unet.config, pipeline.vae.config
         net = self.residence.get(key)
         if net is None:
             self.residence.make_room(weights_bytes(folder, "controlnet", dtype), id)

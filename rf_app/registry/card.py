@@ -103,10 +103,8 @@ class ModelCard(Card):
     @property
     def sides(self) -> tuple[int, int]:
         """The smallest and the largest side of its pictures, pixels, multiples of SIDE_STEP."""
-        smallest, largest = (
-            self.smallest_side or self.resolution // 2,
-            self.largest_side or 2 * self.resolution,
-        )
+        smallest = self.smallest_side or self.resolution // 2
+        largest = self.largest_side or 2 * self.resolution
         return -(-smallest // SIDE_STEP) * SIDE_STEP, largest // SIDE_STEP * SIDE_STEP
 
     @property

@@ -23,7 +23,7 @@ from rf_app.schedulers.perflow import PeRFlowScheduler
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
 from rf_app.schedulers.solvers import ETA, solvers
 from rf_app.schedulers.stock import stock
-from tests.tiny import load, save_tiny_safety_checker, tiny_card, tiny_unet
+from tests.tiny import BETAS, load, save_tiny_safety_checker, tiny_card, tiny_unet
 
 STOCK = """
 import re, sys
@@ -78,8 +78,7 @@ def test_what_the_card_says_draws_the_same_with_diffusers_alone(tiny_registry, t
     Folders of the Hub have PNDM, whatever they are drawn with.
     """
     epsilon, unet = RectifiedFlowScheduler(prediction_type="epsilon"), tiny_unet(6)
-    betas = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
-    pndm = PNDMScheduler(**betas, skip_prk_steps=True, steps_offset=1)
+    pndm = PNDMScheduler(**BETAS, skip_prk_steps=True, steps_offset=1)
     for id, scheduler, network, kind, steps, guidance in (
         ("tiny-imported", pndm, unet, "diffusion", 4, 2.0),
         ("tiny-few", pndm, unet, "few-step", 3, 1.0),

@@ -6,6 +6,7 @@ import torch
 from rf_app.errors import UserError
 from rf_app.schedulers.perflow import PeRFlowScheduler
 
+ABAR = torch.cumprod(1 - torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2, 0)
 CONSTANTS = [(3.4858, -3.3393), (2.2145, -1.9758), (1.5596, -1.1969), (1.2163, -0.6923)]  # lambda, eta
 
 
@@ -20,10 +21,9 @@ def test_the_constants_of_stable_diffusion():
 def test_ddim_eps_is_where_ddim_goes_in_one_step():
     """With the true epsilon the window's end is DDIM's from its start: x1 and eps stay what they are."""
     scheduler = PeRFlowScheduler(prediction_type="ddim_eps")
-    abar = torch.cumprod(1 - torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2, 0)
     picture, eps = torch.randn(2, 1, 4, 3, 3, dtype=torch.float64)
     for number, at in enumerate(((999, 749), (749, 499), (499, 249), (249, 0))):
-        z_start, z_end = (abar[i].sqrt() * picture + (1 - abar[i]).sqrt() * eps for i in at)
+        z_start, z_end = (ABAR[i].sqrt() * picture + (1 - ABAR[i]).sqrt() * eps for i in at)
         _, _, grown, eta = scheduler.window(number)
         torch.testing.assert_close(grown * z_start + eta * eps, z_end)
 
@@ -57,12 +57,11 @@ def test_windows_end_where_the_exact_ode_of_a_gaussian_does(prediction, steps):
     says the straight way from its start to where that ODE leads, all that it can see being z and t.
     """
     scheduler = PeRFlowScheduler(prediction_type=prediction)
-    abar = torch.cumprod(1 - torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2, 0)
     mean, deviation = 1.5, 0.4
 
     def at(s):
         """Mean and deviation of z at a window's bound."""
-        each = abar[max(int(1000 * s) - 1, 0)]
+        each = ABAR[max(int(1000 * s) - 1, 0)]
         return each.sqrt() * mean, (each * deviation**2 + 1 - each).sqrt()
 
     def says(z, t):

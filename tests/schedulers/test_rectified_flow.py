@@ -12,7 +12,7 @@ from rf_app.flow.velocity import velocity_field
 from rf_app.schedulers.noise_schedule import schedule_of
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
 from tests.flow.flows import gaussian, gaussian_path
-from tests.tiny import load
+from tests.tiny import BETAS, load
 
 
 def sample(scheduler, predict, x, steps):
@@ -80,13 +80,7 @@ def test_one_epsilon_step_is_the_model_s_picture_of_the_bare_noise():
     """One step from tau = 0 lands on x1 = (z - sigma eps) / alpha at t = 999, as one DDIM step does."""
     x0, eps = torch.randn(2, 4, dtype=torch.float64), torch.randn(2, 4, dtype=torch.float64)
     scheduler = RectifiedFlowScheduler(prediction_type="epsilon")
-    ddim = DDIMScheduler(
-        beta_start=0.00085,
-        beta_end=0.012,
-        beta_schedule="scaled_linear",
-        clip_sample=False,
-        set_alpha_to_one=True,
-    )
+    ddim = DDIMScheduler(**BETAS, clip_sample=False, set_alpha_to_one=True)
     ddim.set_timesteps(1)
     predicted = ddim.step(eps, 999, x0).pred_original_sample
     torch.testing.assert_close(sample(scheduler, lambda z, t: eps, x0, 1), predicted, atol=1e-4, rtol=1e-4)

@@ -16,21 +16,18 @@ from rf_app.flow.solvers import heun
 from rf_app.schedulers.perflow import PeRFlowScheduler
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
 from rf_app.schedulers.solvers import SOLVERS, TITLES, fresh
+from tests.tiny import BETAS
 
 OWN = {
-    "diffusion": DPMSolverMultistepScheduler(
-        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1
-    ),
+    "diffusion": DPMSolverMultistepScheduler(**BETAS, steps_offset=1),
     "rectified-flow": RectifiedFlowScheduler(),
     "one-step": RectifiedFlowScheduler(),
     "piecewise-flow": PeRFlowScheduler(prediction_type="velocity", num_time_windows=1),
     "consistency": LCMScheduler(),
     "trajectory-consistency": TCDScheduler(),
-    "few-step": DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear"),
-    "turbo": EulerDiscreteScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear"),
-    "one-step-diffusion": DEISMultistepScheduler(
-        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear"
-    ),
+    "few-step": DDIMScheduler(**BETAS),
+    "turbo": EulerDiscreteScheduler(**BETAS),
+    "one-step-diffusion": DEISMultistepScheduler(**BETAS),
 }
 FLOWS = {"rectified-flow": 1, "one-step": 1, "piecewise-flow": -1}  # and which way their velocity goes
 CHOICES = [(kind, name) for kind, names in SOLVERS.items() for name in names]

@@ -9,12 +9,13 @@ from torch import Tensor, nn
 from rf_app.flow.conversion import NoiseSchedule
 from rf_app.flow.velocity import Velocity, velocity_field
 from rf_app.settings.training import Distill
+from tests.tiny import BETAS
 from trainers import distill
 from trainers.common.matching import Matching, critic_loss, draw_tau, matching_gradient, matching_loss
 from trainers.common.models import load_frozen
 from trainers.common.student import PairsStudent
 
-STABLE = DDPMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
+STABLE = DDPMScheduler(**BETAS)
 SCHEDULE = NoiseSchedule(STABLE.alphas_cumprod)
 
 

@@ -120,10 +120,8 @@ def cost(config: Trainer, part: Part, pieces: dict[str, Path], autocast: Callabl
             unet.enable_gradient_checkpointing()
         size, channels = unet.config.sample_size, unet.config.in_channels
         z = torch.empty(part.batch, channels, size, size, requires_grad=bool(part.networks))
-        times, text = (
-            torch.empty(part.batch),
-            torch.empty(part.batch, length, unet.config.cross_attention_dim),
-        )
+        times = torch.empty(part.batch)
+        text = torch.empty(part.batch, length, unet.config.cross_attention_dim)
         learns, call, trained = unet, unet, _numbers(unet)
         if isinstance(config, ControlNet):
             learns = ControlNetModel.from_unet(unet)

@@ -17,10 +17,8 @@ def city(view: View) -> None:
         "sunset": (255, 212, 122),
         "night": (255, 224, 124),
     }[view.scene.time]
-    cool, warm = (
-        ((112, 120, 152), (96, 112, 140), (150, 128, 130)),
-        ((196, 124, 100), (222, 196, 152), (168, 108, 110)),
-    )
+    cool = ((112, 120, 152), (96, 112, 140), (150, 128, 130))
+    warm = ((196, 124, 100), (222, 196, 152), (168, 108, 110))
     walls = (*(cool if view.earth < 0.4 else warm), (88, 130, 138) if view.earth > 0.2 else (168, 152, 146))
     foot = view.ground + 0.01
     tallest = view.ground * view.between(0.38, 0.8)

@@ -28,9 +28,7 @@ from rf_app.schedulers.perflow import PeRFlowScheduler
 from rf_app.schedulers.rectified_flow import RectifiedFlowScheduler
 from rf_app.settings.picture import PictureSettings
 from tests.actions.importing.bringing import UNET, bring_in
-from tests.tiny import save_tiny_safety_checker, tiny_text_encoder, tiny_tokenizer, tiny_unet, tiny_vae
-
-BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+from tests.tiny import BETAS, save_tiny_safety_checker, tiny_text_encoder, tiny_tokenizer, tiny_unet, tiny_vae
 
 
 def published(folder, name, index, scheduler, unet=None, vae=None):

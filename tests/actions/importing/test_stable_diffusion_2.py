@@ -21,8 +21,7 @@ from rf_app.plugins.original_names import original
 from rf_app.registry.checking import read_json
 from rf_app.settings.picture import PictureSettings
 from tests.actions.importing.bringing import bring_in, saved
-from tests.actions.importing.test_published_layouts import BETAS
-from tests.tiny import tiny_tokenizer, tiny_unet, tiny_vae
+from tests.tiny import BETAS, WIDTHS, tiny_tokenizer, tiny_unet, tiny_vae
 
 OPEN_CLIP = {
     "encoder.layers": "transformer.resblocks",
@@ -44,15 +43,8 @@ def tiny_sd2(spread):
     unet = tiny_unet(3, use_linear_projection=True)
     torch.manual_seed(4)
     torch.nn.init.normal_(unet.up_blocks[1].attentions[1].transformer_blocks[0].norm1.bias, std=spread)
-    text = CLIPTextConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=23,
-        num_attention_heads=4,
-        max_position_embeddings=32,
-        hidden_act="gelu",
-    )
+    shape = WIDTHS | {"num_hidden_layers": 23, "max_position_embeddings": 32}
+    text = CLIPTextConfig(vocab_size=len(tokenizer), **shape, hidden_act="gelu")
     return StableDiffusionPipeline(
         unet=unet,
         vae=tiny_vae(),
