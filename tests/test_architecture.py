@@ -251,7 +251,9 @@ def busy(body: list[ast.stmt], makers: set[str]) -> Iterator[ast.stmt]:
         if isinstance(node, ast.ClassDef):
             yield from busy(node.body, makers)
         elif isinstance(node, (ast.Assign, ast.AnnAssign)):
-            calls = [each.func for each in ast.walk(node) if isinstance(each, ast.Call)]
+            lambdas = [each for each in ast.walk(node) if isinstance(each, ast.Lambda)]
+            later = {inner for each in lambdas for inner in ast.walk(each.body)}
+            calls = [each.func for each in ast.walk(node) if isinstance(each, ast.Call) and each not in later]
             if any(
                 ast.unparse(call) not in makers
                 and not (isinstance(call, ast.Attribute) and call.attr in MAKING_METHODS)

@@ -107,8 +107,15 @@ def moved(sampler: Sampler, right: float) -> Sampler:
 
 
 TOYS: dict[str, Sampler] = {
-    each.__name__.replace("_", "-"): each
-    for each in (gaussian, three_gaussians, eight_gaussians, two_moons, spirals, rings, letter, sphere, torus)
+    "gaussian": gaussian,
+    "three-gaussians": three_gaussians,
+    "eight-gaussians": eight_gaussians,
+    "two-moons": two_moons,
+    "spirals": spirals,
+    "rings": rings,
+    "letter": letter,
+    "sphere": sphere,
+    "torus": torus,
 }
 """By name; the last two lie in space, the others in the plane."""
 IN_SPACE = ("sphere", "torus")
