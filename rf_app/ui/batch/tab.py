@@ -70,12 +70,6 @@ def build(app: Application, page: Page) -> None:
             with gr.Row(elem_classes="acts"):
                 go = gr.Button("Draw all", variant="primary", elem_id="batch-go", min_width=140)
                 stop = gr.Button("Stop", elem_id="batch-stop", min_width=70)
-            model = model_list(app, app.first_model(), elem_id="batch-model")
-            size = size_fields(preset, "batch-")
-            decoder = decoder_list(preset, "batch-")
-            steps, guidance = steps_and_guidance(preset, "batch-")
-            loras = lora_panel(app, "batch-")
-            solver, negative = advanced(preset, "batch-")
         with gr.Column(elem_id="batch-side"):
             line = gr.HTML("", elem_id="batch-way")
             with gr.Row(elem_classes="acts"):
@@ -83,6 +77,13 @@ def build(app: Application, page: Page) -> None:
                 sheet = gr.DownloadButton("Contact sheet", visible=False, size="sm", elem_id="batch-sheet")
                 archive = gr.DownloadButton("All as ZIP", visible=False, size="sm", elem_id="batch-zip")
             shown = gr.HTML(OPENING, elem_id="batch-pictures")
+        with gr.Column(elem_id="batch-settings"):  # on a phone the pictures come before it
+            model = model_list(app, app.first_model(), elem_id="batch-model")
+            size = size_fields(preset, "batch-")
+            decoder = decoder_list(preset, "batch-")
+            steps, guidance = steps_and_guidance(preset, "batch-")
+            loras = lora_panel(app, "batch-")
+            solver, negative = advanced(preset, "batch-")
     form = ModelForm(model, steps, guidance, solver, negative, size, decoder)
     page.lists.append(model)
     cue, left = (gr.Textbox("", visible="hidden", elem_id=f"batch-{name}") for name in ("cue", "left"))
