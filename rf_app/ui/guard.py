@@ -199,7 +199,8 @@ async def check_session(asked: Request) -> None:
             session = (await asked.json())["session_hash"]
         except (ValueError, RecursionError, LookupError, TypeError):
             session = None
-        if len(session) > MAX_SESSION if isinstance(session, str) else function:
+        refused = len(session) > MAX_SESSION if isinstance(session, str) else function
+        if refused:
             raise HTTPException(
                 HTTPStatus.BAD_REQUEST, f"No JSON body with a session_hash of at most {MAX_SESSION} letters."
             )

@@ -13,9 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 UPLOAD = f"{API_PREFIX}/upload"  # files go to the disk, and Gradio bounds each of them
 UPLOADS = 2 * 2**30  # bytes of a stranger's address in UPLOADS_IN seconds; twice that of all together
 UPLOADS_IN = 3600
-LEAST = (
-    2**20
-)  # bytes that a request, and each part of it, count as: so small files, and none, are bounded, too
+LEAST = 2**20  # bytes that a request and each of its parts count as: small files are bounded, and none, too
 IN_PROGRESS = 100  # uploads whose progress is kept
 
 

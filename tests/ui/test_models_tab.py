@@ -69,6 +69,7 @@ def test_find_rename_and_delete(own_page, tiny_registry):
     own_page.fill("#models-search input, #models-search textarea", "zebra")
     expect(own_page.locator("#models-shelf")).to_contain_text("Nothing here has all of these words")
     own_page.fill("#models-search input, #models-search textarea", "")
+    expect(own_page.locator("#models-kind label", has_text="Turbo")).to_have_count(0)  # there is none
     own_page.locator("#models-kind label", has_text="Rectified flow").click()
     expect(cards(own_page)).to_have_count(1)
     own_page.locator("#models-kind label", has_text="All").click()

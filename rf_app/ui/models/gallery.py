@@ -28,24 +28,29 @@ from rf_app.ui.models.view import full, shelf
 from rf_app.ui.parts.complaint import complain, told
 from rf_app.ui.parts.context import Page, Updates, Values
 from rf_app.ui.parts.events import QUIET, RUN
-from rf_app.ui.parts.fields import text_field
+from rf_app.ui.parts.fields import changing, text_field
 from rf_app.ui.parts.left_out import left_out
 from rf_app.ui.parts.streaming import stream
 from rf_app.ui.waiting import LONG_WORK
 
 SHOWN = 24  # cards
-KINDS = [("All", ""), *((title, kind) for kind, title in SHELVES.items())]
 LAYOUTS = [("For diffusers (a folder)", "diffusers"), ("For ComfyUI, Forge, A1111 (one file)", SINGLE_FILE)]
 
 
 def build(app: Application, page: Page, opened: gr.Textbox) -> None:
     """Lay the panel out and connect it; opened: the key of what is shown in full."""
+
+    def kinds(chosen: str = "") -> list[tuple[str, str]]:
+        """Those of what is here, and the chosen one."""
+        here = {chosen, *(each.kind for each in things(app))}
+        return [("All", ""), *((title, kind) for kind, title in SHELVES.items() if kind in here)]
+
     with gr.Column(elem_id="gallery"):
         with gr.Column(elem_id="shelf-side"):
             with gr.Row(elem_classes="wish"):
                 words = "Title, licence, what it was made from…"
                 search = text_field("", "Search", "models-search", placeholder=words)
-                kind = gr.Radio(KINDS, value="", label="Kind", elem_id="models-kind")
+                kind = changing(gr.Radio(kinds(), value="", label="Kind", elem_id="models-kind"))
             cards = gr.HTML("", elem_id="models-shelf")
             problems = left_out(*app.stores, elem_id="models-problems")
             more = gr.Button("Show more", size="sm", visible=False, elem_id="models-more")
@@ -177,6 +182,7 @@ def build(app: Application, page: Page, opened: gr.Textbox) -> None:
     wish, view = {latest, search, kind, count, opened, visited, number}, [cards, more, about]
     again = {"fn": show, "inputs": wish, "outputs": view, **RUN}
     gr.on([search.change, kind.change, count.change, page.seen.change], **again)
+    page.seen.change(lambda chosen: gr.Radio(kinds(chosen)), kind, kind, **QUIET)
     page.tab.select(lambda: (True, left_out(*app.stores)), outputs=[visited, problems], **QUIET)
     own = [title, rename_button, delete_button, sure, file, line]
     at_once = {"trigger_mode": "multiple", **QUIET}

@@ -3,11 +3,12 @@ keyboard in it.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import gradio as gr
 
 EXPLAINED = "explained"  # a class of assets/style.css
+Field = TypeVar("Field", bound=gr.components.Component)
 
 
 def explained(info: str) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def choice(
     return gr.Dropdown(choices, value=value, **shown, **explained(info), **more)
 
 
-def changing(field: gr.Dropdown) -> gr.Dropdown:
+def changing(field: Field) -> Field:
     """A list that is another one with the next model, say, while an event is on its way with a value of the
     one before: `Blocks` hands it on, and whoever reads the field judges it, as what programs send.
     """
