@@ -49,6 +49,8 @@ from rf_app.settings.prompts import Text
 from rf_app.settings.text import read_text
 
 REST = "\x1b[K"  # erases what a terminal shows from here to the end of the line
+WRITTEN = {tuple[Lora, ...]: "ID[=STRENGTH] ...", tuple[Control, ...]: "CONTROLNET=FILE ..."}
+"""How records are written here."""
 OUT = "out"  # an action that has it writes each of its files as soon as it is made
 
 
@@ -78,7 +80,7 @@ def main(words: Sequence[str] | None = None) -> int:
     own = [
         (
             each.name,
-            Annotated[_typed(each.type), tyro.conf.arg(help=each.about)],
+            Annotated[_typed(each.type), tyro.conf.arg(help=each.about, metavar=WRITTEN.get(each.type))],
             *([] if each.default is MISSING else [field(default=each.default)]),
         )
         for each in action.arguments
