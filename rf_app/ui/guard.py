@@ -38,6 +38,7 @@ ADDRESSES = 1000  # that tries are remembered of
 AT_ONCE = (f"{API_PREFIX}/run/", f"{API_PREFIX}/api/")  # events that take no place in the queue
 MAX_QUERY = 2000  # letters: names of sessions and uploads, which are kept
 MAX_SESSION = 128  # letters; a page's has eleven
+MCP = f"{API_PREFIX}/mcp"  # its tools write files that come as base64 to the disk
 UNUSED = re.compile(f"{API_PREFIX}/(deep_link/*$|process_recording/*$|stream/|file[=/]https?://)")
 """Of Gradio, and of no use here: they write what anybody wants to the disk, have ffmpeg read it, fetch it
 from elsewhere, or keep it, uncounted, in the place of what an event was sent with.
@@ -77,7 +78,7 @@ class Guard:
         self._hosts = self._named | {"localhost", own, f"{own}.local"}
         self._tries: OrderedDict[str, deque[float]] = OrderedDict()
         self._held = 0
-        self._uploads = Uploads(app)
+        self._uploads, self._tools = Uploads(app), Uploads(self._bounded)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or hand it on."""
@@ -106,6 +107,8 @@ class Guard:
             await PlainTextResponse(why, status)(scope, receive, framed)
         elif scope["path"].rstrip("/").endswith(UPLOAD):
             await self._uploads(scope, receive, framed)
+        elif scope["method"] == "POST" and MCP in scope["path"]:
+            await self._tools(scope, receive, framed)
         else:
             await self._bounded(scope, receive, framed)
         if UPLOAD in scope["path"]:

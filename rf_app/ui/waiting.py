@@ -12,6 +12,7 @@ from gradio.queueing import Event, Queue
 from gradio.server_messages import ProcessCompletedMessage
 from starlette.requests import Request
 
+from rf_app.settings.picture import Control
 from rf_app.ui.guard import MAX_BODIES, MAX_SESSION, SMALL
 
 LONG_WORK = {"concurrency_limit": None, "concurrency_id": "long work"}  # all of it takes turns at the worker
@@ -50,7 +51,7 @@ class Waiting(Queue):
             return False, f"There is no event {body.fn_index!r:.40} here.", "error"
         if len(body.data) != len(fn.inputs):
             return False, f"There are {len(body.data)} values; expected {len(fn.inputs)}.", "error"
-        self._forget(request.state.received)
+        self._forget(body.session_hash or "", request.state.received)
         if why := self._refused(fn, request):
             return False, why, "queue_full"
         answer = await super().push(body, request, username)
@@ -101,15 +102,30 @@ class Waiting(Queue):
             return why
         if len(unfetched) >= ANSWERS:
             return f"{ANSWERS} answers are waiting for you: fetch them, then ask again."
-        mine = request.state.received
-        if mine > SMALL and sum(self._received.values()) + mine > MAX_BODIES:
+        mine, held = request.state.received, max(sum(self._received.values()), sum(self._pictures().values()))
+        if mine > SMALL and held + mine > MAX_BODIES:
             return "Too many large requests are waiting: try again in a moment."
         return ""
 
-    def _forget(self, held: int) -> None:
+    def _pictures(self) -> dict[str, int]:
+        """Letters of those that each session's state holds, the latest session first; of strangers alone."""
+        if self.blocks.permission:
+            return {}
+        return {
+            session: sum(
+                len(each.image if isinstance(each, Control) else each)
+                for each in state.state_data.values()
+                if isinstance(each, str | Control)
+            )
+            for session, state in reversed(self.blocks.state_holder.session_data.items())
+        }
+
+    def _forget(self, asking: str, asked: int) -> None:
         """The answers of the sessions before the latest, but for those that are being answered; and those to
-        large requests, which may be as large, beyond a bound on all together. held: bytes of this request.
+        large requests, which may be as large, beyond a bound on all together. Likewise the state of those
+        with large pictures, but for the session that asks. asked: bytes of its request.
         """
+        held = asked
         alive = {event.session_hash for event in self.event_ids_to_events.values()}
         for number, session in enumerate(reversed(list(self.pending_messages_per_session))):
             mine = sum(self._received.get(id, 0) for id in self.pending_event_ids_session.get(session, ()))
@@ -127,6 +143,12 @@ class Waiting(Queue):
         for session in closed[:-CLOSED]:
             if session not in alive:
                 del holder.session_data[session], holder.time_last_used[session]
+        held, stay = asked, alive | {asking}
+        for session, mine in sorted(self._pictures().items(), key=lambda each: each[0] not in stay):
+            if mine > SMALL and held + mine > MAX_BODIES and session not in stay:
+                holder.session_data[session].state_data.clear()
+            else:
+                held += mine
 
 
 def too_many(mine: int, all: int) -> str:

@@ -232,6 +232,31 @@ def test_uploads_of_nothing_are_bounded_too(monkeypatch, count):
         thread.submit(asyncio.run, asked()).result()
 
 
+def test_what_is_sent_along_to_tools_is_bounded_like_uploads(monkeypatch):
+    monkeypatch.setattr(uploading, "UPLOADS", 3 * uploading.LEAST + 2 * 100)
+
+    async def page(_, receive, __):
+        await receive()
+
+    async def call() -> dict:
+        return {"body": b"a" * 100, "more_body": False}
+
+    async def asked() -> None:
+        for _ in range(2):
+            await bounded(scope | {"state": {}}, call, None)
+        await bounded(scope | {"state": {}, "path": "/gradio_api/queue/join"}, call, None)
+        with pytest.raises(HTTPException, match="429"):
+            await bounded(scope | {"state": {}}, call, None)
+
+    bounded = guard.Guard(page)
+    blocks = SimpleNamespace(permission=Permission(open_to_strangers=True))
+    scope = {"type": "http", "method": "POST", "path": "/gradio_api/mcp/", "query_string": b""}
+    scope |= {"app": SimpleNamespace(get_blocks=lambda: blocks), "client": ("1.2.3.4", 1)}
+    scope["headers"] = [(b"host", b"localhost")]
+    with ThreadPoolExecutor() as thread:
+        thread.submit(asyncio.run, asked()).result()
+
+
 def test_for_strangers_nothing_is_fetched(app, tmp_path):
     page = build(replace(app, permission=Permission(open_to_strangers=True)), tmp_path)
     event = next(each for each in page.fns.values() if each.api_name == "upload_lora")

@@ -12,6 +12,8 @@ from gradio_client import Client
 from rf_app.actions import generate
 from rf_app.actions.application import Application
 from rf_app.actions.asking import asking
+from rf_app.registry.permission import Permission
+from rf_app.settings.picture import Control
 from rf_app.ui import waiting
 from rf_app.ui.guard import MAX_BODIES
 from rf_app.ui.page import build, launch_options
@@ -131,6 +133,23 @@ def test_only_the_latest_sessions_are_kept(blocks, monkeypatch):
     kept = ["made up 2", "made up 3", "made up 4", "made up 5"]  # one comes after the look
     assert list(blocks._queue.pending_messages_per_session) == kept
     assert sorted(blocks._queue.pending_event_ids_session) == kept
+
+
+def test_the_pictures_that_strangers_sessions_follow_are_bounded_together(blocks, monkeypatch):
+    monkeypatch.setattr(waiting, "MAX_BODIES", 5 * 2**20)
+    picture, control = (id for id, each in list(blocks.blocks.items())[-2:])
+    states = [blocks.state_holder[f"following {i}"].state_data for i in range(4)]
+    for state in states:
+        state |= {picture: "a" * 2**20, control: Control("tiny", "a" * 2**20)}
+    assert ask(blocks, "a" * 2**22, "following 0").status_code == 200  # the owner's
+    assert all(picture in state for state in states)
+    until(lambda: not blocks._queue.event_ids_to_events)
+    monkeypatch.setattr(blocks, "permission", Permission(open_to_strangers=True))
+    ask(blocks, "", "following 0")
+    assert [picture in state for state in states] == [True, False, False, True]
+    until(lambda: not blocks._queue.event_ids_to_events)
+    refused = ask(blocks, "a" * 2**22, "following 0")
+    assert (refused.status_code, picture in states[0]) == (503, True)
 
 
 def test_of_pages_that_are_gone_only_the_latest_are_kept(blocks):
