@@ -43,15 +43,17 @@ class Waiting(Queue):
 
     async def push(self, body: PredictBodyInternal, request: Request, username: str | None) -> Any:
         """As Gradio's own, unless there is too much; the request's state says from now on who asks."""
-        request.state.visitor = request.client.host, body.session_hash or ""
+        session = body.session_hash or ""
+        request.state.visitor = request.client.host, session
         fn = self.blocks.fns.get(body.fn_index)
-        if len(body.session_hash or "") > MAX_SESSION:
-            return False, f"A session's name has at most {MAX_SESSION} letters.", "error"
+        # With "<gradio-sep>" in the name of one that is answered, Gradio could cancel nobody's event.
+        if len(session) > MAX_SESSION or "<" in session:
+            return False, f"A session's name has at most {MAX_SESSION} letters, none of them “<”.", "error"
         if fn is None or not fn.fn:
             return False, f"There is no event {body.fn_index!r:.40} here.", "error"
         if len(body.data) != len(fn.inputs):
             return False, f"There are {len(body.data)} values; expected {len(fn.inputs)}.", "error"
-        self._forget(body.session_hash or "", request.state.received)
+        self._forget(session, request.state.received)
         if why := self._refused(fn, request):
             return False, why, "queue_full"
         answer = await super().push(body, request, username)
