@@ -44,6 +44,7 @@ UNUSED = re.compile(f"{API_PREFIX}/(deep_link/*$|process_recording/*$|stream/|fi
 from elsewhere, or keep it, uncounted, in the place of what an event was sent with.
 """
 SERVER_FUNCTION = f"{API_PREFIX}/component_server"
+CALL = f"{API_PREFIX}/call/"
 HUB = "https://huggingface.co"  # shows a Space in a frame
 COLAB = "https://colab.research.google.com https://*.googleusercontent.com"  # shows a cell's output in one
 
@@ -193,11 +194,12 @@ class Guard:
 
 
 async def check_session(asked: Request) -> None:
-    """Refuse what passes the queue to a session of a long name, which Gradio keeps before it looks what is
-    asked for; and a server function that is asked for with files, or for no session, as no page does.
+    """Refuse calls by name, in the queue and past it, to a session of a long name, which Gradio keeps before
+    it looks what is asked for; and a server function that is asked for with files, or for no session, as no
+    page does.
     """
     function = asked.url.path.rstrip("/").endswith(SERVER_FUNCTION)
-    if function or any(way in asked.url.path for way in AT_ONCE):
+    if function or any(way in asked.url.path for way in (*AT_ONCE, CALL)):
         try:
             session = (await asked.json())["session_hash"]
         except (ValueError, RecursionError, LookupError, TypeError):

@@ -304,14 +304,15 @@ def test_long_names_are_refused_before_they_are_kept(address):
     assert ask(address, "/gradio_api/component_server/", "POST", b"--x--", **form)[::2] == refused
 
 
+@pytest.mark.parametrize("way", ["run/upload_lora", "call/generate"])
 @pytest.mark.parametrize("letters", [MAX_SESSION, MAX_SESSION + 1])
-def test_past_the_queue_long_names_are_refused_too(letters):
+def test_calls_by_name_for_long_names_are_refused_too(letters, way):
     body = {"body": json.dumps({"data": [], "session_hash": "a" * letters}).encode(), "more_body": False}
 
     async def sent() -> dict:
         return {"type": "http.request"} | body
 
-    scope = {"type": "http", "method": "POST", "path": "/gradio_api/run/upload_lora", "query_string": b""}
+    scope = {"type": "http", "method": "POST", "path": f"/gradio_api/{way}", "query_string": b""}
     asked = Request(scope | {"headers": [(b"host", b"localhost")]}, sent)
     refused = pytest.raises(HTTPException, match="at most 128 letters")
     with ThreadPoolExecutor() as thread, nullcontext() if letters == MAX_SESSION else refused:
