@@ -71,6 +71,7 @@ class Blocks(gr.Blocks):
     """
 
     exited = False  # until Gradio says so
+    permission = OWN_COMPUTER  # unless `build` says otherwise
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
