@@ -271,9 +271,9 @@ def test_a_run_computes_in_the_precision_asked_for(home: Path) -> None:
     own = (*OPTIONS, "--pairs", home / "pairs", "--steps", 2, "--output")
     code, said = command(home, "reflow", *own, "halved", "--precision", "bf16").finish()
     assert code == 0, said
-    code, said = command(home, "reflow", *own, "whole", "--precision", "no").finish()
+    code, said = command(home, "reflow", *own, "float32", "--precision", "no").finish()
     assert code == 0, said
-    halved, full = (load_file(home / "models" / name / UNET) for name in ("halved", "whole"))
+    halved, full = (load_file(home / "models" / name / UNET) for name in ("halved", "float32"))
     assert any(not torch.equal(halved[name], full[name]) for name in full)
     assert Registry([home / "models"]).card("halved").settings["precision"] == "bf16"
 
