@@ -21,7 +21,8 @@ def own_home() -> Iterator[Path]:
         finally:
             left = processes(home)
             for process in left:
-                process.kill()
+                with suppress(psutil.NoSuchProcess):  # it was ending
+                    process.kill()
             psutil.wait_procs(left, timeout=10)
 
 

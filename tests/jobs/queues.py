@@ -1,7 +1,7 @@
 """Jobs of a test's own: real processes, to be waited for, held and killed."""
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import psutil
@@ -93,4 +93,5 @@ def kill_all(folder: Path) -> None:
     """Kill every process in whose command the folder stands."""
     for process in psutil.process_iter(["cmdline"]):
         if str(folder) in " ".join(process.info["cmdline"] or ()):
-            process.kill()
+            with suppress(psutil.NoSuchProcess):  # it was ending
+                process.kill()
