@@ -1,6 +1,6 @@
 # The page in a container, on the processor:
 #     docker build -t instaflow-studio .
-#     docker run -p 7860:7860 -v instaflow:/data instaflow-studio
+#     docker run -p 7860:7860 -v work:/data -v models:/data/models instaflow-studio
 # On an NVIDIA GPU: --build-arg TORCH_INDEX=https://pypi.org/simple, whose torch brings CUDA; run with --gpus all.
 FROM python:3.13-slim
 
@@ -14,7 +14,7 @@ ENV PIP_NO_CACHE_DIR=1 \
     INSTAFLOW_HOME=/data \
     HF_HOME=/data/huggingface
 
-RUN useradd --create-home --uid 1000 studio && install -d -o studio /data /app
+RUN useradd --create-home --uid 1000 studio && install -d -o studio /data /data/models /app
 WORKDIR /app
 
 # Torch and torchvision of one build first, in the versions of the lock; the rest finds them there.
@@ -30,7 +30,7 @@ COPY --chown=studio assets assets
 
 USER 1000
 EXPOSE 7860
-VOLUME ["/data"]
+VOLUME ["/data", "/data/models"]
 HEALTHCHECK --interval=30s --timeout=5s --start-period=90s --retries=3 \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:7860/', timeout=4)"]
 ENTRYPOINT ["python", "app.py"]

@@ -97,12 +97,13 @@ def test_every_imported_library_is_declared() -> None:
             )
 
 
-def test_all_that_the_container_makes_is_on_its_volume() -> None:
+def test_all_that_the_container_makes_is_on_its_volumes() -> None:
     container = (ROOT / "Dockerfile").read_text()
     home = re.search(r"INSTAFLOW_HOME=(\S+)", container)[1]
-    assert f'VOLUME ["{home}"]' in container
+    assert f'VOLUME ["{home}", "{home}/models"]' in container
     assert "--models" not in container  # LoRAs and uploads lie beside such a folder
-    assert yaml.safe_load((ROOT / "compose.yaml").read_text())["x-studio"]["volumes"] == [f"data:{home}"]
+    volumes = yaml.safe_load((ROOT / "compose.yaml").read_text())["x-studio"]["volumes"]
+    assert volumes == [f"work:{home}", f"models:{home}/models"]
 
 
 def front_matter(readme: Path) -> dict[str, object]:
