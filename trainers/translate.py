@@ -18,7 +18,6 @@ training goes on: the first flow from its end, what stands on it anew.
 import copy
 import hashlib
 from collections.abc import Callable
-from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
@@ -35,6 +34,7 @@ from rf_app.flow.velocity import Velocity, velocity_field
 from rf_app.metrics.judge import BUNDLED, Judge
 from rf_app.registry.disk import write_atomically
 from rf_app.registry.translations import FLOW, ONE_STEP, TranslationCard, Translations
+from rf_app.schedulers.noise_schedule import schedule_of
 from rf_app.settings.translation import Translate
 from trainers.common import LoopConfig, checkpoints, command, train
 from trainers.common.cards import as_it_ran
@@ -235,12 +235,15 @@ def beside(way: Translation, held: HeldOutDrawings) -> list[Row]:
     has no path that could be followed.
     """
     pipeline = load_frozen(registry_into(way.config.models), way.base.id)
+    try:
+        schedule_of(pipeline.scheduler)
+    except UserError:
+        return []
     told = {"the word": [held.target.name] * len(held.drawings), "all": held.captions()}
     rows = []
-    with suppress(UserError):
-        for name, texts in told.items():
-            strength, shares = sdedit(held, pipeline, way.base.guidance, texts)
-            rows.append(Row(f"SDEdit told {name}, strength {strength:g}", SDEDIT_STEPS, shares=shares))
+    for name, texts in told.items():
+        strength, shares = sdedit(held, pipeline, way.base.guidance, texts)
+        rows.append(Row(f"SDEdit told {name}, strength {strength:g}", SDEDIT_STEPS, shares=shares))
     return rows
 
 

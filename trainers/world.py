@@ -110,8 +110,10 @@ def stages(config: World, registry: Registry, run: Path, settings: dict) -> list
     learned, held_out = of_folder(run / "pictures", config.size)
     text = "\n".join(dict.fromkeys(learned.captions)) + "\n"
     write_text(run / "prompts.txt", text)
-    named = (teacher, config.output, config.title)
-    wish = Wish("world-stages", *named, "own", text, images=str(run / "pictures"), settings=settings)
+    pictures = str(run / "pictures")
+    wish = Wish(
+        "world-stages", teacher, config.output, config.title, "own", text, images=pictures, settings=settings
+    )
     # Of a teacher that is not made yet.
     card = ModelCard(teacher, teacher, kind="diffusion", resolution=config.size, steps=25, guidance=3.0)
     figures = [*("--images", run / "pictures", "--network", run / "contrastive" / "network")]
